@@ -1,0 +1,72 @@
+/* A job: one input through the pipeline into files. Part of libvrseg-media. */
+#ifndef VRSEG_JOB_H
+#define VRSEG_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pipeline.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vrs_job vrs_job;
+
+/* As vrs_config_create(), with the options of media and jobs too. */
+VRS_API vrs_status vrs_job_config_create(vrs_config **config) VRS_MUST_USE;
+
+typedef enum vrs_job_output {
+    VRS_JOB_MASK = 0,
+    VRS_JOB_CLASSES = 1,
+    VRS_JOB_GREEN = 2,   /* people over the option "background" */
+    VRS_JOB_CUTOUT = 3,  /* people with alpha */
+    VRS_JOB_PREVIEW = 4, /* one PNG: source, mask and composite side by side */
+} vrs_job_output;
+
+/* Makes a job of an input: a file, a folder of pictures, a camera ("/dev/video0") or "-". Nothing is
+ * opened yet. Borrows. Returns owned. VRS_NO_MEMORY, VRS_INVALID. */
+VRS_API vrs_status vrs_job_create(const vrs_config *config, const char *input,
+                                  vrs_job **job) VRS_MUST_USE;
+
+/* Adds an output; "-" is standard output, "null" measures without writing. At most VRS_MAX_OUTPUTS.
+ * VRS_INVALID. */
+VRS_API vrs_status vrs_job_add_output(vrs_job *job, vrs_job_output kind,
+                                      const char *path) VRS_MUST_USE;
+
+typedef struct vrs_job_stats {
+    vrs_pipeline_stats pipeline;
+    int64_t frame_estimate; /* -1: unknown */
+    uint64_t read, written, failed, damaged;
+    double seconds;         /* since the first read */
+    double first_mask_seconds; /* since vrs_job_run() was called */
+    double fps;
+    double cpu_seconds;     /* of the process since vrs_job_run() */
+    double stage_cpu_seconds[VRS_STAGE_COUNT]; /* by the threads' names */
+    double cpu_share;       /* of the processors that may be used, 0..1 */
+    int64_t peak_rss_bytes;
+    const char *bottleneck; /* a sentence with its evidence; borrows until the next call */
+    const char *note;       /* e.g. dropped streams, the first damaged frame; "" if nothing */
+} vrs_job_stats;
+
+/* Runs to the end. Progress calls come from the calling thread about four times a second.
+ * VRS_OK: all frames are written. VRS_CORRUPT: done, but some frames were damaged or failed (the
+ * stats tell). VRS_CANCELLED: vrs_job_stop() was called; what was finished is in the files.
+ * Others: failed; the last error says what and where. */
+typedef void (*vrs_job_progress_fn)(void *opaque, const vrs_job_stats *stats);
+VRS_API vrs_status vrs_job_run(vrs_job *job, vrs_job_progress_fn progress,
+                               void *opaque) VRS_MUST_USE;
+
+/* Asks a running job to end: finishes what is in flight and closes the files (now = false), or
+ * stops at once and leaves journal and finished segments (now = true). Async-signal-safe. */
+VRS_API void vrs_job_stop(vrs_job *job, bool now);
+
+/* After or during a run, from the thread that runs it (in `progress`) or after it. */
+VRS_API vrs_job_stats vrs_job_get_stats(vrs_job *job);
+
+VRS_API void vrs_job_destroy(vrs_job *job);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

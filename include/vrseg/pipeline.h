@@ -1,0 +1,145 @@
+/* The pipeline: frames in, masks out, asynchronously and in order.
+ *
+ *     vrs_pipeline_create(config, model, &pipeline);
+ *     vrs_pipeline_start(pipeline);
+ *     for each frame:
+ *         vrs_pipeline_submit(pipeline, &frame, -1);
+ *         while (vrs_pipeline_get_result(pipeline, &result, 0) == VRS_OK) {
+ *             ... result->outputs[0] is the mask ...
+ *             vrs_result_release(result);
+ *         }
+ *     vrs_pipeline_finish(pipeline);
+ *     while (vrs_pipeline_get_result(pipeline, &result, -1) == VRS_OK) { ... }
+ *     vrs_pipeline_destroy(pipeline);
+ *
+ * One frame in, exactly one result out, in the order of submission. Submitting and fetching may be
+ * done by one thread or by one thread each. */
+#ifndef VRSEG_PIPELINE_H
+#define VRSEG_PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "image.h"
+#include "model.h"
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vrs_pipeline vrs_pipeline;
+
+#define VRS_MAX_OUTPUTS 4
+
+typedef enum vrs_output_kind {
+    VRS_OUTPUT_MASK = 0,      /* GRAY8, GRAY10 or YUV420P (constant chroma, for encoders) */
+    VRS_OUTPUT_CLASSES = 1,   /* GRAY8: the class of each pixel */
+    VRS_OUTPUT_COMPOSITE = 2, /* people over a colour; the source's depth; YUV420P or YUV420P10 */
+    VRS_OUTPUT_CUTOUT = 3,    /* people with alpha; YUVA420P or YUVA420P10 */
+} vrs_output_kind;
+
+/* What the pipeline makes of each frame. */
+typedef struct vrs_output_desc {
+    vrs_output_kind kind;
+    vrs_pixel_format format; /* VRS_FORMAT_NONE: GRAY8 for masks, the source's depth for the rest */
+    int32_t width, height;   /* 0: the source's size. Masks and classes only: -1: the network's
+                              * size, else any size */
+    uint8_t background[3];   /* composites: R, G, B, full range, BT.709 primaries */
+} vrs_output_desc;
+
+/* The answer to one frame. Times by vrs_now_ns(). */
+typedef struct vrs_result {
+    int64_t id, pts, duration;
+    uint32_t stream;
+    int32_t priority;
+    vrs_status status; /* VRS_OK, or why there are no outputs */
+    char detail[VRS_DETAIL_SIZE];
+    int64_t capture_ns, submitted_ns, done_ns;
+    float coverage; /* share of the frame's mask that is person, 0..1 */
+    uint32_t output_count;
+    vrs_image outputs[VRS_MAX_OUTPUTS]; /* in the order of vrs_pipeline_add_output() */
+    const vrs_image *source;            /* the submitted image */
+} vrs_result;
+
+/* Time and work of a stage. */
+typedef enum vrs_stage {
+    VRS_STAGE_DECODE = 0,
+    VRS_STAGE_PREPROCESS = 1,
+    VRS_STAGE_INFER = 2,
+    VRS_STAGE_POSTPROCESS = 3,
+    VRS_STAGE_ENCODE = 4,
+    VRS_STAGE_COUNT = 5,
+} vrs_stage;
+
+typedef struct vrs_stage_stats {
+    uint64_t frames;
+    int64_t busy_ns;  /* summed over the stage's threads (inference: over its requests) */
+    int32_t threads;  /* how many can be busy at once */
+} vrs_stage_stats;
+
+typedef struct vrs_pipeline_stats {
+    uint64_t submitted, finished, failed;
+    int64_t started_ns, first_result_ns, last_result_ns;
+    vrs_stage_stats stages[VRS_STAGE_COUNT]; /* decode and encode are filled by whoever does them */
+    uint32_t tickets, tickets_in_use;
+    int32_t network_width, network_height;
+} vrs_pipeline_stats;
+
+/* Builds a pipeline: loads the engine and compiles the model. Borrows both arguments; the model
+ * must live until destroy. VRS_INVALID, VRS_NOT_FOUND (no weights), VRS_MISSING (no engine),
+ * VRS_FORMAT or VRS_ENGINE (the network cannot be used), VRS_NO_MEMORY, VRS_SYSTEM.
+ * Returns owned. */
+VRS_API vrs_status vrs_pipeline_create(const vrs_config *config, const vrs_model *model,
+                                       vrs_pipeline **pipeline) VRS_MUST_USE;
+
+/* Adds an output, before start; none: one mask, GRAY8, in the source's size. VRS_INVALID: a format
+ * or size that the kind does not have, more than VRS_MAX_OUTPUTS, or after start. */
+VRS_API vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline,
+                                           const vrs_output_desc *desc) VRS_MUST_USE;
+
+/* Starts the threads. VRS_INVALID: already started. VRS_NO_MEMORY, VRS_SYSTEM. */
+VRS_API vrs_status vrs_pipeline_start(vrs_pipeline *pipeline) VRS_MUST_USE;
+
+/* Queues one frame. Takes `frame->image` on success and leaves it with the caller on failure.
+ * Blocks while all tickets are in use, for at most `timeout_us` (-1: no limit, 0: never).
+ * VRS_TIMEOUT: still full. VRS_FULL: all tickets are finished results and nobody has fetched one
+ * for two seconds: fetch results between submits, or from another thread. VRS_CLOSED: after
+ * vrs_pipeline_finish(). VRS_INVALID: the image is malformed, or not of its stream's format and
+ * size, or a view is outside the image. VRS_NO_MEMORY: a stream's first frame. One thread. */
+VRS_API vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame,
+                                       int64_t timeout_us) VRS_MUST_USE;
+
+/* Gives the oldest result once it is finished; it stays valid until vrs_result_release(), and at
+ * most one fewer than the tickets may be held. Waits at most `timeout_us` (-1: no limit, 0: never);
+ * while somebody waits, incomplete batches do not wait for more frames.
+ * VRS_TIMEOUT: none yet. VRS_END: all results are fetched after vrs_pipeline_finish().
+ * VRS_INVALID: nothing is in flight, so waiting without limit could not end. One thread. */
+VRS_API vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **result,
+                                           int64_t timeout_us) VRS_MUST_USE;
+
+/* Gives a result, its images and its source back. Any thread; before vrs_pipeline_destroy(). */
+VRS_API void vrs_result_release(vrs_result *result);
+
+/* No more frames will be submitted; results can still be fetched. Any thread, any number of times. */
+VRS_API void vrs_pipeline_finish(vrs_pipeline *pipeline);
+
+/* Waits until every submitted frame has its result. VRS_TIMEOUT. Any thread. */
+VRS_API vrs_status vrs_pipeline_drain(vrs_pipeline *pipeline, int64_t timeout_us) VRS_MUST_USE;
+
+/* Forgets the past of a stream (smoothing, recurrent states): its next submitted frame starts
+ * afresh, as after a cut. The submitting thread. */
+VRS_API void vrs_pipeline_reset_stream(vrs_pipeline *pipeline, uint32_t stream);
+
+/* Stops and frees everything, in flight or not, within a second plus the inference that is
+ * running. NULL is fine. No other call may be running or follow. */
+VRS_API void vrs_pipeline_destroy(vrs_pipeline *pipeline);
+
+/* Any thread. */
+VRS_API vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *pipeline);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

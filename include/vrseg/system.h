@@ -1,0 +1,41 @@
+/* The machine and the time, as vrseg sees them. */
+#ifndef VRSEG_SYSTEM_H
+#define VRSEG_SYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VRS_VERSION_MAJOR 0
+#define VRS_VERSION_MINOR 1
+#define VRS_VERSION_PATCH 0
+#define VRS_VERSION_TEXT "0.1.0"
+
+/* Version of the library that is running, "0.1.0". */
+VRS_API const char *vrs_version(void);
+
+/* Nanoseconds of the clock by which vrseg stamps frames; never goes back. */
+VRS_API int64_t vrs_now_ns(void);
+
+/* Processors that this process may use: its affinity mask, cut by the cgroup's CPU quota (rounded
+ * up); at least 1. */
+VRS_API int32_t vrs_cpu_count(void);
+
+/* CPU model and the instruction sets that vrseg uses on it, e.g. "AVX-512". Static text. */
+VRS_API const char *vrs_cpu_name(void);
+VRS_API const char *vrs_cpu_isa(void);
+
+/* The OpenVINO that would be opened: version and folder. VRS_MISSING: none (the detail says how to
+ * get it). */
+VRS_API vrs_status vrs_openvino_info(char *version, size_t version_size, char *folder,
+                                     size_t folder_size) VRS_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

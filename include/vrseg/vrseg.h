@@ -1,0 +1,14 @@
+/* vrseg: segments the people in video. This header is the core library, libvrseg; jobs on files
+ * are in "vrseg/job.h", libvrseg-media. */
+#ifndef VRSEG_H
+#define VRSEG_H
+
+#include "config.h"
+#include "image.h"
+#include "log.h"
+#include "model.h"
+#include "pipeline.h"
+#include "status.h"
+#include "system.h"
+
+#endif

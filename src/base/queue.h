@@ -1,0 +1,36 @@
+/* A lock-free queue of pointers between stages: Concurrency Kit's ring in its mode for several
+ * producers and consumers, and a wait word so that an idle consumer sleeps.
+ *
+ * A queue holds at most as many items as there are tickets (or slots), so a push never waits:
+ * bounded by construction. Waiting costs the producer nothing while no consumer sleeps. */
+#ifndef VRS_BASE_QUEUE_H
+#define VRS_BASE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vrseg/status.h"
+
+typedef struct vrs_queue vrs_queue;
+
+/* Returns owned. `capacity`: most items ever in it, 1..65536. VRS_NO_MEMORY, VRS_SYSTEM. */
+VRS_API vrs_status vrs_queue_create(uint32_t capacity, vrs_queue **queue) VRS_MUST_USE;
+VRS_API void vrs_queue_destroy(vrs_queue *queue);
+
+/* Adds a non-NULL item. Pushing beyond the capacity is a programming error (assertion). */
+VRS_API void vrs_queue_push(vrs_queue *queue, void *item);
+
+/* Takes the oldest item, or returns NULL at once. */
+VRS_API void *vrs_queue_try_pop(vrs_queue *queue);
+
+/* Takes the oldest item. Sleeps until there is one, the deadline (VRS_TIMEOUT; INT64_MAX: none) or
+ * the queue is closed and empty (VRS_CLOSED). */
+VRS_API vrs_status vrs_queue_pop(vrs_queue *queue, void **item, int64_t deadline_ns) VRS_MUST_USE;
+
+/* Wakes all sleepers; items already there can still be taken. */
+VRS_API void vrs_queue_close(vrs_queue *queue);
+
+/* Items in it at some moment during the call. */
+VRS_API uint32_t vrs_queue_depth(const vrs_queue *queue);
+
+#endif

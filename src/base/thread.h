@@ -1,0 +1,52 @@
+/* Threads, mutexes and conditions: pthreads with names, statuses, failure injection and our clock. */
+#ifndef VRS_BASE_THREAD_H
+#define VRS_BASE_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vrseg/status.h"
+
+typedef struct vrs_thread {
+    pthread_t handle;
+    bool running;
+} vrs_thread;
+
+typedef void (*vrs_thread_fn)(void *arg);
+
+/* Starts a thread; `name` (at most 15 bytes, copied) shows in system tools, and threads that a
+ * library creates from it inherit the name. VRS_SYSTEM, VRS_NO_MEMORY. */
+VRS_API vrs_status vrs_thread_start(vrs_thread *thread, const char *name, vrs_thread_fn fn,
+                                    void *arg) VRS_MUST_USE;
+
+/* Joins a thread that was started; does nothing for a zeroed or joined one. */
+VRS_API void vrs_thread_join(vrs_thread *thread);
+
+/* Names the calling thread. */
+VRS_API void vrs_thread_name(const char *name);
+
+typedef struct vrs_mutex {
+    pthread_mutex_t handle;
+} vrs_mutex;
+
+typedef struct vrs_cond {
+    pthread_cond_t handle;
+} vrs_cond;
+
+/* VRS_SYSTEM or VRS_NO_MEMORY. Destroy only what was initialised. */
+VRS_API vrs_status vrs_mutex_init(vrs_mutex *mutex) VRS_MUST_USE;
+VRS_API void vrs_mutex_destroy(vrs_mutex *mutex);
+VRS_API void vrs_mutex_lock(vrs_mutex *mutex);
+VRS_API void vrs_mutex_unlock(vrs_mutex *mutex);
+
+VRS_API vrs_status vrs_cond_init(vrs_cond *cond) VRS_MUST_USE;
+VRS_API void vrs_cond_destroy(vrs_cond *cond);
+VRS_API void vrs_cond_signal(vrs_cond *cond);
+VRS_API void vrs_cond_broadcast(vrs_cond *cond);
+
+/* Waits with `mutex` held until signalled (spurious wake-ups happen) or until vrs_now_ns() reaches
+ * `deadline_ns` (INT64_MAX: no deadline). False: the deadline passed. */
+VRS_API bool vrs_cond_wait_until(vrs_cond *cond, vrs_mutex *mutex, int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,37 @@
+/* What a back end implements: the functions of engine.h with the same types. */
+#ifndef VRS_ENGINE_BACKEND_H
+#define VRS_ENGINE_BACKEND_H
+
+#include "engine/engine.h"
+
+typedef struct vrs_engine_ops {
+    const char *name;
+    vrs_status (*create)(const vrs_model *model, const vrs_engine_params *params,
+                         vrs_engine **engine);
+    void (*destroy)(vrs_engine *engine);
+    vrs_request *(*request)(vrs_engine *engine, int32_t index);
+    void *(*input)(vrs_request *request, int32_t position);
+    const float *(*scores)(const vrs_request *request, int32_t position);
+    float *(*state_in)(vrs_request *request, int32_t state, int32_t position);
+    const float *(*state_out)(const vrs_request *request, int32_t state, int32_t position);
+    vrs_status (*start)(vrs_request *request, int32_t batch, vrs_request_done_fn done,
+                        void *opaque);
+    vrs_status (*wait)(vrs_request *request);
+} vrs_engine_ops;
+
+/* Every back end's engine and request begin with these. */
+struct vrs_engine {
+    const vrs_engine_ops *ops;
+    vrs_engine_params params;
+    vrs_engine_io io;
+    char description[128];
+};
+
+struct vrs_request {
+    vrs_engine *engine;
+    char error[VRS_DETAIL_SIZE];
+};
+
+extern const vrs_engine_ops vrs_engine_openvino;
+
+#endif

@@ -1,0 +1,192 @@
+/* Operations on images and tensors: one table of functions for each instruction set.
+ *
+ * `reference/` is plain C and is the definition; `x86/` holds faster twins for AVX2 and AVX-512.
+ * A table is filled from the reference and then climbs the instruction sets, stopping at the first
+ * that is missing or masked. Nothing here allocates, locks or looks at a clock. Every function may
+ * be called by several threads on different outputs. */
+#ifndef VRS_KERNELS_H
+#define VRS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/preprocess.h"
+#include "vrseg/image.h"
+#include "vrseg/status.h"
+
+/* Masks between the stages are probabilities in Q15: 0 is 0, VRS_Q15_ONE is 1. Steps in Q15 are
+ * exact integer arithmetic: all implementations give the same bits. */
+#define VRS_Q15_ONE 32767
+
+/* round(a * b / 2^15) for |a|, |b| <= 32767: what pmulhrsw computes. */
+static inline int32_t vrs_mul_q15(int32_t a, int32_t b)
+{
+    return (a * b + (1 << 14)) >> 15;
+}
+
+typedef enum vrs_activation {
+    VRS_ACTIVATION_NONE = 0,    /* values are probabilities */
+    VRS_ACTIVATION_SIGMOID = 1, /* values are logits of a class each */
+    VRS_ACTIVATION_SOFTMAX = 2, /* values are logits over the class axis */
+} vrs_activation;
+
+/* A network's output for one view and what it means. */
+typedef struct vrs_scores {
+    const float *data;
+    int32_t classes, width, height;
+    ptrdiff_t class_stride, row_stride, column_stride; /* in elements: NCHW and NHWC alike */
+    vrs_activation activation;
+    uint32_t person_classes; /* bit c: class c counts as person; at most 32 classes */
+} vrs_scores;
+
+/* Person probability in Q15 (sum over the person classes, clipped to 0..1, rounded to nearest;
+ * NaN counts as 0) at the network's size; `stride` in elements. Tolerance to the reference: 1. */
+typedef void (*vrs_person_fn)(const vrs_scores *scores, int16_t *q15, ptrdiff_t stride);
+
+/* state += (mask - state) * weight in Q15, state becomes the new mask; n elements. */
+typedef void (*vrs_smooth_fn)(int16_t *state, int16_t *mask, size_t n, int16_t weight);
+
+/* Geometry of up-sampling a region of a small mask to rows of a large one: bilinear, half-pixel
+ * centres, edges repeated. */
+typedef struct vrs_upsample {
+    int32_t source_width, source_height; /* of the region; the pointer passed is its origin */
+    int32_t width, height;               /* of the whole result */
+    const int32_t *column_index;         /* [width]: left neighbour; the right one is min(+1, last) */
+    const int16_t *column_weight;        /* [width]: Q15 weight of the right neighbour */
+    const int32_t *row_index;            /* [height], likewise */
+    const int16_t *row_weight;
+} vrs_upsample;
+
+/* Builds the tables; `storage` holds vrs_upsample_storage(width, height) bytes, 64-byte aligned,
+ * and must outlive the struct. Weights: round((x + 0.5) * source / dest - 0.5 - index) in Q15. */
+size_t vrs_upsample_storage(int32_t width, int32_t height);
+void vrs_upsample_init(vrs_upsample *upsample, int32_t source_width, int32_t source_height,
+                       int32_t width, int32_t height, void *storage);
+
+/* Rows row_begin..row_end-1 of the result into dst (dst is row_begin's row; strides in elements).
+ * First along columns, value = a + mul_q15(b - a, weight), then along rows likewise.
+ * `scratch`: 2 * (width + 64) int16_t, 64-byte aligned. Exact. */
+typedef void (*vrs_upsample_fn)(const vrs_upsample *upsample, const int16_t *src,
+                                ptrdiff_t src_stride, int32_t row_begin, int32_t row_end,
+                                int16_t *dst, ptrdiff_t dst_stride, int16_t *scratch);
+
+/* Guided filter (He, Sun, Tang: Guided Image Filtering, 2010), its fast form (He, Sun 2015): linear
+ * coefficients at the network's size from the mask p and the luma guide I over windows of
+ * (2 radius + 1)^2, windows cut at the borders:
+ *   slope = cov(I, p) / (var(I) + epsilon), offset = mean(p) - slope * mean(I),
+ * both then averaged over the same windows. I and p are scaled to 0..1. slope and offset are
+ * stored so that  p(Y) = slope * Y + offset  with Y in 0..1. Tolerance 1e-4.
+ * `scratch`: vrs_guided_scratch(width, height) bytes, 64-byte aligned. */
+typedef struct vrs_guided {
+    int32_t width, height;
+    const int16_t *mask; /* Q15 */
+    ptrdiff_t mask_stride;
+    const uint8_t *guide; /* 8-bit luma, full range */
+    ptrdiff_t guide_stride;
+    int32_t radius;
+    float epsilon;
+    float *slope, *offset; /* stride: width */
+} vrs_guided;
+
+size_t vrs_guided_scratch(int32_t width, int32_t height);
+typedef void (*vrs_guided_fn)(const vrs_guided *guided, void *scratch);
+
+/* Luma rows of the full image, for applying the coefficients. */
+typedef struct vrs_luma {
+    const uint8_t *data; /* row 0, column 0 of the view */
+    ptrdiff_t stride;    /* bytes */
+    int32_t sample_bytes, sample_shift;
+    float scale, offset; /* luma in 0..1 = code * scale + offset */
+} vrs_luma;
+
+/* As vrs_upsample_fn for the two coefficient planes (float, stride `source_width` of `upsample`
+ * in elements: src_stride), then q15 = clip(slope * Y + offset), rounded. Tolerance 2.
+ * `scratch`: 4 * (width + 64) floats, 64-byte aligned. */
+typedef void (*vrs_refine_fn)(const vrs_upsample *upsample, const float *slope,
+                              const float *offset, ptrdiff_t src_stride, const vrs_luma *luma,
+                              int32_t row_begin, int32_t row_end, int16_t *dst,
+                              ptrdiff_t dst_stride, float *scratch);
+
+/* In place: 0 below `threshold`, VRS_Q15_ONE from it on. */
+typedef void (*vrs_threshold_fn)(int16_t *q15, size_t n, int16_t threshold);
+
+/* In place: feathering, a box of (2 radius + 1)^2 applied twice (a tent), edges repeated; radius
+ * in 1..64; each pass is round-half-up of the sum over the window's size. Exact.
+ * `scratch`: vrs_feather_scratch(width, height) bytes. */
+size_t vrs_feather_scratch(int32_t width, int32_t height);
+typedef void (*vrs_feather_fn)(int16_t *q15, ptrdiff_t stride, int32_t width, int32_t height,
+                               int32_t radius, void *scratch);
+
+/* n samples of a mask: code = mul_q15(q15, peak), peak = 255 or 1023. Exact. */
+typedef void (*vrs_store8_fn)(const int16_t *q15, uint8_t *dst, size_t n);
+typedef void (*vrs_store10_fn)(const int16_t *q15, uint16_t *dst, size_t n);
+
+/* One row of composition over a constant: dst = background + mul_q15(src - background, alpha).
+ * `n`: samples. Row of luma: alpha is one value a sample. Exact. `src_shift`: P010's 6, else 0. */
+typedef void (*vrs_blend8_fn)(const uint8_t *src, const int16_t *alpha, uint8_t *dst, size_t n,
+                              uint8_t background);
+typedef void (*vrs_blend10_fn)(const uint16_t *src, const int16_t *alpha, uint16_t *dst, size_t n,
+                               uint16_t background, int32_t src_shift);
+
+/* Alpha at chroma's places (left-sited 4:2:0 is treated as centred: masks are soft): mean of 2x2,
+ * (a + b + c + d + 2) >> 2, of two full rows (the same row twice at an odd bottom edge); an odd
+ * last column is repeated. `width`: of the full rows. dst: (width + 1) / 2. Exact. */
+typedef void (*vrs_chroma_alpha_fn)(const int16_t *row0, const int16_t *row1, int16_t *dst,
+                                    int32_t width);
+
+/* NV12 and P010 chroma rows into two planes while blending; n chroma columns. Exact. */
+typedef void (*vrs_blend_uv8_fn)(const uint8_t *uv, const int16_t *alpha, uint8_t *u, uint8_t *v,
+                                 size_t n, uint8_t background_u, uint8_t background_v);
+typedef void (*vrs_blend_uv10_fn)(const uint16_t *uv, const int16_t *alpha, uint16_t *u,
+                                  uint16_t *v, size_t n, uint16_t background_u,
+                                  uint16_t background_v, int32_t src_shift);
+
+/* Class of each pixel of rows row_begin..row_end-1: scores up-sampled in float as vrs_upsample_fn,
+ * the first class with the largest value. `upsample` maps the region that starts at scores->data.
+ * Equal but where two classes lie within 1e-5 of the row's largest magnitude.
+ * `scratch`: 3 * 32 * (width + 16) floats. */
+typedef void (*vrs_classes_fn)(const vrs_upsample *upsample, const vrs_scores *scores,
+                               int32_t row_begin, int32_t row_end, uint8_t *dst,
+                               ptrdiff_t dst_stride, float *scratch);
+
+typedef struct vrs_kernels {
+    const char *name; /* "reference", "avx2", "avx512": the best set that filled an entry */
+    vrs_preprocess_fn preprocess;
+    vrs_person_fn person;
+    vrs_smooth_fn smooth;
+    vrs_upsample_fn upsample;
+    vrs_guided_fn guided;
+    vrs_refine_fn refine;
+    vrs_threshold_fn threshold;
+    vrs_feather_fn feather;
+    vrs_store8_fn store8;
+    vrs_store10_fn store10;
+    vrs_blend8_fn blend8;
+    vrs_blend10_fn blend10;
+    vrs_chroma_alpha_fn chroma_alpha;
+    vrs_blend_uv8_fn blend_uv8;
+    vrs_blend_uv10_fn blend_uv10;
+    vrs_classes_fn classes;
+} vrs_kernels;
+
+typedef enum vrs_isa {
+    VRS_ISA_REFERENCE = 0,
+    VRS_ISA_AVX2 = 1,   /* with FMA and F16C */
+    VRS_ISA_AVX512 = 2, /* F, BW, DQ, VL */
+} vrs_isa;
+
+/* The best instruction set of this CPU that the operating system supports too. */
+vrs_isa vrs_isa_detect(void);
+
+/* The table for `isa` or the best below it that this CPU has. Static; never NULL. */
+const vrs_kernels *vrs_kernels_get(vrs_isa isa);
+
+/* Fillers, called by vrs_kernels_get(): each overwrites the entries that it has. */
+void vrs_kernels_fill_reference_preprocess(vrs_kernels *table);
+void vrs_kernels_fill_reference_postprocess(vrs_kernels *table);
+void vrs_kernels_fill_avx2_preprocess(vrs_kernels *table);
+void vrs_kernels_fill_avx2_postprocess(vrs_kernels *table);
+void vrs_kernels_fill_avx512_preprocess(vrs_kernels *table);
+void vrs_kernels_fill_avx512_postprocess(vrs_kernels *table);
+
+#endif

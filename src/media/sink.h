@@ -1,0 +1,92 @@
+/* Sinks: where images go. One thread writes a sink. */
+#ifndef VRS_MEDIA_SINK_H
+#define VRS_MEDIA_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "media/source.h"
+#include "vrseg/image.h"
+#include "vrseg/pipeline.h"
+#include "vrseg/status.h"
+
+typedef struct vrs_sink vrs_sink;
+
+typedef enum vrs_codec {
+    VRS_CODEC_AUTO = 0, /* by the path's extension and the output's kind */
+    VRS_CODEC_H264 = 1,
+    VRS_CODEC_HEVC = 2,
+    VRS_CODEC_FFV1 = 3,
+    VRS_CODEC_PRORES = 4, /* 4444 with alpha */
+    VRS_CODEC_VP9 = 5,    /* with alpha */
+    VRS_CODEC_PNG = 6,    /* a file each frame; the path is a folder ("out/") or one .png */
+    VRS_CODEC_RAW = 7,    /* Y4M to a pipe or file */
+    VRS_CODEC_NULL = 8,
+} vrs_codec;
+
+typedef struct vrs_sink_params {
+    const char *path; /* "-": standard output */
+    vrs_output_kind kind;
+    vrs_codec codec;
+    const vrs_stream_info *stream; /* of the source: time base, rate, aspect, rotation, colour */
+    vrs_pixel_format format;       /* of the images to come */
+    int32_t width, height;
+    const char *source_path;  /* for the other streams; NULL: none are kept */
+    const char *preset;       /* encoder's; NULL: its default for vrseg */
+    double crf;               /* < 0: default */
+    int64_t bitrate;          /* bit/s; 0: by crf */
+    const char *encoder_options; /* "key=value:key=value"; NULL: none */
+    int32_t threads;          /* 0: by the machine */
+    int32_t segment_frames;
+    bool overwrite;
+    const uint8_t (*palette)[3]; /* classes: 256 R, G, B */
+} vrs_sink_params;
+
+typedef struct vrs_sink_ops {
+    /* Takes the image. */
+    vrs_status (*write)(vrs_sink *sink, vrs_image *image, int64_t pts, int64_t duration,
+                        const char *name);
+    vrs_status (*finish)(vrs_sink *sink);
+    void (*abort)(vrs_sink *sink);
+    void (*destroy)(vrs_sink *sink);
+} vrs_sink_ops;
+
+struct vrs_sink {
+    const vrs_sink_ops *ops;
+    uint64_t frames;
+    char description[160]; /* "mask, h264 veryfast crf 20, out.mp4" */
+};
+
+/* The codec that VRS_CODEC_AUTO stands for, and the image format that the sink wants for `kind`
+ * from a source of `source_format`: what the caller tells the pipeline to make. VRS_INVALID: no
+ * container or codec goes with this path and kind (says which do). */
+vrs_status vrs_sink_choose(const char *path, vrs_output_kind kind, vrs_pixel_format source_format,
+                           vrs_codec *codec, vrs_pixel_format *format) VRS_MUST_USE;
+
+/* Checks everything that can be checked before the first frame: folder writable, the output is not
+ * the input, nothing overwritten that must not be, nobody else writes it (a lock file with a live
+ * owner: VRS_BUSY), the encoder opens. VRS_NOT_FOUND (no such folder), VRS_PERMISSION, VRS_INVALID,
+ * VRS_UNSUPPORTED, VRS_NO_MEMORY. Nothing is left behind on failure. Returns owned.
+ *
+ * Files are written as segments of `segment_frames` frames with a journal, in a folder
+ * "<path>.vrseg", each by a fresh encoder, and joined at the end. */
+vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink) VRS_MUST_USE;
+
+/* Writes one image; takes it always, also on failure, and releases it when the encoder is done with
+ * it. `name`: for files of pictures, else ignored (NULL: a running number). VRS_NO_SPACE, VRS_IO. */
+vrs_status vrs_sink_write(vrs_sink *sink, vrs_image *image, int64_t pts, int64_t duration,
+                          const char *name) VRS_MUST_USE;
+
+/* Ends the file: flushes, joins the segments, copies the other streams, renames into place.
+ * Without a frame nothing is written. VRS_NO_SPACE, VRS_IO: finished segments and the journal
+ * stay, the detail says where; nothing half-written stays under the output's own name. */
+vrs_status vrs_sink_finish(vrs_sink *sink) VRS_MUST_USE;
+
+/* Stops without finishing: finished segments and the journal stay if there is at least one, else
+ * everything is removed. */
+void vrs_sink_abort(vrs_sink *sink);
+
+/* Frees; aborts what was neither finished nor aborted. NULL is fine. */
+void vrs_sink_close(vrs_sink *sink);
+
+#endif

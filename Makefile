@@ -1,0 +1,61 @@
+# Names the usual commands; Meson builds and tests, tools/ sets up. Run `make` for the list.
+
+PYTHON ?= /usr/bin/python3
+MESON ?= /usr/bin/meson
+BUILD := build
+OUT ?= out
+VIDEO ?=
+PHOTO := .local/data/scikit-image/astronaut.png
+MAKE_SAMPLE := .local/tools-venv/bin/python tools/sample/make_sample.py
+
+# The checkout's own private folder; a folder set for installed copies is not for this.
+unexport VRSEG_LOCAL_DIR
+VRSEG_MODELS_DIR ?= $(CURDIR)/.local/models
+export PYTHON MESON OUT VIDEO VRSEG_MODELS_DIR
+
+.PHONY: help demo check tidy setup build models sample peers install clean check-packages clip
+.NOTPARALLEL:
+.SUFFIXES:
+
+help: ## prints this list
+	@sed -n 's/^\([a-z-]*\):.*## /make \1  /p' Makefile | \
+	  while read -r make name text; do printf '%s %-8s %s\n' "$$make" "$$name" "$$text"; done
+
+demo: build models $(if $(VIDEO),,clip) ## runs the sample clip, or VIDEO=FILE, and says where the results are
+	@tools/demo.sh $(BUILD)/vrseg
+
+check: check-packages build models ## builds and runs all tests
+	@tools/check/check.sh $(BUILD)
+
+tidy: check-packages build ## runs the checks of style alone
+	@tools/check/check.sh $(BUILD) --suite tidy
+
+setup: ## installs what is missing: Debian packages, OpenVINO, the tools' Python packages
+	@tools/setup/packages.sh base
+	@$(PYTHON) tools/setup/setup.py runtime tools data
+
+build: setup ## builds into build/, the program is build/vrseg
+	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD)
+	@$(MESON) compile -C $(BUILD)
+
+models: setup ## fetches and converts the default weights
+	@$(PYTHON) tools/models/fetch.py selfie selfie-landscape --out "$$VRSEG_MODELS_DIR" >/dev/null
+
+sample: clip ## makes the sample clip, plain and stereo
+	@$(MAKE_SAMPLE) --stereo $(PHOTO) .local/sample/sample-sbs.mp4
+
+peers: setup ## installs what bench/peers compares with, into an environment of its own
+	@$(PYTHON) tools/setup/setup.py peers
+
+install: build ## installs program, libraries, headers and manual; PREFIX=DIR chooses where
+	@test -z "$(PREFIX)" || $(MESON) configure $(BUILD) --prefix "$(abspath $(PREFIX))"
+	@$(MESON) install -C $(BUILD)
+
+clean: ## removes build/ and out/; what was downloaded stays in .local/
+	rm -rf $(BUILD) out
+
+clip: setup
+	@$(MAKE_SAMPLE) $(PHOTO) .local/sample/sample.mp4
+
+check-packages:
+	@tools/setup/packages.sh base check

@@ -1,0 +1,64 @@
+"""Adds up Meson's test logs and prints `N passed, N failed, N skipped` as its last line.
+
+Exit status: 0 when at least one test passed, none failed and the runner ended well.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+# Every result that Meson writes. Whatever is not named here counts as failed.
+PASSED = {"OK", "EXPECTEDFAIL"}
+SKIPPED = {"SKIP"}
+
+
+class SummaryError(Exception):
+    """A sentence for the user."""
+
+
+def read_log(path: Path) -> list[tuple[str, str]]:
+    """The tests of one log as name and result; the log has a JSON object a line for each."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [(entry["name"], entry["result"]) for entry in map(json.loads, lines)]
+    except FileNotFoundError:
+        raise SummaryError(f"{path} is missing: Meson ran no test") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SummaryError(f"{path} is not a test log of Meson's: {error}") from error
+
+
+def kind_of(result: str) -> str:
+    """Which of the three numbers a test's result counts for."""
+    if result in PASSED:
+        return "passed"
+    return "skipped" if result in SKIPPED else "failed"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("log", nargs="+", type=Path, help="meson-logs/testlog.json")
+    parser.add_argument("--status", type=int, default=0, help="what `meson test` ended with")
+    arguments = parser.parse_args()
+    good = arguments.status == 0
+    tests = []
+    for path in arguments.log:
+        try:
+            tests += read_log(path)
+        except SummaryError as error:
+            print(f"summary.py: {error}", file=sys.stderr)
+            good = False
+    count = Counter(kind_of(result) for _, result in tests)
+    for name, result in tests:
+        if kind_of(result) == "failed":
+            print(f"failed: {name} ({result})")
+    if arguments.status != 0 and count["failed"] == 0:
+        print(f"summary.py: meson test ended with status {arguments.status}", file=sys.stderr)
+    sys.stderr.flush()
+    print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
+    return 0 if good and count["passed"] > 0 and count["failed"] == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

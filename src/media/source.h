@@ -10,25 +10,31 @@
 
 typedef struct vrs_source vrs_source;
 
+/* What is known when a source is open. It stays as it is while the source is read. */
 typedef struct vrs_stream_info {
-    vrs_pixel_format format; /* of every frame that is read: YUV420P, NV12, P010 or YUV420P10, RGB24
-                              * or BGRA for pictures */
+    vrs_pixel_format format; /* YUV420P, NV12, P010, YUV420P10; RGB24 and BGRA where the stored
+                              * pixels are R, G, B (pictures, screen recordings) */
     int32_t width, height;   /* as stored; see rotation */
     vrs_color color;
     int32_t time_base_num, time_base_den; /* of pts and duration */
     int32_t rate_num, rate_den;           /* average frame rate; 0/1: unknown */
     int32_t aspect_num, aspect_den;       /* of a pixel; 0/1: unknown */
-    int32_t rotation;                     /* clockwise degrees to show it upright: 0, 90, 180, 270 */
-    int64_t frame_estimate;               /* -1: unknown */
-    bool still;                           /* pictures: no times of their own */
-    char description[128];                /* "h264 1280x720 yuv420p 25 fps" */
+    int32_t rotation;       /* clockwise degrees to show it upright: 0, 90, 180, 270 */
+    int64_t frame_estimate; /* -1: unknown */
+    bool still; /* pictures: no times of their own (pts 0, 1, 2... of 1/25 s), and each may have its
+                 * own format, size and colour; format and size above are the first one's */
+    char description[128]; /* "h264 1280x720 yuv420p 25 fps" */
 } vrs_stream_info;
 
 typedef struct vrs_source_params {
-    const char *path;       /* file, folder, device, "-" */
-    const char *raw_format; /* of a raw pipe: "WxH:yuv420p:30"; NULL: Y4M or a container */
+    const char *path;       /* file, folder, device, "-": standard input */
+    const char *raw_format; /* of raw pixels: "WxH:yuv420p:30"; NULL or "": Y4M or a container */
     int32_t threads;        /* of the decoder; 0: by the machine */
     int64_t max_frames;     /* stop after so many; 0: all */
+    /* Asked before every read of data, and ten times a second while a pipe has none; true ends the
+     * call with VRS_CANCELLED. NULL: never. */
+    bool (*stop)(void *opaque);
+    void *stop_opaque;
 } vrs_source_params;
 
 /* A source's own table; `file`, `pictures`, `pipe`, `camera` and the tests' sources fill it. */
@@ -40,22 +46,35 @@ typedef struct vrs_source_ops {
 struct vrs_source {
     const vrs_source_ops *ops;
     vrs_stream_info info;
-    uint64_t frames;          /* read so far */
-    uint64_t damaged;         /* frames or packets that could not be decoded */
-    char damage[VRS_DETAIL_SIZE]; /* the first such complaint */
-    char frame_name[256];     /* pictures: base name of the last frame's file without extension */
+    int64_t max_frames;           /* 0: all */
+    uint64_t frames;              /* read so far */
+    uint64_t damaged;             /* packets and frames that are damaged or missing */
+    char damage[VRS_DETAIL_SIZE]; /* the first such complaint; "" if none */
+    char frame_name[256]; /* pictures: base name of the last read frame's file without extension;
+                           * "" for pictures from a pipe and for video */
 };
 
-/* Opens by what `path` is. VRS_NOT_FOUND, VRS_PERMISSION, VRS_IO; VRS_INVALID: an empty file, a
- * folder without pictures; VRS_FORMAT: nothing that libav reads; VRS_UNSUPPORTED: no video stream
- * in it (says what there is), no decoder; VRS_CORRUPT: not one frame can be decoded.
- * Returns owned. */
+/* Opens by what `path` is and decodes the first frame. Files are told by their content, not by
+ * their name. Borrows `params`, but `stop` and `stop_opaque` must live as long as the source.
+ * Returns owned. VRS_NOT_FOUND, VRS_PERMISSION, VRS_IO, VRS_NO_MEMORY, VRS_CANCELLED; VRS_INVALID:
+ * an empty file, a folder without pictures, a wrong raw_format; VRS_FORMAT: nothing that libav
+ * reads; VRS_UNSUPPORTED: no video stream in it (says what there is), no decoder, a side over
+ * VRS_MAX_SIDE; VRS_CORRUPT: not one frame can be decoded. */
 vrs_status vrs_source_open(const vrs_source_params *params, vrs_source **source) VRS_MUST_USE;
 
-/* Reads the next frame (image with release, pts, duration, id = running number). The caller owns
- * the image. Every frame has the format and size of info: what differs in mid-stream is converted,
- * with a warning. VRS_END after the last. A damaged packet is counted and passed over. VRS_IO. */
+/* Reads the next frame: image with release (any thread, also after the source is closed), pts
+ * (strictly increasing), duration, id = running number from 0. The caller owns the image.
+ *
+ * Every frame of a video has the format, size and range of info: what differs in mid-stream is
+ * converted, with one warning. Only when info.still is set may a frame differ from info in format,
+ * size and colour, and frame_name is then that picture's.
+ *
+ * A damaged packet, a picture that cannot be read and the missing end of a file that was cut off
+ * are counted and passed over; a frame that the decoder marks as damaged is counted and delivered.
+ * VRS_END after the last frame, from then on always. VRS_IO, VRS_NO_MEMORY, VRS_CANCELLED. */
 vrs_status vrs_source_read(vrs_source *source, vrs_frame *frame) VRS_MUST_USE;
+
+/* Frees the source; NULL is fine. */
 void vrs_source_close(vrs_source *source);
 
 #endif

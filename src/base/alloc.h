@@ -25,12 +25,20 @@ VRS_API void *vrs_realloc(void *block, size_t size) VRS_MUST_USE;
 /* NULL is fine. Keeps errno. */
 VRS_API void vrs_free(void *block);
 
-/* For tests: asked before every fallible resource (allocation, thread, mutex, condition, and calls
- * into libraries marked with vrs_inject()); false makes it fail. NULL removes the hook. */
+/* For tests: asked before every fallible resource ("memory", "thread", "mutex", "condition", and
+ * calls into libraries marked with vrs_inject()); false makes it fail. NULL removes the hook.
+ * It is called by the thread that wants the resource, so by several at once. */
 typedef bool (*vrs_inject_fn)(void *opaque, const char *what);
 VRS_API void vrs_inject_set(vrs_inject_fn fn, void *opaque);
 
 /* True when the call named `what` is to go ahead. */
 VRS_API bool vrs_inject(const char *what);
+
+/* Blocks, threads, mutexes and conditions that are alive: back at its old value after whatever was
+ * made has been destroyed. Other folders book resources of their own (library handles) by the
+ * pair below. Any thread. */
+VRS_API size_t vrs_resources_live(void);
+VRS_API void vrs_resource_born(void);
+VRS_API void vrs_resource_died(void);
 
 #endif

@@ -20,8 +20,8 @@ VRS_API vrs_status vrs_file_read(const char *path, size_t max_size, char **data,
 VRS_API vrs_status vrs_file_replace(const char *path, const void *data, size_t size) VRS_MUST_USE;
 
 /* Formats a path. VRS_INVALID when it does not fit. */
-VRS_API vrs_status vrs_path_format(char *path, size_t size, const char *format,
-                                   ...) VRS_PRINTF(3, 4) VRS_MUST_USE;
+VRS_API vrs_status vrs_path_format(char *path, size_t size, const char *format, ...)
+    VRS_PRINTF(3, 4) VRS_MUST_USE;
 
 /* Creates a folder and those above it. */
 VRS_API vrs_status vrs_make_folders(const char *path) VRS_MUST_USE;

@@ -16,7 +16,7 @@ typedef struct vrs_option_table {
 } vrs_option_table;
 
 /* Turns a line of an options.def into an element of a vrs_option_info array. */
-#define VRS_OPTION_INFO(section, name, type, default_value, min, max, unit, choices, help)        \
+#define VRS_OPTION_INFO(section, name, type, default_value, min, max, unit, choices, help) \
     {#section, #name, VRS_OPTION_##type, default_value, min, max, unit, choices, help},
 
 /* As vrs_config_create(), for the options of `tables` (their arrays must outlive the config). At

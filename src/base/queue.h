@@ -2,7 +2,8 @@
  * producers and consumers, and a wait word so that an idle consumer sleeps.
  *
  * A queue holds at most as many items as there are tickets (or slots), so a push never waits:
- * bounded by construction. Waiting costs the producer nothing while no consumer sleeps. */
+ * bounded by construction. While no consumer sleeps, waiting costs the producer one atomic
+ * operation. */
 #ifndef VRS_BASE_QUEUE_H
 #define VRS_BASE_QUEUE_H
 
@@ -15,6 +16,9 @@ typedef struct vrs_queue vrs_queue;
 
 /* Returns owned. `capacity`: most items ever in it, 1..65536. VRS_NO_MEMORY, VRS_SYSTEM. */
 VRS_API vrs_status vrs_queue_create(uint32_t capacity, vrs_queue **queue) VRS_MUST_USE;
+/* As vrs_queue_create() with the ring's counters starting at `first`: tests cross their wrap. */
+VRS_API vrs_status vrs_queue_create_from(uint32_t capacity, uint32_t first,
+                                         vrs_queue **queue) VRS_MUST_USE;
 VRS_API void vrs_queue_destroy(vrs_queue *queue);
 
 /* Adds a non-NULL item. Pushing beyond the capacity is a programming error (assertion). */
@@ -27,7 +31,7 @@ VRS_API void *vrs_queue_try_pop(vrs_queue *queue);
  * the queue is closed and empty (VRS_CLOSED). */
 VRS_API vrs_status vrs_queue_pop(vrs_queue *queue, void **item, int64_t deadline_ns) VRS_MUST_USE;
 
-/* Wakes all sleepers; items already there can still be taken. */
+/* Wakes all sleepers, now and later; items already there can still be taken. */
 VRS_API void vrs_queue_close(vrs_queue *queue);
 
 /* Items in it at some moment during the call. */

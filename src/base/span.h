@@ -41,7 +41,8 @@ VRS_API vrs_track *vrs_recorder_track(vrs_recorder *recorder, const char *name);
 VRS_API void vrs_track_record(vrs_track *track, uint32_t kind, int64_t frame, int64_t begin_ns,
                               int64_t end_ns);
 
-/* Totals of a kind over all tracks, from any thread, while recording goes on. */
+/* Totals of a kind over all tracks, from any thread, while recording goes on: the times hold at
+ * least the counted spans. */
 VRS_API vrs_span_totals vrs_recorder_totals(const vrs_recorder *recorder, uint32_t kind);
 
 /* Calls `visit` for the kept spans, oldest first in each track. Only while no track records. */

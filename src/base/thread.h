@@ -1,4 +1,5 @@
-/* Threads, mutexes and conditions: pthreads with names, statuses, failure injection and our clock. */
+/* Threads, mutexes and conditions: pthreads with names, statuses, failure injection and our clock.
+ */
 #ifndef VRS_BASE_THREAD_H
 #define VRS_BASE_THREAD_H
 
@@ -15,8 +16,9 @@ typedef struct vrs_thread {
 
 typedef void (*vrs_thread_fn)(void *arg);
 
-/* Starts a thread; `name` (at most 15 bytes, copied) shows in system tools, and threads that a
- * library creates from it inherit the name. VRS_SYSTEM, VRS_NO_MEMORY. */
+/* Starts a thread; `name` (copied, cut at 15 bytes) shows in system tools, and threads that a
+ * library creates from it inherit the name. Signals that a program handles are blocked in it: they
+ * go to the program's own threads. VRS_SYSTEM, VRS_NO_MEMORY. */
 VRS_API vrs_status vrs_thread_start(vrs_thread *thread, const char *name, vrs_thread_fn fn,
                                     void *arg) VRS_MUST_USE;
 

@@ -44,7 +44,7 @@ VRS_API vrs_status vrs_yaml_check_keys(const vrs_yaml *yaml, vrs_yaml_node map,
                                        const char *const *names, size_t count) VRS_MUST_USE;
 
 /* vrs_fail(VRS_INVALID) with "file:line: " in front. */
-VRS_API vrs_status vrs_yaml_fail(const vrs_yaml *yaml, vrs_yaml_node node, const char *format,
-                                 ...) VRS_PRINTF(3, 4);
+VRS_API vrs_status vrs_yaml_fail(const vrs_yaml *yaml, vrs_yaml_node node, const char *format, ...)
+    VRS_PRINTF(3, 4);
 
 #endif

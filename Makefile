@@ -21,7 +21,7 @@ help: ## prints this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1  /p' Makefile | \
 	  while read -r make name text; do printf '%s %-8s %s\n' "$$make" "$$name" "$$text"; done
 
-demo: build models $(if $(VIDEO),,clip) ## runs the sample clip, or VIDEO=FILE, and says where the results are
+demo: build models $(if $(VIDEO),,clip) ## runs the sample clip, or VIDEO=FILE
 	@tools/demo.sh $(BUILD)/vrseg
 
 check: check-packages build models ## builds and runs all tests

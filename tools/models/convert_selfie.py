@@ -191,7 +191,8 @@ class Converter:
         return model
 
 
-def same_padding(size: int, result: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+def same_padding(size: int, result: int, kernel: int, stride: int,
+                 dilation: int) -> tuple[int, int]:
     """TFLite's SAME padding of one axis, before and after: the odd one goes after."""
     total = max((result - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2

@@ -104,9 +104,9 @@ VRS_API vrs_status vrs_pipeline_start(vrs_pipeline *pipeline) VRS_MUST_USE;
 
 /* Queues one frame. Takes `frame->image` on success and leaves it with the caller on failure.
  * Blocks while all tickets are in use, for at most `timeout_us` (-1: no limit, 0: never).
- * VRS_TIMEOUT: still full. VRS_FULL: all tickets are finished results and nobody has fetched one
- * for two seconds: fetch results between submits, or from another thread. VRS_CLOSED: after
- * vrs_pipeline_finish(). VRS_INVALID: the image is malformed, or not of its stream's format and
+ * VRS_TIMEOUT: still full. VRS_FULL: waiting could not end, since all tickets hold finished results
+ * and it is this thread that fetches them, or for two seconds no thread at all: fetch results
+ * between submits, or from another thread. VRS_CLOSED: after vrs_pipeline_finish(). VRS_INVALID: the image is malformed, or not of its stream's format and
  * size, or a view is outside the image. VRS_NO_MEMORY: a stream's first frame. One thread. */
 VRS_API vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame,
                                        int64_t timeout_us) VRS_MUST_USE;
@@ -115,7 +115,8 @@ VRS_API vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame,
  * most one fewer than the tickets may be held. Waits at most `timeout_us` (-1: no limit, 0: never);
  * while somebody waits, incomplete batches do not wait for more frames.
  * VRS_TIMEOUT: none yet. VRS_END: all results are fetched after vrs_pipeline_finish().
- * VRS_INVALID: nothing is in flight, so waiting without limit could not end. One thread. */
+ * VRS_INVALID: nothing is in flight and it is this thread that submits, so waiting without limit
+ * could not end. One thread. */
 VRS_API vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **result,
                                            int64_t timeout_us) VRS_MUST_USE;
 
@@ -129,7 +130,8 @@ VRS_API void vrs_pipeline_finish(vrs_pipeline *pipeline);
 VRS_API vrs_status vrs_pipeline_drain(vrs_pipeline *pipeline, int64_t timeout_us) VRS_MUST_USE;
 
 /* Forgets the past of a stream (smoothing, recurrent states): its next submitted frame starts
- * afresh, as after a cut. The submitting thread. */
+ * afresh, as after a cut. When all results of the stream are released by then, that frame may also
+ * have another format and size. The submitting thread. */
 VRS_API void vrs_pipeline_reset_stream(vrs_pipeline *pipeline, uint32_t stream);
 
 /* Stops and frees everything, in flight or not, within a second plus the inference that is

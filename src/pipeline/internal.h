@@ -1,0 +1,223 @@
+/* The parts of a pipeline and who may touch them.
+ *
+ *   submit ─> incoming ─> batcher thread ─> to_preprocess ─> workers ─> engine requests
+ *          ─> to_postprocess ─> workers: scores to mask ─> in order: smoothing
+ *          ─> to_postprocess ─> workers: outputs ─> in order: results
+ *
+ * A ticket belongs to one thread at a time; queues hand it on. `lock` guards the tickets' lists,
+ * the results and the counters; `order_lock` the step that must see frames in order. */
+#ifndef VRS_PIPELINE_INTERNAL_H
+#define VRS_PIPELINE_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/queue.h"
+#include "base/reorder.h"
+#include "base/span.h"
+#include "base/thread.h"
+#include "engine/engine.h"
+#include "image/format.h"
+#include "kernels/kernels.h"
+#include "vrseg/pipeline.h"
+
+#define VRS_MAX_BATCH 16
+#define VRS_MAX_WORKERS 64
+/* Rows of a strip: the mask of a strip stays in the first cache levels between kernels. Even, so
+ * that strips begin on chroma rows. */
+#define VRS_STRIP_ROWS 16
+/* Span kind beside the stages': scores to mask, a part of postprocessing. */
+#define VRS_SPAN_SCORES VRS_STAGE_COUNT
+
+typedef struct vrs_stream vrs_stream;
+typedef struct vrs_ticket vrs_ticket;
+typedef struct vrs_slot vrs_slot;
+
+/* What a worker finds in a queue: the first member of what is queued. */
+typedef enum vrs_work_kind {
+    VRS_WORK_WAKE = 0,   /* nothing: look again */
+    VRS_WORK_TICKET = 1, /* a submitted frame, or one to be rendered */
+    VRS_WORK_VIEW = 2,   /* a view in a slot */
+} vrs_work_kind;
+
+/* One view of a ticket on its way through a slot. */
+typedef struct vrs_view_work {
+    vrs_work_kind kind;
+    vrs_ticket *ticket;
+    uint32_t view;
+    vrs_slot *slot;
+    int32_t position;
+} vrs_view_work;
+
+/* A view that waits for a batch. */
+typedef struct vrs_pending {
+    vrs_ticket *ticket;
+    uint32_t view;
+} vrs_pending;
+
+/* An engine request and the views that are in it. */
+struct vrs_slot {
+    vrs_pipeline *pipeline;
+    vrs_request *request;
+    vrs_view_work views[VRS_MAX_BATCH];
+    int32_t count;
+    atomic_int to_fill, to_read; /* views not yet preprocessed, not yet read */
+    atomic_bool running;
+    int64_t begin_ns, end_ns;
+    vrs_status status;
+};
+
+/* A size in which masks are wanted, and how each view gets there. */
+typedef struct vrs_target {
+    int32_t width, height;
+    vrs_rect rects[VRS_MAX_VIEWS];
+    vrs_upsample upsample[VRS_MAX_VIEWS];
+    void *tables[VRS_MAX_VIEWS];
+    vrs_upsample class_upsample[VRS_MAX_VIEWS]; /* from the scores' own size */
+    void *class_tables[VRS_MAX_VIEWS];
+} vrs_target;
+
+/* Memory between two frames of a view. */
+typedef struct vrs_view_state {
+    int16_t *smooth; /* the last mask; NULL when smoothing is off */
+    float *states[VRS_MAX_STATES];
+    bool smooth_valid, states_valid;
+    bool busy; /* a frame of a recurrent model is in flight; batcher and workers, under `lock` */
+} vrs_view_state;
+
+/* Scratch memory of one worker for one stream. */
+typedef struct vrs_scratch {
+    void *preprocess;
+    int16_t *alpha, *chroma_alpha, *hard; /* strips */
+    int16_t *upsample;
+    float *refine;
+    float *slope[VRS_MAX_VIEWS], *offset[VRS_MAX_VIEWS];
+    void *guided, *feather;
+    int16_t *scores, *upsample_scores; /* only where the scores' size is not the network's */
+    float *classes;
+    uint8_t *luma; /* of RGB images, a strip */
+} vrs_scratch;
+
+/* Everything that depends on a stream's format and size. Made by its first frame. */
+struct vrs_stream {
+    uint32_t number;
+    vrs_image shape; /* format, size and colour; no pixels */
+    uint32_t view_count;
+    vrs_rect views[VRS_MAX_VIEWS];
+    vrs_preprocess_plan *plans[VRS_MAX_VIEWS];
+    vrs_view_state state[VRS_MAX_VIEWS];
+    vrs_target targets[VRS_MAX_OUTPUTS + 1]; /* [0]: the source's size */
+    int32_t target_count;
+    int32_t output_target[VRS_MAX_OUTPUTS];
+    vrs_output_desc outputs[VRS_MAX_OUTPUTS]; /* with every "as the source" replaced */
+    vrs_scratch scratch[VRS_MAX_WORKERS];
+    vrs_ticket *tickets;
+    uint32_t ticket_count, free_count;
+    vrs_ticket *free_list;
+    bool restart; /* the next submitted frame has no past */
+};
+
+struct vrs_ticket {
+    vrs_work_kind kind;
+    vrs_ticket *next_free;
+    vrs_stream *stream;
+    vrs_pipeline *pipeline;
+    vrs_frame frame;
+    uint64_t sequence;
+    bool restart;
+    bool finished; /* the result is ready or fetched; under `lock` */
+    atomic_int views_to_read;
+    int64_t queued_ns;
+    int16_t *mask[VRS_MAX_VIEWS]; /* at the network's size */
+    uint8_t *guide[VRS_MAX_VIEWS];
+    vrs_image outputs[VRS_MAX_OUTPUTS];
+    vrs_result result;
+};
+
+typedef struct vrs_pipeline_settings {
+    int32_t tickets, preprocess_threads, postprocess_threads, requests, engine_threads, max_batch;
+    int64_t max_queue_delay_us;
+    int32_t layout; /* 0 mono, 1 side by side, 2 top and bottom */
+    bool refine, smooth;
+    int32_t refine_radius;
+    float refine_epsilon;
+    int16_t smooth_weight, threshold; /* Q15; threshold 0: soft */
+    int32_t feather;
+    vrs_isa isa;
+} vrs_pipeline_settings;
+
+struct vrs_pipeline {
+    vrs_pipeline_settings settings;
+    const vrs_model *model;
+    const vrs_model_spec *spec;
+    vrs_engine *engine;
+    const vrs_engine_io *io;
+    const vrs_kernels *kernels;
+    vrs_upsample from_scores; /* scores' size to the network's, where they differ */
+    void *from_scores_tables;
+    vrs_output_desc outputs[VRS_MAX_OUTPUTS];
+    uint32_t output_count;
+    bool want_classes;
+
+    vrs_slot *slots;
+    vrs_pending *pending; /* the batcher's list, room for every ticket's views */
+    vrs_queue *incoming, *free_slots, *to_preprocess, *to_postprocess;
+    vrs_work_kind wake_item; /* VRS_WORK_WAKE: what a wake-up pushes */
+    atomic_bool wake_queued;
+    atomic_int waiting_readers; /* callers in vrs_pipeline_get_result() */
+    atomic_int views_in_slots;
+    atomic_bool finishing, stopping;
+
+    vrs_mutex lock;
+    vrs_cond changed; /* ticket free, result ready, or stopping */
+    vrs_reorder *results;
+    vrs_stream *streams[VRS_MAX_STREAMS];
+    uint64_t submitted, finished, fetched, failed;
+    int64_t started_ns, first_result_ns, last_result_ns;
+    pthread_t submitter, reader;
+    bool has_submitter, has_reader;
+
+    vrs_mutex order_lock;
+    vrs_reorder *order;
+
+    vrs_recorder *recorder;
+    vrs_thread batcher;
+    vrs_thread preprocess[VRS_MAX_WORKERS], postprocess[VRS_MAX_WORKERS];
+    atomic_int next_preprocess, next_postprocess; /* worker numbers */
+    bool started;
+    bool has_lock, has_changed, has_order_lock;
+};
+
+/* settings.c */
+vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec,
+                             vrs_pipeline_settings *settings) VRS_MUST_USE;
+
+/* stream.c: makes a stream from its first frame. VRS_INVALID, VRS_UNSUPPORTED, VRS_NO_MEMORY. */
+vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame,
+                             vrs_stream **stream) VRS_MUST_USE;
+void vrs_stream_destroy(vrs_stream *stream);
+
+/* batcher.c: the thread that fills slots. */
+void vrs_batcher_main(void *pipeline);
+/* Makes the batcher look again. Any thread. */
+void vrs_batcher_wake(vrs_pipeline *pipeline);
+
+/* stages.c: the worker threads. */
+void vrs_preprocess_main(void *pipeline);
+void vrs_postprocess_main(void *pipeline);
+/* Marks a ticket failed with the calling thread's last error; the first failure stays. */
+void vrs_ticket_fail(vrs_ticket *ticket, vrs_status status, const char *detail);
+/* Takes a run that failed to start, or that ended, back from the engine. */
+void vrs_slot_done(void *opaque, vrs_request *request, vrs_status status);
+
+/* render.c: class maps from the scores of a view, and outputs from a ticket's masks. */
+void vrs_render_classes(vrs_ticket *ticket, uint32_t view, const vrs_scores *scores,
+                        vrs_scratch *scratch);
+void vrs_render_outputs(vrs_ticket *ticket, vrs_scratch *scratch);
+
+/* The part of the network's picture that holds a view, in a picture of other size. */
+vrs_rect vrs_content_in(const vrs_preprocess_plan *plan, const vrs_model_spec *spec, int32_t width,
+                        int32_t height);
+
+#endif

@@ -1,0 +1,553 @@
+/* The public pipeline: making, feeding, fetching, ending. */
+#include "vrseg/pipeline.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "pipeline/internal.h"
+
+/* After so long without a fetch, a full pipeline that nobody reads is reported. */
+#define VRS_UNREAD_NS (2 * VRS_NS_PER_S)
+/* Spans kept of each worker, for the profile. */
+#define VRS_SPANS_KEPT 4096
+
+static vrs_status cache_folder(const vrs_config *config, char *path, size_t size)
+{
+    path[0] = 0;
+    if (!vrs_config_bool(config, "model_cache"))
+        return VRS_OK;
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache != NULL && cache[0] == '/')
+        return vrs_path_format(path, size, "%s/vrseg", cache);
+    if (home != NULL && home[0] == '/')
+        return vrs_path_format(path, size, "%s/.cache/vrseg", home);
+    return VRS_OK; /* nowhere to keep it */
+}
+
+static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config)
+{
+    char cache[VRS_PATH_MAX];
+    vrs_status status = cache_folder(config, cache, sizeof(cache));
+    if (status != VRS_OK)
+        return status;
+    vrs_engine_params params = {
+        .requests = pipeline->settings.requests,
+        .threads = pipeline->settings.engine_threads,
+        .max_batch = pipeline->settings.max_batch,
+        .bf16 = strcmp(vrs_config_get(config, "precision"), "bf16") == 0,
+        .cache_dir = cache[0] != 0 ? cache : NULL,
+    };
+    const char *name = vrs_config_get(config, "engine");
+    return vrs_engine_create(strcmp(name, "auto") == 0 ? "openvino" : name, pipeline->model,
+                             &params, &pipeline->engine);
+}
+
+static vrs_status make_locks(vrs_pipeline *pipeline)
+{
+    vrs_status status = vrs_mutex_init(&pipeline->lock);
+    pipeline->has_lock = status == VRS_OK;
+    if (status == VRS_OK) {
+        status = vrs_mutex_init(&pipeline->order_lock);
+        pipeline->has_order_lock = status == VRS_OK;
+    }
+    if (status == VRS_OK) {
+        status = vrs_cond_init(&pipeline->changed);
+        pipeline->has_changed = status == VRS_OK;
+    }
+    return status;
+}
+
+static vrs_status make_queues(vrs_pipeline *pipeline)
+{
+    const vrs_pipeline_settings *s = &pipeline->settings;
+    uint32_t tickets = (uint32_t)s->tickets * VRS_MAX_STREAMS;
+    uint32_t views = (uint32_t)(s->requests * s->max_batch);
+    vrs_status status = vrs_queue_create(tickets + 1, &pipeline->incoming);
+    if (status == VRS_OK)
+        status = vrs_queue_create((uint32_t)s->requests, &pipeline->free_slots);
+    if (status == VRS_OK)
+        status = vrs_queue_create(views, &pipeline->to_preprocess);
+    if (status == VRS_OK)
+        status = vrs_queue_create(views + tickets, &pipeline->to_postprocess);
+    if (status == VRS_OK)
+        status = vrs_reorder_create(tickets, &pipeline->results);
+    if (status == VRS_OK)
+        status = vrs_reorder_create(tickets, &pipeline->order);
+    if (status == VRS_OK)
+        status = vrs_recorder_create((uint32_t)(s->preprocess_threads + s->postprocess_threads),
+                                     VRS_SPANS_KEPT, &pipeline->recorder);
+    if (status != VRS_OK)
+        return status;
+    pipeline->pending = vrs_alloc_array((size_t)tickets * VRS_MAX_VIEWS, sizeof(vrs_pending));
+    return pipeline->pending == NULL ? VRS_NO_MEMORY : VRS_OK;
+}
+
+static vrs_status make_slots(vrs_pipeline *pipeline)
+{
+    int32_t count = pipeline->settings.requests;
+    pipeline->slots = vrs_alloc_array((size_t)count, sizeof(vrs_slot));
+    if (pipeline->slots == NULL)
+        return VRS_NO_MEMORY;
+    for (int32_t i = 0; i < count; i++) {
+        pipeline->slots[i].pipeline = pipeline;
+        pipeline->slots[i].request = vrs_engine_request(pipeline->engine, i);
+        vrs_queue_push(pipeline->free_slots, &pipeline->slots[i]);
+    }
+    return VRS_OK;
+}
+
+static vrs_status make_from_scores(vrs_pipeline *pipeline)
+{
+    const vrs_engine_io *io = pipeline->io;
+    const vrs_model_spec *spec = pipeline->spec;
+    if (io->scores_width == spec->width && io->scores_height == spec->height)
+        return VRS_OK;
+    pipeline->from_scores_tables =
+        vrs_alloc_aligned(vrs_upsample_storage(spec->width, spec->height));
+    if (pipeline->from_scores_tables == NULL)
+        return VRS_NO_MEMORY;
+    vrs_upsample_init(&pipeline->from_scores, io->scores_width, io->scores_height, spec->width,
+                      spec->height, pipeline->from_scores_tables);
+    return VRS_OK;
+}
+
+vrs_status vrs_pipeline_create(const vrs_config *config, const vrs_model *model, vrs_pipeline **out)
+{
+    vrs_pipeline *pipeline = vrs_alloc(sizeof(*pipeline));
+    if (pipeline == NULL)
+        return VRS_NO_MEMORY;
+    pipeline->model = model;
+    pipeline->spec = vrs_model_get_spec(model);
+    pipeline->wake_item = VRS_WORK_WAKE;
+    vrs_status status = vrs_settings_read(config, pipeline->spec, &pipeline->settings);
+    if (status == VRS_OK)
+        status = make_locks(pipeline);
+    if (status == VRS_OK)
+        status = make_queues(pipeline);
+    if (status == VRS_OK)
+        status = make_engine(pipeline, config);
+    if (status == VRS_OK) {
+        pipeline->io = vrs_engine_get_io(pipeline->engine);
+        pipeline->kernels = vrs_kernels_get(pipeline->settings.isa);
+        status = make_slots(pipeline);
+    }
+    if (status == VRS_OK)
+        status = make_from_scores(pipeline);
+    if (status != VRS_OK) {
+        vrs_pipeline_destroy(pipeline);
+        return status;
+    }
+    *out = pipeline;
+    return VRS_OK;
+}
+
+static bool format_fits(vrs_output_kind kind, vrs_pixel_format format)
+{
+    switch (kind) {
+    case VRS_OUTPUT_MASK:
+        return format == VRS_FORMAT_NONE || format == VRS_FORMAT_GRAY8 ||
+               format == VRS_FORMAT_GRAY10 || format == VRS_FORMAT_YUV420P;
+    case VRS_OUTPUT_CLASSES:
+        return format == VRS_FORMAT_NONE || format == VRS_FORMAT_GRAY8;
+    case VRS_OUTPUT_COMPOSITE:
+        return format == VRS_FORMAT_NONE || format == VRS_FORMAT_YUV420P ||
+               format == VRS_FORMAT_YUV420P10;
+    case VRS_OUTPUT_CUTOUT:
+        return format == VRS_FORMAT_NONE || format == VRS_FORMAT_YUVA420P ||
+               format == VRS_FORMAT_YUVA420P10;
+    }
+    return false;
+}
+
+vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline, const vrs_output_desc *desc)
+{
+    if (pipeline->started)
+        return vrs_fail(VRS_INVALID, "outputs are added before vrs_pipeline_start()");
+    if (pipeline->output_count == VRS_MAX_OUTPUTS)
+        return vrs_fail(VRS_INVALID, "a pipeline has at most %d outputs", VRS_MAX_OUTPUTS);
+    if (!format_fits(desc->kind, desc->format))
+        return vrs_fail(VRS_INVALID, "output kind %d does not come as %s", (int)desc->kind,
+                        vrs_pixel_format_name(desc->format));
+    bool picture = desc->kind == VRS_OUTPUT_COMPOSITE || desc->kind == VRS_OUTPUT_CUTOUT;
+    bool sized = desc->width != 0 || desc->height != 0;
+    bool network = desc->width == -1 && desc->height == -1;
+    bool in_range = desc->width >= 1 && desc->width <= VRS_MAX_SIDE && desc->height >= 1 &&
+                    desc->height <= VRS_MAX_SIDE;
+    if (sized && (picture || (!network && !in_range)))
+        return vrs_fail(VRS_INVALID, "output size %dx%d: %s", desc->width, desc->height,
+                        picture ? "composites and cut-outs have the source's size"
+                                : "expected sides of 1 to 32768");
+    if (desc->kind == VRS_OUTPUT_CLASSES && pipeline->io->classes < 2)
+        return vrs_fail(VRS_UNSUPPORTED, "model %s knows no classes, only a mask",
+                        vrs_model_get_info(pipeline->model).name);
+    pipeline->want_classes = pipeline->want_classes || desc->kind == VRS_OUTPUT_CLASSES;
+    pipeline->outputs[pipeline->output_count++] = *desc;
+    return VRS_OK;
+}
+
+static vrs_status start_workers(vrs_pipeline *pipeline)
+{
+    vrs_status status =
+        vrs_thread_start(&pipeline->batcher, "vrs-batch", vrs_batcher_main, pipeline);
+    for (int32_t i = 0; i < pipeline->settings.preprocess_threads && status == VRS_OK; i++)
+        status =
+            vrs_thread_start(&pipeline->preprocess[i], "vrs-pre", vrs_preprocess_main, pipeline);
+    for (int32_t i = 0; i < pipeline->settings.postprocess_threads && status == VRS_OK; i++)
+        status =
+            vrs_thread_start(&pipeline->postprocess[i], "vrs-post", vrs_postprocess_main, pipeline);
+    return status;
+}
+
+vrs_status vrs_pipeline_start(vrs_pipeline *pipeline)
+{
+    if (pipeline->started)
+        return vrs_fail(VRS_INVALID, "the pipeline is started already");
+    if (pipeline->output_count == 0) {
+        vrs_output_desc mask = {.kind = VRS_OUTPUT_MASK};
+        vrs_status status = vrs_pipeline_add_output(pipeline, &mask);
+        if (status != VRS_OK)
+            return status;
+    }
+    pipeline->started = true;
+    pipeline->started_ns = vrs_now_ns();
+    return start_workers(pipeline);
+}
+
+static vrs_status check_frame(const vrs_frame *frame)
+{
+    vrs_status status = vrs_image_check(&frame->image);
+    if (status != VRS_OK)
+        return status;
+    if (frame->stream >= VRS_MAX_STREAMS)
+        return vrs_fail(VRS_INVALID, "stream %u: expected 0 to %d", frame->stream,
+                        VRS_MAX_STREAMS - 1);
+    if (frame->view_count > VRS_MAX_VIEWS)
+        return vrs_fail(VRS_INVALID, "%u views: a frame has at most %d", frame->view_count,
+                        VRS_MAX_VIEWS);
+    for (uint32_t v = 0; v < frame->view_count; v++) {
+        vrs_rect r = frame->views[v];
+        bool inside = r.x >= 0 && r.y >= 0 && r.width > 0 && r.height > 0 &&
+                      r.width <= frame->image.width - r.x && r.height <= frame->image.height - r.y;
+        if (!inside)
+            return vrs_fail(VRS_INVALID, "view %u (%d, %d, %dx%d) is not inside the %dx%d image", v,
+                            r.x, r.y, r.width, r.height, frame->image.width, frame->image.height);
+    }
+    return VRS_OK;
+}
+
+static bool same_views(const vrs_stream *stream, const vrs_frame *frame)
+{
+    if (frame->view_count == 0)
+        return true;
+    return frame->view_count == stream->view_count &&
+           memcmp(frame->views, stream->views, frame->view_count * sizeof(vrs_rect)) == 0;
+}
+
+/* The stream of a frame, made if this is its first one. */
+static vrs_status find_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream **out)
+{
+    vrs_stream *stream = pipeline->streams[frame->stream];
+    if (stream != NULL && stream->restart && stream->free_count == stream->ticket_count) {
+        bool same = stream->shape.format == frame->image.format &&
+                    stream->shape.width == frame->image.width &&
+                    stream->shape.height == frame->image.height && same_views(stream, frame);
+        if (!same) {
+            pipeline->streams[frame->stream] = NULL;
+            vrs_stream_destroy(stream);
+            stream = NULL;
+        }
+    }
+    if (stream == NULL) {
+        vrs_status status = vrs_stream_create(pipeline, frame, &stream);
+        if (status != VRS_OK)
+            return status;
+        pipeline->streams[frame->stream] = stream;
+    }
+    *out = stream;
+    if (stream->shape.format == frame->image.format && stream->shape.width == frame->image.width &&
+        stream->shape.height == frame->image.height && same_views(stream, frame))
+        return VRS_OK;
+    return vrs_fail(VRS_INVALID,
+                    "frame %lld is %s %dx%d or has other views, its stream is %s %dx%d: submit it "
+                    "to another stream or reset this one",
+                    (long long)frame->id, vrs_pixel_format_name(frame->image.format),
+                    frame->image.width, frame->image.height,
+                    vrs_pixel_format_name(stream->shape.format), stream->shape.width,
+                    stream->shape.height);
+}
+
+static bool all_finished(const vrs_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->ticket_count; i++)
+        if (!stream->tickets[i].finished)
+            return false;
+    return true;
+}
+
+/* Waits for a free ticket, with `lock` held. */
+static vrs_status wait_for_ticket(vrs_pipeline *pipeline, vrs_stream *stream, int64_t deadline_ns)
+{
+    int64_t full_since = 0;
+    while (stream->free_list == NULL) {
+        if (atomic_load(&pipeline->finishing))
+            return vrs_fail(VRS_CLOSED, "the pipeline was finished and takes no more frames");
+        int64_t now = vrs_now_ns(), wait_until = deadline_ns;
+        bool other_reader =
+            pipeline->has_reader && !pthread_equal(pipeline->reader, pthread_self());
+        if (all_finished(stream) && !other_reader) {
+            bool own = pipeline->has_reader;
+            full_since = full_since == 0 ? now : full_since;
+            if (deadline_ns > now && (own || now - full_since >= VRS_UNREAD_NS))
+                return vrs_fail(VRS_FULL,
+                                "all %u tickets hold finished results: call "
+                                "vrs_pipeline_get_result() between submits or in another thread",
+                                stream->ticket_count);
+            int64_t report = full_since + VRS_UNREAD_NS;
+            wait_until = report < wait_until ? report : wait_until;
+        }
+        bool in_time = vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, wait_until);
+        if (!in_time && stream->free_list == NULL && vrs_now_ns() >= deadline_ns)
+            return VRS_TIMEOUT;
+    }
+    return VRS_OK;
+}
+
+static void fill_ticket(vrs_pipeline *pipeline, vrs_ticket *ticket, vrs_frame *frame)
+{
+    ticket->frame = *frame;
+    frame->image.release = NULL; /* taken */
+    ticket->sequence = pipeline->submitted++;
+    ticket->restart = ticket->stream->restart;
+    ticket->stream->restart = false;
+    ticket->finished = false;
+    ticket->queued_ns = vrs_now_ns();
+    atomic_store(&ticket->views_to_read, (int)ticket->stream->view_count);
+    ticket->result = (vrs_result){
+        .id = frame->id,
+        .pts = frame->pts,
+        .duration = frame->duration,
+        .stream = frame->stream,
+        .priority = frame->priority,
+        .capture_ns = frame->capture_ns,
+        .submitted_ns = ticket->queued_ns,
+        .source = &ticket->frame.image,
+    };
+}
+
+vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame, int64_t timeout_us)
+{
+    if (!pipeline->started)
+        return vrs_fail(VRS_INVALID, "call vrs_pipeline_start() before submitting");
+    if (atomic_load(&pipeline->finishing))
+        return vrs_fail(VRS_CLOSED, "the pipeline was finished and takes no more frames");
+    int64_t deadline_ns = vrs_deadline_ns(timeout_us);
+    vrs_status status = check_frame(frame);
+    if (status != VRS_OK)
+        return status;
+    vrs_mutex_lock(&pipeline->lock);
+    pipeline->submitter = pthread_self();
+    pipeline->has_submitter = true;
+    vrs_stream *stream = NULL;
+    status = find_stream(pipeline, frame, &stream);
+    if (status == VRS_OK)
+        status = wait_for_ticket(pipeline, stream, deadline_ns);
+    if (status != VRS_OK) {
+        vrs_mutex_unlock(&pipeline->lock);
+        return status;
+    }
+    vrs_ticket *ticket = stream->free_list;
+    stream->free_list = ticket->next_free;
+    stream->free_count--;
+    fill_ticket(pipeline, ticket, frame);
+    vrs_mutex_unlock(&pipeline->lock);
+    vrs_queue_push(pipeline->incoming, ticket);
+    return VRS_OK;
+}
+
+/* Waits for the oldest result, with `lock` held. */
+static vrs_status wait_for_result(vrs_pipeline *pipeline, vrs_ticket **ticket, int64_t timeout_us)
+{
+    int64_t deadline_ns = vrs_deadline_ns(timeout_us);
+    bool hurried = false;
+    vrs_status status = VRS_OK;
+    while ((*ticket = vrs_reorder_next(pipeline->results)) == NULL) {
+        bool idle = pipeline->fetched == pipeline->submitted;
+        if (idle && atomic_load(&pipeline->finishing)) {
+            status = VRS_END;
+            break;
+        }
+        if (idle && timeout_us < 0 && pipeline->has_submitter &&
+            pthread_equal(pipeline->submitter, pthread_self())) {
+            status = vrs_fail(VRS_INVALID, "no frame is in flight, so no result can come: submit "
+                                           "one, or wait with a time-out");
+            break;
+        }
+        if (timeout_us == 0) {
+            status = VRS_TIMEOUT;
+            break;
+        }
+        if (!hurried) {
+            hurried = true;
+            atomic_fetch_add(&pipeline->waiting_readers, 1);
+            vrs_batcher_wake(pipeline);
+        }
+        if (!vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, deadline_ns)) {
+            *ticket = vrs_reorder_next(pipeline->results);
+            status = *ticket == NULL ? VRS_TIMEOUT : VRS_OK;
+            break;
+        }
+    }
+    if (hurried)
+        atomic_fetch_sub(&pipeline->waiting_readers, 1);
+    return status;
+}
+
+vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **result, int64_t timeout_us)
+{
+    *result = NULL;
+    if (!pipeline->started)
+        return vrs_fail(VRS_INVALID, "call vrs_pipeline_start() before fetching results");
+    vrs_ticket *ticket = NULL;
+    vrs_mutex_lock(&pipeline->lock);
+    pipeline->reader = pthread_self();
+    pipeline->has_reader = true;
+    vrs_status status = wait_for_result(pipeline, &ticket, timeout_us);
+    if (status == VRS_OK)
+        pipeline->fetched++;
+    vrs_mutex_unlock(&pipeline->lock);
+    if (status == VRS_OK)
+        *result = &ticket->result;
+    return status;
+}
+
+void vrs_result_release(vrs_result *result)
+{
+    if (result == NULL)
+        return;
+    vrs_ticket *ticket = (vrs_ticket *)(void *)((char *)result - offsetof(vrs_ticket, result));
+    vrs_pipeline *pipeline = ticket->pipeline;
+    vrs_image_release(&ticket->frame.image);
+    vrs_mutex_lock(&pipeline->lock);
+    ticket->next_free = ticket->stream->free_list;
+    ticket->stream->free_list = ticket;
+    ticket->stream->free_count++;
+    vrs_cond_broadcast(&pipeline->changed);
+    vrs_mutex_unlock(&pipeline->lock);
+}
+
+void vrs_pipeline_finish(vrs_pipeline *pipeline)
+{
+    vrs_mutex_lock(&pipeline->lock);
+    atomic_store(&pipeline->finishing, true);
+    vrs_cond_broadcast(&pipeline->changed);
+    vrs_mutex_unlock(&pipeline->lock);
+    vrs_batcher_wake(pipeline);
+}
+
+vrs_status vrs_pipeline_drain(vrs_pipeline *pipeline, int64_t timeout_us)
+{
+    int64_t deadline_ns = vrs_deadline_ns(timeout_us);
+    vrs_status status = VRS_OK;
+    atomic_fetch_add(&pipeline->waiting_readers, 1);
+    vrs_batcher_wake(pipeline);
+    vrs_mutex_lock(&pipeline->lock);
+    while (pipeline->finished < pipeline->submitted && status == VRS_OK)
+        if (!vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, deadline_ns) &&
+            pipeline->finished < pipeline->submitted)
+            status = VRS_TIMEOUT;
+    vrs_mutex_unlock(&pipeline->lock);
+    atomic_fetch_sub(&pipeline->waiting_readers, 1);
+    return status;
+}
+
+void vrs_pipeline_reset_stream(vrs_pipeline *pipeline, uint32_t number)
+{
+    vrs_mutex_lock(&pipeline->lock);
+    if (number < VRS_MAX_STREAMS && pipeline->streams[number] != NULL)
+        pipeline->streams[number]->restart = true;
+    vrs_mutex_unlock(&pipeline->lock);
+}
+
+static void stop_threads(vrs_pipeline *pipeline)
+{
+    atomic_store(&pipeline->stopping, true);
+    vrs_queue *queues[] = {pipeline->incoming, pipeline->free_slots, pipeline->to_preprocess,
+                           pipeline->to_postprocess};
+    for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
+        if (queues[i] != NULL)
+            vrs_queue_close(queues[i]);
+    vrs_thread_join(&pipeline->batcher);
+    for (int i = 0; i < VRS_MAX_WORKERS; i++)
+        vrs_thread_join(&pipeline->preprocess[i]);
+    for (int i = 0; i < VRS_MAX_WORKERS; i++)
+        vrs_thread_join(&pipeline->postprocess[i]);
+    for (int32_t i = 0; i < pipeline->settings.requests && pipeline->slots != NULL; i++)
+        if (atomic_load(&pipeline->slots[i].running)) {
+            vrs_status status = vrs_request_wait(pipeline->slots[i].request);
+            (void)status; /* nobody is left to tell */
+        }
+}
+
+void vrs_pipeline_destroy(vrs_pipeline *pipeline)
+{
+    if (pipeline == NULL)
+        return;
+    stop_threads(pipeline);
+    vrs_engine_destroy(pipeline->engine);
+    for (int i = 0; i < VRS_MAX_STREAMS; i++)
+        vrs_stream_destroy(pipeline->streams[i]);
+    vrs_free(pipeline->slots);
+    vrs_free(pipeline->pending);
+    vrs_free(pipeline->from_scores_tables);
+    vrs_queue_destroy(pipeline->incoming);
+    vrs_queue_destroy(pipeline->free_slots);
+    vrs_queue_destroy(pipeline->to_preprocess);
+    vrs_queue_destroy(pipeline->to_postprocess);
+    vrs_reorder_destroy(pipeline->results);
+    vrs_reorder_destroy(pipeline->order);
+    vrs_recorder_destroy(pipeline->recorder);
+    if (pipeline->has_changed)
+        vrs_cond_destroy(&pipeline->changed);
+    if (pipeline->has_order_lock)
+        vrs_mutex_destroy(&pipeline->order_lock);
+    if (pipeline->has_lock)
+        vrs_mutex_destroy(&pipeline->lock);
+    vrs_free(pipeline);
+}
+
+vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)
+{
+    vrs_pipeline *pipeline = (vrs_pipeline *)(uintptr_t)const_pipeline; /* for its lock alone */
+    vrs_pipeline_stats stats = {0};
+    vrs_mutex_lock(&pipeline->lock);
+    stats.submitted = pipeline->submitted;
+    stats.finished = pipeline->finished;
+    stats.failed = pipeline->failed;
+    stats.started_ns = pipeline->started_ns;
+    stats.first_result_ns = pipeline->first_result_ns;
+    stats.last_result_ns = pipeline->last_result_ns;
+    for (int i = 0; i < VRS_MAX_STREAMS; i++)
+        if (pipeline->streams[i] != NULL) {
+            stats.tickets += pipeline->streams[i]->ticket_count;
+            stats.tickets_in_use +=
+                pipeline->streams[i]->ticket_count - pipeline->streams[i]->free_count;
+        }
+    vrs_mutex_unlock(&pipeline->lock);
+    stats.network_width = pipeline->spec->width;
+    stats.network_height = pipeline->spec->height;
+    for (uint32_t i = 0; i < VRS_STAGE_COUNT; i++) {
+        vrs_span_totals totals = vrs_recorder_totals(pipeline->recorder, i);
+        stats.stages[i].frames = totals.count;
+        stats.stages[i].busy_ns = totals.busy_ns;
+    }
+    vrs_span_totals scores = vrs_recorder_totals(pipeline->recorder, VRS_SPAN_SCORES);
+    stats.stages[VRS_STAGE_POSTPROCESS].busy_ns += scores.busy_ns;
+    stats.stages[VRS_STAGE_PREPROCESS].threads = pipeline->settings.preprocess_threads;
+    stats.stages[VRS_STAGE_INFER].threads = pipeline->settings.requests;
+    stats.stages[VRS_STAGE_POSTPROCESS].threads = pipeline->settings.postprocess_threads;
+    return stats;
+}

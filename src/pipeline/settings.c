@@ -1,0 +1,60 @@
+/* Settings from a config, with every "auto" decided by the machine. */
+#include <string.h>
+
+#include "pipeline/internal.h"
+#include "vrseg/system.h"
+
+static int32_t clamp32(int64_t value, int64_t low, int64_t high)
+{
+    return (int32_t)(value < low ? low : value > high ? high : value);
+}
+
+static int16_t q15(double value)
+{
+    return (int16_t)(value * VRS_Q15_ONE + 0.5);
+}
+
+static vrs_isa isa_from_name(const char *name)
+{
+    if (strcmp(name, "reference") == 0)
+        return VRS_ISA_REFERENCE;
+    if (strcmp(name, "avx2") == 0)
+        return VRS_ISA_AVX2;
+    return VRS_ISA_AVX512;
+}
+
+/* One inference a core at batch 1 is fastest on CPUs (a larger batch gains nothing there). Pre- and
+ * postprocessing are a small share of the work, so they get few threads: more would only displace
+ * the network and the encoder from the caches. */
+vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec,
+                             vrs_pipeline_settings *settings)
+{
+    int32_t cores = vrs_cpu_count();
+    vrs_pipeline_settings s = {0};
+    s.max_batch = (int32_t)vrs_config_int(config, "max_batch_size", 1);
+    s.requests = (int32_t)vrs_config_int(config, "requests", clamp32(cores, 1, 64));
+    s.engine_threads = (int32_t)vrs_config_int(config, "engine_threads", clamp32(cores, 1, 256));
+    s.preprocess_threads =
+        (int32_t)vrs_config_int(config, "preprocess_threads", clamp32(cores / 4, 1, 16));
+    s.postprocess_threads =
+        (int32_t)vrs_config_int(config, "postprocess_threads", clamp32(cores / 2, 1, 16));
+    int64_t in_flight = (int64_t)s.requests * s.max_batch * 2;
+    s.tickets = (int32_t)vrs_config_int(
+        config, "tickets",
+        clamp32(in_flight + s.preprocess_threads + s.postprocess_threads + 2, 4, 256));
+    s.max_queue_delay_us = vrs_config_int(config, "max_queue_delay_us", 2000);
+    const char *layout = vrs_config_get(config, "layout");
+    s.layout = strcmp(layout, "sbs") == 0 ? 1 : strcmp(layout, "tb") == 0 ? 2 : 0;
+    s.refine = vrs_config_bool(config, "refine");
+    s.refine_radius = (int32_t)vrs_config_int(config, "refine_radius", 2);
+    s.refine_epsilon = (float)vrs_config_float(config, "refine_epsilon", 0.002);
+    s.smooth = vrs_config_bool(config, "smooth");
+    s.smooth_weight = q15(vrs_config_float(config, "smooth_weight", 0.6));
+    s.threshold = q15(vrs_config_float(config, "threshold", 0));
+    s.feather = (int32_t)vrs_config_int(config, "feather", 0);
+    s.isa = isa_from_name(vrs_config_get(config, "kernels"));
+    if (spec->state_count > 0 && s.smooth)
+        s.smooth = false; /* a recurrent network is steady by itself */
+    *settings = s;
+    return VRS_OK;
+}

@@ -1,0 +1,413 @@
+/* A stream: everything that depends on the format and size of its frames, made by its first frame,
+ * so that nothing is allocated on the way of a frame. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "pipeline/internal.h"
+
+vrs_rect vrs_content_in(const vrs_preprocess_plan *plan, const vrs_model_spec *spec, int32_t width,
+                        int32_t height)
+{
+    vrs_rect c = vrs_preprocess_content(plan);
+    if (width == spec->width && height == spec->height)
+        return c;
+    double sx = (double)width / spec->width, sy = (double)height / spec->height;
+    int32_t x0 = (int32_t)(c.x * sx + 0.5), y0 = (int32_t)(c.y * sy + 0.5);
+    int32_t x1 = (int32_t)((c.x + c.width) * sx + 0.5), y1 = (int32_t)((c.y + c.height) * sy + 0.5);
+    x0 = x0 < width ? x0 : width - 1;
+    y0 = y0 < height ? y0 : height - 1;
+    x1 = x1 > x0 ? x1 : x0 + 1;
+    y1 = y1 > y0 ? y1 : y0 + 1;
+    return (vrs_rect){x0, y0, x1 - x0, y1 - y0};
+}
+
+static vrs_status set_views(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream *stream)
+{
+    int32_t w = frame->image.width, h = frame->image.height;
+    int32_t layout = pipeline->settings.layout;
+    if (frame->view_count > 0) {
+        stream->view_count = frame->view_count;
+        memcpy(stream->views, frame->views, sizeof(stream->views));
+        return VRS_OK;
+    }
+    if ((layout == 1 && w < 2) || (layout == 2 && h < 2))
+        return vrs_fail(VRS_INVALID, "layout %s: a picture of %dx%d cannot be halved",
+                        layout == 1 ? "sbs" : "tb", w, h);
+    stream->view_count = layout == 0 ? 1 : 2;
+    stream->views[0] = (vrs_rect){0, 0, layout == 1 ? w / 2 : w, layout == 2 ? h / 2 : h};
+    stream->views[1] = (vrs_rect){layout == 1 ? w / 2 : 0, layout == 2 ? h / 2 : 0,
+                                  layout == 1 ? w - w / 2 : w, layout == 2 ? h - h / 2 : h};
+    return VRS_OK;
+}
+
+static vrs_status make_plans(vrs_pipeline *pipeline, vrs_stream *stream)
+{
+    const vrs_model_spec *spec = pipeline->spec;
+    const vrs_engine_io *io = pipeline->io;
+    vrs_preprocess_desc desc = {
+        .format = stream->shape.format,
+        .image_width = stream->shape.width,
+        .image_height = stream->shape.height,
+        .color = vrs_color_resolve(&stream->shape),
+        .width = spec->width,
+        .height = spec->height,
+        .resize = spec->resize,
+        .fit = spec->fit,
+        .tensor = io->tensor,
+        .bgr = io->normalises ? 0 : spec->bgr,
+        .pad = spec->pad,
+    };
+    for (int i = 0; i < 3; i++) {
+        desc.mean[i] = io->normalises ? 0 : spec->mean[i];
+        desc.scale[i] = io->normalises ? 1 : spec->scale[i];
+    }
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        desc.view = stream->views[v];
+        vrs_status status = vrs_preprocess_plan_create(&desc, &stream->plans[v]);
+        if (status != VRS_OK)
+            return status;
+        if (vrs_preprocess_tensor_bytes(stream->plans[v]) != io->input_bytes)
+            return vrs_fail(VRS_INVALID,
+                            "the network takes %zu bytes a view, preprocessing makes %zu",
+                            io->input_bytes, vrs_preprocess_tensor_bytes(stream->plans[v]));
+    }
+    return VRS_OK;
+}
+
+/* Where a view of the frame lies in a mask of another size. */
+static vrs_rect scale_rect(vrs_rect r, int32_t from_w, int32_t from_h, int32_t to_w, int32_t to_h)
+{
+    int64_t x0 = (2 * (int64_t)r.x * to_w + from_w) / (2 * from_w);
+    int64_t y0 = (2 * (int64_t)r.y * to_h + from_h) / (2 * from_h);
+    int64_t x1 = (2 * (int64_t)(r.x + r.width) * to_w + from_w) / (2 * from_w);
+    int64_t y1 = (2 * (int64_t)(r.y + r.height) * to_h + from_h) / (2 * from_h);
+    return (vrs_rect){(int32_t)x0, (int32_t)y0, (int32_t)(x1 - x0), (int32_t)(y1 - y0)};
+}
+
+static vrs_status make_tables(vrs_upsample *upsample, void **tables, vrs_rect content, vrs_rect to)
+{
+    if (to.width == 0 || to.height == 0)
+        return VRS_OK; /* too small a mask for this view */
+    *tables = vrs_alloc_aligned(vrs_upsample_storage(to.width, to.height));
+    if (*tables == NULL)
+        return VRS_NO_MEMORY;
+    vrs_upsample_init(upsample, content.width, content.height, to.width, to.height, *tables);
+    return VRS_OK;
+}
+
+static vrs_status make_target(vrs_pipeline *pipeline, vrs_stream *stream, vrs_target *target)
+{
+    const vrs_engine_io *io = pipeline->io;
+    const vrs_model_spec *spec = pipeline->spec;
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        target->rects[v] = scale_rect(stream->views[v], stream->shape.width, stream->shape.height,
+                                      target->width, target->height);
+        vrs_rect content = vrs_preprocess_content(stream->plans[v]);
+        vrs_status status =
+            make_tables(&target->upsample[v], &target->tables[v], content, target->rects[v]);
+        if (status == VRS_OK && pipeline->want_classes) {
+            content = vrs_content_in(stream->plans[v], spec, io->scores_width, io->scores_height);
+            status = make_tables(&target->class_upsample[v], &target->class_tables[v], content,
+                                 target->rects[v]);
+        }
+        if (status != VRS_OK)
+            return status;
+    }
+    return VRS_OK;
+}
+
+static int32_t find_target(vrs_stream *stream, int32_t width, int32_t height)
+{
+    for (int32_t i = 0; i < stream->target_count; i++)
+        if (stream->targets[i].width == width && stream->targets[i].height == height)
+            return i;
+    vrs_target *target = &stream->targets[stream->target_count];
+    target->width = width;
+    target->height = height;
+    return stream->target_count++;
+}
+
+/* The size of an output whose description says "the network's". */
+static void network_size(const vrs_pipeline *pipeline, const vrs_stream *stream, int32_t *width,
+                         int32_t *height)
+{
+    *width = pipeline->spec->width;
+    *height = pipeline->spec->height;
+    if (pipeline->settings.layout == 1 && stream->view_count == 2)
+        *width *= 2;
+    if (pipeline->settings.layout == 2 && stream->view_count == 2)
+        *height *= 2;
+}
+
+static vrs_status resolve_output(vrs_pipeline *pipeline, vrs_stream *stream, uint32_t index)
+{
+    vrs_output_desc *out = &stream->outputs[index];
+    *out = pipeline->outputs[index];
+    const vrs_format_info *source = vrs_format_get(stream->shape.format);
+    bool deep = source->depth > 8;
+    bool picture = out->kind == VRS_OUTPUT_COMPOSITE || out->kind == VRS_OUTPUT_CUTOUT;
+    if (picture && !source->is_yuv)
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "composites and cut-outs are made from YUV images, this stream is %s: "
+                        "convert it to yuv420p first",
+                        source->name);
+    if (out->width == -1 && !picture)
+        network_size(pipeline, stream, &out->width, &out->height);
+    if (out->width <= 0 || out->height <= 0) {
+        out->width = stream->shape.width;
+        out->height = stream->shape.height;
+    }
+    vrs_pixel_format made = VRS_FORMAT_GRAY8;
+    if (out->kind == VRS_OUTPUT_COMPOSITE)
+        made = deep ? VRS_FORMAT_YUV420P10 : VRS_FORMAT_YUV420P;
+    if (out->kind == VRS_OUTPUT_CUTOUT)
+        made = deep ? VRS_FORMAT_YUVA420P10 : VRS_FORMAT_YUVA420P;
+    if (out->format == VRS_FORMAT_NONE)
+        out->format = made;
+    if (picture && out->format != made)
+        return vrs_fail(VRS_UNSUPPORTED, "output %u: %s is asked for, a %s stream gives %s", index,
+                        vrs_pixel_format_name(out->format), source->name,
+                        vrs_pixel_format_name(made));
+    stream->output_target[index] = find_target(stream, out->width, out->height);
+    return VRS_OK;
+}
+
+static vrs_status make_states(vrs_pipeline *pipeline, vrs_stream *stream)
+{
+    size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        vrs_view_state *state = &stream->state[v];
+        if (pipeline->settings.smooth) {
+            state->smooth = vrs_alloc_aligned(pixels * sizeof(int16_t));
+            if (state->smooth == NULL)
+                return VRS_NO_MEMORY;
+        }
+        for (int32_t s = 0; s < pipeline->io->state_count; s++) {
+            state->states[s] = vrs_alloc_array(pipeline->io->states[s].elements, sizeof(float));
+            if (state->states[s] == NULL)
+                return VRS_NO_MEMORY;
+        }
+    }
+    return VRS_OK;
+}
+
+typedef struct vrs_take {
+    bool failed;
+} vrs_take;
+
+static void *take(vrs_take *all, bool wanted, size_t bytes)
+{
+    if (!wanted || all->failed)
+        return NULL;
+    void *block = vrs_alloc_aligned(bytes);
+    all->failed = block == NULL;
+    return block;
+}
+
+static void largest_target(const vrs_stream *stream, size_t *width, size_t *height)
+{
+    *width = *height = 1;
+    for (int32_t i = 0; i < stream->target_count; i++) {
+        size_t w = (size_t)stream->targets[i].width, h = (size_t)stream->targets[i].height;
+        *width = w > *width ? w : *width;
+        *height = h > *height ? h : *height;
+    }
+}
+
+static vrs_status make_post_scratch(vrs_pipeline *pipeline, vrs_stream *stream, vrs_scratch *s)
+{
+    const vrs_pipeline_settings *set = &pipeline->settings;
+    const vrs_engine_io *io = pipeline->io;
+    size_t width, height, net_w = (size_t)pipeline->spec->width;
+    size_t net = net_w * (size_t)pipeline->spec->height;
+    largest_target(stream, &width, &height);
+    size_t rows = set->feather > 0 ? height : VRS_STRIP_ROWS;
+    size_t padded = width + 64;
+    vrs_take all = {false};
+    s->alpha = take(&all, true, rows * padded * sizeof(int16_t));
+    s->hard = take(&all, true, padded * sizeof(int16_t) * 2);
+    s->chroma_alpha = take(&all, true, padded * sizeof(int16_t));
+    s->upsample = take(&all, true, 2 * padded * sizeof(int16_t));
+    s->refine = take(&all, set->refine, 4 * padded * sizeof(float));
+    s->luma = take(&all, set->refine, VRS_STRIP_ROWS * padded);
+    s->guided =
+        take(&all, set->refine, vrs_guided_scratch(pipeline->spec->width, pipeline->spec->height));
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        s->slope[v] = take(&all, set->refine, net * sizeof(float));
+        s->offset[v] = take(&all, set->refine, net * sizeof(float));
+    }
+    s->feather = take(&all, set->feather > 0, vrs_feather_scratch((int32_t)width, (int32_t)height));
+    bool other_size =
+        io->scores_width != pipeline->spec->width || io->scores_height != pipeline->spec->height;
+    size_t scores = (size_t)io->scores_width * (size_t)io->scores_height;
+    s->scores = take(&all, other_size, scores * sizeof(int16_t));
+    s->upsample_scores = take(&all, other_size, 2 * (net_w + 64) * sizeof(int16_t));
+    s->classes = take(&all, pipeline->want_classes, 3 * 32 * (width + 16) * sizeof(float));
+    return all.failed ? VRS_NO_MEMORY : VRS_OK;
+}
+
+static vrs_status make_scratch(vrs_pipeline *pipeline, vrs_stream *stream)
+{
+    size_t bytes = 0;
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        size_t need = vrs_preprocess_scratch(stream->plans[v]);
+        bytes = need > bytes ? need : bytes;
+    }
+    for (int32_t i = 0; i < pipeline->settings.preprocess_threads; i++) {
+        stream->scratch[i].preprocess = vrs_alloc_aligned(bytes + 1);
+        if (stream->scratch[i].preprocess == NULL)
+            return VRS_NO_MEMORY;
+    }
+    for (int32_t i = 0; i < pipeline->settings.postprocess_threads; i++) {
+        vrs_status status = make_post_scratch(pipeline, stream, &stream->scratch[i]);
+        if (status != VRS_OK)
+            return status;
+    }
+    return VRS_OK;
+}
+
+static void set_neutral_chroma(vrs_image *image)
+{
+    for (int p = 1; p < 3; p++)
+        for (int32_t y = 0; y < vrs_plane_height(image, p); y++)
+            memset(image->planes[p] + y * image->strides[p], 128,
+                   (size_t)vrs_plane_row_bytes(image, p));
+}
+
+static vrs_status make_output_image(const vrs_stream *stream, uint32_t index, vrs_image *image)
+{
+    const vrs_output_desc *out = &stream->outputs[index];
+    vrs_status status = vrs_image_alloc(image, out->format, out->width, out->height);
+    if (status != VRS_OK)
+        return status;
+    bool picture = out->kind == VRS_OUTPUT_COMPOSITE || out->kind == VRS_OUTPUT_CUTOUT;
+    image->color = stream->shape.color;
+    if (!picture)
+        image->color.range = VRS_RANGE_FULL;
+    if (!picture && out->format == VRS_FORMAT_YUV420P)
+        set_neutral_chroma(image);
+    return VRS_OK;
+}
+
+static vrs_status make_ticket(vrs_pipeline *pipeline, vrs_stream *stream, vrs_ticket *ticket)
+{
+    size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
+    ticket->kind = VRS_WORK_TICKET;
+    ticket->stream = stream;
+    ticket->pipeline = pipeline;
+    vrs_take all = {false};
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        ticket->mask[v] = take(&all, true, pixels * sizeof(int16_t));
+        ticket->guide[v] = take(&all, pipeline->settings.refine, pixels);
+    }
+    if (all.failed)
+        return VRS_NO_MEMORY;
+    for (uint32_t i = 0; i < pipeline->output_count; i++) {
+        vrs_status status = make_output_image(stream, i, &ticket->outputs[i]);
+        if (status != VRS_OK)
+            return status;
+    }
+    ticket->next_free = stream->free_list;
+    stream->free_list = ticket;
+    stream->free_count++;
+    return VRS_OK;
+}
+
+static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream *stream)
+{
+    stream->number = frame->stream;
+    stream->restart = true;
+    stream->shape = frame->image;
+    memset(stream->shape.planes, 0, sizeof(stream->shape.planes));
+    stream->shape.release = NULL;
+    stream->target_count = 0;
+    vrs_status status = set_views(pipeline, frame, stream);
+    if (status == VRS_OK)
+        status = make_plans(pipeline, stream);
+    (void)find_target(stream, frame->image.width, frame->image.height);
+    for (uint32_t i = 0; i < pipeline->output_count && status == VRS_OK; i++)
+        status = resolve_output(pipeline, stream, i);
+    for (int32_t i = 0; i < stream->target_count && status == VRS_OK; i++)
+        status = make_target(pipeline, stream, &stream->targets[i]);
+    if (status == VRS_OK)
+        status = make_states(pipeline, stream);
+    if (status == VRS_OK)
+        status = make_scratch(pipeline, stream);
+    if (status != VRS_OK)
+        return status;
+    stream->tickets = vrs_alloc_array((size_t)pipeline->settings.tickets, sizeof(vrs_ticket));
+    if (stream->tickets == NULL)
+        return VRS_NO_MEMORY;
+    for (int32_t i = 0; i < pipeline->settings.tickets && status == VRS_OK; i++) {
+        stream->ticket_count++;
+        status = make_ticket(pipeline, stream, &stream->tickets[i]);
+    }
+    return status;
+}
+
+vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream **out)
+{
+    vrs_stream *stream = vrs_alloc(sizeof(*stream));
+    if (stream == NULL)
+        return VRS_NO_MEMORY;
+    vrs_status status = fill_stream(pipeline, frame, stream);
+    if (status != VRS_OK) {
+        vrs_stream_destroy(stream);
+        return status;
+    }
+    *out = stream;
+    return VRS_OK;
+}
+
+static void free_scratch(vrs_scratch *s)
+{
+    vrs_free(s->preprocess);
+    vrs_free(s->alpha);
+    vrs_free(s->chroma_alpha);
+    vrs_free(s->hard);
+    vrs_free(s->upsample);
+    vrs_free(s->refine);
+    vrs_free(s->luma);
+    for (int v = 0; v < VRS_MAX_VIEWS; v++) {
+        vrs_free(s->slope[v]);
+        vrs_free(s->offset[v]);
+    }
+    vrs_free(s->guided);
+    vrs_free(s->feather);
+    vrs_free(s->scores);
+    vrs_free(s->upsample_scores);
+    vrs_free(s->classes);
+}
+
+static void free_ticket(vrs_ticket *ticket)
+{
+    vrs_image_release(&ticket->frame.image);
+    for (int v = 0; v < VRS_MAX_VIEWS; v++) {
+        vrs_free(ticket->mask[v]);
+        vrs_free(ticket->guide[v]);
+    }
+    for (int i = 0; i < VRS_MAX_OUTPUTS; i++)
+        vrs_image_release(&ticket->outputs[i]);
+}
+
+void vrs_stream_destroy(vrs_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    for (uint32_t i = 0; i < stream->ticket_count; i++)
+        free_ticket(&stream->tickets[i]);
+    vrs_free(stream->tickets);
+    for (int i = 0; i < VRS_MAX_WORKERS; i++)
+        free_scratch(&stream->scratch[i]);
+    for (int v = 0; v < VRS_MAX_VIEWS; v++) {
+        vrs_preprocess_plan_destroy(stream->plans[v]);
+        vrs_free(stream->state[v].smooth);
+        for (int s = 0; s < VRS_MAX_STATES; s++)
+            vrs_free(stream->state[v].states[s]);
+        for (int t = 0; t <= VRS_MAX_OUTPUTS; t++) {
+            vrs_free(stream->targets[t].tables[v]);
+            vrs_free(stream->targets[t].class_tables[v]);
+        }
+    }
+    vrs_free(stream);
+}

@@ -18,7 +18,8 @@ extern "C" {
 #define VRS_MAX_VIEWS 16
 
 /* Numbers are never changed. 10-bit samples are 16-bit little-endian words: in the low bits for
- * *10, in the high bits for P010. Chroma of 4:2:0 images has (width + 1) / 2 by (height + 1) / 2. */
+ * *10, in the high bits for P010. Chroma of 4:2:0 images has (width + 1) / 2 by (height + 1) / 2.
+ */
 typedef enum vrs_pixel_format {
     VRS_FORMAT_NONE = 0,
     VRS_FORMAT_YUV420P = 1,    /* 8 bits, planes Y U V */
@@ -101,24 +102,26 @@ typedef struct vrs_image {
 /* An image and who it is. */
 typedef struct vrs_frame {
     vrs_image image;
-    uint32_t stream;    /* below VRS_MAX_STREAMS */
-    int32_t priority;   /* reserved for the caller's own use: carried to the result */
-    int64_t id;         /* the caller's number, carried to the result */
-    int64_t pts;        /* in the caller's time base, carried to the result */
-    int64_t duration;   /* same unit; 0: unknown */
-    int64_t capture_ns; /* vrs_now_ns() at capture; 0: unknown */
+    uint32_t stream;     /* below VRS_MAX_STREAMS */
+    int32_t priority;    /* reserved for the caller's own use: carried to the result */
+    int64_t id;          /* the caller's number, carried to the result */
+    int64_t pts;         /* in the caller's time base, carried to the result */
+    int64_t duration;    /* same unit; 0: unknown */
+    int64_t capture_ns;  /* vrs_now_ns() at capture; 0: unknown */
     uint32_t view_count; /* 0: the whole image is one view */
     vrs_rect views[VRS_MAX_VIEWS];
 } vrs_frame;
 
 #define VRS_MAX_STREAMS 64
 
-/* Checks format, size (1..VRS_MAX_SIDE), plane pointers and that |stride| holds a row.
- * VRS_INVALID names what is wrong. */
+/* Checks format, size (1..VRS_MAX_SIDE), memory kind, plane pointers, that |stride| holds a row and
+ * stride * rows fits an address, and that 16-bit samples lie at even addresses. VRS_INVALID names
+ * what is wrong. Any thread. */
 VRS_API vrs_status vrs_image_check(const vrs_image *image) VRS_MUST_USE;
 
-/* Returns owned: an image with 64-byte aligned rows in host memory; its release frees it.
- * VRS_INVALID: unknown format or a side outside 1..VRS_MAX_SIDE. VRS_NO_MEMORY. */
+/* Returns owned: a zeroed image with 64-byte aligned rows in host memory; its release frees it; an
+ * image without planes on failure. VRS_INVALID: unknown format or a side outside 1..VRS_MAX_SIDE.
+ * VRS_NO_MEMORY. */
 VRS_API vrs_status vrs_image_alloc(vrs_image *image, vrs_pixel_format format, int32_t width,
                                    int32_t height) VRS_MUST_USE;
 

@@ -10,9 +10,9 @@
 typedef struct vrs_format_info {
     const char *name;
     int32_t planes;
-    int32_t depth;          /* significant bits of a sample */
-    int32_t sample_bytes;   /* 1 or 2 */
-    int32_t sample_shift;   /* bits to shift a word right to get the sample: 6 for P010 */
+    int32_t depth;        /* significant bits of a sample */
+    int32_t sample_bytes; /* 1 or 2 */
+    int32_t sample_shift; /* bits to shift a word right to get the sample: 6 for P010 */
     bool chroma_420;
     bool is_yuv;
     int32_t plane_samples[VRS_MAX_PLANES]; /* samples a plane's column: 1; 2 for UV; 3, 4 for RGB */
@@ -21,17 +21,19 @@ typedef struct vrs_format_info {
 /* NULL for VRS_FORMAT_NONE and unknown numbers. */
 VRS_API const vrs_format_info *vrs_format_get(vrs_pixel_format format);
 
-/* Columns, rows and bytes of a row (without padding) of a plane. */
+/* Columns, rows and bytes of a row (without padding) of a plane; 0 for one that the format does not
+ * have. */
 VRS_API int32_t vrs_plane_width(const vrs_image *image, int plane);
 VRS_API int32_t vrs_plane_height(const vrs_image *image, int plane);
 VRS_API int64_t vrs_plane_row_bytes(const vrs_image *image, int plane);
 
-/* The colour with every "unknown" replaced by what it stands for at this format and size. */
+/* The colour with every "unknown" replaced by what it stands for at this format and size; numbers
+ * that name no value here count as unknown. Primaries are passed through. */
 VRS_API vrs_color vrs_color_resolve(const vrs_image *image);
 
 /* Matrix from Y'CbCr code values (as stored, chroma not centred) to R'G'B' in 0..1:
- * rgb = m[.][0..2] * ycc + m[.][3]. Source: ITU-T H.273 (07/2021), equations 11 to 13 and 38 to
- * 40, with Kr and Kb of its table 4. */
+ * rgb = m[.][0..2] * ycc + m[.][3]. With VRS_MATRIX_RGB the codes are R, G, B. Source: ITU-T H.273
+ * (07/2021), equations 11 to 13 and 38 to 40, with Kr and Kb of its table 4. */
 typedef struct vrs_color_matrix {
     float m[3][4];
 } vrs_color_matrix;

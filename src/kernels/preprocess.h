@@ -4,8 +4,8 @@
  * Definition (reference/preprocess.c): each source plane is resized to the network's size (chroma
  * by its own scale and siting), then converted to R'G'B' by the colour matrix, clipped to 0..1,
  * (optionally tone-mapped when the source is PQ or HLG), and written as
- * (rgb * 255 - mean) * scale for floats, round(rgb * 255) for bytes. Resizing is linear, so doing it
- * before the conversion gives the same result up to clipping, for a fraction of the work. */
+ * (rgb * 255 - mean) * scale for floats, round(rgb * 255) for bytes. Resizing is linear, so doing
+ * it before the conversion gives the same result up to clipping, for a fraction of the work. */
 #ifndef VRS_KERNELS_PREPROCESS_H
 #define VRS_KERNELS_PREPROCESS_H
 
@@ -43,10 +43,10 @@ typedef struct vrs_preprocess_desc {
     vrs_resize resize;
     vrs_fit fit;
     vrs_tensor_format tensor;
-    int32_t bgr;      /* 1: the network wants B G R */
-    float mean[3];    /* in code values 0..255, in the network's channel order */
-    float scale[3];   /* multiplied after the mean is taken off */
-    float pad;        /* code value of letterbox bars */
+    int32_t bgr;    /* 1: the network wants B G R */
+    float mean[3];  /* in code values 0..255, in the network's channel order */
+    float scale[3]; /* multiplied after the mean is taken off */
+    float pad;      /* code value of letterbox bars */
 } vrs_preprocess_desc;
 
 typedef struct vrs_preprocess_plan vrs_preprocess_plan;

@@ -1,0 +1,55 @@
+/* What a preprocessing plan holds; for its implementations alone. */
+#ifndef VRS_KERNELS_PREPROCESS_PLAN_H
+#define VRS_KERNELS_PREPROCESS_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image/format.h"
+#include "kernels/preprocess.h"
+#include "kernels/taps.h"
+#include "kernels/tone.h"
+
+/* Rows that the fast implementations work on at once, at most; their scratch is sized by it. */
+#define VRS_PREPROCESS_LANES 16
+
+/* Slots of plan->x and plan->y. */
+enum { VRS_AXIS_LUMA = 0, VRS_AXIS_CHROMA = 1, VRS_AXIS_KINDS = 2 };
+
+/* One of Y, U, V or R, G, B: sample column * step + offset of a plane's row. */
+typedef struct vrs_component {
+    int32_t plane, step, offset;
+    int32_t axis; /* VRS_AXIS_ */
+} vrs_component;
+
+struct vrs_preprocess_plan {
+    vrs_preprocess_desc desc;
+    const vrs_format_info *info;
+    vrs_rect content;
+    int32_t peak; /* a word above it counts as it (10 bits in 16) */
+    vrs_axis x[VRS_AXIS_KINDS], y[VRS_AXIS_KINDS];
+    vrs_run *runs[VRS_AXIS_KINDS]; /* y as runs: [content.height] */
+    int32_t components;            /* 3, or 1 of a gray picture */
+    vrs_component component[3];
+    /* Components to 0..1 in the network's channel order: m[.][0..2] * component + m[.][3]. */
+    float matrix[3][4];
+    float luma[4];           /* likewise to the guide, 0..255 */
+    float scale[3], bias[3]; /* (rgb * 255 - mean) * scale = rgb * scale[] + bias[] */
+    float pad[3];            /* tensor value of the bars, of a float tensor */
+    uint8_t pad_code;        /* and of bytes and the guide */
+    bool tone;
+    float tone_table[VRS_TONE_STEPS + 1];
+    /* The fast implementations: */
+    bool fast;            /* runs are short enough for 16-bit sums; else the reference is called */
+    int32_t tile_columns; /* outputs of a tile: a multiple of VRS_PREPROCESS_LANES */
+    int32_t tile_samples; /* most samples of a plane's row under a tile, rounded up likewise */
+};
+
+/* The reference, for what the fast ones leave to it. */
+void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *image, void *tensor,
+                              uint8_t *luma, void *scratch);
+
+/* Fills the bars of a letterbox, and the guide's. */
+void vrs_preprocess_fill_bars(const vrs_preprocess_plan *plan, void *tensor, uint8_t *luma);
+
+#endif

@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True  # an installed copy's folder is not ours to write to
 sys.path.insert(0, str(HERE.parent / "setup"))
 
 import private  # noqa: E402

@@ -54,7 +54,7 @@ typedef struct vrs_result {
     int64_t id, pts, duration;
     uint32_t stream;
     int32_t priority;
-    vrs_status status; /* VRS_OK, or why there are no outputs */
+    vrs_status status; /* VRS_OK, or why the outputs show nothing but background */
     char detail[VRS_DETAIL_SIZE];
     int64_t capture_ns, submitted_ns, done_ns;
     float coverage; /* share of the frame's mask that is person, 0..1 */
@@ -75,8 +75,8 @@ typedef enum vrs_stage {
 
 typedef struct vrs_stage_stats {
     uint64_t frames;
-    int64_t busy_ns;  /* summed over the stage's threads (inference: over its requests) */
-    int32_t threads;  /* how many can be busy at once */
+    int64_t busy_ns; /* summed over the stage's threads (inference: over its requests) */
+    int32_t threads; /* how many can be busy at once */
 } vrs_stage_stats;
 
 typedef struct vrs_pipeline_stats {
@@ -106,8 +106,9 @@ VRS_API vrs_status vrs_pipeline_start(vrs_pipeline *pipeline) VRS_MUST_USE;
  * Blocks while all tickets are in use, for at most `timeout_us` (-1: no limit, 0: never).
  * VRS_TIMEOUT: still full. VRS_FULL: waiting could not end, since all tickets hold finished results
  * and it is this thread that fetches them, or for two seconds no thread at all: fetch results
- * between submits, or from another thread. VRS_CLOSED: after vrs_pipeline_finish(). VRS_INVALID: the image is malformed, or not of its stream's format and
- * size, or a view is outside the image. VRS_NO_MEMORY: a stream's first frame. One thread. */
+ * between submits, or from another thread. VRS_CLOSED: after vrs_pipeline_finish(). VRS_INVALID:
+ * the image is malformed, or not of its stream's format and size, or a view is outside the image.
+ * VRS_NO_MEMORY: a stream's first frame. One thread. */
 VRS_API vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame,
                                        int64_t timeout_us) VRS_MUST_USE;
 
@@ -123,15 +124,16 @@ VRS_API vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **
 /* Gives a result, its images and its source back. Any thread; before vrs_pipeline_destroy(). */
 VRS_API void vrs_result_release(vrs_result *result);
 
-/* No more frames will be submitted; results can still be fetched. Any thread, any number of times. */
+/* No more frames will be submitted; results can still be fetched. Any thread, any number of times.
+ */
 VRS_API void vrs_pipeline_finish(vrs_pipeline *pipeline);
 
 /* Waits until every submitted frame has its result. VRS_TIMEOUT. Any thread. */
 VRS_API vrs_status vrs_pipeline_drain(vrs_pipeline *pipeline, int64_t timeout_us) VRS_MUST_USE;
 
 /* Forgets the past of a stream (smoothing, recurrent states): its next submitted frame starts
- * afresh, as after a cut. When all results of the stream are released by then, that frame may also
- * have another format and size. The submitting thread. */
+ * afresh, as after a cut. That frame may also have another format and size:
+ * submitting it waits until the results before it are released. The submitting thread. */
 VRS_API void vrs_pipeline_reset_stream(vrs_pipeline *pipeline, uint32_t stream);
 
 /* Stops and frees everything, in flight or not, within a second plus the inference that is

@@ -215,6 +215,8 @@ void vrs_slot_done(void *opaque, vrs_request *request, vrs_status status);
 void vrs_render_classes(vrs_ticket *ticket, uint32_t view, const vrs_scores *scores,
                         vrs_scratch *scratch);
 void vrs_render_outputs(vrs_ticket *ticket, vrs_scratch *scratch);
+/* Makes the masks and class maps of a failed frame empty, so that its outputs show background. */
+void vrs_clear_masks(vrs_ticket *ticket);
 
 /* The part of the network's picture that holds a view, in a picture of other size. */
 vrs_rect vrs_content_in(const vrs_preprocess_plan *plan, const vrs_model_spec *spec, int32_t width,

@@ -247,37 +247,11 @@ static bool same_views(const vrs_stream *stream, const vrs_frame *frame)
            memcmp(frame->views, stream->views, frame->view_count * sizeof(vrs_rect)) == 0;
 }
 
-/* The stream of a frame, made if this is its first one. */
-static vrs_status find_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream **out)
+static bool same_shape(const vrs_stream *stream, const vrs_frame *frame)
 {
-    vrs_stream *stream = pipeline->streams[frame->stream];
-    if (stream != NULL && stream->restart && stream->free_count == stream->ticket_count) {
-        bool same = stream->shape.format == frame->image.format &&
-                    stream->shape.width == frame->image.width &&
-                    stream->shape.height == frame->image.height && same_views(stream, frame);
-        if (!same) {
-            pipeline->streams[frame->stream] = NULL;
-            vrs_stream_destroy(stream);
-            stream = NULL;
-        }
-    }
-    if (stream == NULL) {
-        vrs_status status = vrs_stream_create(pipeline, frame, &stream);
-        if (status != VRS_OK)
-            return status;
-        pipeline->streams[frame->stream] = stream;
-    }
-    *out = stream;
-    if (stream->shape.format == frame->image.format && stream->shape.width == frame->image.width &&
-        stream->shape.height == frame->image.height && same_views(stream, frame))
-        return VRS_OK;
-    return vrs_fail(VRS_INVALID,
-                    "frame %lld is %s %dx%d or has other views, its stream is %s %dx%d: submit it "
-                    "to another stream or reset this one",
-                    (long long)frame->id, vrs_pixel_format_name(frame->image.format),
-                    frame->image.width, frame->image.height,
-                    vrs_pixel_format_name(stream->shape.format), stream->shape.width,
-                    stream->shape.height);
+    return stream->shape.format == frame->image.format &&
+           stream->shape.width == frame->image.width &&
+           stream->shape.height == frame->image.height && same_views(stream, frame);
 }
 
 static bool all_finished(const vrs_stream *stream)
@@ -288,32 +262,73 @@ static bool all_finished(const vrs_stream *stream)
     return true;
 }
 
-/* Waits for a free ticket, with `lock` held. */
+/* Waits, with `lock` held, for tickets of a stream to come back. A wait that cannot end, since the
+ * caller itself or nobody fetches the results, is reported instead. */
+static vrs_status wait_for_release(vrs_pipeline *pipeline, vrs_stream *stream, int64_t deadline_ns,
+                                   int64_t *full_since)
+{
+    if (atomic_load(&pipeline->finishing))
+        return vrs_fail(VRS_CLOSED, "the pipeline was finished and takes no more frames");
+    int64_t now = vrs_now_ns(), wait_until = deadline_ns;
+    if (now >= deadline_ns)
+        return VRS_TIMEOUT;
+    bool other_reader = pipeline->has_reader && !pthread_equal(pipeline->reader, pthread_self());
+    if (all_finished(stream) && !other_reader) {
+        *full_since = *full_since == 0 ? now : *full_since;
+        if (pipeline->has_reader || now - *full_since >= VRS_UNREAD_NS)
+            return vrs_fail(VRS_FULL,
+                            "all %u tickets hold finished results: call vrs_pipeline_get_result() "
+                            "between submits or in another thread",
+                            stream->ticket_count);
+        int64_t report = *full_since + VRS_UNREAD_NS;
+        wait_until = report < wait_until ? report : wait_until;
+    }
+    (void)vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, wait_until);
+    return VRS_OK;
+}
+
+/* The stream of a frame, with `lock` held: made if this is its first one, made anew if it was reset
+ * and this frame has another shape. */
+static vrs_status find_stream(vrs_pipeline *pipeline, const vrs_frame *frame, int64_t deadline_ns,
+                              vrs_stream **out)
+{
+    vrs_stream *stream = pipeline->streams[frame->stream];
+    vrs_status status = VRS_OK;
+    int64_t full_since = 0;
+    if (stream != NULL && !same_shape(stream, frame)) {
+        if (!stream->restart)
+            return vrs_fail(VRS_INVALID,
+                            "frame %lld is %s %dx%d or has other views, its stream is %s %dx%d: "
+                            "submit it to another stream or reset this one",
+                            (long long)frame->id, vrs_pixel_format_name(frame->image.format),
+                            frame->image.width, frame->image.height,
+                            vrs_pixel_format_name(stream->shape.format), stream->shape.width,
+                            stream->shape.height);
+        while (stream->free_count < stream->ticket_count && status == VRS_OK)
+            status = wait_for_release(pipeline, stream, deadline_ns, &full_since);
+        if (status != VRS_OK)
+            return status;
+        pipeline->streams[frame->stream] = NULL;
+        vrs_stream_destroy(stream);
+        stream = NULL;
+    }
+    if (stream == NULL) {
+        status = vrs_stream_create(pipeline, frame, &stream);
+        if (status != VRS_OK)
+            return status;
+        pipeline->streams[frame->stream] = stream;
+    }
+    *out = stream;
+    return VRS_OK;
+}
+
 static vrs_status wait_for_ticket(vrs_pipeline *pipeline, vrs_stream *stream, int64_t deadline_ns)
 {
+    vrs_status status = VRS_OK;
     int64_t full_since = 0;
-    while (stream->free_list == NULL) {
-        if (atomic_load(&pipeline->finishing))
-            return vrs_fail(VRS_CLOSED, "the pipeline was finished and takes no more frames");
-        int64_t now = vrs_now_ns(), wait_until = deadline_ns;
-        bool other_reader =
-            pipeline->has_reader && !pthread_equal(pipeline->reader, pthread_self());
-        if (all_finished(stream) && !other_reader) {
-            bool own = pipeline->has_reader;
-            full_since = full_since == 0 ? now : full_since;
-            if (deadline_ns > now && (own || now - full_since >= VRS_UNREAD_NS))
-                return vrs_fail(VRS_FULL,
-                                "all %u tickets hold finished results: call "
-                                "vrs_pipeline_get_result() between submits or in another thread",
-                                stream->ticket_count);
-            int64_t report = full_since + VRS_UNREAD_NS;
-            wait_until = report < wait_until ? report : wait_until;
-        }
-        bool in_time = vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, wait_until);
-        if (!in_time && stream->free_list == NULL && vrs_now_ns() >= deadline_ns)
-            return VRS_TIMEOUT;
-    }
-    return VRS_OK;
+    while (stream->free_list == NULL && status == VRS_OK)
+        status = wait_for_release(pipeline, stream, deadline_ns, &full_since);
+    return status;
 }
 
 static void fill_ticket(vrs_pipeline *pipeline, vrs_ticket *ticket, vrs_frame *frame)
@@ -352,7 +367,7 @@ vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame, int64_t
     pipeline->submitter = pthread_self();
     pipeline->has_submitter = true;
     vrs_stream *stream = NULL;
-    status = find_stream(pipeline, frame, &stream);
+    status = find_stream(pipeline, frame, deadline_ns, &stream);
     if (status == VRS_OK)
         status = wait_for_ticket(pipeline, stream, deadline_ns);
     if (status != VRS_OK) {

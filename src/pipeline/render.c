@@ -299,3 +299,21 @@ void vrs_render_classes(vrs_ticket *ticket, uint32_t view, const vrs_scores *sco
                                        out->strides[0], scratch->classes);
     }
 }
+
+void vrs_clear_masks(vrs_ticket *ticket)
+{
+    const vrs_pipeline *pipeline = ticket->pipeline;
+    size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
+    for (uint32_t v = 0; v < ticket->stream->view_count; v++) {
+        memset(ticket->mask[v], 0, pixels * sizeof(int16_t));
+        if (ticket->guide[v] != NULL)
+            memset(ticket->guide[v], 0, pixels);
+    }
+    for (uint32_t i = 0; i < pipeline->output_count; i++) {
+        vrs_image *out = &ticket->outputs[i];
+        if (ticket->stream->outputs[i].kind != VRS_OUTPUT_CLASSES)
+            continue;
+        for (int32_t y = 0; y < out->height; y++)
+            memset(out->planes[0] + y * out->strides[0], 0, (size_t)out->width);
+    }
+}

@@ -199,7 +199,7 @@ static void finish_ticket(vrs_ticket *ticket)
     vrs_pipeline *pipeline = ticket->pipeline;
     vrs_result *result = &ticket->result;
     bool good = result->status == VRS_OK;
-    result->output_count = good ? pipeline->output_count : 0;
+    result->output_count = pipeline->output_count;
     for (uint32_t i = 0; i < result->output_count; i++) {
         result->outputs[i] = ticket->outputs[i];
         result->outputs[i].release = NULL; /* the ticket's memory */
@@ -236,8 +236,9 @@ void vrs_postprocess_main(void *arg)
         }
         vrs_ticket *ticket = item;
         int64_t frame = ticket->frame.id;
-        if (ticket->result.status == VRS_OK)
-            vrs_render_outputs(ticket, &ticket->stream->scratch[worker]);
+        if (ticket->result.status != VRS_OK)
+            vrs_clear_masks(ticket);
+        vrs_render_outputs(ticket, &ticket->stream->scratch[worker]);
         /* Recorded before the result is out: whoever has a result finds its work in the totals. */
         vrs_track_record(track, VRS_STAGE_POSTPROCESS, frame, begin_ns, vrs_now_ns());
         finish_ticket(ticket);

@@ -55,3 +55,27 @@ bool vrs_text_vformat(char *text, size_t size, const char *format, va_list args)
     }
     return false;
 }
+
+size_t vrs_text_decode(const char *text, size_t length, uint32_t *code)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    static const unsigned char first_mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    unsigned char first = length > 0 ? (unsigned char)text[0] : 0xff;
+    size_t bytes = sequence_length(first);
+    if (bytes > length || (bytes == 1 && first >= 0x80)) {
+        return 0;
+    }
+    uint32_t value = first & first_mask[bytes];
+    for (size_t i = 1; i < bytes; i++) {
+        unsigned char next = (unsigned char)text[i];
+        if ((next & 0xc0) != 0x80) {
+            return 0;
+        }
+        value = value << 6 | (next & 0x3f);
+    }
+    if (value < least[bytes] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) {
+        return 0;
+    }
+    *code = value;
+    return bytes;
+}

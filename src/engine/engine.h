@@ -21,6 +21,8 @@ typedef struct vrs_engine_params {
     int32_t threads;     /* CPU threads of the engine, 1.. */
     int32_t max_batch;   /* 1..16 */
     bool bf16;           /* else f32, always set explicitly */
+    bool float_input;    /* the network's own float input; false: bytes where the engine can
+                          * normalise, which is as fast and spares the conversion */
     const char *cache_dir; /* compiled models; NULL: none */
 } vrs_engine_params;
 
@@ -63,8 +65,9 @@ float *vrs_request_state_in(vrs_request *request, int32_t state, int32_t positio
 const float *vrs_request_state_out(const vrs_request *request, int32_t state, int32_t position);
 
 /* Called once when a started request has ended, from a thread of the engine: it must return
- * quickly and must not call the engine. `status` is VRS_OK or VRS_ENGINE; the detail, if any, is
- * had from vrs_request_error(). */
+ * quickly and must not call the engine. `status` is VRS_OK or, where the engine knows already,
+ * VRS_ENGINE; vrs_request_wait(), from another thread, has the last word (OpenVINO tells a failure
+ * only to the one who waits) and returns at once after this call. */
 typedef void (*vrs_request_done_fn)(void *opaque, vrs_request *request, vrs_status status);
 
 /* Runs views 0..batch-1 asynchronously. Any batch of 1..max_batch; a view's scores do not depend on

@@ -1,0 +1,116 @@
+#include "model/onnx_outline.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/errno_text.h"
+
+/* Fields of ModelProto by their numbers in onnx.proto (1 and 5 are numbers, 7 is the graph), and the
+ * wire types of Protocol Buffers that they use. */
+enum { FIELD_IR_VERSION = 1, FIELD_MODEL_VERSION = 5, FIELD_GRAPH = 7, FIELD_LIMIT = 64 };
+enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
+
+/* Most fields that an outermost message may have; ModelProto has a dozen kinds, most once. */
+#define MAX_FIELDS 100000
+
+typedef struct walk {
+    const char *path;
+    FILE *file;
+    uint64_t size;
+} walk;
+
+static uint64_t place(const walk *w)
+{
+    return (uint64_t)ftello(w->file);
+}
+
+static vrs_status fail_cut(const walk *w, uint64_t end)
+{
+    return vrs_fail(VRS_FORMAT,
+                    "%s: is cut short: it has %" PRIu64 " bytes and its contents go on to byte "
+                    "%" PRIu64 "; bring the whole file",
+                    w->path, w->size, end);
+}
+
+static vrs_status fail_other(const walk *w)
+{
+    return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file (at byte %" PRIu64 ")", w->path,
+                    place(w));
+}
+
+/* A number of 7 bits a byte, lowest first. */
+static vrs_status read_varint(const walk *w, uint64_t *value)
+{
+    *value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+        int c = getc(w->file);
+        if (c == EOF && ferror(w->file))
+            return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
+        if (c == EOF)
+            return fail_cut(w, w->size + 1);
+        *value |= (uint64_t)(c & 0x7f) << shift;
+        if (!(c & 0x80))
+            return VRS_OK;
+    }
+    return fail_other(w);
+}
+
+static vrs_status skip(const walk *w, uint64_t length)
+{
+    uint64_t here = place(w);
+    if (length > UINT64_MAX / 2 || here + length > w->size)
+        return fail_cut(w, length > UINT64_MAX / 2 ? length : here + length);
+    if (fseeko(w->file, (off_t)length, SEEK_CUR) != 0)
+        return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
+    return VRS_OK;
+}
+
+static vrs_status walk_field(const walk *w, bool *has_graph)
+{
+    uint64_t key, length = 0;
+    vrs_status status = read_varint(w, &key);
+    if (status != VRS_OK)
+        return status;
+    uint64_t field = key >> 3;
+    bool number = field == FIELD_IR_VERSION || field == FIELD_MODEL_VERSION;
+    if (field == 0 || field > FIELD_LIMIT || (key & 7) != (number ? WIRE_VARINT : WIRE_BYTES))
+        return fail_other(w);
+    status = read_varint(w, &length);
+    *has_graph = *has_graph || field == FIELD_GRAPH;
+    return status == VRS_OK && !number ? skip(w, length) : status;
+}
+
+static vrs_status walk_file(const walk *w)
+{
+    bool has_graph = false;
+    for (int fields = 0; place(w) < w->size; fields++) {
+        vrs_status status = fields < MAX_FIELDS ? walk_field(w, &has_graph) : fail_other(w);
+        if (status != VRS_OK)
+            return status;
+    }
+    if (!has_graph)
+        return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file, or is cut short: it holds no graph",
+                        w->path);
+    return VRS_OK;
+}
+
+vrs_status vrs_onnx_outline_check(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return vrs_fail(vrs_errno_status(errno), "%s: cannot be found (%s)", path,
+                        vrs_errno_text(errno));
+    if (!S_ISREG(info.st_mode))
+        return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file but a folder or a device", path);
+    walk w = {.path = path, .file = fopen(path, "rb"), .size = (uint64_t)info.st_size};
+    if (!w.file)
+        return vrs_fail(vrs_errno_status(errno), "%s: cannot be opened (%s)", path,
+                        vrs_errno_text(errno));
+    vrs_status status = walk_file(&w);
+    fclose(w.file);
+    return status;
+}

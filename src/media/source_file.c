@@ -1,0 +1,213 @@
+/* A video, a picture, a pipe or a camera as a source. */
+#include <string.h>
+
+#include <libavutil/pixdesc.h>
+
+#include "base/alloc.h"
+#include "media/av.h"
+#include "media/source_internal.h"
+#include "vrseg/log.h"
+#include "vrseg/system.h"
+
+typedef struct vrs_file_source {
+    vrs_source source; /* first */
+    char *path;
+    vrs_reader *reader;
+    vrs_converter converter;
+    vrs_convert_side side;            /* what every frame of a video becomes */
+    enum AVPixelFormat stored_format; /* of the first frame, before conversion */
+    AVFrame *ahead;                   /* decoded, not yet delivered */
+    bool camera;
+    bool any; /* a frame was delivered */
+    int64_t last_pts, last_step;
+    bool warned_change, warned_pts;
+} vrs_file_source;
+
+static void take_damage(vrs_file_source *file)
+{
+    file->source.damaged = file->reader->damaged;
+    memcpy(file->source.damage, file->reader->damage, sizeof file->source.damage);
+}
+
+static vrs_status decode(vrs_file_source *file, AVFrame **out)
+{
+    AVFrame *frame = vrs_inject("libav") ? av_frame_alloc() : NULL;
+    *out = NULL;
+    if (!frame) {
+        return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a frame", file->reader->name);
+    }
+    vrs_status status = vrs_reader_next(file->reader, frame);
+    take_damage(file);
+    if (status != VRS_OK) {
+        av_frame_free(&frame);
+        return status;
+    }
+    *out = frame;
+    return VRS_OK;
+}
+
+/* ---- times ---------------------------------------------------------------------------------- */
+
+/* Length of a frame by the rate, in units of the time base; at least 1. */
+static int64_t step_by_rate(const vrs_stream_info *info)
+{
+    AVRational rate = {info->rate_num, info->rate_den};
+    AVRational base = {info->time_base_num, info->time_base_den};
+    if (rate.num <= 0 || base.num <= 0 || base.den <= 0) {
+        return 1;
+    }
+    int64_t step = av_rescale_q(1, av_inv_q(rate), base);
+    return step > 0 ? step : 1;
+}
+
+/* Fills pts and duration: strictly increasing, invented where the container has none. */
+static void set_times(vrs_file_source *file, const AVFrame *decoded, vrs_frame *frame)
+{
+    const vrs_stream_info *info = &file->source.info;
+    if (info->still) {
+        frame->pts = (int64_t)file->source.frames;
+        frame->duration = 1;
+        return;
+    }
+    int64_t pts = decoded->best_effort_timestamp;
+    frame->duration = decoded->pkt_duration > 0 ? decoded->pkt_duration : 0;
+    if (pts == AV_NOPTS_VALUE) {
+        pts = file->any ? file->last_pts + file->last_step : 0;
+        frame->duration = frame->duration ? frame->duration : step_by_rate(info);
+    } else if (file->any && pts <= file->last_pts) {
+        if (!file->warned_pts) {
+            vrs_log(VRS_LOG_WARNING,
+                    "%s: the time stamps go back at frame %llu; such frames come one tick after "
+                    "the one before",
+                    file->reader->name, (unsigned long long)file->source.frames);
+            file->warned_pts = true;
+        }
+        pts = file->last_pts + 1;
+    }
+    frame->pts = pts;
+    file->last_pts = pts;
+    file->last_step = frame->duration > 0 ? frame->duration : step_by_rate(info);
+    file->any = true;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* Says once that a video changes in its middle. */
+static void look_for_change(vrs_file_source *file, const AVFrame *frame)
+{
+    if (file->warned_change ||
+        (frame->format == file->stored_format && frame->width == file->side.width &&
+         frame->height == file->side.height)) {
+        return;
+    }
+    file->warned_change = true;
+    vrs_log(VRS_LOG_WARNING,
+            "%s: the picture changes from %dx%d %s to %dx%d %s at frame %llu; it is converted to "
+            "what it was at the start",
+            file->reader->name, file->side.width, file->side.height,
+            av_get_pix_fmt_name(file->stored_format), frame->width, frame->height,
+            av_get_pix_fmt_name((enum AVPixelFormat)frame->format),
+            (unsigned long long)file->source.frames);
+}
+
+static vrs_status file_read(vrs_source *source, vrs_frame *frame)
+{
+    vrs_file_source *file = (vrs_file_source *)source;
+    AVFrame *decoded = file->ahead;
+    file->ahead = NULL;
+    vrs_status status = decoded ? VRS_OK : decode(file, &decoded);
+    if (status == VRS_OK) {
+        status = vrs_source_check_size(file->reader->name, decoded);
+    }
+    if (status != VRS_OK) {
+        av_frame_free(&decoded);
+        return status;
+    }
+    vrs_convert_side side = file->side;
+    if (source->info.still) {
+        side = vrs_source_side(decoded);
+        if (file->reader->io.seekable) {
+            vrs_source_name_frame(source, file->path);
+        }
+    } else {
+        look_for_change(file, decoded);
+    }
+    set_times(file, decoded, frame);
+    frame->capture_ns = file->camera ? vrs_now_ns() : 0;
+    return vrs_source_image(&file->converter, &side, decoded, &frame->image);
+}
+
+static void file_destroy(vrs_source *source)
+{
+    vrs_file_source *file = (vrs_file_source *)source;
+    av_frame_free(&file->ahead);
+    vrs_converter_free(&file->converter);
+    vrs_reader_close(file->reader);
+    vrs_free(file->path);
+    vrs_free(file);
+}
+
+static const vrs_source_ops file_ops = {.read = file_read, .destroy = file_destroy};
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static vrs_status no_frame(const vrs_file_source *file)
+{
+    const vrs_reader *reader = file->reader;
+    if (reader->low_score) {
+        return vrs_fail(VRS_FORMAT, "%s: this is no video or picture that can be read",
+                        reader->name);
+    }
+    return vrs_fail(VRS_CORRUPT, "%s: not one frame can be decoded%s%s", reader->name,
+                    reader->damage[0] ? ": " : "", reader->damage);
+}
+
+/* Decodes the first frame: the container's word for format and size may be wrong. */
+static vrs_status look_at_first(vrs_file_source *file)
+{
+    vrs_status status = decode(file, &file->ahead);
+    if (status == VRS_END) {
+        return no_frame(file);
+    }
+    if (status == VRS_OK) {
+        status = vrs_source_check_size(file->reader->name, file->ahead);
+    }
+    if (status != VRS_OK) {
+        return status;
+    }
+    file->stored_format = (enum AVPixelFormat)file->ahead->format;
+    file->side = vrs_source_side(file->ahead);
+    if (file->side.format == AV_PIX_FMT_NONE) {
+        return vrs_fail(VRS_UNSUPPORTED, "%s: its pixel format (%d) is not known",
+                        file->reader->name, file->ahead->format);
+    }
+    vrs_source_fill_info(file->reader, file->ahead, &file->side, &file->source.info);
+    return VRS_OK;
+}
+
+vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_source **source)
+{
+    *source = NULL;
+    vrs_file_source *file = vrs_alloc(sizeof *file);
+    if (!file) {
+        return VRS_NO_MEMORY;
+    }
+    file->source.ops = &file_ops;
+    file->camera = strncmp(params->path, "/dev/video", strlen("/dev/video")) == 0;
+    file->path = vrs_strdup(params->path);
+    vrs_status status = file->path ? VRS_OK : VRS_NO_MEMORY;
+    if (status == VRS_OK) {
+        vrs_source_params own = *params;
+        own.path = file->path;
+        status = vrs_reader_open(&own, &file->reader);
+    }
+    if (status == VRS_OK) {
+        status = look_at_first(file);
+    }
+    if (status != VRS_OK) {
+        file_destroy(&file->source);
+        return status;
+    }
+    *source = &file->source;
+    return VRS_OK;
+}

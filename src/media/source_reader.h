@@ -1,0 +1,51 @@
+/* A container's video stream as decoded frames: what videos, pictures, pipes and cameras share. */
+#ifndef VRS_MEDIA_SOURCE_READER_H
+#define VRS_MEDIA_SOURCE_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+
+#include "media/source.h"
+#include "media/source_io.h"
+
+typedef struct vrs_reader {
+    const char *name; /* for sentences */
+    vrs_source_io io;
+    AVFormatContext *container;
+    AVStream *stream;
+    AVCodecContext *decoder;
+    AVPacket *packet;
+    bool still;      /* a picture's demuxer */
+    bool low_score;  /* the container's format was only guessed */
+    bool draining;   /* the decoder has had its last packet */
+    bool ended;      /* no more frames */
+    bool sees_all;   /* packets of all streams pass by, for finding a cut-off end */
+    uint64_t errors; /* in a row */
+    int64_t packets; /* of the stream */
+    int64_t read_errors;
+    double last_end; /* of any packet, seconds */
+    bool corrupt_packet;
+    int64_t corrupt_pts;
+    uint64_t damaged;
+    uint64_t frames;
+    char damage[VRS_DETAIL_SIZE];
+} vrs_reader;
+
+/* Opens the input and its decoder; nothing is decoded yet. Borrows `params`, but its path must
+ * live as long as the reader. Errors as vrs_source_open(). Returns owned. */
+vrs_status vrs_reader_open(const vrs_source_params *params, vrs_reader **reader) VRS_MUST_USE;
+
+/* The demuxer's half of it, in source_demux.c: container, stream and what is known of them. */
+vrs_status vrs_reader_open_container(vrs_reader *reader,
+                                     const vrs_source_params *params) VRS_MUST_USE;
+
+/* Decodes the next frame into an empty `frame`. Damage is counted in the reader. VRS_END, VRS_IO,
+ * VRS_NO_MEMORY, VRS_CANCELLED. */
+vrs_status vrs_reader_next(vrs_reader *reader, AVFrame *frame) VRS_MUST_USE;
+
+void vrs_reader_close(vrs_reader *reader);
+
+#endif

@@ -10,8 +10,12 @@ MAKE_SAMPLE := .local/tools-venv/bin/python tools/sample/make_sample.py
 
 # The checkout's own private folder; a folder set for installed copies is not for this.
 unexport VRSEG_LOCAL_DIR
-VRSEG_MODELS_DIR ?= $(CURDIR)/.local/models
-export PYTHON MESON OUT VIDEO VRSEG_MODELS_DIR
+export PYTHON MESON OUT VIDEO
+
+# What is fetched when nothing else is asked for, and where the tests find it: in the checkout, so
+# that they do not depend on the user's own folder of models.
+MODELS := selfie selfie-landscape
+check tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
 .PHONY: help demo check tidy setup build models sample peers install clean check-packages clip
 .NOTPARALLEL:
@@ -38,8 +42,8 @@ build: setup ## builds into build/, the program is build/vrseg
 	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD)
 	@$(MESON) compile -C $(BUILD)
 
-models: setup ## fetches and converts the default weights
-	@$(PYTHON) tools/models/fetch.py selfie selfie-landscape --out "$$VRSEG_MODELS_DIR" >/dev/null
+models: setup ## fetches and converts the default weights to where the program looks for them
+	@$(PYTHON) tools/models/fetch.py $(MODELS) >/dev/null
 
 sample: clip ## makes the sample clip, plain and stereo
 	@$(MAKE_SAMPLE) --stereo $(PHOTO) .local/sample/sample-sbs.mp4

@@ -24,6 +24,12 @@ import setup  # noqa: E402
 from private import SetupError  # noqa: E402
 
 
+def models_folder() -> Path:
+    """Where vrseg looks for weights: $VRSEG_MODELS_DIR, or a folder in the user's data folder."""
+    own = os.environ.get("VRSEG_MODELS_DIR")
+    return Path(own) if own else private.user_folder() / "models"
+
+
 def run_tool(python: Path, script: str, *arguments: str) -> None:
     """Runs one of the scripts beside this one in the tools' environment."""
     done = subprocess.run([str(python), str(HERE / script), *arguments], text=True,
@@ -65,8 +71,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("name", nargs="+", choices=known, metavar="NAME",
                         help="one of: " + ", ".join(known))
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
-                        help="the folder for NAME.onnx")
+    parser.add_argument("--out", type=Path, metavar="DIR", default=models_folder(),
+                        help="the folder for NAME.onnx; by default where vrseg looks for it")
     arguments = parser.parse_args()
     for name in arguments.name:
         try:

@@ -24,6 +24,13 @@ class SetupError(Exception):
     """A sentence for the user: what was tried, on what, and what to do."""
 
 
+def user_folder() -> Path:
+    """The user's data folder for vrseg; as the XDG rules say, a relative one is ignored."""
+    data = os.environ.get("XDG_DATA_HOME", "")
+    folder = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
+    return folder / "vrseg"
+
+
 def local_folder(root: Path) -> Path:
     """Where the private folders are: the checkout's .local, or the user's data folder where
     `root` is an installed copy. $VRSEG_LOCAL_DIR overrides both."""
@@ -32,8 +39,7 @@ def local_folder(root: Path) -> Path:
         return Path(override).absolute()
     if (root / "meson.build").is_file():
         return root / ".local"
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data).absolute() / "vrseg"
+    return user_folder()
 
 
 def digest(*parts: bytes) -> str:

@@ -39,6 +39,21 @@ class FetchTest(unittest.TestCase):
         self.assertEqual(sorted(path.name for path in self.out.iterdir()),
                          sorted(f"{name}.onnx" for name in KNOWN))
 
+    def test_descriptors_name_the_same_file(self) -> None:
+        for name, entry in KNOWN.items():
+            descriptor = tools_path.ROOT / "models" / f"{name}.yaml"
+            self.assertIn(f"sha256: {entry['onnx_sha256']}\n", descriptor.read_text(), name)
+
+    def test_goes_where_the_program_looks(self) -> None:
+        home, xdg, own = str(self.out / "home"), str(self.out / "xdg"), str(self.out / "own")
+        for environment, expected in (
+                ({"HOME": home}, f"{home}/.local/share/vrseg/models"),
+                ({"HOME": home, "XDG_DATA_HOME": "relative"}, f"{home}/.local/share/vrseg/models"),
+                ({"HOME": home, "XDG_DATA_HOME": xdg}, f"{xdg}/vrseg/models"),
+                ({"HOME": home, "XDG_DATA_HOME": xdg, "VRSEG_MODELS_DIR": own}, own)):
+            with mock.patch.dict(os.environ, environment, clear=True):
+                self.assertEqual(str(fetch.models_folder()), expected)
+
     def test_wrong_source_is_refused(self) -> None:
         self.refused({"source_sha256": "0" * 64}, "selfie_segmentation.tflite has SHA-256")
 

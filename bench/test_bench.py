@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""Tests of the arithmetic and the parsing in this folder, on recorded figures; no measuring."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE / "peers"))
+
+import benchlib  # noqa: E402
+import docs  # noqa: E402
+import end_to_end  # noqa: E402
+import floors  # noqa: E402
+import peer_io  # noqa: E402
+import results  # noqa: E402
+from benchlib import BenchError, Measured, Row  # noqa: E402
+
+try:
+    import numpy as np
+
+    import metrics
+except ImportError:
+    np = None
+
+SUMMARY = {
+    "frames": 200, "seconds": 2.0, "fps": 100.0, "cpu_seconds": 3.0, "peak_rss_bytes": 250_000_000,
+    "first_mask_seconds": 0.25,
+    "stages": {"decode": {"busy_seconds": 0.5}, "infer": {"busy_seconds": 0.3}},
+    "bottleneck": "encode",
+}
+REPORT = {
+    "peer": "mediapipe", "frames": 200, "seconds": 4.0, "fps": 50.0, "cpu_seconds": 6.0,
+    "peak_rss": 400_000_000, "first_mask_seconds": 1.5, "output_bytes": 1_000_000,
+    "versions": {"mediapipe": "0.10.21"},
+}
+
+
+def result_file(rows: list[dict]) -> dict:
+    """A file's content with these rows."""
+    return {"device": "cpu2", "date": "2026-01-01", "commit": "abc", "versions": {"x": "1"},
+            "rows": rows}
+
+
+def good_row(**changes) -> dict:
+    """A row that is in order, but for the changes."""
+    return {"name": "clip/fps", "value": 10.0, "unit": "fps", "better": "higher", "runs": [10.0],
+            **changes}
+
+
+def figures(fps: float) -> end_to_end.Figures:
+    """Figures in which only the rate matters."""
+    return end_to_end.Figures(fps, fps, 10.0, 300.0, 0.2, 1.0,
+                              {"frames": 200, "stages": {"decode": 2.0}, "bottleneck": None})
+
+
+class ParsingTest(unittest.TestCase):
+    """What programs print becomes figures, or a sentence."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.out = Path(folder.name) / "out.mp4"
+        self.out.write_bytes(b"x" * 500_000)
+
+    def test_vrseg_summary(self) -> None:
+        measured = Measured(2.5, 3.2, 240_000_000, "", "")
+        found = end_to_end.of_vrseg(measured, SUMMARY, self.out)
+        self.assertAlmostEqual(found.fps, 100)
+        self.assertAlmostEqual(found.fps_whole, 80)
+        self.assertAlmostEqual(found.cpu_ms, 16)  # the kernel's count, not the program's own
+        self.assertAlmostEqual(found.peak_mb, 250)
+        self.assertAlmostEqual(found.output_mb, 0.5)
+        self.assertAlmostEqual(found.extra["stages"]["decode"], 2.5)
+
+    def test_vrseg_summary_incomplete(self) -> None:
+        measured = Measured(2.5, 3.2, 0, "", "")
+        for key in ("frames", "seconds", "peak_rss_bytes", "first_mask_seconds"):
+            broken = {name: value for name, value in SUMMARY.items() if name != key}
+            with self.assertRaisesRegex(BenchError, key):
+                end_to_end.of_vrseg(measured, broken, self.out)
+        with self.assertRaisesRegex(BenchError, "no frame"):
+            end_to_end.of_vrseg(measured, {**SUMMARY, "frames": 0}, self.out)
+        with self.assertRaisesRegex(BenchError, "busy_seconds"):
+            end_to_end.of_vrseg(measured, {**SUMMARY, "stages": {"decode": {}}}, self.out)
+
+    def test_peer_report(self) -> None:
+        measured = Measured(6.0, 6.5, 0, "a line of a library\n" + json.dumps(REPORT) + "\n", "")
+        found = end_to_end.of_peer(measured)
+        self.assertAlmostEqual(found.cpu_ms, 30)
+        self.assertAlmostEqual(found.fps_whole, 200 / 6)
+        with self.assertRaisesRegex(BenchError, "no JSON"):
+            end_to_end.of_peer(Measured(1, 1, 0, "", ""))
+
+    def test_failed_child_is_one_sentence(self) -> None:
+        with self.assertRaisesRegex(BenchError, "code 3: so it is"):
+            benchlib.run_measured(["sh", "-c", "echo so it is >&2; exit 3"])
+        with self.assertRaisesRegex(BenchError, "no program"):
+            benchlib.run_measured(["/nowhere/at-all"])
+
+    def test_child_is_measured(self) -> None:
+        measured = benchlib.run_measured(
+            [sys.executable, "-c", "x = bytearray(90_000_000); print(len(x))"])
+        self.assertEqual(measured.stdout.strip(), "90000000")
+        self.assertGreater(measured.peak_rss, 90_000_000)
+        self.assertGreater(measured.seconds, 0)
+
+
+class RowsTest(unittest.TestCase):
+    """Targets, limits and misses."""
+
+    def test_fps_targets(self) -> None:
+        found = {"vrseg": [figures(100), figures(90), figures(110)],
+                 "mediapipe": [figures(40), figures(60), figures(45)],
+                 "mediapipe-tuned": [figures(70)] * 3,
+                 "ort-0-bgr": [figures(60)] * 3, "ort-1-i420": [figures(99)] * 3}
+        rows = {row.name: row for row in
+                end_to_end.fps_rows("v", found, {key: key for key in found}, 120.0)}
+        self.assertEqual(rows["v/fps/mediapipe"].target, 90)
+        self.assertFalse(rows["v/fps/mediapipe"].misses())
+        self.assertEqual(rows["v/fps/ort-best"].peer, "ort-1-i420")
+        self.assertEqual(rows["v/fps/ort-best"].target, 99)
+        self.assertTrue(rows["v/fps/ceiling"].misses())
+        self.assertIsNone(rows["v/fps/ort-0-bgr"].target)
+
+    def test_costs(self) -> None:
+        alone = {"sum_ms": 8.0, "transcode_peak_rss": 150e6}
+        rows = {row.name: row for row in
+                end_to_end.cost_rows("v", {"vrseg": [figures(100)]}, {}, alone)}
+        self.assertTrue(rows["v/cpu_ms"].misses())
+        self.assertAlmostEqual(rows["v/memory_above_ffmpeg"].value, 150)
+        self.assertFalse(rows["v/memory_above_ffmpeg"].misses())
+        self.assertIsNone(rows["v/peak_memory"].peer_value)
+
+    def test_floor_without_start(self) -> None:
+        alone = floors.without_start(Measured(2.1, 1.1, 7, "", ""), Measured(0.1, 0.1, 5, "", ""),
+                                     101)
+        self.assertAlmostEqual(alone.cpu_ms, 10)
+        self.assertAlmostEqual(alone.fps, 50)
+        self.assertEqual(alone.peak_rss, 7)
+
+    def test_ceiling(self) -> None:
+        def parts(decode: float, encode: float) -> floors.Parts:
+            return floors.Parts({"decode_1": floors.Alone(decode, 1.0, 1),
+                                 "encode_1": floors.Alone(encode, 1.0, 1)}, 100)
+
+        turns = [parts(2, 7), parts(3, 6), parts(9, 50)]
+        found = floors.summary(turns, [(1.0, 0.5), (2.0, 0.5), (1.0, 0.5)], 2)
+        self.assertAlmostEqual(found["sum_ms"], 3 + 7 + 1 + 0.5)
+        self.assertAlmostEqual(found["ceiling_fps"], 2000 / 11.5)
+        self.assertIsNone(floors.summary(turns, [], 2)["ceiling_fps"])
+
+    def test_misses(self) -> None:
+        self.assertTrue(Row("a", 1, "u", "higher", target=2).misses())
+        self.assertFalse(Row("a", 2, "u", "higher", target=2).misses())
+        self.assertTrue(Row("a", 3, "u", "lower", target=2).misses())
+        self.assertFalse(Row("a", 3, "u", "lower").misses())
+
+
+class ResultsTest(unittest.TestCase):
+    """The files, `check` and `docs.py`."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def write(self, rows: list[dict]) -> None:
+        path = self.folder / "cpu2/some.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(result_file(rows)), encoding="utf-8")
+
+    def check(self) -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, str(HERE / "check"), "--results", str(self.folder)],
+                              capture_output=True, text=True, check=False)
+
+    def test_check_codes(self) -> None:
+        self.assertEqual(self.check().returncode, 2)
+        self.write([good_row(target=9.0), good_row()])
+        done = self.check()
+        self.assertEqual((done.returncode, done.stdout), (0, "1 targets, 0 missed\n"))
+        self.write([good_row(target=11.0)])
+        done = self.check()
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("clip/fps is 10.0 fps, under its target of 11.0", done.stdout)
+
+    def test_bad_rows_are_named(self) -> None:
+        bad = {"value": "fast", "unit": None, "better": "more", "target": "much", "name": 7}
+        for key, value in bad.items():
+            self.write([good_row(), good_row(**{key: value})])
+            done = self.check()
+            self.assertEqual(done.returncode, 2, key)
+            self.assertIn("row 2", done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def test_document(self) -> None:
+        self.write([good_row(target=11.0, peer="a|b", peer_value=5.0, limit=12345.678)])
+        text = docs.document(results.read_results(self.folder))
+        self.assertIn("| fps | 10 fps | 5 (a\\|b) | 12346 | 11 **missed** |  |", text)
+        self.assertIn("## some on cpu2", text)
+
+    def test_written_file_reads_back(self) -> None:
+        kept, benchlib.RESULTS = benchlib.RESULTS, self.folder
+        try:
+            path = benchlib.write_results("cpu2", "mine", {"vrseg": "1"},
+                                          [Row("a/b", 1.23456789, "s", "lower", runs=[1.5])])
+        finally:
+            benchlib.RESULTS = kept
+        row = results.read_file(path)["rows"][0]
+        self.assertEqual(row, {"name": "a/b", "value": 1.2346, "unit": "s", "better": "lower",
+                               "peer": None, "peer_value": None, "limit": None, "target": None,
+                               "runs": [1.5]})
+        self.assertEqual(os.listdir(path.parent), ["mine.json"])
+
+
+class PeerTest(unittest.TestCase):
+    """The part of the peers that needs no package."""
+
+    def test_encoders(self) -> None:
+        self.assertIn("medium", peer_io.output_arguments("x264:medium")[0])
+        self.assertEqual(peer_io.output_arguments("ffv1")[1], ".mkv")
+        with self.assertRaisesRegex(peer_io.PeerError, "unknown encoder"):
+            peer_io.output_arguments("mp5")
+
+    def test_missing_video(self) -> None:
+        with self.assertRaisesRegex(peer_io.PeerError, "no file"):
+            peer_io.probe("/nowhere/at-all.mp4")
+
+    def test_fail_is_code_two(self) -> None:
+        with contextlib.redirect_stderr(io.StringIO()) as text:
+            with self.assertRaises(SystemExit) as end:
+                peer_io.fail("a reason")
+        self.assertEqual(end.exception.code, 2)
+        self.assertTrue(text.getvalue().endswith("a reason\n"))
+
+
+@unittest.skipIf(np is None, "numpy is not installed: the metrics run in the peers' environment")
+class MetricsTest(unittest.TestCase):
+    """IoU and dtSSD on masks whose figures are known."""
+
+    def test_iou(self) -> None:
+        truth = np.array([[True, True], [False, False]])
+        self.assertEqual(metrics.iou(truth, truth), 1)
+        self.assertEqual(metrics.iou(~truth, truth), 0)
+        self.assertAlmostEqual(metrics.iou(np.array([[True, False], [True, False]]), truth), 1 / 3)
+        self.assertEqual(metrics.iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)), 1)
+
+    def test_dtssd(self) -> None:
+        truths = [np.zeros((2, 2), bool)] * 3
+        still = [np.full((2, 2), 0.7)] * 3
+        self.assertEqual(metrics.dtssd(still, truths), 0)  # wrong, but it does not flicker
+        blink = [np.zeros((2, 2)), np.array([[1.0, 0], [0, 0]]), np.array([[1.0, 0], [0, 0]])]
+        self.assertAlmostEqual(metrics.dtssd(blink, truths), 100 / 2 * 0.5)
+        moving = [np.zeros((2, 2), bool), np.ones((2, 2), bool), np.zeros((2, 2), bool)]
+        self.assertEqual(metrics.dtssd(moving, moving), 0)
+        with self.assertRaises(ValueError):
+            metrics.dtssd(still[:1], truths[:1])
+
+
+if __name__ == "__main__":
+    unittest.main()

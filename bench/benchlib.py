@@ -220,8 +220,10 @@ def shared_folder() -> Path:
 
 
 def peers_python(given: str | None) -> str:
-    """The python of the peers' environment."""
-    path = given or os.environ.get("VRSEG_PEERS_PYTHON") or str(ROOT / "build/peers/bin/python")
+    """The python of the peers' environment: as given, $VRSEG_PEERS_PYTHON, or `make peers`'s."""
+    local = Path(os.environ.get("VRSEG_LOCAL_DIR") or ROOT / ".local")
+    made = str(local / "peers-venv/bin/python")
+    path = given or os.environ.get("VRSEG_PEERS_PYTHON") or made
     if not os.path.exists(path):
         raise BenchError(f"there is no {path}: run `make peers`, or name one by --peers-python")
     return path

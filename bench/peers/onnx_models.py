@@ -30,7 +30,7 @@ _SIGNED = ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 _IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 MODELS = (
-    OnnxModel("selfie-general", "mediapipe_selfie_256_nchw.onnx", (256, 256), *_UNIT,
+    OnnxModel("selfie", "mediapipe_selfie_256_nchw.onnx", (256, 256), *_UNIT,
               "probability"),
     OnnxModel("selfie-landscape", "mediapipe_selfie_landscape_144x256_nchw.onnx", (144, 256),
               *_UNIT, "probability"),

@@ -14,6 +14,9 @@
 #define MOST_TERMS_10 64
 #define MOST_TERMS_8 257
 
+/* Most terms of a sum of floats along a row that keeps the tolerance. */
+#define MOST_TAPS 128
+
 /* Weights of R', G', B' in the guide of an RGB picture: BT.709's luma. */
 static const float rgb_luma[3] = {0.2126F, 0.7152F, 0.0722F};
 
@@ -214,6 +217,7 @@ static vrs_status build_runs(vrs_preprocess_plan *plan)
     plan->fast = true;
     for (int kind = 0; kind < VRS_AXIS_KINDS && plan->y[kind].count > 0; kind++) {
         const int32_t count = plan->y[kind].count;
+        plan->fast = plan->fast && plan->x[kind].stride <= MOST_TAPS;
         plan->runs[kind] = vrs_alloc_array((size_t)count, sizeof(vrs_run));
         if (plan->runs[kind] == NULL) {
             return VRS_NO_MEMORY;
@@ -261,6 +265,8 @@ static void set_tiles(vrs_preprocess_plan *plan)
             plan->tile_samples = samples > plan->tile_samples ? samples : plan->tile_samples;
         }
     }
+    /* A vector more than the samples: rows a multiple of 4096 bytes apart share a cache set. */
+    plan->row_stride = plan->tile_samples + VRS_PREPROCESS_LANES;
 }
 
 vrs_status vrs_preprocess_plan_create(const vrs_preprocess_desc *desc, vrs_preprocess_plan **plan)
@@ -316,7 +322,7 @@ void vrs_preprocess_plan_destroy(vrs_preprocess_plan *plan)
 
 size_t vrs_preprocess_scratch(const vrs_preprocess_plan *plan)
 {
-    const size_t rows = 2 * (size_t)plan->tile_samples;
+    const size_t rows = (size_t)plan->row_stride + (size_t)plan->tile_samples;
     const size_t columns = 3 * (size_t)plan->tile_columns;
     return (rows + columns) * VRS_PREPROCESS_LANES * sizeof(float);
 }

@@ -40,10 +40,22 @@ struct vrs_preprocess_plan {
     bool tone;
     float tone_table[VRS_TONE_STEPS + 1];
     /* The fast implementations: */
-    bool fast;            /* runs are short enough for 16-bit sums; else the reference is called */
+    bool fast; /* sums are short enough for 16 bits and floats; else the reference is called */
     int32_t tile_columns; /* outputs of a tile: a multiple of VRS_PREPROCESS_LANES */
     int32_t tile_samples; /* most samples of a plane's row under a tile, rounded up likewise */
+    int32_t row_stride;   /* floats from one summed row to the next */
 };
+
+/* Sample `index` of a row, in code values. */
+static inline int32_t vrs_preprocess_sample(const vrs_preprocess_plan *plan, const uint8_t *row,
+                                            int32_t index)
+{
+    if (plan->info->sample_bytes == 1) {
+        return row[index];
+    }
+    const int32_t code = ((const uint16_t *)(const void *)row)[index] >> plan->info->sample_shift;
+    return code > plan->peak ? plan->peak : code;
+}
 
 /* The reference, for what the fast ones leave to it. */
 void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *image, void *tensor,

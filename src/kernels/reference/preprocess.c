@@ -5,15 +5,6 @@
 #include "kernels/kernels.h"
 #include "kernels/preprocess_plan.h"
 
-static int32_t sample_at(const vrs_preprocess_plan *plan, const uint8_t *row, int32_t index)
-{
-    if (plan->info->sample_bytes == 1) {
-        return row[index];
-    }
-    const int32_t code = ((const uint16_t *)row)[index] >> plan->info->sample_shift;
-    return code > plan->peak ? plan->peak : code;
-}
-
 /* A component of the resized view at column x, row y of the content, in code values. */
 static double resized(const vrs_preprocess_plan *plan, const vrs_image *image,
                       const vrs_component *component, int32_t x, int32_t y)
@@ -29,8 +20,9 @@ static double resized(const vrs_preprocess_plan *plan, const vrs_image *image,
         double row_sum = 0.0;
         for (int32_t j = 0; j < across->taps[x]; j++) {
             const int32_t column = across->first[x] + j;
-            row_sum += (double)weight_x[j] *
-                       sample_at(plan, row, column * component->step + component->offset);
+            row_sum +=
+                (double)weight_x[j] *
+                vrs_preprocess_sample(plan, row, column * component->step + component->offset);
         }
         sum += weight_y[i] * row_sum;
     }

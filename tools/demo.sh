@@ -23,6 +23,7 @@ status=0
 "$program" run "$video" -o "mask:$results/mask.mp4" -o "green:$results/composite.mp4" \
 	-o "preview:$results/preview.png" </dev/null || status=$?
 if [ "$status" -ne 0 ] && [ "$status" -ne 3 ]; then
+	rmdir -- "$results" 2>/dev/null || true
 	exit "$status"
 fi
 

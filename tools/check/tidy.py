@@ -25,11 +25,11 @@ PUBLIC_ONLY = ("src/cli", "examples")
 MEMORY = "vrs_alloc() and its neighbours, so that it is counted and can be made to fail"
 CLOCK = "base/clock.h, so that tests can set the time"
 SYNC = "an event: nothing synchronises a device or a context"
-# Calls with what to use instead, and the folders that may make them. Tests and benchmarks stand
-# outside the library and may use the C library's memory.
+# Calls with what to use instead, and the folders that may make them. What is written on the public
+# headers alone, tests and benchmarks use the C library's memory.
 BANNED = (
     (("malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "strdup",
-      "strndup", "asprintf"), MEMORY, ("src/base", "tests", "bench", "examples")),
+      "strndup", "asprintf"), MEMORY, ("src/base", "src/cli", "tests", "bench", "examples")),
     (("clock_gettime", "clock_nanosleep", "gettimeofday", "time", "nanosleep", "usleep", "sleep"),
      CLOCK, ("src/base", "bench")),
     (("strerror", "strerror_r", "perror"), "vrs_errno_text(), which is safe in threads",

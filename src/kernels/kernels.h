@@ -162,7 +162,7 @@ typedef void (*vrs_blend_uv10_fn)(const uint16_t *uv, const int16_t *alpha, uint
  * the first class with the largest value; NaN and -Inf are never the largest, and 0 stands where
  * there is nothing else. Activations do not change it and are not applied. `upsample` maps the
  * region that starts at scores->data and counts in its sizes. Exact.
- * `scratch`: 2 * classes * (width + 64) floats, 64-byte aligned, nothing kept between calls. */
+ * `scratch`: 3 * 32 * (width + 16) floats, 64-byte aligned, nothing kept between calls. */
 typedef void (*vrs_classes_fn)(const vrs_upsample *upsample, const vrs_scores *scores,
                                int32_t row_begin, int32_t row_end, uint8_t *dst,
                                ptrdiff_t dst_stride, float *scratch);

@@ -1,8 +1,6 @@
 /* Tables and scratch sizes that all implementations of the postprocess kernels share. */
 #include "kernels/postprocess.h"
 
-#include <string.h>
-
 #include "kernels/kernels.h"
 
 static size_t round_up(size_t bytes)
@@ -76,13 +74,11 @@ void vrs_upsample_init(vrs_upsample *upsample, int32_t source_width, int32_t sou
 size_t vrs_guided_scratch(int32_t width, int32_t height)
 {
     const size_t pixels = (size_t)width * (size_t)height;
-    return round_up(2 * pixels * sizeof(double)) +
-           8 * round_up(((size_t)width + 64) * sizeof(double));
+    return vrs_guided_planes(pixels) + 8 * vrs_box_row(width) * sizeof(double);
 }
 
 size_t vrs_feather_scratch(int32_t width, int32_t height)
 {
     const size_t pixels = (size_t)width * (size_t)height;
-    const size_t row = (size_t)width + 2 * VRS_BOX_MAX_RADIUS + 64;
-    return round_up(pixels * sizeof(int16_t)) + 2 * round_up(row * sizeof(int32_t));
+    return round_up(pixels * sizeof(int16_t)) + 2 * vrs_box_row(width) * sizeof(int32_t);
 }

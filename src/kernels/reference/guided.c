@@ -102,7 +102,7 @@ void vrs_reference_guided(const vrs_guided *guided, void *scratch)
 {
     const size_t pixels = (size_t)guided->width * (size_t)guided->height;
     double *slope = scratch, *offset = slope + pixels;
-    void *row = vrs_scratch_after(scratch, 2 * pixels * sizeof(double));
+    void *row = vrs_scratch_after(scratch, vrs_guided_planes(pixels));
     sums *columns = row;
     memset(columns, 0, (size_t)guided->width * sizeof(*columns));
     for (int32_t y = 0; y < guided->radius; y++)

@@ -31,12 +31,13 @@ vrs_isa vrs_isa_detect(void)
 
 static void fill_avx2(vrs_kernels *table)
 {
-    (void)table;
+    vrs_kernels_fill_avx2_preprocess(table);
+    vrs_kernels_fill_avx2_postprocess(table);
 }
 
 static void fill_avx512(vrs_kernels *table)
 {
-    (void)table;
+    vrs_kernels_fill_avx512_preprocess(table);
 }
 
 #else

@@ -16,28 +16,33 @@ static double softmax_person(const vrs_scores *scores, const float *pixel)
 {
     double max = -INFINITY;
     for (int32_t c = 0; c < scores->classes; c++)
-        max = fmax(max, pixel[c * scores->class_stride]);
+        max = fmax(max, (double)pixel[c * scores->class_stride]);
     double person = 0, all = 0;
     for (int32_t c = 0; c < scores->classes; c++) {
-        const double value = exp(pixel[c * scores->class_stride] - max);
+        const double value = exp((double)pixel[c * scores->class_stride] - max);
         all += value;
         person += is_person(scores, c) ? value : 0;
     }
     return person / all;
 }
 
+static float sigmoid(float x)
+{
+    return (float)(1 / (1 + exp(-(double)x)));
+}
+
 static double person_probability(const vrs_scores *scores, const float *pixel)
 {
     if (scores->activation == VRS_ACTIVATION_SOFTMAX)
         return softmax_person(scores, pixel);
-    double sum = 0;
+    float sum = 0; /* as the others add: what overflows is the same */
     for (int32_t c = 0; c < scores->classes; c++) {
         if (!is_person(scores, c))
             continue;
-        const double value = pixel[c * scores->class_stride];
-        sum += scores->activation == VRS_ACTIVATION_SIGMOID ? 1 / (1 + exp(-value)) : value;
+        const float value = pixel[c * scores->class_stride];
+        sum += scores->activation == VRS_ACTIVATION_SIGMOID ? sigmoid(value) : value;
     }
-    return sum;
+    return (double)sum;
 }
 
 void vrs_reference_person(const vrs_scores *scores, int16_t *q15, ptrdiff_t stride)

@@ -66,6 +66,9 @@ VRS_API vrs_job_stats vrs_job_get_stats(vrs_job *job);
 
 VRS_API void vrs_job_destroy(vrs_job *job);
 
+/* Writes the versions of libav's libraries that are running and the encoders that are missing. */
+VRS_API void vrs_media_info(char *text, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -31,7 +31,8 @@ typedef struct vrs_sink_params {
     const vrs_stream_info *stream; /* of the source: time base, rate, aspect, rotation, colour */
     vrs_pixel_format format;       /* of the images to come */
     int32_t width, height;
-    const char *source_path;  /* for the other streams; NULL: none are kept */
+    const char *source_path;  /* the input, never overwritten; NULL: no file */
+    bool keep_streams;        /* copy the source's other streams */
     const char *preset;       /* encoder's; NULL: its default for vrseg */
     double crf;               /* < 0: default */
     int64_t bitrate;          /* bit/s; 0: by crf */
@@ -55,6 +56,7 @@ struct vrs_sink {
     const vrs_sink_ops *ops;
     uint64_t frames;
     char description[160]; /* "mask, h264 veryfast crf 20, out.mp4" */
+    char note[256];        /* what the user should know, e.g. which streams were dropped; "" */
 };
 
 /* The codec that VRS_CODEC_AUTO stands for, and the image format that the sink wants for `kind`

@@ -189,6 +189,12 @@ struct vrs_pipeline {
     bool has_lock, has_changed, has_order_lock;
 };
 
+/* As vrs_pipeline_create(), on a back end of the caller's (tests); NULL: the configured one. */
+struct vrs_engine_ops;
+vrs_status vrs_pipeline_create_on(const vrs_config *config, const vrs_model *model,
+                                  const struct vrs_engine_ops *ops,
+                                  vrs_pipeline **pipeline) VRS_MUST_USE;
+
 /* settings.c */
 vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec,
                              vrs_pipeline_settings *settings) VRS_MUST_USE;

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "engine/backend.h"
 #include "pipeline/internal.h"
 
 /* After so long without a fetch, a full pipeline that nobody reads is reported. */
@@ -28,7 +29,8 @@ static vrs_status cache_folder(const vrs_config *config, char *path, size_t size
     return VRS_OK; /* nowhere to keep it */
 }
 
-static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config)
+static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
+                              const vrs_engine_ops *ops)
 {
     char cache[VRS_PATH_MAX];
     vrs_status status = cache_folder(config, cache, sizeof(cache));
@@ -41,6 +43,8 @@ static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config)
         .bf16 = strcmp(vrs_config_get(config, "precision"), "bf16") == 0,
         .cache_dir = cache[0] != 0 ? cache : NULL,
     };
+    if (ops != NULL)
+        return ops->create(pipeline->model, &params, &pipeline->engine);
     const char *name = vrs_config_get(config, "engine");
     return vrs_engine_create(strcmp(name, "auto") == 0 ? "openvino" : name, pipeline->model,
                              &params, &pipeline->engine);
@@ -117,6 +121,12 @@ static vrs_status make_from_scores(vrs_pipeline *pipeline)
 
 vrs_status vrs_pipeline_create(const vrs_config *config, const vrs_model *model, vrs_pipeline **out)
 {
+    return vrs_pipeline_create_on(config, model, NULL, out);
+}
+
+vrs_status vrs_pipeline_create_on(const vrs_config *config, const vrs_model *model,
+                                  const vrs_engine_ops *ops, vrs_pipeline **out)
+{
     vrs_pipeline *pipeline = vrs_alloc(sizeof(*pipeline));
     if (pipeline == NULL)
         return VRS_NO_MEMORY;
@@ -129,7 +139,7 @@ vrs_status vrs_pipeline_create(const vrs_config *config, const vrs_model *model,
     if (status == VRS_OK)
         status = make_queues(pipeline);
     if (status == VRS_OK)
-        status = make_engine(pipeline, config);
+        status = make_engine(pipeline, config, ops);
     if (status == VRS_OK) {
         pipeline->io = vrs_engine_get_io(pipeline->engine);
         pipeline->kernels = vrs_kernels_get(pipeline->settings.isa);

@@ -1,0 +1,69 @@
+/* The program: a file for each subcommand, on the public API alone. */
+#ifndef VRS_CLI_H
+#define VRS_CLI_H
+
+#include <argp.h>
+#include <stdio.h>
+
+#include "vrseg/job.h"
+#include "vrseg/vrseg.h"
+
+/* Exit codes. */
+enum {
+    VRS_EXIT_DONE = 0,
+    VRS_EXIT_FAILED = 1,
+    VRS_EXIT_USAGE = 2,  /* wrong usage or input */
+    VRS_EXIT_FRAMES = 3, /* done, but some frames failed */
+    VRS_EXIT_INTERRUPTED = 130,
+};
+
+/* A subcommand: argv[0] is "vrseg NAME". */
+typedef struct vrs_command {
+    const char *name;
+    const char *arguments;
+    const char *summary;
+    int (*run)(int argc, char **argv);
+} vrs_command;
+
+/* main.c: all of them, ended by a NULL name. */
+extern const vrs_command vrs_commands[];
+
+int vrs_command_run(int argc, char **argv);
+int vrs_command_models(int argc, char **argv);
+int vrs_command_doctor(int argc, char **argv);
+int vrs_command_docs(int argc, char **argv);
+
+/* Prints the last error as "vrseg: ..." and returns the exit code for a failed call. */
+int vrs_report(vrs_status status);
+int vrs_exit_code(vrs_status status);
+
+/* flags.c: a flag --some-name VALUE for each option of a config, as an argp child. `input` of the
+ * child parser is the config. Static table, made at the first call; NULL after a failure. */
+const struct argp *vrs_flags_argp(void);
+
+/* summary.c */
+void vrs_summary_print(FILE *out, const vrs_job_stats *stats);
+/* Writes the stats as JSON. VRS_IO, VRS_NO_SPACE, VRS_PERMISSION. */
+vrs_status vrs_summary_json(const char *path, const char *input,
+                            const vrs_job_stats *stats) VRS_MUST_USE;
+
+/* progress.c: one line that is overwritten on a terminal, a line every few seconds elsewhere, JSON
+ * lines on request; all on standard error. */
+typedef enum vrs_progress_kind {
+    VRS_PROGRESS_AUTO = 0,
+    VRS_PROGRESS_JSON = 1,
+    VRS_PROGRESS_NONE = 2,
+} vrs_progress_kind;
+
+typedef struct vrs_progress {
+    vrs_progress_kind kind;
+    int terminal;
+    double last_seconds;
+    int shown;
+} vrs_progress;
+
+void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind);
+void vrs_progress_show(void *progress, const vrs_job_stats *stats); /* a vrs_job_progress_fn */
+void vrs_progress_end(vrs_progress *progress);
+
+#endif

@@ -1,0 +1,87 @@
+/* Flags from the option table. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* Keys of generated flags begin above every character that a command uses itself. */
+#define FIRST_KEY 0x1000
+
+static error_t parse_flag(int key, char *value, struct argp_state *state)
+{
+    vrs_config *config = state->input;
+    if (key < FIRST_KEY || config == NULL)
+        return ARGP_ERR_UNKNOWN;
+    const vrs_option_info *option = vrs_config_option(config, (size_t)(key - FIRST_KEY));
+    if (vrs_config_set(config, option->name, value) != VRS_OK) {
+        (void)fprintf(stderr, "vrseg: --%s\n", vrs_last_error());
+        exit(VRS_EXIT_USAGE);
+    }
+    return 0;
+}
+
+static char *flag_name(const char *option)
+{
+    char *name = strdup(option);
+    for (char *c = name; c != NULL && *c != 0; c++)
+        *c = *c == '_' ? '-' : *c;
+    return name;
+}
+
+static char *flag_help(const vrs_option_info *o)
+{
+    char text[512];
+    const char *unit = o->unit[0] != 0 ? o->unit : "";
+    (void)snprintf(text, sizeof(text), "%s%s%s%s%s (%s%s%s)", o->help,
+                   o->choices[0] != 0 ? " One of " : "", o->choices, o->choices[0] != 0 ? "." : "",
+                   "", o->default_value[0] != 0 ? o->default_value : "none",
+                   unit[0] != 0 ? ", " : "", unit);
+    return strdup(text);
+}
+
+static const char *value_name(vrs_option_type type)
+{
+    static const char *const names[] = {"N", "X", "on|off", "TEXT", "CHOICE"};
+    return names[type];
+}
+
+/* Fills the argp options, a heading for each section; false when memory is out. */
+static bool fill(const vrs_config *config, struct argp_option *options)
+{
+    const char *section = "";
+    int group = 10;
+    for (size_t i = 0; i < vrs_config_count(config); i++) {
+        const vrs_option_info *o = vrs_config_option(config, i);
+        if (strcmp(section, o->section) != 0) {
+            section = o->section;
+            *options++ = (struct argp_option){.doc = section, .group = ++group};
+        }
+        options->name = flag_name(o->name);
+        options->doc = flag_help(o);
+        if (options->name == NULL || options->doc == NULL)
+            return false;
+        options->key = FIRST_KEY + (int)i;
+        options->arg = value_name(o->type);
+        options->group = group;
+        options++;
+    }
+    return true;
+}
+
+const struct argp *vrs_flags_argp(void)
+{
+    static struct argp argp;
+    if (argp.options != NULL)
+        return &argp;
+    vrs_config *config;
+    if (vrs_job_config_create(&config) != VRS_OK)
+        return NULL;
+    struct argp_option *options =
+        calloc(2 * vrs_config_count(config) + 1, sizeof(struct argp_option));
+    if (options != NULL && fill(config, options)) {
+        argp.options = options;
+        argp.parser = parse_flag;
+    }
+    vrs_config_destroy(config);
+    return argp.options != NULL ? &argp : NULL;
+}

@@ -1,0 +1,85 @@
+#include <string.h>
+
+#include "cli/cli.h"
+
+const vrs_command vrs_commands[] = {
+    {"run", "INPUT -o OUTPUT", "segment the people in a video, a picture or a folder",
+     vrs_command_run},
+    {"models", "[list | fetch NAME | show NAME]", "list, fetch and show models",
+     vrs_command_models},
+    {"doctor", "", "show what this machine has and what is missing", vrs_command_doctor},
+    {"docs", "options | man", "print the option table as Markdown, or the manual page",
+     vrs_command_docs},
+    {NULL, NULL, NULL, NULL},
+};
+
+int vrs_exit_code(vrs_status status)
+{
+    switch (status) {
+    case VRS_OK:
+        return VRS_EXIT_DONE;
+    case VRS_INVALID:
+    case VRS_NOT_FOUND:
+    case VRS_PERMISSION:
+    case VRS_FORMAT:
+    case VRS_CORRUPT:
+    case VRS_UNSUPPORTED:
+        return VRS_EXIT_USAGE;
+    case VRS_CANCELLED:
+        return VRS_EXIT_INTERRUPTED;
+    default:
+        return VRS_EXIT_FAILED;
+    }
+}
+
+int vrs_report(vrs_status status)
+{
+    const char *detail = vrs_last_error();
+    (void)fprintf(stderr, "vrseg: %s\n", detail[0] != 0 ? detail : vrs_status_text(status));
+    return vrs_exit_code(status);
+}
+
+static void print_help(FILE *out)
+{
+    (void)fputs("Usage: vrseg COMMAND [ARGUMENTS]\n\nSegments the people in video.\n\n", out);
+    for (const vrs_command *c = vrs_commands; c->name != NULL; c++)
+        (void)fprintf(out, "  vrseg %s %s\n      %s\n", c->name, c->arguments, c->summary);
+    (void)fputs("\n'vrseg COMMAND --help' explains a command. 'vrseg --version' prints the "
+                "version.\n",
+                out);
+}
+
+static int unknown_command(const char *word)
+{
+    (void)fprintf(stderr, "vrseg: %s: no such command, expected one of:", word);
+    for (const vrs_command *c = vrs_commands; c->name != NULL; c++)
+        (void)fprintf(stderr, " %s", c->name);
+    (void)fputc('\n', stderr);
+    return VRS_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    argp_err_exit_status = VRS_EXIT_USAGE;
+    if (argc < 2) {
+        print_help(stderr);
+        return VRS_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return VRS_EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("vrseg %s\n", vrs_version());
+        return VRS_EXIT_DONE;
+    }
+    for (const vrs_command *c = vrs_commands; c->name != NULL; c++)
+        if (strcmp(argv[1], c->name) == 0) {
+            char name[64];
+            (void)snprintf(name, sizeof(name), "vrseg %s", c->name);
+            argv[1] = name;
+            return c->run(argc - 1, argv + 1);
+        }
+    return unknown_command(argv[1]);
+}

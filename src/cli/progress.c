@@ -1,0 +1,82 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* Seconds between lines where standard error is no terminal. */
+#define PLAIN_SECONDS 5.0
+
+void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind)
+{
+    memset(progress, 0, sizeof(*progress));
+    progress->kind = kind;
+    progress->terminal = isatty(STDERR_FILENO);
+}
+
+static const char *busiest(const vrs_job_stats *stats, double *share)
+{
+    static const char *const names[] = {"decode", "preprocess", "infer", "postprocess", "encode"};
+    int best = 0;
+    double all = 0;
+    for (int i = 0; i < VRS_STAGE_COUNT; i++) {
+        all += stats->stage_cpu_seconds[i];
+        if (stats->stage_cpu_seconds[i] > stats->stage_cpu_seconds[best])
+            best = i;
+    }
+    *share = all > 0 ? stats->stage_cpu_seconds[best] / all : 0;
+    return names[best];
+}
+
+static void format_time(double seconds, char text[32])
+{
+    int64_t s = (int64_t)(seconds + 0.5);
+    (void)snprintf(text, 32, "%lld:%02lld:%02lld", (long long)(s / 3600), (long long)(s / 60 % 60),
+                   (long long)(s % 60));
+}
+
+static void show_json(const vrs_job_stats *stats)
+{
+    double share;
+    const char *stage = busiest(stats, &share);
+    (void)fprintf(stderr,
+                  "{\"frames\":%llu,\"of\":%lld,\"seconds\":%.2f,\"fps\":%.2f,\"busiest\":\"%s\","
+                  "\"busiest_share\":%.3f,\"cpu_share\":%.3f}\n",
+                  (unsigned long long)stats->written, (long long)stats->frame_estimate,
+                  stats->seconds, stats->fps, stage, share, stats->cpu_share);
+}
+
+void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
+{
+    vrs_progress *progress = opaque;
+    if (progress->kind == VRS_PROGRESS_NONE)
+        return;
+    if (progress->kind == VRS_PROGRESS_JSON) {
+        show_json(stats);
+        return;
+    }
+    if (!progress->terminal && stats->seconds - progress->last_seconds < PLAIN_SECONDS)
+        return;
+    progress->last_seconds = stats->seconds;
+    double share;
+    const char *stage = busiest(stats, &share);
+    char left[64] = "", total[32] = "";
+    int64_t estimate = stats->frame_estimate;
+    if (estimate > 0)
+        (void)snprintf(total, sizeof(total), " of %lld", (long long)estimate);
+    if (estimate > (int64_t)stats->written && stats->fps > 0) {
+        char time[32];
+        format_time((double)(estimate - (int64_t)stats->written) / stats->fps, time);
+        (void)snprintf(left, sizeof(left), ", %s left", time);
+    }
+    (void)fprintf(stderr, "%s%llu%s frames, %.1f fps%s, busiest %s (%.0f %%)%s",
+                  progress->terminal ? "\r\033[K" : "", (unsigned long long)stats->written, total,
+                  stats->fps, left, stage, share * 100, progress->terminal ? "" : "\n");
+    (void)fflush(stderr);
+    progress->shown = 1;
+}
+
+void vrs_progress_end(vrs_progress *progress)
+{
+    if (progress->shown && progress->terminal)
+        (void)fputs("\r\033[K", stderr);
+}

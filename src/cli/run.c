@@ -1,0 +1,213 @@
+/* vrseg run: one input through the pipeline into files. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { KEY_JSON = 0x100, KEY_PROGRESS, KEY_OUTPUT_KIND, KEY_CONFIG };
+
+typedef struct run_args {
+    vrs_config *config;
+    const char *input;
+    struct {
+        const char *kind; /* NULL: by --output */
+        const char *path;
+    } outputs[VRS_MAX_OUTPUTS];
+    int output_count;
+    const char *default_kind;
+    const char *json;
+    vrs_progress_kind progress;
+} run_args;
+
+static const struct {
+    const char *name;
+    vrs_job_output kind;
+} kinds[] = {{"mask", VRS_JOB_MASK},
+             {"classes", VRS_JOB_CLASSES},
+             {"green", VRS_JOB_GREEN},
+             {"cutout", VRS_JOB_CUTOUT},
+             {"preview", VRS_JOB_PREVIEW}};
+
+static bool find_kind(const char *name, size_t length, vrs_job_output *kind)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strlen(kinds[i].name) == length && strncmp(kinds[i].name, name, length) == 0) {
+            *kind = kinds[i].kind;
+            return true;
+        }
+    return false;
+}
+
+static const struct argp_option run_options[] = {
+    {NULL, 'o', "[KIND:]FILE", 0,
+     "Write an output; may be given up to four times. KIND is mask, classes, green (people over "
+     "--background), cutout (with alpha) or preview (one PNG: source, mask, composite). FILE is a "
+     "video by its extension, a folder for PNGs (ends with /), - for standard output, or null.",
+     1},
+    {"output", KEY_OUTPUT_KIND, "KIND", 0, "Kind of the outputs that name none (mask)", 1},
+    {"config", KEY_CONFIG, "FILE", 0, "Read settings from a YAML file; later flags go before it",
+     1},
+    {"json", KEY_JSON, "FILE", 0, "Write every figure of the run as JSON", 1},
+    {"progress", KEY_PROGRESS, "auto|json|none", 0, "How progress is shown (auto)", 1},
+    {0},
+};
+
+static void add_output(run_args *args, char *value, struct argp_state *state)
+{
+    if (args->output_count == VRS_MAX_OUTPUTS)
+        argp_error(state, "-o %s: at most %d outputs", value, VRS_MAX_OUTPUTS);
+    const char *colon = strchr(value, ':');
+    vrs_job_output kind;
+    bool prefixed = colon != NULL && find_kind(value, (size_t)(colon - value), &kind);
+    args->outputs[args->output_count].kind = prefixed ? value : NULL;
+    args->outputs[args->output_count].path = prefixed ? colon + 1 : value;
+    if (args->outputs[args->output_count].path[0] == 0)
+        argp_error(state, "-o %s: no file is named", value);
+    args->output_count++;
+}
+
+static void set_progress(run_args *args, const char *value, struct argp_state *state)
+{
+    if (strcmp(value, "json") == 0)
+        args->progress = VRS_PROGRESS_JSON;
+    else if (strcmp(value, "none") == 0)
+        args->progress = VRS_PROGRESS_NONE;
+    else if (strcmp(value, "auto") != 0)
+        argp_error(state, "--progress %s: expected auto, json or none", value);
+}
+
+static error_t parse_run(int key, char *value, struct argp_state *state)
+{
+    run_args *args = state->input;
+    vrs_job_output kind;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = args->config;
+        return 0;
+    case 'o':
+        add_output(args, value, state);
+        return 0;
+    case KEY_OUTPUT_KIND:
+        if (!find_kind(value, strlen(value), &kind))
+            argp_error(state, "--output %s: expected mask, classes, green, cutout or preview",
+                       value);
+        args->default_kind = value;
+        return 0;
+    case KEY_CONFIG:
+        if (vrs_config_load(args->config, value) != VRS_OK)
+            exit(vrs_report(VRS_INVALID));
+        return 0;
+    case KEY_JSON:
+        args->json = value;
+        return 0;
+    case KEY_PROGRESS:
+        set_progress(args, value, state);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (args->input != NULL)
+            argp_error(state, "%s: one input at a time", value);
+        args->input = value;
+        return 0;
+    case ARGP_KEY_END:
+        if (args->input == NULL)
+            argp_error(state, "no input is given");
+        if (args->output_count == 0)
+            argp_error(state, "no output is given: add -o FILE");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static vrs_job *volatile running_job;
+static volatile sig_atomic_t interrupts;
+
+/* The first interrupt finishes what is in flight, the second stops at once. */
+static void interrupted(int signal_number)
+{
+    (void)signal_number;
+    interrupts++;
+    if (running_job != NULL)
+        vrs_job_stop(running_job, interrupts > 1);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = interrupted};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = SIG_IGN; /* a closed pipe or a full disk is a failed write */
+    (void)sigaction(SIGPIPE, &action, NULL);
+    (void)sigaction(SIGXFSZ, &action, NULL);
+}
+
+static vrs_status make_job(const run_args *args, vrs_job **job)
+{
+    vrs_status status = vrs_job_create(args->config, args->input, job);
+    for (int i = 0; i < args->output_count && status == VRS_OK; i++) {
+        const char *name = args->outputs[i].kind;
+        size_t length = name != NULL ? strcspn(name, ":") : strlen(args->default_kind);
+        vrs_job_output kind = VRS_JOB_MASK;
+        (void)find_kind(name != NULL ? name : args->default_kind, length, &kind);
+        status = vrs_job_add_output(*job, kind, args->outputs[i].path);
+    }
+    return status;
+}
+
+static bool writes_to_stdout(const run_args *args)
+{
+    for (int i = 0; i < args->output_count; i++)
+        if (strcmp(args->outputs[i].path, "-") == 0)
+            return true;
+    return args->json != NULL && strcmp(args->json, "-") == 0;
+}
+
+static int run_job(const run_args *args, vrs_job *job)
+{
+    vrs_progress progress;
+    vrs_progress_start(&progress, args->progress);
+    running_job = job;
+    catch_signals();
+    vrs_status status = vrs_job_run(job, vrs_progress_show, &progress);
+    running_job = NULL;
+    vrs_progress_end(&progress);
+    vrs_job_stats stats = vrs_job_get_stats(job);
+    int code = status == VRS_OK ? VRS_EXIT_DONE : vrs_report(status);
+    if (status == VRS_CORRUPT && stats.read > 0)
+        code = VRS_EXIT_FRAMES;
+    if (stats.written > 0)
+        vrs_summary_print(writes_to_stdout(args) ? stderr : stdout, &stats);
+    if (args->json != NULL) {
+        status = vrs_summary_json(args->json, args->input, &stats);
+        if (status != VRS_OK && code == VRS_EXIT_DONE)
+            code = vrs_report(status);
+    }
+    return code;
+}
+
+int vrs_command_run(int argc, char **argv)
+{
+    run_args args = {.default_kind = "mask"};
+    if (vrs_job_config_create(&args.config) != VRS_OK)
+        return vrs_report(VRS_NO_MEMORY);
+    struct argp_child children[] = {{vrs_flags_argp(), 0, NULL, 0}, {0}};
+    struct argp argp = {
+        .options = run_options,
+        .parser = parse_run,
+        .args_doc = "INPUT",
+        .doc = "Segments the people in INPUT: a video, a picture, a folder of pictures, a camera "
+               "(/dev/video0) or - for standard input.\v"
+               "Exit status: 0 done, 1 failed, 2 wrong usage or input, 3 done but some frames are "
+               "damaged or failed, 130 interrupted (what was finished is in the files).",
+        .children = children,
+    };
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &args);
+    vrs_job *job = NULL;
+    vrs_status status = make_job(&args, &job);
+    int code = status == VRS_OK ? run_job(&args, job) : vrs_report(status);
+    vrs_job_destroy(job);
+    vrs_config_destroy(args.config);
+    return code;
+}

@@ -1,0 +1,114 @@
+/* The figures of a run, for people and as JSON. */
+#include <errno.h>
+#include <string.h>
+
+#include <yajl/yajl_gen.h>
+
+#include "cli/cli.h"
+
+static const char *const stage_names[] = {"decode", "preprocess", "infer", "postprocess", "encode"};
+
+void vrs_summary_print(FILE *out, const vrs_job_stats *s)
+{
+    (void)fprintf(out,
+                  "%llu frames in %.2f s: %.1f fps; first mask after %.2f s; %.1f ms of CPU a "
+                  "frame; %.0f MB\n",
+                  (unsigned long long)s->written, s->seconds, s->fps, s->first_mask_seconds,
+                  s->written > 0 ? 1e3 * s->cpu_seconds / (double)s->written : 0,
+                  (double)s->peak_rss_bytes / 1e6);
+    for (int i = 0; i < VRS_STAGE_COUNT; i++) {
+        const vrs_stage_stats *stage = &s->pipeline.stages[i];
+        double frames = s->written > 0 ? (double)s->written : 1;
+        (void)fprintf(out, "  %-12s %7.2f ms a frame, %7.2f ms of CPU\n", stage_names[i],
+                      (double)stage->busy_ns / 1e6 / frames,
+                      s->stage_cpu_seconds[i] * 1e3 / frames);
+    }
+    (void)fprintf(out, "bottleneck: %s\n", s->bottleneck);
+    if (s->damaged > 0 || s->failed > 0)
+        (void)fprintf(out, "%llu damaged, %llu failed frames\n", (unsigned long long)s->damaged,
+                      (unsigned long long)s->failed);
+    if (s->note[0] != 0)
+        (void)fprintf(out, "note: %s\n", s->note);
+}
+
+static void key(yajl_gen gen, const char *name)
+{
+    (void)yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
+}
+
+static void number(yajl_gen gen, const char *name, double value)
+{
+    key(gen, name);
+    (void)yajl_gen_double(gen, value);
+}
+
+static void integer(yajl_gen gen, const char *name, int64_t value)
+{
+    key(gen, name);
+    (void)yajl_gen_integer(gen, value);
+}
+
+static void text(yajl_gen gen, const char *name, const char *value)
+{
+    key(gen, name);
+    if (yajl_gen_string(gen, (const unsigned char *)value, strlen(value)) != yajl_gen_status_ok)
+        (void)yajl_gen_null(gen); /* not UTF-8 */
+}
+
+static void generate(yajl_gen gen, const char *input, const vrs_job_stats *s)
+{
+    (void)yajl_gen_map_open(gen);
+    text(gen, "version", vrs_version());
+    text(gen, "input", input);
+    integer(gen, "frames", (int64_t)s->written);
+    integer(gen, "damaged", (int64_t)s->damaged);
+    integer(gen, "failed", (int64_t)s->failed);
+    number(gen, "seconds", s->seconds);
+    number(gen, "fps", s->fps);
+    number(gen, "first_mask_seconds", s->first_mask_seconds);
+    number(gen, "cpu_seconds", s->cpu_seconds);
+    number(gen, "cpu_share", s->cpu_share);
+    integer(gen, "peak_rss_bytes", s->peak_rss_bytes);
+    key(gen, "stages");
+    (void)yajl_gen_map_open(gen);
+    for (int i = 0; i < VRS_STAGE_COUNT; i++) {
+        const vrs_stage_stats *stage = &s->pipeline.stages[i];
+        key(gen, stage_names[i]);
+        (void)yajl_gen_map_open(gen);
+        integer(gen, "frames", (int64_t)stage->frames);
+        number(gen, "busy_seconds", (double)stage->busy_ns / 1e9);
+        number(gen, "cpu_seconds", s->stage_cpu_seconds[i]);
+        integer(gen, "threads", stage->threads);
+        (void)yajl_gen_map_close(gen);
+    }
+    (void)yajl_gen_map_close(gen);
+    text(gen, "bottleneck", s->bottleneck);
+    text(gen, "note", s->note);
+    (void)yajl_gen_map_close(gen);
+}
+
+static vrs_status write_text(const char *path, const unsigned char *json, size_t length)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    if (file == NULL)
+        return vrs_fail(errno == ENOENT ? VRS_NOT_FOUND : VRS_IO, "%s: cannot be written", path);
+    bool good = fwrite(json, 1, length, file) == length;
+    good = (file == stdout ? fflush(file) : fclose(file)) == 0 && good;
+    return good ? VRS_OK : vrs_fail(VRS_IO, "%s: cannot be written", path);
+}
+
+vrs_status vrs_summary_json(const char *path, const char *input, const vrs_job_stats *stats)
+{
+    yajl_gen gen = yajl_gen_alloc(NULL);
+    if (gen == NULL)
+        return vrs_fail(VRS_NO_MEMORY, "%s: no memory for the figures", path);
+    (void)yajl_gen_config(gen, yajl_gen_beautify, 1);
+    generate(gen, input, stats);
+    const unsigned char *json;
+    size_t length;
+    vrs_status status = VRS_OK;
+    if (yajl_gen_get_buf(gen, &json, &length) == yajl_gen_status_ok)
+        status = write_text(path, json, length);
+    yajl_gen_free(gen);
+    return status;
+}

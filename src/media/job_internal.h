@@ -1,0 +1,85 @@
+/* The parts of a job. The calling thread fetches results and hands each to the sinks' threads; a
+ * reader thread feeds the pipeline. */
+#ifndef VRS_MEDIA_JOB_INTERNAL_H
+#define VRS_MEDIA_JOB_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "base/queue.h"
+#include "base/span.h"
+#include "base/thread.h"
+#include "media/preview.h"
+#include "media/sink.h"
+#include "media/source.h"
+#include "media/thread_times.h"
+#include "vrseg/job.h"
+
+/* More results than can be in flight. */
+#define VRS_JOB_HELD 512
+#define VRS_JOB_NAME_SIZE 256
+
+/* A result that sinks still use. */
+typedef struct vrs_held {
+    vrs_result *result;
+    vrs_queue *free_held; /* where it goes when the last sink is done */
+    atomic_int users;
+} vrs_held;
+
+typedef struct vrs_job_sink {
+    struct vrs_job *job;
+    vrs_job_output kind;
+    char *path;
+    int32_t output; /* of the pipeline; -1: a preview */
+    vrs_pixel_format format;
+    vrs_sink *sink; /* NULL for previews and "null" */
+    vrs_queue *queue;
+    vrs_thread thread;
+    vrs_track *track;
+    uint64_t written;
+} vrs_job_sink;
+
+struct vrs_job {
+    const vrs_config *config; /* shared */
+    char *input;
+    vrs_job_sink sinks[VRS_MAX_OUTPUTS];
+    int32_t sink_count;
+
+    vrs_model *model;
+    vrs_source *source;
+    vrs_pipeline *pipeline;
+    vrs_preview *preview;
+    int32_t preview_output;
+    uint32_t pipeline_outputs;
+
+    atomic_int stop; /* 0, 1: finish what is in flight, 2: at once */
+    atomic_bool failed;
+    vrs_mutex lock; /* of the failure */
+    bool has_lock;
+    vrs_status failure;
+    char failure_text[VRS_DETAIL_SIZE];
+
+    vrs_held held[VRS_JOB_HELD];
+    vrs_queue *free_held;
+    char (*names)[VRS_JOB_NAME_SIZE]; /* pictures: by frame number modulo VRS_JOB_HELD */
+    vrs_thread reader;
+    vrs_recorder *recorder;
+    vrs_track *read_track;
+    vrs_thread_times times;
+
+    int64_t run_ns, first_read_ns, end_ns;
+    double run_cpu_seconds, end_cpu_seconds;
+    atomic_ullong frames_read;
+    char bottleneck[VRS_DETAIL_SIZE];
+    char note[VRS_DETAIL_SIZE];
+};
+
+/* job_outputs.c: opens the sinks and describes the pipeline's outputs. */
+vrs_status vrs_job_open_sinks(vrs_job *job) VRS_MUST_USE;
+vrs_status vrs_job_describe_outputs(vrs_job *job) VRS_MUST_USE;
+
+vrs_status vrs_job_make_preview(vrs_job *job) VRS_MUST_USE;
+
+/* Keeps the first failure of a run, with the calling thread's last error. Any thread. */
+void vrs_job_fail(vrs_job *job, vrs_status status);
+
+#endif

@@ -1,0 +1,119 @@
+#include "media/preview.h"
+
+#include <string.h>
+
+#include <libswscale/swscale.h>
+
+#include "base/alloc.h"
+#include "image/format.h"
+#include "media/av.h"
+#include "media/picture.h"
+
+/* Longest side of each of the three panels, and the gap between them. */
+#define VRS_PANEL_SIDE 640
+#define VRS_PANEL_GAP 8
+/* A frame replaces the kept one when it shows this much more of people. */
+#define VRS_BETTER 1.1f
+
+struct vrs_preview {
+    uint8_t background[3];
+    float best; /* coverage of the kept frame; negative: none */
+    vrs_image picture;
+};
+
+vrs_status vrs_preview_create(const uint8_t background[3], vrs_preview **out)
+{
+    vrs_preview *preview = vrs_alloc(sizeof(*preview));
+    if (preview == NULL)
+        return VRS_NO_MEMORY;
+    memcpy(preview->background, background, 3);
+    preview->best = -1;
+    *out = preview;
+    return VRS_OK;
+}
+
+void vrs_preview_destroy(vrs_preview *preview)
+{
+    if (preview == NULL)
+        return;
+    vrs_image_release(&preview->picture);
+    vrs_free(preview);
+}
+
+/* Scales an image into a panel of `picture` at column x, by libswscale. `gray`: of a mask, the
+ * first plane alone counts. */
+static vrs_status draw(const vrs_image *image, bool gray, vrs_image *picture, int32_t x,
+                       int32_t width)
+{
+    enum AVPixelFormat from = gray ? AV_PIX_FMT_GRAY8 : vrs_av_from_format(image->format);
+    struct SwsContext *scale =
+        sws_getContext(image->width, image->height, from, width, picture->height, AV_PIX_FMT_RGB24,
+                       SWS_AREA, NULL, NULL, NULL);
+    if (scale == NULL)
+        return vrs_fail(VRS_NO_MEMORY, "the preview's picture cannot be scaled");
+    if (!gray && vrs_format_get(image->format)->is_yuv) {
+        vrs_color color = vrs_color_resolve(image);
+        const int *matrix = sws_getCoefficients((int)vrs_av_from_matrix(color.matrix));
+        (void)sws_setColorspaceDetails(scale, matrix, color.range == VRS_RANGE_FULL,
+                                       sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
+    }
+    const uint8_t *planes[4] = {image->planes[0], image->planes[1], image->planes[2], NULL};
+    int strides[4] = {(int)image->strides[0], (int)image->strides[1], (int)image->strides[2], 0};
+    uint8_t *to[4] = {picture->planes[0] + 3 * (ptrdiff_t)x, NULL, NULL, NULL};
+    int to_strides[4] = {(int)picture->strides[0], 0, 0, 0};
+    sws_scale(scale, planes, strides, 0, image->height, to, to_strides);
+    sws_freeContext(scale);
+    return VRS_OK;
+}
+
+static void compose(const vrs_preview *preview, vrs_image *picture, int32_t width)
+{
+    for (int32_t y = 0; y < picture->height; y++) {
+        uint8_t *row = picture->planes[0] + y * picture->strides[0];
+        const uint8_t *mask = row + 3 * (ptrdiff_t)(width + VRS_PANEL_GAP);
+        uint8_t *to = row + 6 * (ptrdiff_t)(width + VRS_PANEL_GAP);
+        for (int32_t i = 0; i < 3 * width; i++) {
+            int32_t back = preview->background[i % 3];
+            to[i] = (uint8_t)(back + ((row[i] - back) * mask[i] + 127) / 255);
+        }
+    }
+}
+
+vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result, const vrs_image *mask)
+{
+    /* More than half is a close-up: not better than half. */
+    float score = result->coverage < 0.5f ? result->coverage : 0.5f;
+    if (result->status != VRS_OK || score <= preview->best * VRS_BETTER)
+        return VRS_OK;
+    const vrs_image *source = result->source;
+    int32_t longest = source->width > source->height ? source->width : source->height;
+    double zoom = longest > VRS_PANEL_SIDE ? (double)VRS_PANEL_SIDE / longest : 1;
+    int32_t width = (int32_t)(source->width * zoom + 0.5);
+    int32_t height = (int32_t)(source->height * zoom + 0.5);
+    width = width > 0 ? width : 1;
+    height = height > 0 ? height : 1;
+    vrs_image picture;
+    vrs_status status =
+        vrs_image_alloc(&picture, VRS_FORMAT_RGB24, 3 * width + 2 * VRS_PANEL_GAP, height);
+    if (status != VRS_OK)
+        return status;
+    for (int32_t y = 0; y < height; y++)
+        memset(picture.planes[0] + y * picture.strides[0], 255, 3 * (size_t)picture.width);
+    status = draw(source, false, &picture, 0, width);
+    if (status == VRS_OK)
+        status = draw(mask, true, &picture, width + VRS_PANEL_GAP, width);
+    if (status != VRS_OK) {
+        vrs_image_release(&picture);
+        return status;
+    }
+    compose(preview, &picture, width);
+    vrs_image_release(&preview->picture);
+    preview->picture = picture;
+    preview->best = score;
+    return VRS_OK;
+}
+
+vrs_status vrs_preview_write(vrs_preview *preview, const char *path)
+{
+    return preview->best < 0 ? VRS_OK : vrs_picture_write(path, &preview->picture);
+}

@@ -1,0 +1,26 @@
+/* The preview: one picture with the source, the mask and the composite side by side, of the frame
+ * that shows most of people. */
+#ifndef VRS_MEDIA_PREVIEW_H
+#define VRS_MEDIA_PREVIEW_H
+
+#include <stdint.h>
+
+#include "vrseg/image.h"
+#include "vrseg/pipeline.h"
+
+typedef struct vrs_preview vrs_preview;
+
+/* Returns owned. `background`: R, G, B of the composite. VRS_NO_MEMORY. */
+vrs_status vrs_preview_create(const uint8_t background[3], vrs_preview **preview) VRS_MUST_USE;
+void vrs_preview_destroy(vrs_preview *preview);
+
+/* Looks at a result; keeps a small copy when its coverage is clearly better than the best before
+ * (so over a long film only a handful of frames is copied). `mask`: its GRAY8 or YUV420P mask in
+ * any size. VRS_NO_MEMORY. */
+vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result,
+                             const vrs_image *mask) VRS_MUST_USE;
+
+/* Writes the kept frame as a PNG in place of `path`. Nothing kept: nothing written, VRS_OK. */
+vrs_status vrs_preview_write(vrs_preview *preview, const char *path) VRS_MUST_USE;
+
+#endif

@@ -1,0 +1,26 @@
+/* An engine for tests of the pipeline: the score of a pixel is its red channel, runs end in a
+ * seeded random order on a thread of its own, and can be held back or made to fail. */
+#ifndef TESTS_SUPPORT_FAKE_ENGINE_H
+#define TESTS_SUPPORT_FAKE_ENGINE_H
+
+#include "engine/backend.h"
+
+/* Set before the engine is created; one engine at a time. */
+typedef struct fake_engine_plan {
+    uint32_t seed;
+    int32_t fail_every; /* run number n * fail_every fails; 0: none */
+    bool fail_start;    /* in vrs_request_start(), else in the callback */
+    bool
+        counts_frames; /* with a model of one state: the score is the number of frames seen / 255 */
+} fake_engine_plan;
+
+extern fake_engine_plan fake_plan;
+extern const vrs_engine_ops fake_engine_ops;
+
+/* Runs wait until they are let go. */
+void fake_engine_hold(bool hold);
+/* Largest batch and number of runs since the engine was created. */
+int32_t fake_engine_largest_batch(void);
+int32_t fake_engine_runs(void);
+
+#endif

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "image/format.h"
 #include "media/av.h"
-#include "media/picture.h"
+#include "media/sink.h"
 
 /* Longest side of each of the three panels, and the gap between them. */
 #define VRS_PANEL_SIDE 640
@@ -115,5 +115,5 @@ vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result, con
 
 vrs_status vrs_preview_write(vrs_preview *preview, const char *path)
 {
-    return preview->best < 0 ? VRS_OK : vrs_picture_write(path, &preview->picture);
+    return preview->best < 0 ? VRS_OK : vrs_picture_write(path, &preview->picture, NULL);
 }

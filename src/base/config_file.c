@@ -226,9 +226,12 @@ static vrs_status appendf(builder *text, const char *format, ...)
     return append(text, piece, strlen(piece));
 }
 
-/* What a YAML file may hold as it is. */
+/* What a YAML file may hold as it is and is no line end (U+2028 and U+2029 are). */
 static bool is_plain(uint32_t code)
 {
+    if (code == 0x2028 || code == 0x2029) {
+        return false;
+    }
     return (code >= 0x20 && code <= 0x7e) || (code >= 0xa0 && code <= 0xd7ff) ||
            (code >= 0xe000 && code <= 0xfffd && code != 0xfeff) || code >= 0x10000;
 }

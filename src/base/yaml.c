@@ -65,14 +65,28 @@ static vrs_status start_parser(const vrs_yaml *yaml, yaml_parser_t *parser)
     return VRS_OK;
 }
 
-static vrs_status check_event(const vrs_yaml *yaml, const yaml_event_t *event, int *documents)
+/* What is known of a document from the events so far. */
+typedef struct scan {
+    int documents, depth;
+} scan;
+
+static vrs_status check_event(const vrs_yaml *yaml, const yaml_event_t *event, scan *so_far)
 {
     const yaml_mark_t *mark = &event->start_mark;
+    if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT) {
+        so_far->depth++;
+    }
+    if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT) {
+        so_far->depth--;
+    }
+    if (so_far->depth > VRS_YAML_MAX_DEPTH) {
+        return fail_at(yaml, mark->line, mark->column, "lists and maps are nested too deeply");
+    }
     if (event->type == YAML_ALIAS_EVENT) {
         return fail_at(yaml, mark->line, mark->column,
                        "aliases (*name) are not supported; write the value out");
     }
-    if (event->type == YAML_DOCUMENT_START_EVENT && (*documents)++ > 0) {
+    if (event->type == YAML_DOCUMENT_START_EVENT && so_far->documents++ > 0) {
         return fail_at(yaml, mark->line, mark->column,
                        "a second document starts here; a file holds one");
     }
@@ -91,7 +105,7 @@ static vrs_status check_events(const vrs_yaml *yaml)
     if (status != VRS_OK) {
         return status;
     }
-    int documents = 0;
+    scan so_far = {0};
     bool more = true;
     while (status == VRS_OK && more) {
         yaml_event_t event;
@@ -100,7 +114,7 @@ static vrs_status check_events(const vrs_yaml *yaml)
             break;
         }
         more = event.type != YAML_STREAM_END_EVENT;
-        status = check_event(yaml, &event, &documents);
+        status = check_event(yaml, &event, &so_far);
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&parser);

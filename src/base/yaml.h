@@ -13,9 +13,12 @@ typedef int vrs_yaml_node;
 
 /* Largest file that is read. */
 #define VRS_YAML_MAX_BYTES (1 << 20)
+/* Most lists and maps inside each other; libyaml's time grows with the square of it. */
+#define VRS_YAML_MAX_DEPTH 64
 
 /* Reads and parses a file. VRS_NOT_FOUND, VRS_PERMISSION, VRS_IO, VRS_NO_MEMORY; VRS_INVALID:
- * syntax (file, line, column), aliases, a key given twice, or a file over the limit.
+ * syntax (file, line, column), aliases, a second document, a key given twice or that is no text, a
+ * file over the limits.
  * Returns owned. */
 VRS_API vrs_status vrs_yaml_load(const char *path, vrs_yaml **yaml) VRS_MUST_USE;
 VRS_API void vrs_yaml_destroy(vrs_yaml *yaml);

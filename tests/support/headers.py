@@ -2,6 +2,7 @@
 """Compiles each public header alone, as C17 and as C++17."""
 
 import argparse
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -31,9 +32,9 @@ def main() -> int:
     if not headers:
         print(f"{args.include}/vrseg: no headers")
         return 1
-    commands = [[args.cc, "-std=c17", "-x", "c"]]
+    commands = [[*shlex.split(args.cc), "-std=c17", "-x", "c"]]
     if args.cxx:
-        commands.append([args.cxx, "-std=c++17", "-x", "c++"])
+        commands.append([*shlex.split(args.cxx), "-std=c++17", "-x", "c++"])
     results = [compile_alone(command, header, args.include)
                for header in headers for command in commands]
     print(f"{len(headers)} headers, {sum(results)} of {len(results)} compilations passed")

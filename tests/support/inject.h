@@ -3,9 +3,9 @@
  *     static vrs_status make_and_drop(void *opaque) { ... create, use, destroy ... }
  *     inject_all(make_and_drop, NULL);
  *
- * Runs the function again and again, its n-th allocation, thread, mutex, condition or marked library
- * call failing in the n-th run, until one run meets no failure. Each run must end in a status that
- * says so, with a detail, and leave as many live resources as there were before. */
+ * Runs the function again and again, its n-th allocation, thread, mutex, condition or marked
+ * library call failing in the n-th run, until one run meets no failure. Each run must end in a
+ * status that says so, with a detail, and leave as many live resources as there were before. */
 #ifndef TESTS_SUPPORT_INJECT_H
 #define TESTS_SUPPORT_INJECT_H
 
@@ -26,7 +26,7 @@ typedef vrs_status (*inject_case_fn)(void *opaque);
 
 typedef struct inject_plan {
     atomic_uint asked;
-    unsigned fails; /* index of the resource that fails */
+    unsigned fails;             /* index of the resource that fails */
     const char *_Atomic failed; /* what it was; NULL: not reached */
 } inject_plan;
 

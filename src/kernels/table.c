@@ -38,6 +38,7 @@ static void fill_avx2(vrs_kernels *table)
 static void fill_avx512(vrs_kernels *table)
 {
     vrs_kernels_fill_avx512_preprocess(table);
+    vrs_kernels_fill_avx512_postprocess(table);
 }
 
 #else

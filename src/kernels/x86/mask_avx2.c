@@ -48,32 +48,24 @@ void vrs_avx2_threshold(int16_t *q15, size_t n, int16_t threshold)
         q15[i] = q15[i] < threshold ? 0 : VRS_Q15_ONE;
 }
 
-/* 16 outputs from two vectors of 8 source samples, one in each half. */
+/* 16 outputs from two vectors of 8 source samples, one in each half. `end`: the last sample's word
+ * in a vector at the row's end. */
 static inline __m256i expand_16(const int16_t *src, const int32_t *index, const int16_t *weight,
-                                int32_t base0, int32_t base1, int32_t last)
+                                int32_t base0, int32_t base1, int32_t end)
 {
     const __m256i v = _mm256_inserti128_si256(
         _mm256_castsi128_si256(_mm_loadu_si128((const void *)(src + base0))),
         _mm_loadu_si128((const void *)(src + base1)), 1);
-    const __m256i step = _mm256_set1_epi32(1);
-    const __m256i left0 = load(index), left1 = load(index + 8);
-    const __m256i lasts = _mm256_set1_epi32(last);
-    const __m256i right0 = _mm256_min_epi32(_mm256_add_epi32(left0, step), lasts);
-    const __m256i right1 = _mm256_min_epi32(_mm256_add_epi32(left1, step), lasts);
-    const __m256i origin0 = _mm256_set1_epi32(base0), origin1 = _mm256_set1_epi32(base1);
-    const __m256i left = _mm256_permute4x64_epi64(
-        _mm256_packs_epi32(_mm256_sub_epi32(left0, origin0), _mm256_sub_epi32(left1, origin1)),
-        0xd8);
-    const __m256i right = _mm256_permute4x64_epi64(
-        _mm256_packs_epi32(_mm256_sub_epi32(right0, origin0), _mm256_sub_epi32(right1, origin1)),
-        0xd8);
+    const __m256i left0 = _mm256_sub_epi32(load(index), _mm256_set1_epi32(base0));
+    const __m256i left1 = _mm256_sub_epi32(load(index + 8), _mm256_set1_epi32(base1));
+    const __m256i left = _mm256_permute4x64_epi64(_mm256_packs_epi32(left0, left1), 0xd8);
     /* word i lies in bytes 2i and 2i + 1 */
-    const __m256i twice = _mm256_set1_epi16(0x0202), odd = _mm256_set1_epi16(0x0100);
-    const __m256i a =
-        _mm256_shuffle_epi8(v, _mm256_add_epi16(_mm256_mullo_epi16(left, twice), odd));
-    const __m256i b =
-        _mm256_shuffle_epi8(v, _mm256_add_epi16(_mm256_mullo_epi16(right, twice), odd));
-    return lerp(a, b, load(weight));
+    const __m256i step = _mm256_set1_epi16(0x0202), first = _mm256_set1_epi16(0x0100);
+    const __m256i left_bytes = _mm256_add_epi16(_mm256_mullo_epi16(left, step), first);
+    const __m256i right_bytes = _mm256_min_epi16(_mm256_add_epi16(left_bytes, step),
+                                                 _mm256_set1_epi16((int16_t)(end * 0x202 + 0x100)));
+    return lerp(_mm256_shuffle_epi8(v, left_bytes), _mm256_shuffle_epi8(v, right_bytes),
+                load(weight));
 }
 
 static void expand(const vrs_upsample *up, const int16_t *src, int16_t *dst)
@@ -92,7 +84,7 @@ static void expand(const vrs_upsample *up, const int16_t *src, int16_t *dst)
         const bool fits0 = vrs_group_base(index, reach, last, &base0);
         const bool fits1 = vrs_group_base(index + 8, reach, last, &base1);
         if (fits0 && fits1) {
-            store(dst + x, expand_16(src, index, weight, base0, base1, last));
+            store(dst + x, expand_16(src, index, weight, base0, base1, vrs_min_i32(last, 7)));
             continue;
         }
         for (int32_t i = 0; i < 16; i++)

@@ -31,4 +31,18 @@ void vrs_avx2_blend_uv8(const uint8_t *uv, const int16_t *alpha, uint8_t *u, uin
 void vrs_avx2_blend_uv10(const uint16_t *uv, const int16_t *alpha, uint16_t *u, uint16_t *v,
                          size_t n, uint16_t background_u, uint16_t background_v, int32_t src_shift);
 
+void vrs_avx512_person(const vrs_scores *scores, int16_t *q15, ptrdiff_t stride);
+void vrs_avx512_upsample(const vrs_upsample *upsample, const int16_t *src, ptrdiff_t src_stride,
+                         int32_t row_begin, int32_t row_end, int16_t *dst, ptrdiff_t dst_stride,
+                         int16_t *scratch);
+void vrs_avx512_refine(const vrs_upsample *upsample, const float *slope, const float *offset,
+                       ptrdiff_t src_stride, const vrs_luma *luma, int32_t row_begin,
+                       int32_t row_end, int16_t *dst, ptrdiff_t dst_stride, float *scratch);
+void vrs_avx512_store8(const int16_t *q15, uint8_t *dst, size_t n);
+void vrs_avx512_blend8(const uint8_t *src, const int16_t *alpha, uint8_t *dst, size_t n,
+                       uint8_t background);
+void vrs_avx512_blend10(const uint16_t *src, const int16_t *alpha, uint16_t *dst, size_t n,
+                        uint16_t background, int32_t src_shift);
+void vrs_avx512_chroma_alpha(const int16_t *row0, const int16_t *row1, int16_t *dst, int32_t width);
+
 #endif

@@ -10,8 +10,8 @@
 static error_t parse_flag(int key, char *value, struct argp_state *state)
 {
     vrs_config *config = state->input;
-    if (key < FIRST_KEY || config == NULL)
-        return ARGP_ERR_UNKNOWN;
+    if (key < FIRST_KEY || config == NULL || (size_t)(key - FIRST_KEY) >= vrs_config_count(config))
+        return ARGP_ERR_UNKNOWN; /* argp's own keys begin above ours */
     const vrs_option_info *option = vrs_config_option(config, (size_t)(key - FIRST_KEY));
     if (vrs_config_set(config, option->name, value) != VRS_OK) {
         (void)fprintf(stderr, "vrseg: --%s\n", vrs_last_error());

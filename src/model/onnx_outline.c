@@ -9,9 +9,15 @@
 
 #include "base/errno_text.h"
 
-/* Fields of ModelProto by their numbers in onnx.proto (1 and 5 are numbers, 7 is the graph), and the
- * wire types of Protocol Buffers that they use. */
-enum { FIELD_IR_VERSION = 1, FIELD_MODEL_VERSION = 5, FIELD_GRAPH = 7, FIELD_LIMIT = 64 };
+/* Fields of ModelProto by their numbers in onnx.proto (the two versions are numbers, all others
+ * bytes), and the wire types of Protocol Buffers that they use. */
+enum {
+    FIELD_IR_VERSION = 1,
+    FIELD_MODEL_VERSION = 5,
+    FIELD_GRAPH = 7,
+    FIELD_OPERATOR_SET = 8,
+    FIELD_LIMIT = 64
+};
 enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
 /* Most fields that an outermost message may have; ModelProto has a dozen kinds, most once. */
@@ -21,6 +27,7 @@ typedef struct walk {
     const char *path;
     FILE *file;
     uint64_t size;
+    bool has_graph, has_operator_set;
 } walk;
 
 static uint64_t place(const walk *w)
@@ -69,7 +76,7 @@ static vrs_status skip(const walk *w, uint64_t length)
     return VRS_OK;
 }
 
-static vrs_status walk_field(const walk *w, bool *has_graph)
+static vrs_status walk_field(walk *w)
 {
     uint64_t key, length = 0;
     vrs_status status = read_varint(w, &key);
@@ -80,21 +87,22 @@ static vrs_status walk_field(const walk *w, bool *has_graph)
     if (field == 0 || field > FIELD_LIMIT || (key & 7) != (number ? WIRE_VARINT : WIRE_BYTES))
         return fail_other(w);
     status = read_varint(w, &length);
-    *has_graph = *has_graph || field == FIELD_GRAPH;
+    w->has_graph = w->has_graph || field == FIELD_GRAPH;
+    w->has_operator_set = w->has_operator_set || field == FIELD_OPERATOR_SET;
     return status == VRS_OK && !number ? skip(w, length) : status;
 }
 
-static vrs_status walk_file(const walk *w)
+/* A file may be cut between two fields, too: those that every ONNX file has must be there. */
+static vrs_status walk_file(walk *w)
 {
-    bool has_graph = false;
     for (int fields = 0; place(w) < w->size; fields++) {
-        vrs_status status = fields < MAX_FIELDS ? walk_field(w, &has_graph) : fail_other(w);
+        vrs_status status = fields < MAX_FIELDS ? walk_field(w) : fail_other(w);
         if (status != VRS_OK)
             return status;
     }
-    if (!has_graph)
-        return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file, or is cut short: it holds no graph",
-                        w->path);
+    if (!w->has_graph || !w->has_operator_set)
+        return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file, or is cut short: it holds no %s",
+                        w->path, w->has_graph ? "operator set" : "graph");
     return VRS_OK;
 }
 

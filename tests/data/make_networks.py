@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+"""Makes the tiny networks beside this script, whose results the engine's tests know exactly.
+
+The files are committed; this is how they came to be. It needs the package onnx, so it runs in the
+environment of the tools.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+WIDTH, HEIGHT = 6, 4
+# Two classes out of R, G and B. Powers of two, so that every product and sum is exact.
+WEIGHTS = [[0.5, -0.25, 2.0], [1.0, 4.0, -0.125]]
+BIASES = [1.0, -2.0]
+
+
+def value(name: str, shape: list, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+    """A graph's input or output."""
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def convolution(source: str, result: str, weights: list, biases: list,
+                prefix: str = "") -> tuple[onnx.NodeProto, list]:
+    """A 1x1 convolution and its two constants."""
+    shaped = np.array(weights, np.float32)[:, :, np.newaxis, np.newaxis]
+    constants = [numpy_helper.from_array(shaped, prefix + "weights"),
+                 numpy_helper.from_array(np.array(biases, np.float32), prefix + "biases")]
+    node = helper.make_node("Conv", [source, *(c.name for c in constants)], [result])
+    return node, constants
+
+
+def model(nodes: list, inputs: list, outputs: list, constants: list) -> onnx.ModelProto:
+    """A checked model of opset 13."""
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs, constants)
+    result = helper.make_model(graph, producer_name="vrseg",
+                               opset_imports=[helper.make_opsetid("", 13)])
+    result.ir_version = 7
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def tiny(weights: list) -> onnx.ModelProto:
+    """NCHW, free batch axis, a convolution."""
+    node, constants = convolution("picture", "scores", weights, BIASES)
+    return model([node], [value("picture", ["n", 3, HEIGHT, WIDTH])],
+                 [value("scores", ["n", 2, HEIGHT, WIDTH])], constants)
+
+
+def tiny_nhwc() -> onnx.ModelProto:
+    """The same with NHWC on both sides, and any size."""
+    node, constants = convolution("planes", "result", WEIGHTS, BIASES)
+    return model([helper.make_node("Transpose", ["picture"], ["planes"], perm=[0, 3, 1, 2]), node,
+                  helper.make_node("Transpose", ["result"], ["scores"], perm=[0, 2, 3, 1])],
+                 [value("picture", [1, "h", "w", 3])], [value("scores", [1, "h", "w", 2])],
+                 constants)
+
+
+def tiny_state() -> onnx.ModelProto:
+    """Two states: `sum` adds the picture's first channel up, frame after frame; `half` halves
+    itself and adds the mean of 2x2 pixels. The score is the new sum."""
+    node, constants = convolution("picture", "first", [[1.0, 0.0, 0.0]], [0.0])
+    constants.append(numpy_helper.from_array(np.array(0.5, np.float32), "half"))
+    nodes = [
+        node,
+        helper.make_node("Add", ["first", "sum_in"], ["sum_out"]),
+        helper.make_node("Identity", ["sum_out"], ["scores"]),
+        helper.make_node("AveragePool", ["first"], ["small"], kernel_shape=[2, 2], strides=[2, 2],
+                         ceil_mode=1),
+        helper.make_node("Mul", ["half_in", "half"], ["halved"]),
+        helper.make_node("Add", ["halved", "small"], ["half_out"]),
+    ]
+    inputs = [value("picture", [1, 3, "h", "w"]), value("sum_in", [1, 1, "h", "w"]),
+              value("half_in", [1, 1, "h2", "w2"])]
+    outputs = [value("scores", [1, 1, "h", "w"]), value("sum_out", [1, 1, "h", "w"]),
+               value("half_out", [1, 1, "h2", "w2"])]
+    return model(nodes, inputs, outputs, constants)
+
+
+def tiny_integer() -> onnx.ModelProto:
+    """Its output is of whole numbers, which vrseg refuses."""
+    node, constants = convolution("picture", "result", WEIGHTS, BIASES)
+    cast = helper.make_node("Cast", ["result"], ["scores"], to=TensorProto.INT32)
+    return model([node, cast], [value("picture", [1, 3, HEIGHT, WIDTH])],
+                 [value("scores", [1, 2, HEIGHT, WIDTH], TensorProto.INT32)], constants)
+
+
+def tiny_two_outputs() -> onnx.ModelProto:
+    """Two outputs: a descriptor must name the one that is meant."""
+    first, constants = convolution("picture", "scores", WEIGHTS, BIASES)
+    second, more = convolution("picture", "features", WEIGHTS[::-1], BIASES, "second_")
+    return model([first, second], [value("picture", [1, 3, HEIGHT, WIDTH])],
+                 [value("scores", [1, 2, HEIGHT, WIDTH]),
+                  value("features", [1, 2, HEIGHT, WIDTH])], constants + more)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent, metavar="DIR",
+                        help="where the files go (default: beside this script)")
+    out = parser.parse_args().out
+    networks = {
+        "tiny": tiny(WEIGHTS),
+        "tiny-other": tiny(WEIGHTS[::-1]),
+        "tiny-nhwc": tiny_nhwc(),
+        "tiny-state": tiny_state(),
+        "tiny-integer": tiny_integer(),
+        "tiny-two-outputs": tiny_two_outputs(),
+    }
+    for name, network in networks.items():
+        (out / f"{name}.onnx").write_bytes(network.SerializeToString(deterministic=True))
+
+
+if __name__ == "__main__":
+    main()

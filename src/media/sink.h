@@ -1,4 +1,4 @@
-/* Sinks: where images go. One thread writes a sink. */
+/* Sinks: where images go. One thread writes a sink; different sinks may have different threads. */
 #ifndef VRS_MEDIA_SINK_H
 #define VRS_MEDIA_SINK_H
 
@@ -18,7 +18,7 @@ typedef enum vrs_codec {
     VRS_CODEC_HEVC = 2,
     VRS_CODEC_FFV1 = 3,
     VRS_CODEC_PRORES = 4, /* 4444 with alpha */
-    VRS_CODEC_VP9 = 5,    /* with alpha */
+    VRS_CODEC_VP9 = 5,    /* with alpha for cut-outs */
     VRS_CODEC_PNG = 6,    /* a file each frame; the path is a folder ("out/") or one .png */
     VRS_CODEC_RAW = 7,    /* Y4M to a pipe or file */
     VRS_CODEC_NULL = 8,
@@ -31,17 +31,19 @@ typedef struct vrs_sink_params {
     const vrs_stream_info *stream; /* of the source: time base, rate, aspect, rotation, colour */
     vrs_pixel_format format;       /* of the images to come */
     int32_t width, height;
-    const char *source_path;  /* the input, never overwritten; NULL: no file */
-    bool keep_streams;        /* copy the source's other streams */
-    const char *preset;       /* encoder's; NULL: its default for vrseg */
-    double crf;               /* < 0: default */
-    int64_t bitrate;          /* bit/s; 0: by crf */
+    const char *source_path;     /* the input, never overwritten; NULL: no file */
+    bool keep_streams;           /* copy the source's other streams */
+    const char *preset;          /* encoder's; NULL: its default for vrseg */
+    double crf;                  /* < 0: default */
+    int64_t bitrate;             /* bit/s; 0: by crf */
     const char *encoder_options; /* "key=value:key=value"; NULL: none */
-    int32_t threads;          /* 0: by the machine */
-    int32_t segment_frames;
+    int32_t threads;             /* 0: by the machine */
+    int32_t segment_frames;      /* 1 .. */
     bool overwrite;
-    const uint8_t (*palette)[3]; /* classes: 256 R, G, B */
+    const uint8_t (*palette)[3]; /* classes: 256 R, G, B; NULL: black to white */
 } vrs_sink_params;
+
+#define VRS_NOTE_SIZE 1024
 
 typedef struct vrs_sink_ops {
     /* Takes the image. */
@@ -65,17 +67,26 @@ struct vrs_sink {
 vrs_status vrs_sink_choose(const char *path, vrs_output_kind kind, vrs_pixel_format source_format,
                            vrs_codec *codec, vrs_pixel_format *format) VRS_MUST_USE;
 
+/* Names as in the option "codec": "h264". */
+const char *vrs_codec_name(vrs_codec codec);
+
 /* Checks everything that can be checked before the first frame: folder writable, the output is not
  * the input, nothing overwritten that must not be, nobody else writes it (a lock file with a live
  * owner: VRS_BUSY), the encoder opens. VRS_NOT_FOUND (no such folder), VRS_PERMISSION, VRS_INVALID,
  * VRS_UNSUPPORTED, VRS_NO_MEMORY. Nothing is left behind on failure. Returns owned.
  *
- * Files are written as segments of `segment_frames` frames with a journal, in a folder
- * "<path>.vrseg", each by a fresh encoder, and joined at the end. */
+ * Video files are written as segments of `segment_frames` frames with a journal, in a folder
+ * "<path>.vrseg", each by a fresh encoder, and joined at the end. What a run that ended early left
+ * there is replaced with a logged warning if `overwrite` is set, else it is VRS_INVALID. Pictures
+ * go to their names one by one, each whole or not at all. */
 vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink) VRS_MUST_USE;
 
 /* Writes one image; takes it always, also on failure, and releases it when the encoder is done with
- * it. `name`: for files of pictures, else ignored (NULL: a running number). VRS_NO_SPACE, VRS_IO. */
+ * it. Times are in the source's time base and ascend; one that does not is moved behind the one
+ * before it, and counted in the note. `name`: of a file of pictures, without folder and extension;
+ * else ignored (NULL: a running number). VRS_INVALID: not of the sink's format and size, or one
+ * picture too many for a single file. VRS_NO_SPACE, VRS_IO: the sink takes nothing more; finished
+ * segments stay and the detail says where. VRS_CLOSED: after finish or abort. */
 vrs_status vrs_sink_write(vrs_sink *sink, vrs_image *image, int64_t pts, int64_t duration,
                           const char *name) VRS_MUST_USE;
 

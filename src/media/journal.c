@@ -1,0 +1,183 @@
+#include "media/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/errno_text.h"
+#include "vrseg/system.h"
+
+#define LINE_BYTES 8192
+#define MAX_JOURNAL_BYTES (64 << 20)
+
+/* Writes text as a JSON string. Bytes outside ASCII are escaped one by one, so that the line is
+ * valid whatever they are. */
+static void quote(const char *text, char *json, size_t size)
+{
+    size_t used = 0;
+    json[used++] = '"';
+    for (const char *c = text ? text : ""; *c != '\0' && used + 8 < size; c++) {
+        unsigned byte = (unsigned char)*c;
+        if (byte == '"' || byte == '\\') {
+            json[used++] = '\\';
+            json[used++] = *c;
+        } else if (byte < 0x20 || byte > 0x7e) {
+            used += (size_t)snprintf(json + used, size - used, "\\u%04x", byte);
+        } else {
+            json[used++] = *c;
+        }
+    }
+    json[used++] = '"';
+    json[used] = '\0';
+}
+
+static vrs_status write_all(const vrs_journal *journal, const char *line, size_t length)
+{
+    size_t done = 0;
+    while (done < length) {
+        ssize_t count = -1;
+        errno = EIO;
+        if (vrs_inject("write")) {
+            count = write(journal->fd, line + done, length - done);
+        }
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            return vrs_fail(vrs_errno_status(errno), "%s: cannot be written: %s", journal->path,
+                            vrs_errno_text(errno));
+        }
+        done += (size_t)count;
+    }
+    errno = EIO;
+    if (!vrs_inject("fsync") || fsync(journal->fd) != 0) {
+        return vrs_fail(vrs_errno_status(errno), "%s: cannot be brought to the disk: %s",
+                        journal->path, vrs_errno_text(errno));
+    }
+    return VRS_OK;
+}
+
+static vrs_status append(vrs_journal *journal, const char *line)
+{
+    size_t length = strlen(line);
+    vrs_status status = write_all(journal, line, length);
+    if (status == VRS_OK) {
+        journal->size += (int64_t)length;
+        return VRS_OK;
+    }
+    /* Half a line must not stand before the next one. */
+    if (ftruncate(journal->fd, (off_t)journal->size) == 0) {
+        (void)lseek(journal->fd, (off_t)journal->size, SEEK_SET);
+    }
+    return status;
+}
+
+vrs_status vrs_journal_create(vrs_journal *journal, const char *folder,
+                              const vrs_journal_header *header)
+{
+    *journal = (vrs_journal){.fd = -1};
+    vrs_status status =
+        vrs_path_format(journal->path, sizeof journal->path, "%s/%s", folder, VRS_JOURNAL_NAME);
+    if (status != VRS_OK) {
+        return status;
+    }
+    errno = EIO;
+    if (vrs_inject("open")) {
+        journal->fd = open(journal->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    }
+    if (journal->fd < 0) {
+        return vrs_fail(vrs_errno_status(errno), "%s: cannot be made: %s", journal->path,
+                        vrs_errno_text(errno));
+    }
+    char preset[128];
+    char options[4096];
+    char line[LINE_BYTES];
+    quote(header->preset, preset, sizeof preset);
+    quote(header->options, options, sizeof options);
+    (void)snprintf(line, sizeof line,
+                   "{\"journal\":1,\"vrseg\":\"%s\",\"output\":\"%s\",\"encoder\":\"%s\","
+                   "\"preset\":%s,\"crf\":%g,\"bitrate\":%" PRId64 ",\"options\":%s,"
+                   "\"threads\":%d,\"width\":%d,\"height\":%d,\"time_base\":\"%d/%d\","
+                   "\"rate\":\"%d/%d\",\"segment_frames\":%d}\n",
+                   vrs_version(), header->kind, header->encoder, preset, header->crf,
+                   header->bitrate, options, (int)header->threads, (int)header->width,
+                   (int)header->height, (int)header->time_base_num, (int)header->time_base_den,
+                   (int)header->rate_num, (int)header->rate_den, (int)header->segment_frames);
+    status = append(journal, line);
+    if (status != VRS_OK) {
+        (void)unlink(journal->path);
+        vrs_journal_close(journal);
+    }
+    return status;
+}
+
+static vrs_status make_room(vrs_journal *journal)
+{
+    if (journal->count < journal->capacity) {
+        return VRS_OK;
+    }
+    size_t capacity = journal->capacity ? 2 * journal->capacity : 16;
+    vrs_journal_entry *grown = vrs_realloc(journal->entries, capacity * sizeof *grown);
+    if (!grown) {
+        return VRS_NO_MEMORY;
+    }
+    journal->entries = grown;
+    journal->capacity = capacity;
+    return VRS_OK;
+}
+
+vrs_status vrs_journal_add(vrs_journal *journal, const vrs_journal_entry *entry)
+{
+    char line[512];
+    vrs_status status = make_room(journal);
+    if (status != VRS_OK) {
+        return status;
+    }
+    (void)snprintf(line, sizeof line,
+                   "{\"segment\":%zu,\"file\":\"%s\",\"first_frame\":%" PRId64
+                   ",\"frames\":%" PRId64 ",\"first_pts\":%" PRId64 ",\"end_pts\":%" PRId64
+                   ",\"bytes\":%" PRId64 ",\"crc32\":\"%08" PRIx32 "\"}\n",
+                   journal->count, entry->file, entry->first_frame, entry->frames, entry->first_pts,
+                   entry->end_pts, entry->bytes, entry->crc);
+    status = append(journal, line);
+    if (status == VRS_OK) {
+        journal->entries[journal->count++] = *entry;
+    }
+    return status;
+}
+
+void vrs_journal_close(vrs_journal *journal)
+{
+    if (journal->fd >= 0) {
+        (void)close(journal->fd);
+    }
+    vrs_free(journal->entries);
+    *journal = (vrs_journal){.fd = -1};
+}
+
+vrs_status vrs_journal_count(const char *folder, int64_t *segments)
+{
+    char path[VRS_PATH_MAX];
+    char *text = NULL;
+    size_t size = 0;
+    *segments = 0;
+    vrs_status status = vrs_path_format(path, sizeof path, "%s/%s", folder, VRS_JOURNAL_NAME);
+    if (status != VRS_OK || !vrs_file_exists(path)) {
+        return status;
+    }
+    status = vrs_file_read(path, MAX_JOURNAL_BYTES, &text, &size);
+    if (status != VRS_OK) {
+        return status;
+    }
+    int64_t lines = 0;
+    for (size_t i = 0; i < size; i++) {
+        lines += text[i] == '\n';
+    }
+    *segments = lines > 1 ? lines - 1 : 0; /* the first line is the header */
+    vrs_free(text);
+    return VRS_OK;
+}

@@ -1,0 +1,15 @@
+/* The kinds of sinks, as vrs_sink_open() makes them. All take checked parameters with the codec
+ * chosen, and the threads set. */
+#ifndef VRS_MEDIA_SINK_KINDS_H
+#define VRS_MEDIA_SINK_KINDS_H
+
+#include "media/sink.h"
+
+vrs_status vrs_sink_open_video(const vrs_sink_params *params, vrs_sink **sink) VRS_MUST_USE;
+vrs_status vrs_sink_open_pictures(const vrs_sink_params *params, vrs_sink **sink) VRS_MUST_USE;
+vrs_status vrs_sink_open_y4m(const vrs_sink_params *params, vrs_sink **sink) VRS_MUST_USE;
+
+/* "mask", "classes", "composite", "cutout". */
+const char *vrs_output_kind_name(vrs_output_kind kind);
+
+#endif

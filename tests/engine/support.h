@@ -49,6 +49,7 @@ static inline void need_openvino(void)
 
 static inline void write_file(const char *path, const void *data, size_t size)
 {
+    remove(path); /* writing over a file waits for the disk on some file systems */
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, size, file), size);

@@ -6,9 +6,8 @@
 
 #define MAX_STEP (INT32_MAX / VRS_MAX_SIDE)
 
-    /* One row of floats `step` apart, as vrs_expand_floats. */
-    static void
-    expand_spaced(const vrs_upsample *up, const float *src, int32_t step, float *dst)
+/* One row of floats `step` apart, as vrs_expand_floats. */
+static void expand_spaced(const vrs_upsample *up, const float *src, int32_t step, float *dst)
 {
     const __m256i last = _mm256_set1_epi32(up->source_width - 1);
     const __m256i steps = _mm256_set1_epi32(step);

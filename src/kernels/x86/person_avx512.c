@@ -68,7 +68,7 @@ void vrs_avx512_person(const vrs_scores *scores, int16_t *q15, ptrdiff_t stride)
         int16_t *dst = q15 + y * stride;
         for (int32_t x = 0; x < scores->width; x += 16) {
             const int32_t left = scores->width - x;
-            const __mmask16 mask = left >= 16 ? UINT16_MAX : (__mmask16)((1U << left) - 1);
+            const __mmask16 mask = (__mmask16)(left >= 16 ? UINT16_MAX : (1U << left) - 1);
             /* NaN becomes 0: max gives its second operand then */
             const __m512 p = _mm512_max_ps(person_16(scores, row + x, mask), _mm512_setzero_ps());
             const __m512 clipped = _mm512_min_ps(p, _mm512_set1_ps(1));

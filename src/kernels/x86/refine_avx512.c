@@ -12,7 +12,7 @@ typedef struct mix {
 
 static inline __mmask16 first_16(int32_t count)
 {
-    return count >= 16 ? UINT16_MAX : (__mmask16)((1U << count) - 1);
+    return (__mmask16)(count >= 16 ? UINT16_MAX : (1U << count) - 1);
 }
 
 /* 16 outputs out of one vector of 16 samples. */

@@ -1,6 +1,5 @@
 #include "media/av.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,42 +7,12 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/error.h>
-#include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
 
 #include "base/alloc.h"
 #include "image/format.h"
-#include "vrseg/log.h"
 
-/* ---- log and errors ------------------------------------------------------------------------- */
-
-static void log_line(void *context, int level, const char *format, va_list args)
-{
-    char line[512];
-    int prefix = 1;
-    if ((level & 0xff) > AV_LOG_WARNING) {
-        return;
-    }
-    av_log_format_line2(context, level, format, args, line, (int)sizeof line, &prefix);
-    size_t length = strlen(line);
-    while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r')) {
-        line[--length] = '\0';
-    }
-    if (length > 0) {
-        vrs_log(VRS_LOG_DEBUG, "libav: %s", line);
-    }
-}
-
-static void init_once(void)
-{
-    av_log_set_callback(log_line);
-}
-
-void vrs_av_init(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_once);
-}
+/* ---- errors ------------------------------------------------------------------------------- */
 
 vrs_status vrs_av_status(int error)
 {

@@ -13,6 +13,19 @@
  * libav is printed after it. Every source and sink calls it first. Any thread. */
 void vrs_av_init(void);
 
+/* Counts the errors that a codec or a container reports through the log alone: decoders conceal
+ * damage and say so nowhere else. Between start and stop (which is fine without a start), a pointer
+ * to the watch in AVCodecContext.opaque or AVFormatContext.opaque makes that one's errors count.
+ * Any thread. */
+typedef struct vrs_av_watch {
+    uint64_t errors;
+    struct vrs_av_watch *next;
+} vrs_av_watch;
+
+void vrs_av_watch_start(vrs_av_watch *watch);
+uint64_t vrs_av_watch_errors(const vrs_av_watch *watch);
+void vrs_av_watch_stop(vrs_av_watch *watch);
+
 /* The status that a negative libav result stands for: ENOENT VRS_NOT_FOUND, EACCES and EPERM
  * VRS_PERMISSION, ENOSPC VRS_NO_SPACE, ENOMEM VRS_NO_MEMORY, AVERROR_EOF VRS_END, AVERROR_EXIT
  * VRS_CANCELLED, AVERROR_INVALIDDATA VRS_CORRUPT, what libav lacks VRS_UNSUPPORTED, EINVAL

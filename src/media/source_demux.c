@@ -122,7 +122,8 @@ static vrs_status open_error(const vrs_reader *reader, const AVInputFormat *form
     if (vrs_source_stopped(&reader->io)) {
         return vrs_fail(VRS_CANCELLED, "%s: stopped while it was being opened", reader->name);
     }
-    if (error == AVERROR_INVALIDDATA || error == AVERROR_EOF) {
+    bool cut = error == AVERROR_INVALIDDATA || error == AVERROR_EOF || error == AVERROR(EIO);
+    if (cut && !reader->io.error && !is_camera(reader->name)) {
         if (reader->low_score) {
             return not_media(reader);
         }
@@ -202,9 +203,10 @@ static vrs_status choose_stream(vrs_reader *reader)
         return no_video(reader);
     }
     reader->stream = container->streams[index];
-    /* Matroska says how long it is, but not of how many packets: a cut-off end shows only when the
-     * packets of all streams are seen. Its demuxer reads them anyway. */
-    reader->sees_all = strstr(container->iformat->name, "matroska") != NULL;
+    /* These say how long they are, but not of how many packets: a cut-off end shows only when the
+     * packets of all streams are seen. Their demuxers read them anyway. */
+    const char *name = container->iformat->name;
+    reader->sees_all = strstr(name, "matroska") || strcmp(name, "avi") == 0;
     for (unsigned i = 0; i < container->nb_streams && !reader->sees_all; i++) {
         if ((int)i != index) {
             container->streams[i]->discard = AVDISCARD_ALL;
@@ -236,9 +238,10 @@ vrs_status vrs_reader_open_container(vrs_reader *reader, const vrs_source_params
     if (status != VRS_OK) {
         return status;
     }
-    /* Everything that is wanted of a picture is in its first frame. */
+    /* Everything that is wanted of a picture is in its first frame. From a pipe it comes in pieces,
+     * which libav puts together only after it has looked for streams. */
     reader->still = ends_with(reader->container->iformat->name, "_pipe");
-    if (!reader->still) {
+    if (!reader->still || !reader->io.seekable) {
         int error = vrs_inject("libav") ? avformat_find_stream_info(reader->container, NULL)
                                         : AVERROR(ENOMEM);
         if (error < 0) {

@@ -9,6 +9,9 @@
 #include "vrseg/log.h"
 #include "vrseg/system.h"
 
+/* Time stamps that go back by more than so many frames count from another start. */
+#define FRAMES_OF_A_NEW_CLOCK 10
+
 typedef struct vrs_file_source {
     vrs_source source; /* first */
     char *path;
@@ -20,6 +23,7 @@ typedef struct vrs_file_source {
     bool camera;
     bool any; /* a frame was delivered */
     int64_t last_pts, last_step;
+    int64_t shift; /* added to stored time stamps */
     bool warned_change, warned_pts;
 } vrs_file_source;
 
@@ -60,6 +64,26 @@ static int64_t step_by_rate(const vrs_stream_info *info)
     return step > 0 ? step : 1;
 }
 
+/* Makes a time stamp greater than the last one. */
+static int64_t straighten(vrs_file_source *file, int64_t stored)
+{
+    int64_t pts = stored + file->shift;
+    if (!file->any || pts > file->last_pts) {
+        return pts;
+    }
+    if (!file->warned_pts) {
+        vrs_log(VRS_LOG_WARNING,
+                "%s: the time stamps go back at frame %llu; they are made to go on",
+                file->reader->name, (unsigned long long)file->source.frames);
+        file->warned_pts = true;
+    }
+    if (file->last_pts - pts < FRAMES_OF_A_NEW_CLOCK * file->last_step) {
+        return file->last_pts + 1; /* a slip */
+    }
+    file->shift = file->last_pts + file->last_step - stored; /* recordings one after another */
+    return file->last_pts + file->last_step;
+}
+
 /* Fills pts and duration: strictly increasing, invented where the container has none. */
 static void set_times(vrs_file_source *file, const AVFrame *decoded, vrs_frame *frame)
 {
@@ -74,15 +98,8 @@ static void set_times(vrs_file_source *file, const AVFrame *decoded, vrs_frame *
     if (pts == AV_NOPTS_VALUE) {
         pts = file->any ? file->last_pts + file->last_step : 0;
         frame->duration = frame->duration ? frame->duration : step_by_rate(info);
-    } else if (file->any && pts <= file->last_pts) {
-        if (!file->warned_pts) {
-            vrs_log(VRS_LOG_WARNING,
-                    "%s: the time stamps go back at frame %llu; such frames come one tick after "
-                    "the one before",
-                    file->reader->name, (unsigned long long)file->source.frames);
-            file->warned_pts = true;
-        }
-        pts = file->last_pts + 1;
+    } else {
+        pts = straighten(file, pts);
     }
     frame->pts = pts;
     file->last_pts = pts;
@@ -156,6 +173,12 @@ static vrs_status no_frame(const vrs_file_source *file)
     const vrs_reader *reader = file->reader;
     if (reader->low_score) {
         return vrs_fail(VRS_FORMAT, "%s: this is no video or picture that can be read",
+                        reader->name);
+    }
+    if (!reader->io.seekable && strstr(reader->container->iformat->name, "mov,mp4")) {
+        return vrs_fail(VRS_CORRUPT,
+                        "%s: not one frame can be decoded; if this MP4's index is at its end, name "
+                        "the file in place of a pipe, or write it with -movflags +faststart",
                         reader->name);
     }
     return vrs_fail(VRS_CORRUPT, "%s: not one frame can be decoded%s%s", reader->name,

@@ -11,8 +11,8 @@
 #include "media/av.h"
 #include "media/source_internal.h"
 
-static const char *const picture_extensions[] = {"bmp", "jpeg", "jpg", "pgm",  "png",
-                                                 "ppm", "tga",  "tif", "tiff", "webp"};
+static const char *const picture_extensions[] = {"bmp", "jpeg", "jpg",  "pgm", "png",
+                                                 "ppm", "tif",  "tiff", "webp"};
 
 #define PICTURE_EXTENSIONS (sizeof picture_extensions / sizeof picture_extensions[0])
 
@@ -83,7 +83,7 @@ static vrs_status list_pictures(vrs_folder_source *folder)
     closedir(stream);
     if (status == VRS_OK && folder->count == 0) {
         return vrs_fail(VRS_INVALID,
-                        "%s: a folder without pictures (png, jpg, bmp, webp, tiff, tga, ppm, pgm)",
+                        "%s: a folder without pictures (png, jpg, bmp, webp, tiff, ppm, pgm)",
                         folder->path);
     }
     if (status == VRS_OK) {

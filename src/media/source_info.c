@@ -1,11 +1,12 @@
 /* What a container and its first frame say about a source. */
-#include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <libavutil/display.h>
 #include <libavutil/pixdesc.h>
+#include <libavutil/rational.h>
 
 #include "base/file.h"
 #include "image/format.h"
@@ -97,8 +98,11 @@ static int32_t rotation_of(const vrs_reader *reader, const AVFrame *frame)
 static int64_t estimate_frames(const vrs_reader *reader, AVRational rate)
 {
     const AVStream *stream = reader->stream;
+    if (!reader->io.seekable) { /* a pipe's container knows only what has come */
+        return -1;
+    }
     if (reader->still) {
-        return reader->io.seekable ? 1 : -1;
+        return 1;
     }
     if (stream->nb_frames > 0) {
         return stream->nb_frames;
@@ -158,6 +162,7 @@ void vrs_source_fill_info(const vrs_reader *reader, const AVFrame *first,
     if (aspect.num <= 0 || aspect.den <= 0) {
         aspect = (AVRational){0, 1};
     }
+    (void)av_reduce(&aspect.num, &aspect.den, aspect.num, aspect.den, INT_MAX);
     *info = (vrs_stream_info){
         .format = vrs_av_to_format(side->format),
         .width = side->width,

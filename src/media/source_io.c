@@ -60,7 +60,8 @@ static int read_bytes(void *opaque, uint8_t *buffer, int size)
             return AVERROR_EOF;
         }
         if (errno != EINTR && errno != EAGAIN) {
-            return AVERROR(errno);
+            io->error = AVERROR(errno);
+            return io->error;
         }
     }
 }

@@ -17,6 +17,7 @@ typedef struct vrs_source_io {
     bool seekable;
     int64_t size;  /* of a regular file; -1: unknown */
     int64_t bytes; /* read so far */
+    int error;     /* libav's number of the last real failure; 0: none */
     bool (*stop)(void *opaque);
     void *stop_opaque;
 } vrs_source_io;

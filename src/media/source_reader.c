@@ -1,6 +1,7 @@
 #include "media/source_reader.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +14,11 @@
 #define MAX_ERRORS_IN_A_ROW 10000
 /* libav's frame threads gain nothing beyond, and each holds frames. */
 #define MAX_DECODER_THREADS 16
-/* A container may end this much before its stated duration: rounding of times. */
-#define DURATION_SLACK_S 0.02
+/* A container may end by such a part of a frame before it says: rounding of times. */
+#define END_SLACK 0.75
+/* The log is at most so many frames ahead of what the decoder returns: its threads and its delay.
+ */
+#define SUSPECTED_FRAMES 64
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
@@ -39,6 +43,7 @@ static vrs_status open_decoder(vrs_reader *reader, int32_t threads)
             vrs_cpu_count() < MAX_DECODER_THREADS ? vrs_cpu_count() : MAX_DECODER_THREADS;
         decoder->thread_count = reader->still ? 1 : threads > 0 ? threads : automatic;
         decoder->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
+        decoder->opaque = &reader->watch;
         decoder->pkt_timebase = reader->stream->time_base;
         decoder->max_pixels = (int64_t)VRS_MAX_SIDE * VRS_MAX_SIDE;
         /* Without it libav crops to aligned columns only and the picture is wider than it is. */
@@ -65,6 +70,10 @@ vrs_status vrs_reader_open(const vrs_source_params *params, vrs_reader **out)
     if (status == VRS_OK) {
         status = open_decoder(reader, params->threads);
     }
+    if (status == VRS_OK) { /* what was said while opening was said of the header */
+        reader->container->opaque = &reader->watch;
+        vrs_av_watch_start(&reader->watch);
+    }
     if (status != VRS_OK) {
         vrs_reader_close(reader);
         return status;
@@ -82,6 +91,7 @@ void vrs_reader_close(vrs_reader *reader)
     avcodec_free_context(&reader->decoder);
     avformat_close_input(&reader->container);
     vrs_source_io_close(&reader->io);
+    vrs_av_watch_stop(&reader->watch);
     vrs_free(reader);
 }
 
@@ -104,20 +114,46 @@ static void complain(vrs_reader *reader, uint64_t count, const char *format, ...
     }
 }
 
+/* Counts one damage that libav has told of. With several threads its log speaks of it earlier: then
+ * it is counted already. */
+static void count_told(vrs_reader *reader, const char *what, const char *why)
+{
+    reader->watched = vrs_av_watch_errors(&reader->watch);
+    if (reader->frames - reader->suspected_frame > SUSPECTED_FRAMES) {
+        reader->suspected = 0;
+    }
+    if (reader->suspected > 0) {
+        reader->suspected--;
+        return;
+    }
+    complain(reader, 1, "%s frame %llu: %s", what, (unsigned long long)reader->frames, why);
+}
+
+/* Counts what only the log tells of. */
+static void look_at_log(vrs_reader *reader)
+{
+    uint64_t errors = vrs_av_watch_errors(&reader->watch);
+    if (errors != reader->watched) {
+        reader->watched = errors;
+        reader->suspected++;
+        reader->suspected_frame = reader->frames;
+        complain(reader, 1, "data near frame %llu is damaged", (unsigned long long)reader->frames);
+    }
+}
+
 /* Counts a failed packet or frame. Failures of the machine are returned instead. */
 static vrs_status pass_over(vrs_reader *reader, int error, const char *what)
 {
     if (error == AVERROR(ENOMEM)) {
-        return vrs_fail(VRS_NO_MEMORY, "%s: no memory %s frame %llu", reader->name, what,
+        return vrs_fail(VRS_NO_MEMORY, "%s: no memory while %s frame %llu", reader->name, what,
                         (unsigned long long)reader->frames);
     }
     if (error == AVERROR_EXIT || vrs_source_stopped(&reader->io)) {
-        return vrs_fail(VRS_CANCELLED, "%s: stopped %s frame %llu", reader->name, what,
+        return vrs_fail(VRS_CANCELLED, "%s: stopped while %s frame %llu", reader->name, what,
                         (unsigned long long)reader->frames);
     }
     reader->corrupt_packet = false;
-    complain(reader, 1, "failed %s frame %llu: %s", what, (unsigned long long)reader->frames,
-             vrs_av_text(error));
+    count_told(reader, what, vrs_av_text(error));
     return VRS_OK;
 }
 
@@ -128,46 +164,72 @@ static void look_at_frame(vrs_reader *reader, const AVFrame *frame)
     bool of_corrupt = reader->corrupt_packet && frame->pts == reader->corrupt_pts;
     if (marked || of_corrupt) {
         reader->corrupt_packet = reader->corrupt_packet && !of_corrupt;
-        complain(reader, 1, "frame %llu is damaged", (unsigned long long)reader->frames);
+        count_told(reader, "decoding", "its data is damaged");
+    } else {
+        look_at_log(reader);
     }
 }
 
 /* Packets that the container knows of; 0: it does not say. */
 static int64_t expected_packets(const vrs_reader *reader)
 {
-    const char *name = reader->container->iformat->name;
-    if (strstr(name, "mov,mp4")) {
-        return avformat_index_get_entries_count(reader->stream);
+    bool mov = strstr(reader->container->iformat->name, "mov,mp4") != NULL;
+    return mov ? avformat_index_get_entries_count(reader->stream) : 0;
+}
+
+/* Seconds at which the container says that it ends; 0: it does not say. */
+static double stated_end(const vrs_reader *reader)
+{
+    const AVFormatContext *container = reader->container;
+    if (!reader->sees_all || container->duration <= 0) {
+        return 0;
     }
-    return strcmp(name, "avi") == 0 ? reader->stream->nb_frames : 0;
+    const AVDictionaryEntry *tag = av_dict_get(reader->stream->metadata, "DURATION", NULL, 0);
+    int hours = 0;
+    int minutes = 0;
+    double seconds = 0;
+    if (tag && sscanf(tag->value, "%5d:%2d:%lf", &hours, &minutes, &seconds) == 3) {
+        return hours * 3600.0 + minutes * 60.0 + seconds; /* of this stream, not of all */
+    }
+    int64_t start = container->start_time != AV_NOPTS_VALUE ? container->start_time : 0;
+    return (double)(container->duration + start) / AV_TIME_BASE;
+}
+
+/* Counts what is missing at the end; the log may have told of it. */
+static void count_missing(vrs_reader *reader, uint64_t count, const char *where)
+{
+    uint64_t told = reader->suspected < count ? reader->suspected : count;
+    reader->suspected -= told;
+    complain(reader, count - told, "ends %s: it was cut off", where);
 }
 
 /* At the end: is it the end that the container speaks of? */
 static void look_at_end(vrs_reader *reader)
 {
+    char where[96];
+    look_at_log(reader);
     if (reader->corrupt_packet) {
         reader->corrupt_packet = false;
-        complain(reader, 1, "the last packet is damaged or cut off");
+        count_missing(reader, 1, "within a packet");
     }
     int64_t expected = expected_packets(reader);
     int64_t missing = expected - reader->packets - reader->read_errors;
     if (missing > 0) {
-        complain(reader, (uint64_t)missing, "ends after %lld of %lld frames: it was cut off",
-                 (long long)reader->packets, (long long)expected);
+        (void)snprintf(where, sizeof where, "after %lld of %lld frames", (long long)reader->packets,
+                       (long long)expected);
+        count_missing(reader, (uint64_t)missing, where);
     }
-    const AVFormatContext *container = reader->container;
-    if (reader->sees_all && container->duration > 0) {
-        double rate = av_q2d(reader->stream->avg_frame_rate);
-        double frame = rate > 0 ? 1 / rate : 0.04;
-        double stated = (double)container->duration / AV_TIME_BASE;
-        double start = container->start_time != AV_NOPTS_VALUE
-                           ? (double)container->start_time / AV_TIME_BASE
-                           : 0;
-        double gap = stated + start - reader->last_end;
-        if (gap > frame + DURATION_SLACK_S) {
-            complain(reader, (uint64_t)(gap / frame), "ends %.2f s before its stated end of %.2f s",
-                     gap, stated + start);
-        }
+    /* Not by the stated rate: AVI's may be of fields. */
+    double frame = reader->packets > 0 ? reader->last_end / (double)reader->packets : 0;
+    double end = stated_end(reader);
+    double gap = end - reader->last_end;
+    if (frame > 0 && gap > frame * END_SLACK) {
+        (void)snprintf(where, sizeof where, "%.2f s before its stated end of %.2f s", gap, end);
+        count_missing(reader, (uint64_t)llround(gap / frame), where);
+    }
+    bool y4m = strcmp(reader->container->iformat->name, "yuv4mpegpipe") == 0;
+    if (y4m && reader->packets > 0 && avio_tell(reader->container->pb) > reader->place) {
+        count_missing(reader, 1, "within a frame");
     }
 }
 
@@ -178,7 +240,8 @@ static void note_packet(vrs_reader *reader)
     const AVPacket *packet = reader->packet;
     const AVStream *stream = reader->container->streams[packet->stream_index];
     int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
-    if (time != AV_NOPTS_VALUE) {
+    bool tagged = av_dict_get(reader->stream->metadata, "DURATION", NULL, 0) != NULL;
+    if (time != AV_NOPTS_VALUE && (stream == reader->stream || !tagged)) {
         double end = (double)(time + packet->duration) * av_q2d(stream->time_base);
         reader->last_end = end > reader->last_end ? end : reader->last_end;
     }
@@ -202,6 +265,8 @@ static vrs_status read_packet(vrs_reader *reader)
             return VRS_END;
         }
         if (error >= 0) {
+            reader->reading_fails = false;
+            reader->place = reader->container->pb ? avio_tell(reader->container->pb) : 0;
             note_packet(reader);
             if (reader->packet->stream_index == reader->stream->index) {
                 return VRS_OK;
@@ -209,13 +274,18 @@ static vrs_status read_packet(vrs_reader *reader)
             av_packet_unref(reader->packet);
             continue;
         }
-        if (error == AVERROR(EIO) || error == AVERROR(ENODEV)) {
-            return vrs_av_fail(error, "%s: reading failed after frame %llu", reader->name,
+        if (reader->io.error || error == AVERROR(ENODEV)) {
+            return vrs_av_fail(reader->io.error ? reader->io.error : error,
+                               "%s: reading failed after frame %llu", reader->name,
                                (unsigned long long)reader->frames);
         }
         reader->errors++;
-        reader->read_errors++;
-        vrs_status status = pass_over(reader, error, "reading");
+        vrs_status status = VRS_OK;
+        if (!reader->reading_fails || error == AVERROR(ENOMEM) || error == AVERROR_EXIT) {
+            reader->read_errors++;
+            status = pass_over(reader, error, "reading");
+        }
+        reader->reading_fails = true;
         if (status != VRS_OK) {
             return status;
         }

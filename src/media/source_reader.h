@@ -8,6 +8,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 
+#include "media/av.h"
 #include "media/source.h"
 #include "media/source_io.h"
 
@@ -18,17 +19,22 @@ typedef struct vrs_reader {
     AVStream *stream;
     AVCodecContext *decoder;
     AVPacket *packet;
-    bool still;      /* a picture's demuxer */
-    bool low_score;  /* the container's format was only guessed */
-    bool draining;   /* the decoder has had its last packet */
-    bool ended;      /* no more frames */
-    bool sees_all;   /* packets of all streams pass by, for finding a cut-off end */
-    uint64_t errors; /* in a row */
-    int64_t packets; /* of the stream */
-    int64_t read_errors;
-    double last_end; /* of any packet, seconds */
-    bool corrupt_packet;
+    bool still;          /* a picture's demuxer */
+    bool low_score;      /* the container's format was only guessed */
+    bool draining;       /* the decoder has had its last packet */
+    bool ended;          /* no more frames */
+    bool sees_all;       /* packets of all streams pass by, for finding a cut-off end */
+    uint64_t errors;     /* in a row */
+    bool reading_fails;  /* the last read failed */
+    int64_t packets;     /* of the stream */
+    int64_t read_errors; /* that were counted: one for each run of them */
+    double last_end;     /* latest end of a packet, seconds */
+    bool corrupt_packet; /* one marked by the demuxer waits for its frame */
     int64_t corrupt_pts;
+    vrs_av_watch watch; /* of decoder and container */
+    uint64_t watched;   /* errors of it that were looked at */
+    uint64_t suspected; /* counted by the log alone; what the decoder says later is the same */
+    uint64_t suspected_frame; /* the last such one */
     uint64_t damaged;
     uint64_t frames;
     char damage[VRS_DETAIL_SIZE];

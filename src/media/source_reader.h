@@ -28,6 +28,7 @@ typedef struct vrs_reader {
     bool reading_fails;  /* the last read failed */
     int64_t packets;     /* of the stream */
     int64_t read_errors; /* that were counted: one for each run of them */
+    int64_t place;       /* after the last packet, bytes */
     double last_end;     /* latest end of a packet, seconds */
     bool corrupt_packet; /* one marked by the demuxer waits for its frame */
     int64_t corrupt_pts;

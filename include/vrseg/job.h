@@ -24,8 +24,8 @@ typedef enum vrs_job_output {
     VRS_JOB_PREVIEW = 4, /* one PNG: source, mask and composite side by side */
 } vrs_job_output;
 
-/* Makes a job of an input: a file, a folder of pictures, a camera ("/dev/video0") or "-". Nothing is
- * opened yet. Borrows. Returns owned. VRS_NO_MEMORY, VRS_INVALID. */
+/* Makes a job of an input: a file, a folder of pictures, a camera ("/dev/video0") or "-". Nothing
+ * is opened yet. Borrows. Returns owned. VRS_NO_MEMORY, VRS_INVALID. */
 VRS_API vrs_status vrs_job_create(const vrs_config *config, const char *input,
                                   vrs_job **job) VRS_MUST_USE;
 
@@ -38,12 +38,13 @@ typedef struct vrs_job_stats {
     vrs_pipeline_stats pipeline;
     int64_t frame_estimate; /* -1: unknown */
     uint64_t read, written, failed, damaged;
-    double seconds;         /* since the first read */
-    double first_mask_seconds; /* since vrs_job_run() was called */
+    double start_seconds, start_cpu_seconds; /* opening: input, outputs, engine, model */
+    double seconds;                          /* since then, to the closed files */
+    double first_mask_seconds;               /* since vrs_job_run() was called */
     double fps;
-    double cpu_seconds;     /* of the process since vrs_job_run() */
+    double cpu_seconds;                        /* of the process in that time */
     double stage_cpu_seconds[VRS_STAGE_COUNT]; /* by the threads' names */
-    double cpu_share;       /* of the processors that may be used, 0..1 */
+    double cpu_share;                          /* of the processors that may be used, 0..1 */
     int64_t peak_rss_bytes;
     const char *bottleneck; /* a sentence with its evidence; borrows until the next call */
     const char *note;       /* e.g. dropped streams, the first damaged frame; "" if nothing */

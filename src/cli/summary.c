@@ -63,6 +63,8 @@ static void generate(yajl_gen gen, const char *input, const vrs_job_stats *s)
     integer(gen, "frames", (int64_t)s->written);
     integer(gen, "damaged", (int64_t)s->damaged);
     integer(gen, "failed", (int64_t)s->failed);
+    number(gen, "start_seconds", s->start_seconds);
+    number(gen, "start_cpu_seconds", s->start_cpu_seconds);
     number(gen, "seconds", s->seconds);
     number(gen, "fps", s->fps);
     number(gen, "first_mask_seconds", s->first_mask_seconds);

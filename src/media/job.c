@@ -256,6 +256,7 @@ static vrs_status open_all(vrs_job *job)
 static vrs_status start_threads(vrs_job *job)
 {
     job->read_track = vrs_recorder_track(job->recorder, "decode");
+    job->started_cpu_seconds = cpu_seconds();
     vrs_status status = vrs_pipeline_start(job->pipeline);
     for (int32_t i = 0; i < job->sink_count && status == VRS_OK; i++)
         status = vrs_thread_start(&job->sinks[i].thread, "vrs-encode", sink_main, &job->sinks[i]);
@@ -428,8 +429,10 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
     stats.first_mask_seconds = first > 0 ? (double)(first - job->run_ns) / 1e9 : 0;
     stats.seconds = (double)(now - stats.pipeline.started_ns) / 1e9;
     stats.fps = stats.seconds > 0 ? (double)stats.written / stats.seconds : 0;
-    stats.cpu_seconds = (ended ? job->end_cpu_seconds : cpu_seconds()) - job->run_cpu_seconds;
-    double wall = (double)(now - job->run_ns) / 1e9 * vrs_cpu_count();
+    stats.start_seconds = (double)(stats.pipeline.started_ns - job->run_ns) / 1e9;
+    stats.start_cpu_seconds = job->started_cpu_seconds - job->run_cpu_seconds;
+    stats.cpu_seconds = (ended ? job->end_cpu_seconds : cpu_seconds()) - job->started_cpu_seconds;
+    double wall = stats.seconds * vrs_cpu_count();
     stats.cpu_share = wall > 0 ? stats.cpu_seconds / wall : 0;
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);

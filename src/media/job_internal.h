@@ -67,7 +67,7 @@ struct vrs_job {
     vrs_thread_times times;
 
     int64_t run_ns, first_read_ns, end_ns;
-    double run_cpu_seconds, end_cpu_seconds;
+    double run_cpu_seconds, started_cpu_seconds, end_cpu_seconds;
     atomic_ullong frames_read;
     char bottleneck[VRS_DETAIL_SIZE];
     char note[VRS_DETAIL_SIZE];

@@ -1,5 +1,6 @@
 #include "media/preview.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include <libswscale/swscale.h>
@@ -7,17 +8,23 @@
 #include "base/alloc.h"
 #include "image/format.h"
 #include "media/av.h"
-#include "media/sink.h"
+#include "media/picture.h"
 
 /* Longest side of each of the three panels, and the gap between them. */
 #define VRS_PANEL_SIDE 640
 #define VRS_PANEL_GAP 8
-/* A frame replaces the kept one when it shows this much more of people. */
-#define VRS_BETTER 1.1f
+/* A frame twice as far into the film replaces the kept one when it shows at least this share of
+ * what that one shows of people: in the end the picture is of the film's later half, and what it
+ * shows is usual, not the one frame where the network went most wrong. */
+#define VRS_ENOUGH 0.8f
+/* From this coverage on there are people. */
+#define VRS_PEOPLE 0.005f
 
 struct vrs_preview {
     uint8_t background[3];
-    float best; /* coverage of the kept frame; negative: none */
+    bool kept;
+    uint64_t offered, kept_number;
+    float kept_coverage;
     vrs_image picture;
 };
 
@@ -27,7 +34,6 @@ vrs_status vrs_preview_create(const uint8_t background[3], vrs_preview **out)
     if (preview == NULL)
         return VRS_NO_MEMORY;
     memcpy(preview->background, background, 3);
-    preview->best = -1;
     *out = preview;
     return VRS_OK;
 }
@@ -79,11 +85,19 @@ static void compose(const vrs_preview *preview, vrs_image *picture, int32_t widt
     }
 }
 
+static bool is_wanted(const vrs_preview *preview, uint64_t number, float coverage)
+{
+    if (!preview->kept)
+        return true;
+    if (preview->kept_coverage < VRS_PEOPLE && coverage >= VRS_PEOPLE)
+        return true;
+    return number >= 2 * preview->kept_number && coverage >= VRS_ENOUGH * preview->kept_coverage;
+}
+
 vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result, const vrs_image *mask)
 {
-    /* More than half is a close-up: not better than half. */
-    float score = result->coverage < 0.5f ? result->coverage : 0.5f;
-    if (result->status != VRS_OK || score <= preview->best * VRS_BETTER)
+    uint64_t number = ++preview->offered;
+    if (result->status != VRS_OK || !is_wanted(preview, number, result->coverage))
         return VRS_OK;
     const vrs_image *source = result->source;
     int32_t longest = source->width > source->height ? source->width : source->height;
@@ -109,11 +123,13 @@ vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result, con
     compose(preview, &picture, width);
     vrs_image_release(&preview->picture);
     preview->picture = picture;
-    preview->best = score;
+    preview->kept = true;
+    preview->kept_number = number;
+    preview->kept_coverage = result->coverage;
     return VRS_OK;
 }
 
 vrs_status vrs_preview_write(vrs_preview *preview, const char *path)
 {
-    return preview->best < 0 ? VRS_OK : vrs_picture_write(path, &preview->picture, NULL);
+    return !preview->kept ? VRS_OK : vrs_picture_write(path, &preview->picture);
 }

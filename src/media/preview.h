@@ -1,5 +1,5 @@
-/* The preview: one picture with the source, the mask and the composite side by side, of the frame
- * that shows most of people. */
+/* The preview: one picture with the source, the mask and the composite side by side, of a usual
+ * frame of the film's later half. */
 #ifndef VRS_MEDIA_PREVIEW_H
 #define VRS_MEDIA_PREVIEW_H
 
@@ -14,9 +14,9 @@ typedef struct vrs_preview vrs_preview;
 vrs_status vrs_preview_create(const uint8_t background[3], vrs_preview **preview) VRS_MUST_USE;
 void vrs_preview_destroy(vrs_preview *preview);
 
-/* Looks at a result; keeps a small copy when its coverage is clearly better than the best before
- * (so over a long film only a handful of frames is copied). `mask`: its GRAY8 or YUV420P mask in
- * any size. VRS_NO_MEMORY. */
+/* Looks at a result, in the film's order, and keeps a small copy of a few frames, each twice as far
+ * into the film as the one before (so over a long film only a handful is copied). `mask`: its GRAY8
+ * or YUV420P mask in any size. VRS_NO_MEMORY. */
 vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result,
                              const vrs_image *mask) VRS_MUST_USE;
 

@@ -31,6 +31,7 @@ typedef struct vrs_source_params {
     const char *raw_format; /* of raw pixels: "WxH:yuv420p:30"; NULL or "": Y4M or a container */
     int32_t threads;        /* of the decoder; 0: by the machine */
     int64_t max_frames;     /* stop after so many; 0: all */
+    bool need_yuv;          /* deliver RGB24 and BGRA as YUV420P, for composites */
     /* Asked before every read of data, and ten times a second while a pipe has none; true ends the
      * call with VRS_CANCELLED. NULL: never. */
     bool (*stop)(void *opaque);

@@ -14,19 +14,22 @@
 static vrs_status find_ops(const char *name, const vrs_engine_ops **ops)
 {
     *ops = NULL;
-    if (!name || strcmp(name, "auto") == 0 || strcmp(name, vrs_engine_openvino.name) == 0)
+    if (!name || strcmp(name, "auto") == 0 || strcmp(name, vrs_engine_openvino.name) == 0) {
         *ops = &vrs_engine_openvino;
-    if (!*ops)
+    }
+    if (!*ops) {
         return vrs_fail(VRS_INVALID, "there is no engine \"%s\"; there are auto and openvino",
                         name);
+    }
     return VRS_OK;
 }
 
 static vrs_status check_range(const char *what, int32_t value, int32_t max)
 {
-    if (value < 1 || value > max)
+    if (value < 1 || value > max) {
         return vrs_fail(VRS_INVALID, "an engine of %d %s cannot be made; 1 to %d can", value, what,
                         max);
+    }
     return VRS_OK;
 }
 
@@ -36,23 +39,29 @@ vrs_status vrs_engine_create(const char *engine_name, const vrs_model *model,
     *engine = NULL;
     const vrs_engine_ops *ops;
     vrs_status status = find_ops(engine_name, &ops);
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
         status = check_range("requests", params->requests, MAX_REQUESTS);
-    if (status == VRS_OK)
+    }
+    if (status == VRS_OK) {
         status = check_range("threads", params->threads, MAX_THREADS);
-    if (status == VRS_OK)
+    }
+    if (status == VRS_OK) {
         status = check_range("views a batch", params->max_batch, MAX_BATCH);
-    if (status == VRS_OK)
+    }
+    if (status == VRS_OK) {
         status = vrs_model_check_weights(model);
-    if (status == VRS_OK)
+    }
+    if (status == VRS_OK) {
         status = ops->create(model, params, engine);
+    }
     return status;
 }
 
 void vrs_engine_destroy(vrs_engine *engine)
 {
-    if (engine)
+    if (engine) {
         engine->ops->destroy(engine);
+    }
 }
 
 const vrs_engine_io *vrs_engine_get_io(const vrs_engine *engine)

@@ -17,12 +17,12 @@ typedef struct vrs_engine vrs_engine;
 typedef struct vrs_request vrs_request;
 
 typedef struct vrs_engine_params {
-    int32_t requests;    /* how many run at once, 1..64 */
-    int32_t threads;     /* CPU threads of the engine, 1.. */
-    int32_t max_batch;   /* 1..16 */
-    bool bf16;           /* else f32, always set explicitly */
-    bool float_input;    /* the network's own float input; false: bytes where the engine can
-                          * normalise, which is as fast and spares the conversion */
+    int32_t requests;      /* how many run at once, 1..64 */
+    int32_t threads;       /* CPU threads of the engine, 1.. */
+    int32_t max_batch;     /* 1..16 */
+    bool bf16;             /* else f32, always set explicitly */
+    bool float_input;      /* the network's own float input; false: bytes where the engine can
+                            * normalise, which is as fast and spares the conversion */
     const char *cache_dir; /* compiled models; NULL: none */
 } vrs_engine_params;
 
@@ -32,10 +32,10 @@ typedef struct vrs_state_desc {
 
 /* What goes in and comes out for one view. */
 typedef struct vrs_engine_io {
-    vrs_tensor_format tensor;    /* what preprocessing must write */
-    bool normalises;             /* true: bytes in; mean, scale and channel order are the engine's
-                                  * part, preprocessing writes R G B codes */
-    size_t input_bytes;          /* one view */
+    vrs_tensor_format tensor; /* what preprocessing must write */
+    bool normalises;          /* true: bytes in; mean, scale and channel order are the engine's
+                               * part, preprocessing writes R G B codes */
+    size_t input_bytes;       /* one view */
     int32_t scores_width, scores_height, classes;
     ptrdiff_t class_stride, row_stride, column_stride; /* of one view's scores, in elements */
     size_t scores_elements;

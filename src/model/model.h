@@ -16,13 +16,13 @@ typedef struct vrs_model_state {
 } vrs_model_state;
 
 typedef struct vrs_model_spec {
-    char input[VRS_NAME_SIZE];  /* tensor names; "" = the only one */
+    char input[VRS_NAME_SIZE]; /* tensor names; "" = the only one */
     char output[VRS_NAME_SIZE];
-    int32_t width, height;      /* of the network's picture */
-    int32_t nhwc_input;         /* the ONNX input itself is NHWC */
-    int32_t nhwc_output;        /* the class axis of the output is last */
+    int32_t width, height; /* of the network's picture */
+    int32_t nhwc_input;    /* the ONNX input itself is NHWC */
+    int32_t nhwc_output;   /* the class axis of the output is last */
     int32_t bgr;
-    float mean[3], scale[3];    /* (code - mean) * scale, code in 0..255 */
+    float mean[3], scale[3]; /* (code - mean) * scale, code in 0..255 */
     vrs_resize resize;
     vrs_fit fit;
     float pad;
@@ -30,7 +30,7 @@ typedef struct vrs_model_spec {
     int32_t classes;
     uint32_t person_classes;
     int32_t output_width, output_height; /* 0: as the input */
-    int32_t fixed_batch;        /* 1: the ONNX takes batch 1 only */
+    int32_t fixed_batch;                 /* 1: the ONNX takes batch 1 only */
     int32_t state_count;
     vrs_model_state states[VRS_MAX_STATES];
 } vrs_model_spec;

@@ -45,8 +45,7 @@ static vrs_status fail_cut(const walk *w, uint64_t end)
 
 static vrs_status fail_other(const walk *w)
 {
-    return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file (at byte %" PRIu64 ")", w->path,
-                    place(w));
+    return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file (at byte %" PRIu64 ")", w->path, place(w));
 }
 
 /* A number of 7 bits a byte, lowest first. */
@@ -55,13 +54,16 @@ static vrs_status read_varint(const walk *w, uint64_t *value)
     *value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
         int c = getc(w->file);
-        if (c == EOF && ferror(w->file))
+        if (c == EOF && ferror(w->file)) {
             return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
-        if (c == EOF)
+        }
+        if (c == EOF) {
             return fail_cut(w, w->size + 1);
+        }
         *value |= (uint64_t)(c & 0x7f) << shift;
-        if (!(c & 0x80))
+        if (!(c & 0x80)) {
             return VRS_OK;
+        }
     }
     return fail_other(w);
 }
@@ -69,10 +71,12 @@ static vrs_status read_varint(const walk *w, uint64_t *value)
 static vrs_status skip(const walk *w, uint64_t length)
 {
     uint64_t here = place(w);
-    if (length > UINT64_MAX / 2 || here + length > w->size)
+    if (length > UINT64_MAX / 2 || here + length > w->size) {
         return fail_cut(w, length > UINT64_MAX / 2 ? length : here + length);
-    if (fseeko(w->file, (off_t)length, SEEK_CUR) != 0)
+    }
+    if (fseeko(w->file, (off_t)length, SEEK_CUR) != 0) {
         return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
+    }
     return VRS_OK;
 }
 
@@ -80,12 +84,14 @@ static vrs_status walk_field(walk *w)
 {
     uint64_t key, length = 0;
     vrs_status status = read_varint(w, &key);
-    if (status != VRS_OK)
+    if (status != VRS_OK) {
         return status;
+    }
     uint64_t field = key >> 3;
     bool number = field == FIELD_IR_VERSION || field == FIELD_MODEL_VERSION;
-    if (field == 0 || field > FIELD_LIMIT || (key & 7) != (number ? WIRE_VARINT : WIRE_BYTES))
+    if (field == 0 || field > FIELD_LIMIT || (key & 7) != (number ? WIRE_VARINT : WIRE_BYTES)) {
         return fail_other(w);
+    }
     status = read_varint(w, &length);
     w->has_graph = w->has_graph || field == FIELD_GRAPH;
     w->has_operator_set = w->has_operator_set || field == FIELD_OPERATOR_SET;
@@ -97,27 +103,32 @@ static vrs_status walk_file(walk *w)
 {
     for (int fields = 0; place(w) < w->size; fields++) {
         vrs_status status = fields < MAX_FIELDS ? walk_field(w) : fail_other(w);
-        if (status != VRS_OK)
+        if (status != VRS_OK) {
             return status;
+        }
     }
-    if (!w->has_graph || !w->has_operator_set)
+    if (!w->has_graph || !w->has_operator_set) {
         return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file, or is cut short: it holds no %s",
                         w->path, w->has_graph ? "operator set" : "graph");
+    }
     return VRS_OK;
 }
 
 vrs_status vrs_onnx_outline_check(const char *path)
 {
     struct stat info;
-    if (stat(path, &info) != 0)
+    if (stat(path, &info) != 0) {
         return vrs_fail(vrs_errno_status(errno), "%s: cannot be found (%s)", path,
                         vrs_errno_text(errno));
-    if (!S_ISREG(info.st_mode))
+    }
+    if (!S_ISREG(info.st_mode)) {
         return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file but a folder or a device", path);
+    }
     walk w = {.path = path, .file = fopen(path, "rb"), .size = (uint64_t)info.st_size};
-    if (!w.file)
+    if (!w.file) {
         return vrs_fail(vrs_errno_status(errno), "%s: cannot be opened (%s)", path,
                         vrs_errno_text(errno));
+    }
     vrs_status status = walk_file(&w);
     fclose(w.file);
     return status;

@@ -4,8 +4,9 @@
 
 #include "model/descriptor.h"
 
-/* The folders that are searched, the first one first: $VRSEG_DESCRIPTORS_DIR, the models folder (the
- * user's own), ../models and ../share/vrseg/models from the program, the installed data folder. */
+/* The folders that are searched, the first one first: $VRSEG_DESCRIPTORS_DIR, the models folder
+ * (the user's own), ../models and ../share/vrseg/models from the program, the installed data
+ * folder. */
 #define VRS_REGISTRY_FOLDERS 5
 
 /* Calls `visit` for each in turn until it returns anything but VRS_OK, which is then returned. */
@@ -22,8 +23,8 @@ typedef struct vrs_registry_names {
 vrs_status vrs_registry_list(vrs_registry_names *names) VRS_MUST_USE;
 void vrs_registry_names_free(vrs_registry_names *names);
 
-/* The descriptor of a name in the first folder that has it. VRS_NOT_FOUND: the nearest name, and how
- * to list them. */
+/* The descriptor of a name in the first folder that has it. VRS_NOT_FOUND: the nearest name, and
+ * how to list them. */
 vrs_status vrs_registry_find(const char *name, char *path, size_t size) VRS_MUST_USE;
 
 #endif

@@ -19,8 +19,7 @@ static inline bool person_read(const char *path, person *picture)
     FILE *file = fopen(path, "rb");
     bool good = file != NULL && fscanf(file, "P6 %d %d %d", &width, &height, &peak) == 3 &&
                 width == PERSON_SIDE && height == PERSON_SIDE && peak == 255 &&
-                getc(file) == '\n' &&
-                fread(picture->pixels, sizeof(picture->pixels), 1, file) == 1;
+                getc(file) == '\n' && fread(picture->pixels, sizeof(picture->pixels), 1, file) == 1;
     if (file != NULL) {
         fclose(file);
     }

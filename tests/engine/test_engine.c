@@ -43,8 +43,8 @@ static void check_scores(const vrs_engine_io *io, const vrs_request *request, in
     for (int p = 0; p < PIXELS; p++) {
         const float v[3] = {code(seed, p, 0), code(seed, p, 1), code(seed, p, 2)};
         for (int k = 0; k < 2; k++) {
-            ptrdiff_t at = k * io->class_stride + p / WIDTH * io->row_stride +
-                           p % WIDTH * io->column_stride;
+            ptrdiff_t at =
+                k * io->class_stride + p / WIDTH * io->row_stride + p % WIDTH * io->column_stride;
             assert_true(scores[at] == expected(k, v));
         }
     }
@@ -165,8 +165,8 @@ static void run_normalised(const char *descriptor, const char *onnx, bool floats
     const float *scores = vrs_request_scores(request, 0);
     for (int p = 0; p < PIXELS; p++) {
         for (int k = 0; k < 2; k++) {
-            ptrdiff_t at = k * io->class_stride + p / WIDTH * io->row_stride +
-                           p % WIDTH * io->column_stride;
+            ptrdiff_t at =
+                k * io->class_stride + p / WIDTH * io->row_stride + p % WIDTH * io->column_stride;
             assert_true(scores[at] == expected(k, fed[p]));
         }
     }
@@ -197,12 +197,12 @@ static void test_states(void **state)
 {
     (void)state;
     enum { W = 5, H = 3, W2 = 3, H2 = 2 };
-    vrs_model *model = load_model(
-        HEAD "input: {name: picture, width: 5, height: 3}\n"
-             "output: {name: scores, activation: none, classes: 1}\n"
-             "states:\n  - {input: sum_in, output: sum_out, channels: 1, divisor: 1}\n"
-             "  - {input: half_in, output: half_out, channels: 1, divisor: 2}\n",
-        "tiny-state.onnx");
+    vrs_model *model =
+        load_model(HEAD "input: {name: picture, width: 5, height: 3}\n"
+                        "output: {name: scores, activation: none, classes: 1}\n"
+                        "states:\n  - {input: sum_in, output: sum_out, channels: 1, divisor: 1}\n"
+                        "  - {input: half_in, output: half_out, channels: 1, divisor: 2}\n",
+                   "tiny-state.onnx");
     vrs_engine_params params = plain;
     params.max_batch = 2;
     vrs_engine *engine = make_engine(model, params);
@@ -265,9 +265,9 @@ static void test_cache(void **state)
     for (int run = 0; run < 2; run++) {
         vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny.onnx");
         vrs_engine *engine = make_cached(model, cache);
-        assert_string_equal(vrs_engine_describe(engine), run == 0
-                                                             ? "openvino 2026.4.1, f32"
-                                                             : "openvino 2026.4.1, f32, from cache");
+        assert_string_equal(vrs_engine_describe(engine),
+                            run == 0 ? "openvino 2026.4.1, f32"
+                                     : "openvino 2026.4.1, f32, from cache");
         run_once(engine, 3, &first);
         assert_true(first == expected(0, v));
         vrs_engine_destroy(engine);
@@ -276,8 +276,8 @@ static void test_cache(void **state)
     vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny-other.onnx");
     vrs_engine *engine = make_cached(model, cache);
     run_once(engine, 3, &second);
-    assert_true(second == weights[1][0] * v[0] + weights[1][1] * v[1] + weights[1][2] * v[2] +
-                              biases[0]);
+    assert_true(second ==
+                weights[1][0] * v[0] + weights[1][1] * v[1] + weights[1][2] * v[2] + biases[0]);
     vrs_engine_destroy(engine);
     vrs_model_destroy(model);
 }
@@ -318,9 +318,9 @@ int main(void)
     need_openvino();
     temp_make(folder, sizeof(folder));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_description), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_restart),     cmocka_unit_test(test_normalisation),
-        cmocka_unit_test(test_states),      cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_description),   cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_restart),       cmocka_unit_test(test_normalisation),
+        cmocka_unit_test(test_states),        cmocka_unit_test(test_cache),
         cmocka_unit_test(test_damaged_cache),
     };
     int failed = cmocka_run_group_tests_name("engine", tests, NULL, NULL);

@@ -36,11 +36,11 @@ static void test_each_failure(void **state)
 {
     (void)state;
     /* VRS_OK: the cache and the question whether it was used can fail without harm. */
-    static const vrs_status also[] = {VRS_OK,     VRS_ENGINE,  VRS_FORMAT,
+    static const vrs_status also[] = {VRS_OK,      VRS_ENGINE,  VRS_FORMAT,
                                       VRS_INVALID, VRS_MISSING, VRS_IO};
     plan p;
-    p.model = load_model(HEAD "input: {width: 6, height: 4, order: bgr, mean: 2, scale: 2}\n" OUTPUT,
-                         "tiny.onnx");
+    p.model = load_model(
+        HEAD "input: {width: 6, height: 4, order: bgr, mean: 2, scale: 2}\n" OUTPUT, "tiny.onnx");
     snprintf(p.cache, sizeof(p.cache), "%s/cache", folder);
     unsigned failed = inject_all_allowing(live, &p, also, sizeof(also) / sizeof(*also));
     printf("%u resources failed in turn\n", failed);

@@ -1,5 +1,5 @@
-/* OpenVINO missing, of another version, or no library at all: said well, and found once it is there.
- * Needs no OpenVINO. */
+/* OpenVINO missing, of another version, or no library at all: said well, and found once it is
+ * there. Needs no OpenVINO. */
 #define _XOPEN_SOURCE 700
 
 #include "engine/support.h"

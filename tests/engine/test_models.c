@@ -1,5 +1,5 @@
-/* Real networks by their shipped descriptors against numbers recorded from ONNX Runtime. One program
- * run for each model named on the command line. */
+/* Real networks by their shipped descriptors against numbers recorded from ONNX Runtime. One
+ * program run for each model named on the command line. */
 #define _XOPEN_SOURCE 700
 
 #include <math.h>

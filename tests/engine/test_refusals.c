@@ -133,7 +133,8 @@ static void test_damaged_files(void **state)
         write_file(path, bad, size);
         vrs_model *model = load_model(HEAD "input: {width: 6, height: 4, layout: nhwc}\noutput: "
                                            "{activation: none, layout: nhwc, classes: 2, person: "
-                                           "[1]}\n", path);
+                                           "[1]}\n",
+                                      path);
         vrs_engine *engine = NULL;
         vrs_status status = vrs_engine_create("auto", model, &plain, &engine);
         assert_true(status == VRS_OK || vrs_last_error()[0] != '\0');

@@ -245,8 +245,8 @@ static void test_wrong_output(void **state)
     }
 }
 
-#define STATE(text)                                                                                \
-    HEAD "input: {name: a, width: 6, height: 4}\noutput: {name: b, activation: none, classes: "    \
+#define STATE(text)                                                                             \
+    HEAD "input: {name: a, width: 6, height: 4}\noutput: {name: b, activation: none, classes: " \
          "1}\nstates:\n" text "\n"
 
 static void test_wrong_states(void **state)
@@ -313,7 +313,8 @@ static void test_noise(void **state)
             if (seed >> 30 == 0 && at + count < length) {
                 memmove(text + at, text + at + count, length - at - count + 1);
                 length -= count;
-            } else if (seed >> 30 == 1 && length + count < sizeof(text) - 1 && at + count < length) {
+            } else if (seed >> 30 == 1 && length + count < sizeof(text) - 1 &&
+                       at + count < length) {
                 memmove(text + at + count, text + at, length - at + 1);
                 length += count;
             } else {

@@ -9,12 +9,14 @@
 bool vrs_cpu_has_bf16(void)
 {
     unsigned eax, ebx, ecx, edx;
-    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
         return false;
+    }
     bool amx = edx >> 22 & 1;
     unsigned subleaves = eax;
-    if (subleaves < 1 || !__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx))
+    if (subleaves < 1 || !__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx)) {
         return amx;
+    }
     return amx || (eax >> 5 & 1);
 }
 

@@ -27,11 +27,13 @@ static vrs_status list_folders(char folders[FOLDERS][VRS_PATH_MAX], int *count)
     }
     char program[VRS_PATH_MAX];
     vrs_status status = vrs_program_folder(program, sizeof program);
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
         status = vrs_path_format(folders[(*count)++], VRS_PATH_MAX, "%s/../lib/vrseg", program);
-    if (status == VRS_OK)
+    }
+    if (status == VRS_OK) {
         status = vrs_path_format(folders[(*count)++], VRS_PATH_MAX, "%s/openvino/lib",
                                  VRS_PRIVATE_FOLDER);
+    }
     return status;
 }
 
@@ -39,8 +41,7 @@ static vrs_status fail_missing(char folders[FOLDERS][VRS_PATH_MAX], int count)
 {
     return vrs_fail(VRS_MISSING,
                     "OpenVINO " VRS_OV_VERSION " is not installed: run `make setup`, or set "
-                    "VRSEG_OPENVINO_DIR to its folder (there is no " VRS_OV_LIBRARY
-                    " in %s%s%s)",
+                    "VRSEG_OPENVINO_DIR to its folder (there is no " VRS_OV_LIBRARY " in %s%s%s)",
                     folders[0], count > 1 ? " or " : "", count > 1 ? folders[1] : "");
 }
 
@@ -50,17 +51,20 @@ static vrs_status find_symbols(void *handle, vrs_ov_api *api, const char *path)
     const char *missing = NULL;
     void *address;
 /* The address goes through memcpy: ISO C has no cast from an object's pointer to a function's. */
-#define FIND(result, name, arguments)                                                              \
-    address = vrs_inject("openvino") ? dlsym(handle, #name) : NULL;                                \
-    if (address)                                                                                   \
-        memcpy(&api->name, &address, sizeof address);                                              \
-    else                                                                                           \
+#define FIND(result, name, arguments)                               \
+    address = vrs_inject("openvino") ? dlsym(handle, #name) : NULL; \
+    if (address)                                                    \
+        memcpy(&api->name, &address, sizeof address);               \
+    else                                                            \
         missing = #name;
     VRS_OV_SYMBOLS(FIND)
 #undef FIND
-    if (missing)
-        return vrs_fail(VRS_MISSING, "%s: has no function %s; run `make setup` to get OpenVINO "
-                        VRS_OV_VERSION " again", path, missing);
+    if (missing) {
+        return vrs_fail(VRS_MISSING,
+                        "%s: has no function %s; run `make setup` to get OpenVINO " VRS_OV_VERSION
+                        " again",
+                        path, missing);
+    }
     return VRS_OK;
 }
 
@@ -69,18 +73,22 @@ static vrs_status read_version(vrs_ov_library *library, const char *path)
     vrs_ov_version version = {0};
     vrs_ov_code code = VRS_OV_TRY(library->api.ov_get_openvino_version(&version));
     vrs_status status = vrs_ov_check(library, code, VRS_ENGINE, "cannot ask OpenVINO's version");
-    if (status != VRS_OK)
+    if (status != VRS_OK) {
         return status;
+    }
     /* "2026.4.1-22982-e213a147257-...": the part before the build number. */
     size_t length = strcspn(version.build, "-");
-    if (length >= sizeof library->version)
+    if (length >= sizeof library->version) {
         length = sizeof library->version - 1;
+    }
     memcpy(library->version, version.build, length);
     library->version[length] = 0;
     library->api.ov_version_free(&version);
-    if (strcmp(library->version, VRS_OV_VERSION) != 0)
-        return vrs_fail(VRS_UNSUPPORTED, "%s: is OpenVINO %s, and vrseg needs " VRS_OV_VERSION
-                        "; run `make setup`", path, library->version);
+    if (strcmp(library->version, VRS_OV_VERSION) != 0) {
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "%s: is OpenVINO %s, and vrseg needs " VRS_OV_VERSION "; run `make setup`",
+                        path, library->version);
+    }
     return VRS_OK;
 }
 
@@ -93,12 +101,15 @@ static vrs_status open_path(const char *path, const char *folder, vrs_ov_library
                         reason ? reason : "no reason given");
     }
     vrs_status status = find_symbols(handle, &library->api, path);
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
         status = read_version(library, path);
-    if (status == VRS_OK)
+    }
+    if (status == VRS_OK) {
         status = vrs_path_format(library->folder, sizeof library->folder, "%s", folder);
-    if (status != VRS_OK)
+    }
+    if (status != VRS_OK) {
         dlclose(handle);
+    }
     return status;
 }
 
@@ -110,8 +121,9 @@ static vrs_status open_first(vrs_ov_library *library)
     for (int i = 0; status == VRS_OK && i < count; i++) {
         char path[VRS_PATH_MAX];
         status = vrs_path_format(path, sizeof path, "%s/" VRS_OV_LIBRARY, folders[i]);
-        if (status == VRS_OK && vrs_file_exists(path))
+        if (status == VRS_OK && vrs_file_exists(path)) {
             return open_path(path, folders[i], library);
+        }
     }
     return status == VRS_OK ? fail_missing(folders, count) : status;
 }
@@ -120,8 +132,9 @@ vrs_status vrs_ov_open(const vrs_ov_library **library)
 {
     vrs_status status = VRS_OK;
     vrs_mutex_lock(&shared.mutex);
-    if (!shared.open)
+    if (!shared.open) {
         status = open_first(&shared.library);
+    }
     shared.open = status == VRS_OK;
     vrs_mutex_unlock(&shared.mutex);
     *library = status == VRS_OK ? &shared.library : NULL;
@@ -140,29 +153,35 @@ static void tidy_message(const char *message, char *line, size_t size)
                      strncmp(message, "FrontEnd API failed", 19) == 0;
         for (size_t i = 0; !noise && i < length && used + 2 < size; i++) {
             char c = message[i] == '\t' ? ' ' : message[i];
-            if (c != ' ' || (used > 0 && line[used - 1] != ' '))
+            if (c != ' ' || (used > 0 && line[used - 1] != ' ')) {
                 line[used++] = c;
+            }
         }
-        if (used > 0 && line[used - 1] != ' ' && used + 2 < size)
+        if (used > 0 && line[used - 1] != ' ' && used + 2 < size) {
             line[used++] = ' ';
+        }
         message += length + (message[length] == '\n');
     }
-    while (used > 0 && line[used - 1] == ' ')
+    while (used > 0 && line[used - 1] == ' ') {
         used--;
+    }
     line[used] = 0;
 }
 
 vrs_status vrs_ov_check(const vrs_ov_library *library, vrs_ov_code code, vrs_status status,
                         const char *what)
 {
-    if (code == 0)
+    if (code == 0) {
         return VRS_OK;
-    if (code == VRS_OV_INJECTED)
+    }
+    if (code == VRS_OV_INJECTED) {
         return vrs_fail(status, "%s: refused by failure injection", what);
+    }
     char line[VRS_DETAIL_SIZE] = "";
     const char *message = library->api.ov_get_last_err_msg();
-    if (message)
+    if (message) {
         tidy_message(message, line, sizeof line);
+    }
     library->api.ov_free(message);
     return vrs_fail(status, "%s: OpenVINO says: %s", what,
                     line[0] ? line : library->api.ov_get_error_info(code));
@@ -172,9 +191,11 @@ vrs_status vrs_openvino_info(char *version, size_t version_size, char *folder, s
 {
     const vrs_ov_library *library;
     vrs_status status = vrs_ov_open(&library);
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
         status = vrs_path_format(version, version_size, "%s", library->version);
-    if (status == VRS_OK)
+    }
+    if (status == VRS_OK) {
         status = vrs_path_format(folder, folder_size, "%s", library->folder);
+    }
     return status;
 }

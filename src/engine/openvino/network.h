@@ -10,8 +10,8 @@
 
 /* A tensor of one view. */
 typedef struct vrs_ov_tensor_desc {
-    char *name;      /* OpenVINO's text */
-    int type;        /* VRS_OV_F32 or VRS_OV_U8 */
+    char *name; /* OpenVINO's text */
+    int type;   /* VRS_OV_F32 or VRS_OV_U8 */
     int64_t dims[4];
     size_t bytes;
 } vrs_ov_tensor_desc;
@@ -26,7 +26,8 @@ typedef struct vrs_ov_network {
     bool from_cache;
 } vrs_ov_network;
 
-/* Fills `network`, which is to be closed on success and on failure. Errors of vrs_engine_create(). */
+/* Fills `network`, which is to be closed on success and on failure. Errors of vrs_engine_create().
+ */
 vrs_status vrs_ov_network_open(vrs_ov_network *network, const vrs_ov_library *library,
                                const vrs_model *model,
                                const vrs_engine_params *params) VRS_MUST_USE;

@@ -11,6 +11,7 @@
 #include "pipeline/bottleneck.h"
 
 #define VRS_TICK_US 250000
+#define VRS_END_TICK_US 50000
 
 vrs_status vrs_job_create(const vrs_config *config, const char *input, vrs_job **out)
 {
@@ -21,6 +22,10 @@ vrs_status vrs_job_create(const vrs_config *config, const char *input, vrs_job *
     job->input = vrs_strdup(input);
     vrs_status status = job->input == NULL ? VRS_NO_MEMORY : vrs_mutex_init(&job->lock);
     job->has_lock = status == VRS_OK;
+    if (status == VRS_OK) {
+        status = vrs_cond_init(&job->sink_ended);
+        job->has_sink_ended = status == VRS_OK;
+    }
     if (status == VRS_OK)
         status = vrs_recorder_create(VRS_MAX_OUTPUTS + 1, 1, &job->recorder);
     if (status != VRS_OK) {
@@ -175,11 +180,15 @@ static void sink_main(void *arg)
     while (vrs_queue_pop(sink->queue, &item, INT64_MAX) == VRS_OK)
         write_result(sink, item);
     /* Joining belongs to the encoding of this file and goes on beside that of the others. */
-    if (sink->sink == NULL || at_once(sink->job))
-        return;
-    vrs_status status = vrs_sink_finish(sink->sink);
-    if (status != VRS_OK)
-        vrs_job_fail(sink->job, status);
+    if (sink->sink != NULL && !at_once(sink->job)) {
+        vrs_status status = vrs_sink_finish(sink->sink);
+        if (status != VRS_OK)
+            vrs_job_fail(sink->job, status);
+    }
+    vrs_mutex_lock(&sink->job->lock);
+    sink->job->sinks_ended++;
+    vrs_cond_broadcast(&sink->job->sink_ended);
+    vrs_mutex_unlock(&sink->job->lock);
 }
 
 static double cpu_seconds(void)
@@ -309,12 +318,22 @@ static void pump(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
         vrs_job_fail(job, status);
 }
 
+/* Waits for the sinks' threads; encoders work off what they hold back, so their times are sampled
+ * until they end. */
 static void join_sinks(vrs_job *job)
 {
-    vrs_thread_times_sample(&job->times);
-    for (int32_t i = 0; i < job->sink_count; i++)
+    int32_t running = 0;
+    for (int32_t i = 0; i < job->sink_count; i++) {
+        running += job->sinks[i].thread.running ? 1 : 0;
         if (job->sinks[i].queue != NULL)
             vrs_queue_close(job->sinks[i].queue);
+    }
+    vrs_mutex_lock(&job->lock);
+    while (job->sinks_ended < running) {
+        vrs_thread_times_sample(&job->times);
+        (void)vrs_cond_wait_until(&job->sink_ended, &job->lock, vrs_deadline_ns(VRS_END_TICK_US));
+    }
+    vrs_mutex_unlock(&job->lock);
     for (int32_t i = 0; i < job->sink_count; i++)
         vrs_thread_join(&job->sinks[i].thread);
 }
@@ -463,6 +482,8 @@ void vrs_job_destroy(vrs_job *job)
     vrs_recorder_destroy(job->recorder);
     vrs_free(job->names);
     vrs_free(job->input);
+    if (job->has_sink_ended)
+        vrs_cond_destroy(&job->sink_ended);
     if (job->has_lock)
         vrs_mutex_destroy(&job->lock);
     vrs_free(job);

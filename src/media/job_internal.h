@@ -53,8 +53,10 @@ struct vrs_job {
 
     atomic_int stop; /* 0, 1: finish what is in flight, 2: at once */
     atomic_bool failed;
-    vrs_mutex lock; /* of the failure */
-    bool has_lock;
+    vrs_mutex lock; /* of the failure and of sinks_ended */
+    vrs_cond sink_ended;
+    int32_t sinks_ended;
+    bool has_lock, has_sink_ended;
     vrs_status failure;
     char failure_text[VRS_DETAIL_SIZE];
 

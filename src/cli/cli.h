@@ -40,6 +40,9 @@ int vrs_exit_code(vrs_status status);
 /* flags.c: a flag --some-name VALUE for each option of a config, as an argp child. `input` of the
  * child parser is the config. Static table, made at the first call; NULL after a failure. */
 const struct argp *vrs_flags_argp(void);
+/* False, with a message, where a --flag is neither in the option table nor in `own`: argp itself
+ * cannot name the nearest. */
+bool vrs_flags_known(vrs_config *config, const struct argp_option *own, int argc, char **argv);
 
 /* summary.c */
 void vrs_summary_print(FILE *out, const vrs_job_stats *stats);

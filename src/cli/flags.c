@@ -7,6 +7,14 @@
 /* Keys of generated flags begin above every character that a command uses itself. */
 #define FIRST_KEY 0x1000
 
+/* Prints a message; option names in its first `count` bytes as flags are written. */
+static void print_as_flag(const char *text, size_t count)
+{
+    for (size_t i = 0; text[i] != 0; i++)
+        (void)fputc(i < count && text[i] == '_' ? '-' : text[i], stderr);
+    (void)fputc('\n', stderr);
+}
+
 static error_t parse_flag(int key, char *value, struct argp_state *state)
 {
     vrs_config *config = state->input;
@@ -14,7 +22,8 @@ static error_t parse_flag(int key, char *value, struct argp_state *state)
         return ARGP_ERR_UNKNOWN; /* argp's own keys begin above ours */
     const vrs_option_info *option = vrs_config_option(config, (size_t)(key - FIRST_KEY));
     if (vrs_config_set(config, option->name, value) != VRS_OK) {
-        (void)fprintf(stderr, "vrseg: --%s\n", vrs_last_error());
+        (void)fputs("vrseg: --", stderr);
+        print_as_flag(vrs_last_error(), strlen(option->name));
         exit(VRS_EXIT_USAGE);
     }
     return 0;
@@ -84,4 +93,36 @@ const struct argp *vrs_flags_argp(void)
     }
     vrs_config_destroy(config);
     return argp.options != NULL ? &argp : NULL;
+}
+
+/* True when `word` is a flag of `options`, whole or abbreviated. */
+static bool is_among(const struct argp_option *options, const char *word)
+{
+    size_t length = strcspn(word, "=");
+    for (const struct argp_option *o = options; o->name != NULL || o->doc != NULL; o++)
+        if (o->name != NULL && strncmp(o->name, word, length) == 0)
+            return true;
+    return false;
+}
+
+bool vrs_flags_known(vrs_config *config, const struct argp_option *own, int argc, char **argv)
+{
+    static const struct argp_option argps[] = {{.name = "help"}, {.name = "usage"}, {0}};
+    const struct argp *argp = vrs_flags_argp();
+    for (int i = 1; i < argc && argp != NULL && strcmp(argv[i], "--") != 0; i++) {
+        bool flag = strncmp(argv[i], "--", 2) == 0;
+        const char *word = flag ? argv[i] + 2 : "";
+        char name[64];
+        (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+        if (flag && !is_among(argps, word) && !is_among(own, word) &&
+            !is_among(argp->options, word) && vrs_config_set(config, name, "") == VRS_NOT_FOUND) {
+            (void)fputs("vrseg: ", stderr);
+            print_as_flag(vrs_last_error(), SIZE_MAX);
+            return false;
+        }
+        /* What follows a flag without "=" is its value, whatever it looks like. */
+        if ((flag && strchr(word, '=') == NULL) || strcmp(argv[i], "-o") == 0)
+            i++;
+    }
+    return true;
 }

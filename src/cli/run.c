@@ -173,8 +173,8 @@ static int run_job(const run_args *args, vrs_job *job)
     vrs_status status = vrs_job_run(job, vrs_progress_show, &progress);
     running_job = NULL;
     vrs_progress_end(&progress);
-    vrs_job_stats stats = vrs_job_get_stats(job);
     int code = status == VRS_OK ? VRS_EXIT_DONE : vrs_report(status);
+    vrs_job_stats stats = vrs_job_get_stats(job); /* after the report: it may set the last error */
     if (status == VRS_CORRUPT && stats.read > 0)
         code = VRS_EXIT_FRAMES;
     if (stats.written > 0)
@@ -203,6 +203,10 @@ int vrs_command_run(int argc, char **argv)
                "damaged or failed, 130 interrupted (what was finished is in the files).",
         .children = children,
     };
+    if (!vrs_flags_known(args.config, run_options, argc, argv)) {
+        vrs_config_destroy(args.config);
+        return VRS_EXIT_USAGE;
+    }
     (void)argp_parse(&argp, argc, argv, 0, NULL, &args);
     vrs_job *job = NULL;
     vrs_status status = make_job(&args, &job);

@@ -159,8 +159,10 @@ vrs_status vrs_carry_choose(vrs_carry *carry, const char *muxer, const AVCodecPa
     for (unsigned i = 0; carry->source && i < carry->source->nb_streams; i++) {
         AVStream *stream = carry->source->streams[i];
         char name[96];
+        /* A demuxer discards what it read by itself: the track of MP4's chapters. */
+        bool read_already = stream->discard == AVDISCARD_ALL;
         stream->discard = AVDISCARD_ALL;
-        if (stream == carry->video) {
+        if (stream == carry->video || read_already) {
             continue;
         }
         if (!is_kind_kept(stream)) {

@@ -1,0 +1,373 @@
+/* Times, segments, and what is taken over from the source. */
+#define _XOPEN_SOURCE 700
+#include <stdio.h>
+#include <string.h>
+
+#include <libavutil/display.h>
+#include <libavutil/mastering_display_metadata.h>
+#include <libavutil/spherical.h>
+#include <libavutil/stereo3d.h>
+
+#include "media/sink_tools.h"
+#include "support/shared.h"
+#include "support/temp.h"
+
+static char folder[256];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    temp_make(folder, sizeof folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    int live = tools_images_live();
+    temp_remove(folder);
+    return live;
+}
+
+static void path_of(char *path, const char *name)
+{
+    tools_join(path, 512, folder, name);
+}
+
+static void check_times(const char *path, int count, tools_time_fn time, int64_t shift)
+{
+    tools_clip clip;
+    tools_read(&clip, path, NULL);
+    assert_int_equal(clip.count, count);
+    for (int i = 0; i < count; i++) {
+        int64_t wanted =
+            av_rescale_q(time(i) + shift, (AVRational){1, 12800}, clip.video->time_base);
+        assert_int_equal(clip.frames[i]->pts, wanted);
+        assert_in_range(tools_plane_error(clip.frames[i], 0, TOOLS_DISC, i, 8), 0, 40);
+    }
+    tools_forget(&clip);
+}
+
+static int64_t from_far(int index)
+{
+    return INT64_C(12800) * 3600 * 7 + 333 + tools_uneven(index);
+}
+
+static void uneven_times_are_kept_to_the_tick(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.mp4", "a.mov", "a.mkv"};
+    static const int32_t segments[] = {1800, 1, 2, 3, 7, 16};
+    static const tools_time_fn times[] = {tools_even, tools_uneven, from_far};
+    for (size_t n = 0; n < 3; n++) {
+        for (size_t s = 0; s < sizeof segments / sizeof segments[0]; s++) {
+            tools_setup setup;
+            char path[512];
+            path_of(path, names[n]);
+            tools_prepare(&setup, path, VRS_OUTPUT_COMPOSITE, VRS_FORMAT_YUV420P, 64, 48);
+            setup.params.segment_frames = segments[s];
+            setup.params.encoder_options = "bf=3:b-pyramid=normal:rc-lookahead=8";
+            assert_int_equal(tools_write(&setup, 32, times[(s + n) % 3]), VRS_OK);
+            check_times(path, 32, times[(s + n) % 3], 0);
+            assert_int_equal(temp_count(folder), 1);
+            assert_int_equal(remove(path), 0);
+        }
+    }
+}
+
+static void b_frames_are_in_it(void **state)
+{
+    (void)state;
+    tools_setup setup;
+    tools_clip clip;
+    char path[512];
+    int counted = 0;
+    path_of(path, "b.mp4");
+    tools_prepare(&setup, path, VRS_OUTPUT_COMPOSITE, VRS_FORMAT_YUV420P, 64, 48);
+    setup.params.segment_frames = 20;
+    assert_int_equal(tools_write(&setup, 40, tools_uneven), VRS_OK);
+    tools_read(&clip, path, NULL);
+    for (int i = 0; i < clip.count; i++) {
+        counted += clip.frames[i]->pict_type == AV_PICTURE_TYPE_B;
+        assert_true(clip.frames[i]->pict_type == AV_PICTURE_TYPE_I || i % 20 != 0);
+    }
+    assert_true(counted >= 5);
+    tools_forget(&clip);
+}
+
+static int64_t below_zero(int index)
+{
+    return tools_even(index) - 1000;
+}
+
+static void times_below_zero_move_up_together(void **state)
+{
+    (void)state;
+    tools_setup setup;
+    char path[512];
+    path_of(path, "n.mp4");
+    tools_prepare(&setup, path, VRS_OUTPUT_COMPOSITE, VRS_FORMAT_YUV420P, 64, 48);
+    assert_int_equal(tools_write(&setup, 10, below_zero), VRS_OK);
+    check_times(path, 10, below_zero, 1000);
+}
+
+static int64_t stumbling(int index)
+{
+    return index == 5 ? tools_even(3) : index == 6 ? INT64_MIN : tools_even(index);
+}
+
+static void times_that_stumble_are_repaired_and_counted(void **state)
+{
+    (void)state;
+    tools_setup setup;
+    tools_clip clip;
+    char path[512];
+    vrs_sink *sink = NULL;
+    path_of(path, "s.mp4");
+    tools_prepare(&setup, path, VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 64, 48);
+    setup.params.stream = &setup.stream;
+    assert_int_equal(vrs_sink_open(&setup.params, &sink), VRS_OK);
+    for (int i = 0; i < 10; i++) {
+        vrs_image image = tools_image(VRS_FORMAT_GRAY8, 64, 48, TOOLS_DISC, i);
+        assert_int_equal(vrs_sink_write(sink, &image, stumbling(i), 0, NULL), VRS_OK);
+    }
+    assert_int_equal(vrs_sink_finish(sink), VRS_OK);
+    assert_int_equal(sink->frames, 10);
+    assert_non_null(strstr(sink->note, "1 frames"));
+    vrs_sink_close(sink);
+    tools_read(&clip, path, NULL);
+    assert_int_equal(clip.count, 10);
+    for (int i = 1; i < 10; i++) {
+        assert_true(clip.frames[i]->pts > clip.frames[i - 1]->pts);
+    }
+    assert_int_equal(clip.frames[5]->pts, tools_even(4) + 1);
+    assert_int_equal(clip.frames[7]->pts, tools_even(7));
+    tools_forget(&clip);
+}
+
+/* The encoder sees the same frames whatever the clock is: the same bytes come out. */
+static void rate_control_does_not_see_the_clock(void **state)
+{
+    (void)state;
+    static const int32_t clocks[] = {25, 12800, 200000, 1000000};
+    int64_t sizes[4] = {0};
+    for (int c = 0; c < 4; c++) {
+        tools_setup setup;
+        tools_clip clip;
+        char path[512];
+        vrs_sink *sink = NULL;
+        path_of(path, "c.mp4");
+        tools_prepare(&setup, path, VRS_OUTPUT_COMPOSITE, VRS_FORMAT_YUV420P, 64, 48);
+        setup.stream.time_base_den = clocks[c];
+        setup.params.stream = &setup.stream;
+        setup.params.bitrate = c % 2 == 0 ? 0 : 200000;
+        assert_int_equal(vrs_sink_open(&setup.params, &sink), VRS_OK);
+        for (int i = 0; i < 50; i++) {
+            vrs_image image = tools_image(VRS_FORMAT_YUV420P, 64, 48, TOOLS_DISC, i);
+            assert_int_equal(
+                vrs_sink_write(sink, &image, (int64_t)i * clocks[c] / 25, clocks[c] / 25, NULL),
+                VRS_OK);
+        }
+        assert_int_equal(vrs_sink_finish(sink), VRS_OK);
+        vrs_sink_close(sink);
+        tools_read(&clip, path, NULL);
+        for (int i = 0; i < clip.count; i++) {
+            sizes[c] += clip.frames[i]->pkt_size;
+        }
+        tools_forget(&clip);
+    }
+    assert_int_equal(sizes[0], sizes[2]);
+    assert_int_equal(sizes[1], sizes[3]);
+}
+
+/* ---- what is taken over --------------------------------------------------------------------- */
+
+static void write_from(const char *source, const char *path, vrs_output_kind kind, int count,
+                       tools_time_fn time, char *note)
+{
+    tools_setup setup;
+    vrs_sink *sink = NULL;
+    tools_prepare(&setup, path, kind, VRS_FORMAT_YUV420P, 64, 48);
+    setup.stream.color = (vrs_color){.matrix = VRS_MATRIX_BT601,
+                                     .range = VRS_RANGE_LIMITED,
+                                     .transfer = VRS_TRANSFER_UNKNOWN,
+                                     .chroma_site = VRS_CHROMA_LEFT,
+                                     .primaries = 5};
+    setup.stream.aspect_num = 4;
+    setup.stream.aspect_den = 3;
+    setup.stream.rotation = 90;
+    setup.params.stream = &setup.stream;
+    setup.params.source_path = source;
+    setup.params.keep_streams = true;
+    setup.params.segment_frames = 10;
+    assert_int_equal(vrs_sink_open(&setup.params, &sink), VRS_OK);
+    for (int i = 0; i < count; i++) {
+        vrs_image image = tools_image(setup.params.format, 64, 48, TOOLS_DISC, i);
+        assert_int_equal(vrs_sink_write(sink, &image, time(i), time(i + 1) - time(i), NULL),
+                         VRS_OK);
+    }
+    assert_int_equal(vrs_sink_finish(sink), VRS_OK);
+    (void)snprintf(note, VRS_NOTE_SIZE, "%s", sink->note);
+    vrs_sink_close(sink);
+}
+
+static void check_tags(const tools_clip *clip)
+{
+    const AVStream *video = clip->video;
+    const AVCodecParameters *params = video->codecpar;
+    assert_int_equal(params->color_space, AVCOL_SPC_BT470BG);
+    assert_int_equal(params->color_trc, AVCOL_TRC_GAMMA28);
+    assert_int_equal(params->color_primaries, AVCOL_PRI_BT470BG);
+    assert_int_equal(params->sample_aspect_ratio.num, 4);
+    assert_int_equal(params->sample_aspect_ratio.den, 3);
+    const uint8_t *matrix = av_stream_get_side_data(video, AV_PKT_DATA_DISPLAYMATRIX, NULL);
+    assert_non_null(matrix);
+    assert_int_equal((int)av_display_rotation_get((const int32_t *)matrix), -90);
+    const AVStereo3D *stereo =
+        (const AVStereo3D *)av_stream_get_side_data(video, AV_PKT_DATA_STEREO3D, NULL);
+    assert_non_null(stereo);
+    assert_int_equal(stereo->type, AV_STEREO3D_SIDEBYSIDE);
+    const AVSphericalMapping *mapping =
+        (const AVSphericalMapping *)av_stream_get_side_data(video, AV_PKT_DATA_SPHERICAL, NULL);
+    assert_non_null(mapping);
+    assert_int_equal(mapping->projection, AV_SPHERICAL_EQUIRECTANGULAR);
+    assert_int_equal(mapping->yaw, 30 << 16);
+    const AVContentLightMetadata *light = (const AVContentLightMetadata *)av_stream_get_side_data(
+        video, AV_PKT_DATA_CONTENT_LIGHT_LEVEL, NULL);
+    assert_non_null(light);
+    assert_int_equal(light->MaxCLL, 1000);
+}
+
+static void everything_is_taken_over(void **state)
+{
+    (void)state;
+    char source[512], path[512], note[VRS_NOTE_SIZE];
+    tools_clip clip, original;
+    path_of(source, "source.mp4");
+    path_of(path, "out.mp4");
+    tools_make_source(source, 40, tools_uneven);
+    write_from(source, path, VRS_OUTPUT_COMPOSITE, 40, tools_uneven, note);
+    assert_string_equal(note, "");
+    check_times(path, 40, tools_uneven, 0);
+    tools_read(&original, source, NULL);
+    tools_read(&clip, path, NULL);
+    check_tags(&clip);
+    /* The chapters make a text track in both. */
+    assert_int_equal(clip.container->nb_streams, original.container->nb_streams);
+    assert_int_equal(clip.others[1], original.others[1]);
+    assert_int_equal(clip.other_last[1], original.other_last[1]);
+    assert_true(clip.others[2] >= original.others[2]); /* the muxer adds an empty one at the end */
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(clip.other_first[i], original.other_first[i]);
+        assert_int_equal(clip.container->streams[i]->codecpar->codec_id,
+                         original.container->streams[i]->codecpar->codec_id);
+    }
+    assert_int_equal(original.other_first[1], -1024);
+    assert_string_equal(
+        av_dict_get(clip.container->streams[1]->metadata, "language", NULL, 0)->value, "fra");
+    assert_string_equal(av_dict_get(clip.container->metadata, "title", NULL, 0)->value, "A test");
+    assert_int_equal(clip.container->nb_chapters, 2);
+    assert_int_equal(av_compare_ts(clip.container->chapters[1]->start,
+                                   clip.container->chapters[1]->time_base, tools_uneven(20),
+                                   (AVRational){1, 12800}),
+                     0);
+    tools_forget(&clip);
+    tools_forget(&original);
+}
+
+static void a_mask_gets_no_mastering_data_and_matroska_its_sound(void **state)
+{
+    (void)state;
+    char source[512], path[512], note[VRS_NOTE_SIZE];
+    tools_clip clip;
+    path_of(source, "source.mp4");
+    path_of(path, "mask.mkv");
+    tools_make_source(source, 40, tools_even);
+    write_from(source, path, VRS_OUTPUT_MASK, 40, tools_even, note);
+    assert_non_null(strstr(note, "stream 2 (subtitle, mov_text)"));
+    check_times(path, 40, tools_even, 0);
+    tools_read(&clip, path, NULL);
+    assert_null(av_stream_get_side_data(clip.video, AV_PKT_DATA_CONTENT_LIGHT_LEVEL, NULL));
+    assert_non_null(av_stream_get_side_data(clip.video, AV_PKT_DATA_STEREO3D, NULL));
+    assert_int_equal(clip.container->nb_streams, 2);
+    assert_int_equal(clip.other_first[1], 0); /* the lead-in is before Matroska's time */
+    assert_true(clip.others[1] > 70);
+    tools_forget(&clip);
+}
+
+static void only_the_written_range_is_copied(void **state)
+{
+    (void)state;
+    char source[512], path[512], note[VRS_NOTE_SIZE];
+    tools_clip clip;
+    path_of(source, "source.mp4");
+    path_of(path, "part.mp4");
+    tools_make_source(source, 75, tools_even); /* 3 s */
+    write_from(source, path, VRS_OUTPUT_MASK, 25, tools_even, note);
+    tools_read(&clip, path, NULL);
+    assert_int_equal(clip.count, 25);
+    assert_in_range(clip.other_last[1], 48000 - 1024, 47999);
+    assert_int_equal(clip.container->nb_chapters, 1);
+    tools_forget(&clip);
+}
+
+static void a_smaller_mask_keeps_the_shape(void **state)
+{
+    (void)state;
+    tools_setup setup;
+    tools_clip clip;
+    char path[512];
+    path_of(path, "small.mkv");
+    tools_prepare(&setup, path, VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 32, 32);
+    setup.stream.width = 64;
+    setup.stream.height = 48;
+    setup.stream.rotation = 270;
+    assert_int_equal(tools_write(&setup, 3, tools_even), VRS_OK);
+    tools_read(&clip, path, NULL);
+    assert_int_equal(clip.video->sample_aspect_ratio.num, 4); /* 32x32 shown as 64:48 */
+    assert_int_equal(clip.video->sample_aspect_ratio.den, 3);
+    tools_forget(&clip);
+    path_of(path, "small.mp4");
+    setup.params.path = path;
+    assert_int_equal(tools_write(&setup, 3, tools_even), VRS_OK);
+    tools_read(&clip, path, NULL);
+    const uint8_t *matrix = av_stream_get_side_data(clip.video, AV_PKT_DATA_DISPLAYMATRIX, NULL);
+    assert_non_null(matrix);
+    assert_int_equal((int)av_display_rotation_get((const int32_t *)matrix), 90);
+    tools_forget(&clip);
+}
+
+static void sources_without_streams_of_their_own(void **state)
+{
+    (void)state;
+    char source[512], path[512], note[VRS_NOTE_SIZE];
+    path_of(source, "text.mp4");
+    path_of(path, "out.mp4");
+    FILE *file = fopen(source, "w");
+    assert_non_null(file);
+    assert_true(fputs("this is no video", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    write_from(source, path, VRS_OUTPUT_MASK, 3, tools_even, note);
+    assert_non_null(strstr(note, "cannot be read"));
+    write_from(folder, path, VRS_OUTPUT_MASK, 3, tools_even, note);
+    write_from("-", path, VRS_OUTPUT_MASK, 3, tools_even, note);
+    assert_string_equal(note, "");
+}
+
+int main(void)
+{
+#define ONE(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+    const struct CMUnitTest tests[] = {
+        ONE(uneven_times_are_kept_to_the_tick),
+        ONE(b_frames_are_in_it),
+        ONE(times_below_zero_move_up_together),
+        ONE(times_that_stumble_are_repaired_and_counted),
+        ONE(rate_control_does_not_see_the_clock),
+        ONE(everything_is_taken_over),
+        ONE(a_mask_gets_no_mastering_data_and_matroska_its_sound),
+        ONE(only_the_written_range_is_copied),
+        ONE(a_smaller_mask_keeps_the_shape),
+        ONE(sources_without_streams_of_their_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

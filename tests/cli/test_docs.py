@@ -1,0 +1,75 @@
+"""The documents say what is: options, manual page, commands, links."""
+
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+import support
+from support import SOURCE, run
+
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] + \
+    [f"docs/{path.name}" for path in sorted((SOURCE / "docs").glob("*.md"))]
+
+
+def text_of(name: str) -> str:
+    return (SOURCE / name).read_text(encoding="utf-8")
+
+
+class Documents(support.CliTest):
+    def test_options(self) -> None:
+        done = run("docs", "options")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(text_of("docs/options.md"), done.stdout,
+                         "run `build/vrseg docs options > docs/options.md`")
+
+    @unittest.skipUnless(shutil.which("man"), "man-db is not installed")
+    def test_man_page(self) -> None:
+        page = self.folder / "vrseg.1"
+        done = run("docs", "man")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        page.write_text(done.stdout, encoding="utf-8")
+        env = os.environ | {"LC_ALL": "C.UTF-8", "MANWIDTH": "80", "MANROFFSEQ": ""}
+        shown = subprocess.run(["man", "-l", "--warnings", str(page)], capture_output=True,
+                               text=True, check=False, env=env, timeout=support.PATIENCE)
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        page_text = re.sub(r".\x08", "", shown.stdout)
+        for part in ("NAME", "SYNOPSIS", "COMMANDS", "OPTIONS OF RUN", "EXIT STATUS",
+                     "--max-batch-size", "vrseg models", "-o", "130 interrupted"):
+            self.assertIn(part, page_text)
+
+    def test_make_commands(self) -> None:
+        targets = set(re.findall(r"^([a-z][a-z-]*):", text_of("Makefile"), re.M))
+        self.assertLessEqual({"demo", "check", "install"}, targets)
+        for name in DOCUMENTS:
+            named = re.findall(r"(?:`|^ {4})make ([a-z-]+)", text_of(name), re.M)
+            for target in named:
+                with self.subTest(document=name, target=target):
+                    self.assertIn(target, targets)
+        self.assertIn("make demo", text_of("README.md"))
+        self.assertIn("make check", text_of("README.md"))
+
+    def test_flags(self) -> None:
+        known = set(re.findall(r"--[a-z][a-z0-9-]+", run("run", "--help").stdout))
+        for name in ("README.md", "docs/architecture.md", "docs/decisions.md"):
+            for line in re.findall(r".*vrseg run.*", text_of(name)):
+                for flag in re.findall(r"--[a-z][a-z0-9-]+", line):
+                    with self.subTest(document=name, flag=flag):
+                        self.assertIn(flag, known)
+
+    def test_links(self) -> None:
+        for name in DOCUMENTS:
+            for link in re.findall(r"\]\(([^)#]+)\)", text_of(name)):
+                if "://" not in link:
+                    with self.subTest(document=name, link=link):
+                        self.assertTrue(((SOURCE / name).parent / link).exists())
+
+    def test_picture(self) -> None:
+        picture = SOURCE / "docs/images/preview.png"
+        self.assertLess(picture.stat().st_size, 150_000)
+        self.assertEqual(picture.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+
+
+if __name__ == "__main__":
+    support.main(needs_engine=False)

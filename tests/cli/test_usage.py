@@ -1,0 +1,122 @@
+"""The command line itself: help, names, values, tables; needs neither weights nor OpenVINO."""
+
+import os
+import re
+
+import support
+from support import run
+
+
+class Usage(support.CliTest):
+    def test_help(self) -> None:
+        done = run("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for command in ("run", "models", "doctor", "docs"):
+            self.assertIn(f"vrseg {command}", done.stdout)
+        for command in ("run", "models", "doctor", "docs"):
+            with self.subTest(command):
+                done = run(command, "--help")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertIn(f"vrseg {command}", done.stdout)
+
+    def test_version(self) -> None:
+        done = run("--version")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"^vrseg \d+\.\d+\.\d+\n$")
+
+    def test_nothing(self) -> None:
+        done = run()
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("Usage:", done.stderr)
+
+    def test_unknown_command(self) -> None:
+        self.assert_refused(run("rnu"), 2, "rnu: no such command, expected one of: run models")
+
+    def test_unknown_flags(self) -> None:
+        for flag, nearest in (("--smoth", "smooth"), ("--max-batch-sise=3", "max-batch-size"),
+                              ("--tikets", "tickets")):
+            with self.subTest(flag):
+                self.assert_refused(run("run", "x.mp4", flag), 2, f'did you mean "{nearest}"')
+        self.assert_refused(run("run", "x.mp4", "--zzzz"), 2, 'no option "zzzz"$')
+
+    def test_wrong_values(self) -> None:
+        for flag, value, complaint in (
+                ("--refine-radius", "99", r'--refine-radius: "99" .* from 1 to 16'),
+                ("--refine-radius", "2.5", "whole number"),
+                ("--crf", "x", r'--crf: "x" .* from 0 to 63'),
+                ("--smooth", "maybe", "--smooth: .* neither on nor off"),
+                ("--codec", "mpeg2", r"--codec: .*auto\|h264\|hevc"),
+                ("--tickets", "99999999999999999999", "from 2 to 256")):
+            with self.subTest(flag=flag, value=value):
+                done = run("run", "x.mp4", "-o", self.out / "o.mp4", flag, value)
+                self.assert_refused(done, 2, complaint)
+        self.assert_left()
+
+    def test_wrong_arguments(self) -> None:
+        for args in ([], ["-o", "o.mp4"], ["x.mp4"], ["x.mp4", "y.mp4", "-o", "o.mp4"],
+                     ["x.mp4", "-o", "mask:"], ["x.mp4", "-o", "o.mp4", "--output", "maks"],
+                     ["x.mp4", "-o", "o.mp4", "--progress", "much"], ["x.mp4", "-o"],
+                     ["x.mp4"] + 5 * ["-o", "null"]):
+            with self.subTest(args=args):
+                done = run("run", *args, cwd=self.out)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertRegex(done.stderr, "^vrseg run: .+\nTry `vrseg run --help'")
+        self.assert_left()
+
+    def test_config_file(self) -> None:
+        config = self.folder / "c.yaml"
+        config.write_text("pipeline:\n  tickets: 8\nmask:\n  refine_radios: 3\n")
+        done = run("run", "x.mp4", "-o", "null", "--config", config)
+        self.assert_refused(done, 2, r"c\.yaml.*4.*refine_radios.*refine_radius")
+        done = run("run", "x.mp4", "-o", "null", "--config", self.folder / "none.yaml")
+        self.assert_refused(done, 2, r"none\.yaml")
+
+    def test_models(self) -> None:
+        done = run("models")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        names = [line.split()[0] for line in done.stdout.splitlines()[1:]]
+        self.assertEqual(names, sorted(names))
+        self.assertIn(support.MODEL, names)
+        self.assertEqual(run("models", "list").stdout, done.stdout)
+        files = {path.stem for path in (support.SOURCE / "models").glob("*.yaml")}
+        self.assertLessEqual(files, set(names))
+        for name in sorted(files):
+            with self.subTest(name):
+                shown = run("models", "show", name)
+                self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+                self.assertIn(f"name: {name}\n", shown.stdout)
+                self.assertRegex(shown.stdout, r"\nlicence: \S")
+                self.assertRegex(shown.stdout, r"\ninput: \d+x\d+\n")
+
+    def test_models_refused(self) -> None:
+        self.assert_refused(run("models", "show", "selfi"), 2, 'did you mean "selfie"')
+        self.assert_refused(run("models", "fetch", "selfi"), 2, 'did you mean "selfie"')
+        self.assert_refused(run("models", "fetch", "bodypix"), 2, "cannot be fetched")
+        self.assertEqual(run("models", "steal").returncode, 2)
+
+    def test_doctor(self) -> None:
+        done = run("doctor")
+        self.assertEqual(done.stderr, "")
+        for line in (r"^vrseg +\d", r"\nprocessor +.+ cores? to be used, kernels for \S",
+                     r"\nlibav +libavcodec \d+\.", r"\nOpenVINO +\S", r"\nmodels +\d+ of \d+"):
+            self.assertRegex(done.stdout, line)
+        good = "Everything that a run needs is here." in done.stdout
+        self.assertEqual(done.returncode, 0 if good else 1)
+
+    def test_doctor_finds_what_is_missing(self) -> None:
+        env = os.environ | {"VRSEG_MODELS_DIR": str(self.out), "VRSEG_OPENVINO_DIR": str(self.out)}
+        done = run("doctor", env=env)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"OpenVINO +missing: .*make setup|OpenVINO +missing: .*")
+        self.assertRegex(done.stdout, r"models +0 of \d+ installed")
+        self.assertIn("vrseg models fetch", done.stdout)
+
+    def test_help_names_every_option(self) -> None:
+        shown = set(re.findall(r"--([a-z][a-z0-9-]+)", run("run", "--help").stdout))
+        table = set(re.findall(r"^\| `--([a-z0-9-]+)`", run("docs", "options").stdout, re.M))
+        self.assertGreater(len(table), 20)
+        self.assertLessEqual(table, shown)
+
+
+if __name__ == "__main__":
+    support.main(needs_engine=False)

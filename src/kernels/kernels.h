@@ -31,6 +31,8 @@ typedef enum vrs_activation {
     VRS_ACTIVATION_NONE = 0,    /* values are probabilities */
     VRS_ACTIVATION_SIGMOID = 1, /* values are logits of a class each */
     VRS_ACTIVATION_SOFTMAX = 2, /* values are logits over the class axis */
+    VRS_ACTIVATION_ARGMAX = 3,  /* logits too, but a pixel is a person or not: 1 where the largest
+                                 * person score exceeds every other; NaN counts as the lowest */
 } vrs_activation;
 
 /* A network's output for one view and what it means. */

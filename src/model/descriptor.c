@@ -21,7 +21,7 @@ static const char *const layouts[] = {"nchw", "nhwc"};
 static const char *const orders[] = {"rgb", "bgr"};
 static const char *const resizes[] = {"area", "bilinear"};
 static const char *const fits[] = {"stretch", "letterbox"};
-static const char *const activations[] = {"none", "sigmoid", "softmax"};
+static const char *const activations[] = {"none", "sigmoid", "softmax", "argmax"};
 static const char *const batches[] = {"free", "fixed"};
 
 /* The file's name without its extension is the model's name. */
@@ -194,9 +194,11 @@ static vrs_status read_output(const vrs_yaml *yaml, vrs_model *model)
     if (status == VRS_OK) {
         status = read_person(&output, model);
     }
-    if (status == VRS_OK && activation == VRS_ACTIVATION_SOFTMAX && spec->classes == 1) {
+    bool over_classes = activation == VRS_ACTIVATION_SOFTMAX || activation == VRS_ACTIVATION_ARGMAX;
+    if (status == VRS_OK && over_classes && spec->classes == 1) {
         status = vrs_yaml_fail(yaml, vrs_yaml_get(yaml, output.map, "activation"),
-                               "softmax over one class is always 1; did you mean \"sigmoid\"?");
+                               "%s over one class is always 1; did you mean \"sigmoid\"?",
+                               activations[activation]);
     }
     spec->activation = (vrs_activation)activation;
     return status;

@@ -170,7 +170,7 @@ static void test_person(void **state)
         tensor t = tensor_make(classes[rest / LAYOUT_COUNT / 11], width, random_in(&random, 1, 3),
                                kind, random_in(&random, 0, 1) == 0);
         t.scores.person_classes = random_next(&random);
-        for (int a = VRS_ACTIVATION_NONE; a <= VRS_ACTIVATION_SOFTMAX; a++) {
+        for (int a = VRS_ACTIVATION_NONE; a <= VRS_ACTIVATION_ARGMAX; a++) {
             t.scores.activation = (vrs_activation)a;
             tensor_fill(&t, spreads[random_in(&random, 0, 3)], a + i % 2 == 0, &random);
             compare_person(k, v.reference, &t, width + random_in(&random, 0, 3), k->name);

@@ -26,6 +26,17 @@ static double softmax_person(const vrs_scores *scores, const float *pixel)
     return person / all;
 }
 
+static double argmax_person(const vrs_scores *scores, const float *pixel)
+{
+    float person = -INFINITY, other = -INFINITY;
+    for (int32_t c = 0; c < scores->classes; c++) {
+        const float value = pixel[c * scores->class_stride];
+        float *best = is_person(scores, c) ? &person : &other;
+        *best = value > *best ? value : *best;
+    }
+    return person > other ? 1 : 0;
+}
+
 static float sigmoid(float x)
 {
     return (float)(1 / (1 + exp(-(double)x)));
@@ -35,6 +46,8 @@ static double person_probability(const vrs_scores *scores, const float *pixel)
 {
     if (scores->activation == VRS_ACTIVATION_SOFTMAX)
         return softmax_person(scores, pixel);
+    if (scores->activation == VRS_ACTIVATION_ARGMAX)
+        return argmax_person(scores, pixel);
     float sum = 0; /* as the others add: what overflows is the same */
     for (int32_t c = 0; c < scores->classes; c++) {
         if (!is_person(scores, c))

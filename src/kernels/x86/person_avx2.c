@@ -41,6 +41,19 @@ static inline __m256 softmax_8(const vrs_scores *s, const float *block, ptrdiff_
     return _mm256_div_ps(person, all);
 }
 
+static inline __m256 argmax_8(const vrs_scores *s, const float *block, ptrdiff_t class_stride)
+{
+    __m256 person = _mm256_set1_ps(-__builtin_inff()), other = person;
+    for (int32_t c = 0; c < s->classes; c++) {
+        const __m256 v = _mm256_loadu_ps(block + c * class_stride);
+        if (s->person_classes >> c & 1)
+            person = _mm256_max_ps(v, person);
+        else
+            other = _mm256_max_ps(v, other);
+    }
+    return _mm256_and_ps(_mm256_cmp_ps(person, other, _CMP_GT_OQ), _mm256_set1_ps(1));
+}
+
 static inline __m256 sigmoid_8(__m256 v)
 {
     const __m256 one = _mm256_set1_ps(1);
@@ -54,6 +67,8 @@ static inline __m128i person_8(const vrs_scores *s, const float *block, ptrdiff_
     __m256 p = _mm256_setzero_ps();
     if (s->activation == VRS_ACTIVATION_SOFTMAX) {
         p = softmax_8(s, block, class_stride);
+    } else if (s->activation == VRS_ACTIVATION_ARGMAX) {
+        p = argmax_8(s, block, class_stride);
     } else {
         for (int32_t c = 0; c < s->classes; c++) {
             if (!(s->person_classes >> c & 1))

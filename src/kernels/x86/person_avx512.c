@@ -36,6 +36,19 @@ static inline __m512 softmax_16(const vrs_scores *s, const float *pixels, __mmas
     return _mm512_div_ps(person, all);
 }
 
+static inline __m512 argmax_16(const vrs_scores *s, const float *pixels, __mmask16 mask)
+{
+    __m512 person = _mm512_set1_ps(-__builtin_inff()), other = person;
+    for (int32_t c = 0; c < s->classes; c++) {
+        const __m512 v = _mm512_maskz_loadu_ps(mask, pixels + c * s->class_stride);
+        if (s->person_classes >> c & 1)
+            person = _mm512_max_ps(v, person);
+        else
+            other = _mm512_max_ps(v, other);
+    }
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(person, other, _CMP_GT_OQ), _mm512_set1_ps(1));
+}
+
 static inline __m512 sigmoid_16(__m512 v)
 {
     const __m512 one = _mm512_set1_ps(1);
@@ -47,6 +60,8 @@ static inline __m512 person_16(const vrs_scores *s, const float *pixels, __mmask
 {
     if (s->activation == VRS_ACTIVATION_SOFTMAX)
         return softmax_16(s, pixels, mask);
+    if (s->activation == VRS_ACTIVATION_ARGMAX)
+        return argmax_16(s, pixels, mask);
     __m512 p = _mm512_setzero_ps();
     for (int32_t c = 0; c < s->classes; c++) {
         if (!(s->person_classes >> c & 1))

@@ -194,13 +194,34 @@ static void test_sizes(void **state)
     }
 }
 
-/* Sums that are too long for 16 bits, and the longest that are not. */
-static void test_extreme_ratios(void **state)
+/* White of `height` rows in one: the longest sums that 16 bits hold, and longer ones. */
+static void check_white(vrs_pixel_format format, int32_t height, test_random *random)
+{
+    vrs_image image =
+        test_picture(format, 70, height, TEST_STRIDE_PADDED, TEST_PATTERN_ONES, random);
+    const vrs_preprocess_desc desc = {.format = format,
+                                      .image_width = 70,
+                                      .image_height = height,
+                                      .color = {.range = VRS_RANGE_FULL},
+                                      .view = {0, 0, 70, height},
+                                      .width = 9,
+                                      .height = 1,
+                                      .tensor = VRS_TENSOR_U8_NHWC};
+    snprintf(current, sizeof(current), "%s white, %d rows", vrs_pixel_format_name(format), height);
+    check_all(&image, &desc);
+    vrs_image_release(&image);
+}
+
+static void test_long_sums(void **state)
 {
     (void)state;
+    static const int32_t heights[] = {63, 64, 65, 70, 130, 256, 257, 258, 290, 514, 600};
     test_random random = {0xFEDCBA987654321U};
-    check_size(40, 257, 4, 1, &random);
-    check_size(40, 64, 4, 1, &random);
+    for (size_t i = 0; i < sizeof(heights) / sizeof(heights[0]); i++) {
+        check_white(VRS_FORMAT_YUV420P, heights[i], &random);
+        check_white(VRS_FORMAT_YUV420P10, heights[i], &random);
+        check_white(VRS_FORMAT_P010, heights[i], &random);
+    }
     check_size(40, 1030, 4, 1, &random);
     check_size(4100, 6, 1, 2, &random);
 }
@@ -275,8 +296,8 @@ static void test_dispatch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dispatch),       cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_extreme_ratios), cmocka_unit_test(test_usual),
+        cmocka_unit_test(test_dispatch),     cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_long_sums),    cmocka_unit_test(test_usual),
         cmocka_unit_test(test_without_luma),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

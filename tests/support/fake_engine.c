@@ -36,13 +36,16 @@ static fake_engine *current;
 static void run(fake_engine *engine, fake_request *request)
 {
     request->status = VRS_OK;
+    size_t classes = (size_t)engine->base.io.classes;
     for (int32_t b = 0; b < request->batch; b++) {
         size_t origin = (size_t)b * engine->pixels;
         float seen = request->state_in != NULL ? request->state_in[b] + 1 : 0;
         for (size_t i = 0; i < engine->pixels; i++)
-            request->scores[origin + i] = fake_plan.counts_frames
-                                              ? seen / 255
-                                              : (float)request->input[3 * (origin + i)] / 255;
+            for (size_t c = 0; c < classes; c++)
+                request
+                    ->scores[(size_t)b * engine->base.io.scores_elements + c * engine->pixels + i] =
+                    fake_plan.counts_frames ? seen / 255
+                                            : (float)request->input[3 * (origin + i) + c] / 255;
         if (request->state_out != NULL)
             request->state_out[b] = seen;
     }
@@ -120,11 +123,11 @@ static void describe(fake_engine *engine, const vrs_model_spec *spec)
         .input_bytes = 3 * engine->pixels,
         .scores_width = spec->width,
         .scores_height = spec->height,
-        .classes = 1,
+        .classes = spec->classes,
         .class_stride = (ptrdiff_t)engine->pixels,
         .row_stride = spec->width,
         .column_stride = 1,
-        .scores_elements = engine->pixels,
+        .scores_elements = engine->pixels * (size_t)spec->classes,
         .state_count = spec->state_count,
         .states = {{1}},
     };
@@ -141,7 +144,7 @@ static vrs_status make_requests(fake_engine *engine)
         fake_request *request = &engine->requests[i];
         request->base.engine = &engine->base;
         request->input = vrs_alloc_aligned(views * 3 * engine->pixels);
-        request->scores = vrs_alloc_array(views * engine->pixels, sizeof(float));
+        request->scores = vrs_alloc_array(views * engine->base.io.scores_elements, sizeof(float));
         if (request->input == NULL || request->scores == NULL)
             return VRS_NO_MEMORY;
         if (engine->base.io.state_count == 0)

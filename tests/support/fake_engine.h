@@ -1,5 +1,6 @@
-/* An engine for tests of the pipeline: the score of a pixel is its red channel, runs end in a
- * seeded random order on a thread of its own, and can be held back or made to fail. */
+/* An engine for tests of the pipeline: the scores of a pixel are its red, green and blue channels
+ * for a model of three classes, its red one for a model of one. Runs end in a seeded random order
+ * on a thread of its own, and can be held back or made to fail. */
 #ifndef TESTS_SUPPORT_FAKE_ENGINE_H
 #define TESTS_SUPPORT_FAKE_ENGINE_H
 
@@ -10,8 +11,7 @@ typedef struct fake_engine_plan {
     uint32_t seed;
     int32_t fail_every; /* run number n * fail_every fails; 0: none */
     bool fail_start;    /* in vrs_request_start(), else in the callback */
-    bool
-        counts_frames; /* with a model of one state: the score is the number of frames seen / 255 */
+    bool counts_frames; /* with a model of one state: scores are the number of frames seen / 255 */
 } fake_engine_plan;
 
 extern fake_engine_plan fake_plan;

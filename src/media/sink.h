@@ -84,9 +84,10 @@ vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink) VRS_MUS
 /* Writes one image; takes it always, also on failure, and releases it when the encoder is done with
  * it. Times are in the source's time base and ascend; one that does not is moved behind the one
  * before it, and counted in the note. `name`: of a file of pictures, without folder and extension;
- * else ignored (NULL: a running number). VRS_INVALID: not of the sink's format and size, or one
- * picture too many for a single file. VRS_NO_SPACE, VRS_IO: the sink takes nothing more; finished
- * segments stay and the detail says where. VRS_CLOSED: after finish or abort. */
+ * else ignored (NULL: a running number). VRS_INVALID: not of the sink's format and size (pictures
+ * may have any size), or one picture too many for a single file. VRS_NO_SPACE, VRS_IO: the sink
+ * takes nothing more; finished segments stay and the detail says where. VRS_CLOSED: after finish
+ * or abort. */
 vrs_status vrs_sink_write(vrs_sink *sink, vrs_image *image, int64_t pts, int64_t duration,
                           const char *name) VRS_MUST_USE;
 

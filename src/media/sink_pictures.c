@@ -20,7 +20,9 @@
 typedef struct picture_sink {
     vrs_sink base;
     vrs_workplace place;
+    vrs_encoder_params encoding; /* of the encoder; its size is the last picture's */
     vrs_encoder *encoder;
+    char *options; /* of `encoding` */
     AVPacket *packet;
     char *source_path;
     char last_name[256];
@@ -28,8 +30,6 @@ typedef struct picture_sink {
     bool single;      /* one file, else a folder */
     bool made_folder; /* by us: removed again if nothing is put into it */
     bool closed;
-    vrs_pixel_format format;
-    int32_t width, height;
 } picture_sink;
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -121,13 +121,10 @@ static vrs_status put_in_folder(const picture_sink *pictures, const char *path)
 static vrs_status check_image(const picture_sink *pictures, const vrs_image *image)
 {
     vrs_status status = vrs_image_check(image);
-    bool same = status == VRS_OK && image->format == pictures->format &&
-                image->width == pictures->width && image->height == pictures->height;
-    if (status == VRS_OK && !same) {
-        status = vrs_fail(
-            VRS_INVALID, "%s: takes %s of %dx%d, not %s of %dx%d", pictures->place.output,
-            vrs_pixel_format_name(pictures->format), (int)pictures->width, (int)pictures->height,
-            vrs_pixel_format_name(image->format), (int)image->width, (int)image->height);
+    if (status == VRS_OK && image->format != pictures->encoding.format) {
+        status = vrs_fail(VRS_INVALID, "%s: takes %s, not %s", pictures->place.output,
+                          vrs_pixel_format_name(pictures->encoding.format),
+                          vrs_pixel_format_name(image->format));
     }
     if (status == VRS_OK && pictures->closed) {
         status =
@@ -139,6 +136,20 @@ static vrs_status check_image(const picture_sink *pictures, const vrs_image *ima
                           pictures->place.output);
     }
     return status;
+}
+
+/* Pictures of a folder may each have their own size; an encoder has one. */
+static vrs_status fit_encoder(picture_sink *pictures, const vrs_image *image)
+{
+    vrs_encoder_params *encoding = &pictures->encoding;
+    if (image->width == encoding->width && image->height == encoding->height && pictures->encoder) {
+        return VRS_OK;
+    }
+    vrs_encoder_destroy(pictures->encoder);
+    pictures->encoder = NULL;
+    encoding->width = image->width;
+    encoding->height = image->height;
+    return vrs_encoder_open(encoding, &pictures->encoder);
 }
 
 static vrs_status pictures_write(vrs_sink *sink, vrs_image *image, int64_t pts, int64_t duration,
@@ -154,6 +165,9 @@ static vrs_status pictures_write(vrs_sink *sink, vrs_image *image, int64_t pts, 
     }
     if (status == VRS_OK) {
         status = check_not_source(pictures, path);
+    }
+    if (status == VRS_OK) {
+        status = fit_encoder(pictures, image);
     }
     if (status != VRS_OK) {
         vrs_image_release(image);
@@ -208,6 +222,7 @@ static void pictures_destroy(vrs_sink *sink)
     vrs_encoder_destroy(pictures->encoder);
     av_packet_free(&pictures->packet);
     vrs_free(pictures->source_path);
+    vrs_free(pictures->options);
     vrs_free(pictures);
 }
 
@@ -229,7 +244,13 @@ static bool has_pictures(const char *path)
 static vrs_status open_encoder(picture_sink *pictures, const vrs_sink_params *params)
 {
     const vrs_color *color = &params->stream->color;
-    vrs_encoder_params encoding = {
+    if (params->encoder_options) {
+        pictures->options = vrs_strdup(params->encoder_options);
+        if (!pictures->options) {
+            return VRS_NO_MEMORY;
+        }
+    }
+    pictures->encoding = (vrs_encoder_params){
         .codec = VRS_CODEC_PNG,
         .kind = params->kind,
         .format = params->format,
@@ -240,7 +261,7 @@ static vrs_status open_encoder(picture_sink *pictures, const vrs_sink_params *pa
         .tags = {vrs_av_from_range(color->range), vrs_av_from_matrix(color->matrix),
                  vrs_av_from_transfer(color->transfer), vrs_av_from_primaries(color->primaries),
                  vrs_av_from_site(color->chroma_site)},
-        .options = params->encoder_options,
+        .options = pictures->options,
         .threads = 1,
         .palette = (const uint8_t(*)[3])pictures->palette,
     };
@@ -249,10 +270,7 @@ static vrs_status open_encoder(picture_sink *pictures, const vrs_sink_params *pa
             pictures->palette[i][c] = params->palette ? params->palette[i][c] : (uint8_t)i;
         }
     }
-    pictures->format = params->format;
-    pictures->width = params->width;
-    pictures->height = params->height;
-    vrs_status status = vrs_encoder_open(&encoding, &pictures->encoder);
+    vrs_status status = vrs_encoder_open(&pictures->encoding, &pictures->encoder);
     if (status != VRS_OK) {
         return status;
     }

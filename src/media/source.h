@@ -48,6 +48,7 @@ struct vrs_source {
     const vrs_source_ops *ops;
     vrs_stream_info info;
     int64_t max_frames;           /* 0: all */
+    bool need_yuv;                /* RGB is converted; set when it is opened */
     uint64_t frames;              /* read so far */
     uint64_t damaged;             /* packets and frames that are damaged or missing */
     char damage[VRS_DETAIL_SIZE]; /* the first such complaint; "" if none */

@@ -142,7 +142,7 @@ static vrs_status file_read(vrs_source *source, vrs_frame *frame)
     }
     vrs_convert_side side = file->side;
     if (source->info.still) {
-        side = vrs_source_side(decoded);
+        side = vrs_source_side(decoded, source->need_yuv);
         if (file->reader->io.seekable) {
             vrs_source_name_frame(source, file->path);
         }
@@ -199,7 +199,7 @@ static vrs_status look_at_first(vrs_file_source *file)
         return status;
     }
     file->stored_format = (enum AVPixelFormat)file->ahead->format;
-    file->side = vrs_source_side(file->ahead);
+    file->side = vrs_source_side(file->ahead, file->source.need_yuv);
     if (file->side.format == AV_PIX_FMT_NONE) {
         return vrs_fail(VRS_UNSUPPORTED, "%s: its pixel format (%d) is not known",
                         file->reader->name, file->ahead->format);
@@ -216,6 +216,7 @@ vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_source **so
         return VRS_NO_MEMORY;
     }
     file->source.ops = &file_ops;
+    file->source.need_yuv = params->need_yuv;
     file->camera = strncmp(params->path, "/dev/video", strlen("/dev/video")) == 0;
     file->path = vrs_strdup(params->path);
     vrs_status status = file->path ? VRS_OK : VRS_NO_MEMORY;

@@ -126,7 +126,7 @@ static vrs_status decode_one(vrs_folder_source *folder, AVFrame *frame, vrs_stre
         count_damage(folder, reader->damage);
     }
     if (status == VRS_OK && info) {
-        vrs_convert_side side = vrs_source_side(frame);
+        vrs_convert_side side = vrs_source_side(frame, folder->source.need_yuv);
         vrs_source_fill_info(reader, frame, &side, info);
     }
     vrs_reader_close(reader);
@@ -170,7 +170,7 @@ static vrs_status folder_read(vrs_source *source, vrs_frame *frame)
             return status;
         }
     }
-    vrs_convert_side side = vrs_source_side(decoded);
+    vrs_convert_side side = vrs_source_side(decoded, source->need_yuv);
     vrs_source_name_frame(source, folder->names[folder->next - 1]);
     frame->pts = (int64_t)source->frames;
     frame->duration = 1;
@@ -214,6 +214,7 @@ vrs_status vrs_folder_source_open(const vrs_source_params *params, vrs_source **
         return VRS_NO_MEMORY;
     }
     folder->source.ops = &folder_ops;
+    folder->source.need_yuv = params->need_yuv;
     folder->params = *params;
     folder->params.raw_format = NULL;
     folder->path = vrs_strdup(params->path);

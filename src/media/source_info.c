@@ -17,14 +17,21 @@
 /* Pictures are shown so many a second where somebody wants a video of them. */
 #define STILL_RATE 25
 
-vrs_convert_side vrs_source_side(const AVFrame *frame)
+vrs_convert_side vrs_source_side(const AVFrame *frame, bool need_yuv)
 {
-    return (vrs_convert_side){
+    vrs_convert_side side = {
         .format = vrs_convert_target((enum AVPixelFormat)frame->format),
         .width = frame->width,
         .height = frame->height,
         .color = vrs_convert_color(frame),
     };
+    if (need_yuv && (side.format == AV_PIX_FMT_RGB24 || side.format == AV_PIX_FMT_BGRA)) {
+        side.format = AV_PIX_FMT_YUV420P;
+        side.color.matrix = VRS_MATRIX_BT709;
+        side.color.range = VRS_RANGE_LIMITED;
+        side.color.chroma_site = VRS_CHROMA_LEFT;
+    }
+    return side;
 }
 
 vrs_status vrs_source_check_size(const char *name, const AVFrame *frame)

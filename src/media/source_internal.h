@@ -13,8 +13,8 @@ vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_source **so
 vrs_status vrs_folder_source_open(const vrs_source_params *params,
                                   vrs_source **source) VRS_MUST_USE;
 
-/* How `frame` is delivered when it decides itself. */
-vrs_convert_side vrs_source_side(const AVFrame *frame);
+/* How `frame` is delivered when it decides itself; `need_yuv`: RGB becomes YUV420P, BT.709. */
+vrs_convert_side vrs_source_side(const AVFrame *frame, bool need_yuv);
 
 /* VRS_UNSUPPORTED, naming `name`, when a side is outside 1..VRS_MAX_SIDE. */
 vrs_status vrs_source_check_size(const char *name, const AVFrame *frame) VRS_MUST_USE;

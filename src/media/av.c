@@ -178,6 +178,12 @@ static bool is_rgb(enum AVPixelFormat format)
     return desc && (desc->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0;
 }
 
+static bool is_gray(enum AVPixelFormat format)
+{
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
+    return desc && desc->nb_components < 3 && !is_rgb(format);
+}
+
 vrs_color vrs_av_to_color(enum AVPixelFormat format, enum AVColorSpace matrix,
                           enum AVColorRange range, enum AVColorTransferCharacteristic transfer,
                           enum AVColorPrimaries primaries, enum AVChromaLocation site)
@@ -197,7 +203,7 @@ vrs_color vrs_av_to_color(enum AVPixelFormat format, enum AVColorSpace matrix,
     } else if (color.matrix == VRS_MATRIX_RGB) {
         color.matrix = VRS_MATRIX_UNKNOWN; /* a tag that contradicts the pixels */
     }
-    if (is_full_by_format(format)) {
+    if (is_full_by_format(format) || (is_gray(format) && color.range == VRS_RANGE_UNKNOWN)) {
         color.range = VRS_RANGE_FULL;
     }
     return color;

@@ -49,7 +49,7 @@ enum AVPixelFormat vrs_av_from_format(vrs_pixel_format format);
  * that one; SMPTE 240M is taken as BT.709, FCC as BT.601 and BT.2020 with constant luminance as
  * BT.2020; other ones are VRS_MATRIX_UNKNOWN. Who wants the exact numbers takes them from the
  * stream's parameters. `format` decides what no tag can change: RGB has matrix RGB and full range,
- * yuvj* full range. */
+ * yuvj* full range; gray without a tag is full range, as libswscale takes it. */
 vrs_color vrs_av_to_color(enum AVPixelFormat format, enum AVColorSpace matrix,
                           enum AVColorRange range, enum AVColorTransferCharacteristic transfer,
                           enum AVColorPrimaries primaries, enum AVChromaLocation site);

@@ -110,7 +110,7 @@ static int set_options(struct SwsContext *context, const vrs_convert_side *from,
         {"dst_format", to->format},
         {"src_range", resolve(from).range == VRS_RANGE_FULL},
         {"dst_range", resolve(to).range == VRS_RANGE_FULL},
-        {"sws_flags", SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP},
+        {"sws_flags", SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP | SWS_FULL_CHR_H_INT},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         int error = av_opt_set_int(context, options[i].name, options[i].value, 0);

@@ -164,7 +164,8 @@ static void look_at_frame(vrs_reader *reader, const AVFrame *frame)
     bool of_corrupt = reader->corrupt_packet && frame->pts == reader->corrupt_pts;
     if (marked || of_corrupt) {
         reader->corrupt_packet = reader->corrupt_packet && !of_corrupt;
-        count_told(reader, "decoding", "its data is damaged");
+        count_told(reader, "decoding",
+                   marked ? "its data is damaged" : "the container marks its data as damaged");
     } else {
         look_at_log(reader);
     }
@@ -203,6 +204,16 @@ static void count_missing(vrs_reader *reader, uint64_t count, const char *where)
     complain(reader, count - told, "ends %s: it was cut off", where);
 }
 
+/* Length of a frame; 0: unknown. */
+static double frame_seconds(const vrs_reader *reader)
+{
+    double rate = av_q2d(reader->stream->avg_frame_rate);
+    if (strcmp(reader->container->iformat->name, "avi") == 0) { /* its rate may be of fields */
+        return reader->packets > 0 ? reader->last_end / (double)reader->packets : 0;
+    }
+    return rate > 0 ? 1 / rate : 0;
+}
+
 /* At the end: is it the end that the container speaks of? */
 static void look_at_end(vrs_reader *reader)
 {
@@ -219,8 +230,7 @@ static void look_at_end(vrs_reader *reader)
                        (long long)expected);
         count_missing(reader, (uint64_t)missing, where);
     }
-    /* Not by the stated rate: AVI's may be of fields. */
-    double frame = reader->packets > 0 ? reader->last_end / (double)reader->packets : 0;
+    double frame = frame_seconds(reader);
     double end = stated_end(reader);
     double gap = end - reader->last_end;
     if (frame > 0 && gap > frame * END_SLACK) {

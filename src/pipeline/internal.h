@@ -1,7 +1,7 @@
 /* The parts of a pipeline and who may touch them.
  *
  *   submit ─> incoming ─> batcher thread ─> to_preprocess ─> workers ─> engine requests
- *          ─> to_postprocess ─> workers: scores to mask ─> in order: smoothing
+ *          ─> to_postprocess ─> workers: the run's end, scores to mask ─> in order: smoothing
  *          ─> to_postprocess ─> workers: outputs ─> in order: results
  *
  * A ticket belongs to one thread at a time; queues hand it on. `lock` guards the tickets' lists,
@@ -39,6 +39,7 @@ typedef enum vrs_work_kind {
     VRS_WORK_WAKE = 0,   /* nothing: look again */
     VRS_WORK_TICKET = 1, /* a submitted frame, or one to be rendered */
     VRS_WORK_VIEW = 2,   /* a view in a slot */
+    VRS_WORK_SLOT = 3,   /* a slot whose run has ended */
 } vrs_work_kind;
 
 /* One view of a ticket on its way through a slot. */
@@ -58,6 +59,7 @@ typedef struct vrs_pending {
 
 /* An engine request and the views that are in it. */
 struct vrs_slot {
+    vrs_work_kind kind;
     vrs_pipeline *pipeline;
     vrs_request *request;
     vrs_view_work views[VRS_MAX_BATCH];
@@ -216,6 +218,10 @@ void vrs_postprocess_main(void *pipeline);
 void vrs_ticket_fail(vrs_ticket *ticket, vrs_status status, const char *detail);
 /* Takes a run that failed to start, or that ended, back from the engine. */
 void vrs_slot_done(void *opaque, vrs_request *request, vrs_status status);
+
+/* Person scores of a view (`data`, as the engine's io says) become the ticket's mask at the
+ * network's size, and its class maps where they are wanted. */
+void vrs_read_scores(vrs_ticket *ticket, uint32_t view, const float *data, vrs_scratch *scratch);
 
 /* render.c: class maps from the scores of a view, and outputs from a ticket's masks. */
 void vrs_render_classes(vrs_ticket *ticket, uint32_t view, const vrs_scores *scores,

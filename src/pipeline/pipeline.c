@@ -97,6 +97,7 @@ static vrs_status make_slots(vrs_pipeline *pipeline)
     if (pipeline->slots == NULL)
         return VRS_NO_MEMORY;
     for (int32_t i = 0; i < count; i++) {
+        pipeline->slots[i].kind = VRS_WORK_SLOT;
         pipeline->slots[i].pipeline = pipeline;
         pipeline->slots[i].request = vrs_engine_request(pipeline->engine, i);
         vrs_queue_push(pipeline->free_slots, &pipeline->slots[i]);

@@ -24,9 +24,7 @@ void vrs_slot_done(void *opaque, vrs_request *request, vrs_status status)
     vrs_pipeline *pipeline = slot->pipeline;
     slot->end_ns = vrs_now_ns();
     slot->status = status;
-    int32_t count = slot->count; /* the slot may be in use again as soon as the last is pushed */
-    for (int32_t i = 0; i < count; i++)
-        vrs_queue_push(pipeline->to_postprocess, &slot->views[i]);
+    vrs_queue_push(pipeline->to_postprocess, slot);
 }
 
 static void load_states(vrs_view_work *work)
@@ -85,15 +83,13 @@ void vrs_preprocess_main(void *arg)
     }
 }
 
-/* Scores become a mask at the network's size in the ticket. */
-static void read_scores(vrs_view_work *work, vrs_scratch *scratch)
+void vrs_read_scores(vrs_ticket *ticket, uint32_t view, const float *data, vrs_scratch *scratch)
 {
-    vrs_ticket *ticket = work->ticket;
     vrs_pipeline *pipeline = ticket->pipeline;
     const vrs_engine_io *io = pipeline->io;
     const vrs_model_spec *spec = pipeline->spec;
     vrs_scores scores = {
-        .data = vrs_request_scores(work->slot->request, work->position),
+        .data = data,
         .classes = io->classes,
         .width = io->scores_width,
         .height = io->scores_height,
@@ -103,7 +99,7 @@ static void read_scores(vrs_view_work *work, vrs_scratch *scratch)
         .activation = spec->activation,
         .person_classes = spec->person_classes,
     };
-    int16_t *mask = ticket->mask[work->view];
+    int16_t *mask = ticket->mask[view];
     if (scratch->scores == NULL) {
         pipeline->kernels->person(&scores, mask, spec->width);
     } else {
@@ -112,7 +108,7 @@ static void read_scores(vrs_view_work *work, vrs_scratch *scratch)
                                     spec->height, mask, spec->width, scratch->upsample_scores);
     }
     if (pipeline->want_classes)
-        vrs_render_classes(ticket, work->view, &scores, scratch);
+        vrs_render_classes(ticket, view, &scores, scratch);
 }
 
 static void commit_states(vrs_view_work *work, bool good)
@@ -175,15 +171,12 @@ static void read_view(vrs_view_work *work, vrs_track *track, int32_t worker)
     vrs_ticket *ticket = work->ticket;
     bool good = slot->status == VRS_OK;
     if (good)
-        read_scores(work, &ticket->stream->scratch[worker]);
+        vrs_read_scores(ticket, work->view, vrs_request_scores(slot->request, work->position),
+                        &ticket->stream->scratch[worker]);
     else
         vrs_ticket_fail(ticket, slot->status, vrs_request_error(slot->request));
     commit_states(work, good);
     if (atomic_fetch_sub(&slot->to_read, 1) == 1) {
-        if (atomic_exchange(&slot->running, false)) {
-            vrs_status status = vrs_request_wait(slot->request); /* has ended; returns at once */
-            (void)status;                                        /* the callback brought it */
-        }
         vrs_track_record(track, VRS_STAGE_INFER, ticket->frame.id, slot->begin_ns, slot->end_ns);
         vrs_queue_push(pipeline->free_slots, slot);
     }
@@ -192,6 +185,20 @@ static void read_view(vrs_view_work *work, vrs_track *track, int32_t worker)
         vrs_batcher_wake(pipeline);
     if (atomic_fetch_sub(&ticket->views_to_read, 1) == 1)
         masks_done(ticket);
+}
+
+/* A run has ended: the engine's last word on it comes before any of its views is read. The first
+ * view is read here, the others by whoever is free. */
+static void read_slot(vrs_slot *slot, vrs_track *track, int32_t worker)
+{
+    if (atomic_exchange(&slot->running, false)) {
+        vrs_status status = vrs_request_wait(slot->request); /* returns at once */
+        if (slot->status == VRS_OK)
+            slot->status = status;
+    }
+    for (int32_t i = 1; i < slot->count; i++)
+        vrs_queue_push(slot->pipeline->to_postprocess, &slot->views[i]);
+    read_view(&slot->views[0], track, worker);
 }
 
 static void finish_ticket(vrs_ticket *ticket)
@@ -227,10 +234,14 @@ void vrs_postprocess_main(void *arg)
         if (atomic_load(&pipeline->stopping))
             continue;
         int64_t begin_ns = vrs_now_ns();
-        if (*(vrs_work_kind *)item == VRS_WORK_VIEW) {
-            vrs_view_work *work = item;
+        vrs_work_kind kind = *(vrs_work_kind *)item;
+        if (kind != VRS_WORK_TICKET) {
+            vrs_view_work *work = kind == VRS_WORK_SLOT ? ((vrs_slot *)item)->views : item;
             int64_t frame = work->ticket->frame.id;
-            read_view(work, track, worker);
+            if (kind == VRS_WORK_SLOT)
+                read_slot(item, track, worker);
+            else
+                read_view(work, track, worker);
             vrs_track_record(track, VRS_SPAN_SCORES, frame, begin_ns, vrs_now_ns());
             continue;
         }

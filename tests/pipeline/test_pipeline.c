@@ -239,9 +239,10 @@ static void test_unread_results_are_reported(void **state)
 static void test_failures_are_results(void **state)
 {
     (void)state;
-    for (int start = 0; start < 2; start++) {
+    for (int place = 0; place < 3; place++) {
         fake_plan.fail_every = 3;
-        fake_plan.fail_start = start == 1;
+        fake_plan.fail_start = place == 1;
+        fake_plan.fail_wait = place == 2;
         rig r = make_rig("requests=1 max_batch_size=1 smooth=on smooth_weight=1");
         assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
         for (int64_t id = 0; id < 12; id++) {
@@ -258,6 +259,7 @@ static void test_failures_are_results(void **state)
         }
         assert_int_equal(vrs_pipeline_get_stats(r.pipeline).failed, 4);
         fake_plan.fail_every = 0;
+        fake_plan.fail_wait = false;
         drop_rig(&r);
     }
 }

@@ -10,7 +10,8 @@
 typedef struct fake_engine_plan {
     uint32_t seed;
     int32_t fail_every; /* run number n * fail_every fails; 0: none */
-    bool fail_start;    /* in vrs_request_start(), else in the callback */
+    bool fail_start;    /* in vrs_request_start() */
+    bool fail_wait;     /* in vrs_request_wait() alone; neither: in the callback */
     bool counts_frames; /* with a model of one state: scores are the number of frames seen / 255 */
 } fake_engine_plan;
 

@@ -1,4 +1,5 @@
 /* The name that a wrong one was probably meant to be. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -21,20 +22,29 @@ static size_t min3(size_t a, size_t b, size_t c)
     return least < c ? least : c;
 }
 
-/* Levenshtein's distance, row by row. Both names are at most MAX_NAME long. */
+/* How many letters were left out, added, changed, or swapped with the next one (the distance of
+ * Damerau and Levenshtein, without changes between two swapped letters), row by row. Both names are
+ * at most MAX_NAME long. */
 static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
-    size_t row[MAX_NAME + 1];
+    size_t rows[3][MAX_NAME + 1];
+    size_t *before = rows[0], *last = rows[1], *row = rows[2];
     for (size_t j = 0; j <= b_length; j++) {
         row[j] = j;
     }
     for (size_t i = 1; i <= a_length; i++) {
-        size_t diagonal = row[0];
+        size_t *oldest = before;
+        before = last;
+        last = row;
+        row = oldest;
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
-            size_t change = diagonal + (fold(a[i - 1]) != fold(b[j - 1]));
-            diagonal = row[j];
-            row[j] = min3(change, row[j] + 1, row[j - 1] + 1);
+            char from = fold(a[i - 1]), to = fold(b[j - 1]);
+            row[j] = min3(last[j - 1] + (from != to), last[j] + 1, row[j - 1] + 1);
+            bool swapped = i > 1 && j > 1 && from == fold(b[j - 2]) && to == fold(a[i - 2]);
+            if (swapped && before[j - 2] + 1 < row[j]) {
+                row[j] = before[j - 2] + 1;
+            }
         }
     }
     return row[b_length];

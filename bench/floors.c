@@ -205,5 +205,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: vrseg-floors VIDEO [--model NAME]\n");
         return 2;
     }
+    /* A program of the build, not an installed one: the descriptors are the source tree's. */
+    (void)setenv("VRSEG_DESCRIPTORS_DIR", FLOORS_DESCRIPTORS, 0);
     return run(argv[1], with_model ? argv[3] : NULL);
 }

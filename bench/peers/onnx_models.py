@@ -40,13 +40,13 @@ MODELS = (
               (128.0, 128.0, 128.0), (128.0, 128.0, 128.0), "arg-max", (15,)),
     OnnxModel("pphumanseg-lite", "pphumanseg_lite_portrait_398x224_softmax.onnx", (224, 398),
               *_SIGNED, "probability", (1,)),
-    OnnxModel("sinet", "sinet_softmax_simple_320.onnx", (320, 320), (102.89, 111.25, 126.91),
+    OnnxModel("sinet-portrait", "sinet_softmax_simple_320.onnx", (320, 320), (102.89, 111.25, 126.91),
               (62.93 * 255, 62.82 * 255, 66.36 * 255), "probability", (1,), bgr=True),
-    OnnxModel("bodypix-mnv1", "bodypix_mnv1_050_stride16.onnx", (513, 513), *_SIGNED, "heatmap",
+    OnnxModel("bodypix", "bodypix_mnv1_050_stride16.onnx", (513, 513), *_SIGNED, "heatmap",
               nhwc=True),
-    OnnxModel("deeplabv3plus-r50", "deeplabv3plus_r50_person_512.onnx", (512, 512), *_IMAGENET,
+    OnnxModel("deeplabv3plus-r50-person", "deeplabv3plus_r50_person_512.onnx", (512, 512), *_IMAGENET,
               "softmax", (1,), "area"),
-    OnnxModel("rvm-mnv3", "rvm_mobilenetv3_dequant_ratio1_dyn.onnx", (256, 256), *_UNIT,
+    OnnxModel("rvm-mobilenetv3", "rvm_mobilenetv3_dequant_ratio1_dyn.onnx", (256, 256), *_UNIT,
               "recurrent"),
 )
 

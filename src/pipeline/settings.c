@@ -46,8 +46,8 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
     const char *layout = vrs_config_get(config, "layout");
     s.layout = strcmp(layout, "sbs") == 0 ? 1 : strcmp(layout, "tb") == 0 ? 2 : 0;
     s.refine = vrs_config_bool(config, "refine");
-    s.refine_radius = (int32_t)vrs_config_int(config, "refine_radius", 2);
-    s.refine_epsilon = (float)vrs_config_float(config, "refine_epsilon", 0.002);
+    s.refine_radius = (int32_t)vrs_config_int(config, "refine_radius", 1);
+    s.refine_epsilon = (float)vrs_config_float(config, "refine_epsilon", 0.0005);
     s.smooth = vrs_config_bool(config, "smooth");
     s.smooth_weight = q15(vrs_config_float(config, "smooth_weight", 0.6));
     s.threshold = q15(vrs_config_float(config, "threshold", 0));

@@ -97,8 +97,10 @@ static vrs_status make(rig *r, const char *video, const char *model)
     if (status != VRS_OK)
         return status;
     r->request = vrs_engine_request(r->pipeline->engine, 0);
-    for (int32_t i = 0; i < FRAMES; i++)
+    for (int32_t i = 0; i < FRAMES; i++) {
         r->stream->tickets[i].frame = r->frames[i % r->frame_count];
+        r->stream->tickets[i].frame.image.release = NULL; /* the images stay the rig's */
+    }
     return VRS_OK;
 }
 

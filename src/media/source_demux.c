@@ -117,6 +117,11 @@ static vrs_status new_container(vrs_reader *reader)
     return VRS_OK;
 }
 
+static const char *format_name(const AVInputFormat *format)
+{
+    return format->long_name ? format->long_name : format->name;
+}
+
 static vrs_status open_error(const vrs_reader *reader, const AVInputFormat *format, int error)
 {
     if (vrs_source_stopped(&reader->io)) {
@@ -129,7 +134,7 @@ static vrs_status open_error(const vrs_reader *reader, const AVInputFormat *form
         }
         return vrs_fail(VRS_CORRUPT,
                         "%s: begins like %s, but its header is damaged or the file was cut off",
-                        reader->name, format->long_name ? format->long_name : format->name);
+                        reader->name, format_name(format));
     }
     return vrs_av_fail(error, "%s: cannot be opened as %s", reader->name, format->name);
 }
@@ -190,6 +195,10 @@ static vrs_status no_video(const vrs_reader *reader)
     vrs_av_list_streams(reader->container, list, sizeof list);
     if (reader->low_score) {
         return not_media(reader);
+    }
+    if (reader->container->nb_streams == 0) {
+        return vrs_fail(VRS_CORRUPT, "%s: a header of %s without a stream; it was cut off",
+                        reader->name, format_name(reader->container->iformat));
     }
     return vrs_fail(VRS_UNSUPPORTED, "%s: no video stream; it has: %s", reader->name, list);
 }

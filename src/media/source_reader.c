@@ -22,6 +22,12 @@
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+static int32_t automatic_threads(void)
+{
+    int32_t count = vrs_cpu_count();
+    return count < MAX_DECODER_THREADS ? count : MAX_DECODER_THREADS;
+}
+
 static vrs_status open_decoder(vrs_reader *reader, int32_t threads)
 {
     const AVCodecParameters *params = reader->stream->codecpar;
@@ -39,9 +45,7 @@ static vrs_status open_decoder(vrs_reader *reader, int32_t threads)
     int error =
         vrs_inject("libav") ? avcodec_parameters_to_context(decoder, params) : AVERROR(ENOMEM);
     if (error >= 0) {
-        int32_t automatic =
-            vrs_cpu_count() < MAX_DECODER_THREADS ? vrs_cpu_count() : MAX_DECODER_THREADS;
-        decoder->thread_count = reader->still ? 1 : threads > 0 ? threads : automatic;
+        decoder->thread_count = reader->still ? 1 : threads > 0 ? threads : automatic_threads();
         decoder->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
         decoder->opaque = &reader->watch;
         decoder->pkt_timebase = reader->stream->time_base;

@@ -22,8 +22,8 @@ typedef struct waiter {
 
 /* Order of locking: a waiter takes `waiters_lock` while it holds its own mutex; whoever moves the
  * clock never holds both. */
-static pthread_mutex_t waiters_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t waiters_changed = PTHREAD_COND_INITIALIZER;
+static vrs_mutex waiters_lock = {PTHREAD_MUTEX_INITIALIZER};
+static vrs_cond waiters_changed;
 static waiter *waiters;
 static uint32_t waiter_count;
 
@@ -57,19 +57,19 @@ bool vrs_clock_is_virtual(void)
 
 static void add_waiter(waiter *self)
 {
-    pthread_mutex_lock(&waiters_lock);
+    vrs_mutex_lock(&waiters_lock);
     self->next = waiters;
     waiters = self;
     waiter_count++;
-    pthread_cond_broadcast(&waiters_changed);
-    pthread_mutex_unlock(&waiters_lock);
+    vrs_cond_broadcast(&waiters_changed);
+    vrs_mutex_unlock(&waiters_lock);
 }
 
 static void remove_waiter(waiter *self)
 {
-    pthread_mutex_lock(&waiters_lock);
+    vrs_mutex_lock(&waiters_lock);
     while (self->pinned > 0) {
-        pthread_cond_wait(&waiters_changed, &waiters_lock);
+        (void)vrs_cond_wait_until(&waiters_changed, &waiters_lock, INT64_MAX);
     }
     waiter **link = &waiters;
     while (*link != self) {
@@ -77,7 +77,7 @@ static void remove_waiter(waiter *self)
     }
     *link = self->next;
     waiter_count--;
-    pthread_mutex_unlock(&waiters_lock);
+    vrs_mutex_unlock(&waiters_lock);
 }
 
 /* The waiter is in the list before the clock is read: whoever moves it on later finds the waiter
@@ -87,9 +87,7 @@ bool vrs_clock_virtual_wait(vrs_cond *cond, vrs_mutex *mutex, int64_t deadline_n
     waiter self = {.cond = cond, .mutex = mutex, .deadline_ns = deadline_ns};
     add_waiter(&self);
     if (vrs_clock_is_virtual() && vrs_now_ns() < deadline_ns) {
-        int error = pthread_cond_wait(&cond->handle, &mutex->handle);
-        assert(error == 0);
-        (void)error;
+        (void)vrs_cond_wait_until(cond, mutex, INT64_MAX);
     }
     vrs_mutex_unlock(mutex);
     remove_waiter(&self);
@@ -111,19 +109,19 @@ static waiter *find_due(bool all)
 
 static void wake_waiters(bool all)
 {
-    pthread_mutex_lock(&waiters_lock);
+    vrs_mutex_lock(&waiters_lock);
     for (waiter *due = find_due(all); due != NULL; due = find_due(all)) {
         due->woken = true;
         due->pinned++;
-        pthread_mutex_unlock(&waiters_lock);
+        vrs_mutex_unlock(&waiters_lock);
         vrs_mutex_lock(due->mutex);
         vrs_cond_broadcast(due->cond);
         vrs_mutex_unlock(due->mutex);
-        pthread_mutex_lock(&waiters_lock);
+        vrs_mutex_lock(&waiters_lock);
         due->pinned--;
-        pthread_cond_broadcast(&waiters_changed);
+        vrs_cond_broadcast(&waiters_changed);
     }
-    pthread_mutex_unlock(&waiters_lock);
+    vrs_mutex_unlock(&waiters_lock);
 }
 
 void vrs_clock_use_virtual(int64_t start_ns)
@@ -148,9 +146,9 @@ void vrs_clock_use_real(void)
 
 void vrs_clock_await_waiters(uint32_t count)
 {
-    pthread_mutex_lock(&waiters_lock);
+    vrs_mutex_lock(&waiters_lock);
     while (waiter_count < count) {
-        pthread_cond_wait(&waiters_changed, &waiters_lock);
+        (void)vrs_cond_wait_until(&waiters_changed, &waiters_lock, INT64_MAX);
     }
-    pthread_mutex_unlock(&waiters_lock);
+    vrs_mutex_unlock(&waiters_lock);
 }

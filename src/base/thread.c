@@ -1,13 +1,18 @@
-/* pthread_setname_np() */
+/* pthread_setname_np(), syscall() */
 #define _GNU_SOURCE
 
 #include "base/thread.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -127,67 +132,72 @@ void vrs_mutex_unlock(vrs_mutex *mutex)
     (void)error;
 }
 
-static int init_monotonic_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attributes;
-    int error = pthread_condattr_init(&attributes);
-    if (error != 0) {
-        return error;
-    }
-    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (error == 0) {
-        error = pthread_cond_init(cond, &attributes);
-    }
-    pthread_condattr_destroy(&attributes);
-    return error;
-}
-
 vrs_status vrs_cond_init(vrs_cond *cond)
 {
-    int error = vrs_inject("condition") ? init_monotonic_cond(&cond->handle) : EAGAIN;
-    if (error != 0) {
-        return resource_failure(error, "condition");
+    if (!vrs_inject("condition")) {
+        return resource_failure(EAGAIN, "condition");
     }
+    atomic_init(&cond->signals, 0);
+    atomic_init(&cond->waiters, 0);
     vrs_resource_born();
     return VRS_OK;
 }
 
 void vrs_cond_destroy(vrs_cond *cond)
 {
-    int error = pthread_cond_destroy(&cond->handle);
-    assert(error == 0);
-    (void)error;
+    assert(atomic_load(&cond->waiters) == 0);
+    (void)cond;
     vrs_resource_died();
+}
+
+/* A waiter counts itself and reads `signals` before it lets go of the mutex, so a signal for what
+ * happened since finds the count and changes the word on which the waiter is about to sleep. */
+static void wake(vrs_cond *cond, int count)
+{
+    atomic_fetch_add(&cond->signals, 1);
+    if (atomic_load(&cond->waiters) > 0) {
+        syscall(SYS_futex, &cond->signals, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+    }
 }
 
 void vrs_cond_signal(vrs_cond *cond)
 {
-    pthread_cond_signal(&cond->handle);
+    wake(cond, 1);
 }
 
 void vrs_cond_broadcast(vrs_cond *cond)
 {
-    pthread_cond_broadcast(&cond->handle);
+    wake(cond, INT_MAX);
+}
+
+/* Sleeps while `word` is `value`; false when the time (of CLOCK_MONOTONIC) has come. */
+static bool sleep_on(_Atomic uint32_t *word, uint32_t value, const struct timespec *until)
+{
+    long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, until, NULL,
+                          FUTEX_BITSET_MATCH_ANY);
+    assert(result == 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT);
+    return result == 0 || errno != ETIMEDOUT;
 }
 
 static bool wait_real(vrs_cond *cond, vrs_mutex *mutex, int64_t deadline_ns)
 {
-    struct timespec time = {
+    struct timespec until = {
         .tv_sec = (time_t)(deadline_ns / VRS_NS_PER_S),
         .tv_nsec = (long)(deadline_ns % VRS_NS_PER_S),
     };
-    int error = pthread_cond_timedwait(&cond->handle, &mutex->handle, &time);
-    assert(error == 0 || error == ETIMEDOUT);
-    return error == 0;
+    atomic_fetch_add(&cond->waiters, 1);
+    uint32_t signals = atomic_load(&cond->signals);
+    vrs_mutex_unlock(mutex);
+    bool in_time = sleep_on(&cond->signals, signals, deadline_ns == INT64_MAX ? NULL : &until);
+    vrs_mutex_lock(mutex);
+    atomic_fetch_sub(&cond->waiters, 1);
+    return in_time;
 }
 
 bool vrs_cond_wait_until(vrs_cond *cond, vrs_mutex *mutex, int64_t deadline_ns)
 {
     if (deadline_ns == INT64_MAX) {
-        int error = pthread_cond_wait(&cond->handle, &mutex->handle);
-        assert(error == 0);
-        (void)error;
-        return true;
+        return wait_real(cond, mutex, deadline_ns);
     }
     if (vrs_now_ns() >= deadline_ns) {
         return false;

@@ -32,11 +32,14 @@ typedef struct vrs_mutex {
     pthread_mutex_t handle;
 } vrs_mutex;
 
+/* Not pthread's: that of glibc before 2.41 can lose a signal when several threads wait (its bug
+ * 25847), and here a queue may have any number of consumers. */
 typedef struct vrs_cond {
-    pthread_cond_t handle;
+    _Atomic uint32_t signals; /* so far; what a waiter sleeps on (futex) */
+    _Atomic uint32_t waiters;
 } vrs_cond;
 
-/* VRS_SYSTEM or VRS_NO_MEMORY. Destroy only what was initialised. */
+/* VRS_SYSTEM or VRS_NO_MEMORY. Destroy only what was initialised and nobody waits on. */
 VRS_API vrs_status vrs_mutex_init(vrs_mutex *mutex) VRS_MUST_USE;
 VRS_API void vrs_mutex_destroy(vrs_mutex *mutex);
 VRS_API void vrs_mutex_lock(vrs_mutex *mutex);

@@ -14,7 +14,8 @@ def compile_alone(command: list[str], header: Path, include: Path) -> bool:
     """Compiles a file that includes nothing but the header, twice (its guard)."""
     text = f'#include "vrseg/{header.name}"\n' * 2
     result = subprocess.run(
-        [*command, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", f"-I{include}", "-"],
+        [*command, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", f"-I{include}",
+         "-"],
         input=text, text=True, capture_output=True, check=False)
     if result.returncode != 0:
         print(f"{header.name}: {' '.join(command)} refuses it alone:\n{result.stderr}")

@@ -50,18 +50,20 @@ static vrs_model *load_shared(const record *r)
     return model;
 }
 
-/* Probability that place (x, y) is a person, as the kernels compute it. */
+/* Probability that place (x, y) is a person; where only the largest class counts, before that. */
 static double person_at(const vrs_model_spec *spec, const vrs_engine_io *io, const float *scores,
                         int x, int y)
 {
     double sum = 0, total = 0, largest = -INFINITY;
     const float *place = scores + y * io->row_stride + x * io->column_stride;
+    bool over_classes =
+        spec->activation != VRS_ACTIVATION_NONE && spec->activation != VRS_ACTIVATION_SIGMOID;
     for (int c = 0; c < io->classes; c++) {
         largest = fmax(largest, (double)place[c * io->class_stride]);
     }
     for (int c = 0; c < io->classes; c++) {
         double value = (double)place[c * io->class_stride];
-        if (spec->activation == VRS_ACTIVATION_SOFTMAX) {
+        if (over_classes) {
             value = exp(value - largest);
         } else if (spec->activation == VRS_ACTIVATION_SIGMOID) {
             value = 1 / (1 + exp(-value));
@@ -69,7 +71,7 @@ static double person_at(const vrs_model_spec *spec, const vrs_engine_io *io, con
         total += value;
         sum += spec->person_classes >> c & 1 ? value : 0;
     }
-    return spec->activation == VRS_ACTIVATION_SOFTMAX ? sum / total : sum;
+    return over_classes ? sum / total : sum;
 }
 
 /* Codes, or the floats that preprocessing would make of them. */

@@ -100,8 +100,8 @@ typedef struct seen {
 static bool note(void *opaque, const vrs_model_info *info)
 {
     seen *s = opaque;
-    strncat(s->names, info->name, 64);
-    strcat(s->names, " ");
+    size_t used = strlen(s->names);
+    snprintf(s->names + used, sizeof(s->names) - used, "%s ", info->name);
     return ++s->count != s->stop_after;
 }
 

@@ -32,6 +32,7 @@ struct ov_request {
     void *memory;
     vrs_ov_callback callback; /* of every slot; OpenVINO keeps its address */
     atomic_int pending;       /* inferences of the run that have not ended */
+    atomic_bool ended;        /* the last of them has called `done` */
     vrs_request_done_fn done;
     void *opaque;
 };
@@ -52,13 +53,26 @@ static ov_request *own(const vrs_request *request)
     return (ov_request *)request;
 }
 
-/* In a thread of OpenVINO, at the end of each inference, successful or not. */
+/* In a thread of OpenVINO, at the end of each inference, successful or not. Its last access is the
+ * atomic one that join_callbacks() reads. */
 static void on_ended(void *opaque)
 {
     ov_request *request = opaque;
-    if (atomic_fetch_sub(&request->pending, 1) == 1 && request->done) {
+    if (atomic_fetch_sub(&request->pending, 1) != 1) {
+        return;
+    }
+    if (request->done) {
         request->done(request->opaque, &request->base, VRS_OK);
     }
+    atomic_store(&request->ended, true);
+}
+
+/* After OpenVINO's own waiting, which ends when the callbacks have returned: orders what they did
+ * before what follows in terms of C and of the thread sanitizer, which cannot see into OpenVINO. */
+static void join_callbacks(ov_request *request)
+{
+    (void)atomic_load(&request->pending);
+    (void)atomic_load(&request->ended);
 }
 
 /* --- making requests --- */
@@ -270,6 +284,7 @@ static vrs_ov_code wait_slots(ov_request *request)
             first = code;
         }
     }
+    join_callbacks(request);
     return first;
 }
 

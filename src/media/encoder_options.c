@@ -152,6 +152,8 @@ static vrs_status set_ffv1(AVCodecContext *context)
 {
     context->level = 3;
     context->gop_size = 1;
+    if (context->width < 4)
+        context->slices = 1; /* libav's own choice finds no division of a single column */
     return set_option(context, "slicecrc", "1");
 }
 

@@ -41,8 +41,10 @@ def ffmpeg(*args: object) -> None:
 
 
 def pattern(frames: int, size: str = "64x48", rate: int = 25) -> list[str]:
-    """Input of ffmpeg: so many frames of a moving test pattern."""
-    return ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={frames / rate}"]
+    """Input of ffmpeg: so many frames of a moving test pattern, of any size from 1x1 on."""
+    width, height = size.split("x")
+    return ["-f", "lavfi", "-i", f"testsrc=size=160x120:rate={rate}:duration={frames / rate},"
+            f"scale={width}:{height}:flags=area"]
 
 
 def clip(path: Path, frames: int, *args: object, size: str = "64x48") -> Path:

@@ -1,0 +1,116 @@
+"""The examples do what the documents say, and a run's figures are what they should be."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import support
+from support import clip, frames, run, summary
+
+EXAMPLES = Path(os.environ.get("VRSEG_EXAMPLES", ""))
+STAGES = ("decode", "preprocess", "infer", "postprocess", "encode")
+
+
+class Examples(support.CliTest):
+    def example(self, name: str, *args: object, data: bytes = b"") -> subprocess.CompletedProcess:
+        return subprocess.run([EXAMPLES / f"example-{name}", *map(str, args)], input=data,
+                              capture_output=True, check=False, timeout=support.PATIENCE)
+
+    def test_masks(self) -> None:
+        done = self.example("masks", 64, 48, data=bytes(range(256)) * (64 * 48 * 3 // 256) * 7)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(len(done.stdout), 64 * 48 * 7)
+
+    def test_masks_find_the_person(self) -> None:
+        header, width, rest = (support.SOURCE / "tests/data/person.ppm").read_bytes().split(None, 2)
+        height, _, pixels = rest.split(None, 2)
+        self.assertEqual(header, b"P6")
+        side = int(width)
+        done = self.example("masks", side, int(height), "selfie", data=pixels[-side * side * 3:])
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        middle, corner = done.stdout[side * side // 2 + side // 2], done.stdout[side - 1]
+        self.assertGreater(middle, 200)
+        self.assertLess(corner, 50)
+
+    def test_masks_refuse(self) -> None:
+        for args, complaint in (((), b"masks: "), ((64, 48, "none"), b'no model "none"')):
+            done = self.example("masks", *args)
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertIn(complaint, done.stderr)
+
+    def test_job(self) -> None:
+        source = clip(self.folder / "a.mp4", 9)
+        mask, green = self.out / "mask.mp4", self.out / "green.mp4"
+        done = self.example("job", source, mask, green)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((frames(mask), frames(green)), (9, 9))
+        done = self.example("job", self.folder / "none.mp4", mask, green)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, rb"^job: .*none\.mp4")
+
+
+class Figures(support.CliTest):
+    def test_json(self) -> None:
+        source = clip(self.folder / "a.mp4", 30)
+        figures = self.folder / "run.json"
+        done = run("run", source, "-o", self.out / "o.mp4", "-o", f"green:{self.out}/g.mp4",
+                   "-o", f"preview:{self.out}/p.png", "--json", figures)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_left("g.mp4", "o.mp4", "p.png")
+        self.assertRegex(done.stdout, r"^30 frames in [\d.]+ s: [\d.]+ fps; first mask after ")
+        self.assertRegex(done.stdout, r"\nbottleneck: \S")
+        found = summary(figures)
+        self.assertEqual(set(found), {
+            "version", "input", "frames", "damaged", "failed", "seconds", "fps",
+            "first_mask_seconds", "start_seconds", "start_cpu_seconds", "cpu_seconds", "cpu_share",
+            "peak_rss_bytes", "stages", "bottleneck", "note"})
+        self.assertEqual((found["frames"], found["damaged"], found["failed"]), (30, 0, 0))
+        self.assertEqual((found["input"], found["note"]), (str(source), ""))
+        self.assertEqual(f"vrseg {found['version']}\n", run("--version").stdout)
+        self.assertAlmostEqual(found["fps"], 30 / found["seconds"], delta=0.01 * found["fps"])
+        self.assertGreater(found["first_mask_seconds"], 0)
+        self.assertGreater(found["peak_rss_bytes"], 1 << 20)
+        self.assertTrue(0 < found["cpu_share"] <= 1.01)
+        self.assertEqual(tuple(found["stages"]), STAGES)
+        for name, stage in found["stages"].items():
+            with self.subTest(name):
+                self.assertEqual(set(stage), {"frames", "busy_seconds", "cpu_seconds", "threads"})
+                self.assertEqual(stage["frames"], 60 if name == "encode" else 30)
+                self.assertGreater(stage["busy_seconds"], 0)
+                self.assertGreaterEqual(stage["threads"], 1)
+        self.assertNotEqual(found["bottleneck"], "")
+
+    def test_json_to_standard_output(self) -> None:
+        source = clip(self.folder / "a.mp4", 3)
+        done = run("run", source, "-o", "null", "--json", "-", "--progress", "none")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(done.stdout.startswith("{"))
+        self.assertRegex(done.stderr, "^3 frames in ")
+
+    def test_json_that_cannot_be_written(self) -> None:
+        source = clip(self.folder / "a.mp4", 3)
+        done = run("run", source, "-o", "null", "--json", self.folder / "none" / "run.json")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"^vrseg: .*run\.json")
+
+    def test_commands_of_the_readme(self) -> None:
+        """Its `vrseg run` lines, as they stand there."""
+        text = (support.SOURCE / "README.md").read_text(encoding="utf-8")
+        lines = [line.strip() for line in text.splitlines()
+                 if line.startswith("    build/vrseg run in.mp4")]
+        self.assertGreaterEqual(len(lines), 3)
+        source = self.folder / "in.mp4"
+        support.ffmpeg(*support.pattern(8), "-f", "lavfi", "-i", "sine=duration=0.3", "-c:v",
+                       "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", source)
+        for line in lines:
+            with self.subTest(line):
+                done = run(*line.split()[1:], cwd=self.folder)
+                self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(frames(self.folder / "mask.mp4"), 8)
+        self.assertEqual([s["codec_type"] for s in support.probe(self.folder / "out.mp4")],
+                         ["video", "audio"])
+        self.assertEqual(len(list((self.folder / "masks").glob("*.png"))), 8)
+
+
+if __name__ == "__main__":
+    support.main(needs_engine=True)

@@ -177,8 +177,8 @@ static void test_order(void **state)
         "requests=4 preprocess_threads=1 postprocess_threads=1 tickets=12",
         "requests=4 preprocess_threads=5 postprocess_threads=7 tickets=12 max_batch_size=2",
         "requests=1 preprocess_threads=16 postprocess_threads=16 max_batch_size=16 tickets=40",
-        "requests=8 postprocess_threads=3 layout=sbs max_batch_size=5 tickets=9 smooth=on "
-        "smooth_weight=1"};
+        ("requests=8 postprocess_threads=3 layout=sbs max_batch_size=5 tickets=9 smooth=on "
+         "smooth_weight=1")};
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         rig r = make_rig(settings[i]);
         assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);

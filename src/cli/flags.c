@@ -63,7 +63,8 @@ static bool fill(const vrs_config *config, struct argp_option *options)
         const vrs_option_info *o = vrs_config_option(config, i);
         if (strcmp(section, o->section) != 0) {
             section = o->section;
-            *options++ = (struct argp_option){.doc = section, .group = ++group};
+            group++;
+            *options++ = (struct argp_option){.doc = section, .group = group};
         }
         options->name = flag_name(o->name);
         options->doc = flag_help(o);
@@ -90,6 +91,8 @@ const struct argp *vrs_flags_argp(void)
     if (options != NULL && fill(config, options)) {
         argp.options = options;
         argp.parser = parse_flag;
+    } else {
+        free(options); /* memory is out, and the program ends */
     }
     vrs_config_destroy(config);
     return argp.options != NULL ? &argp : NULL;

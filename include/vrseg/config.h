@@ -18,7 +18,7 @@ typedef struct vrs_config vrs_config;
 typedef enum vrs_option_type {
     VRS_OPTION_INT = 0,
     VRS_OPTION_FLOAT = 1,
-    VRS_OPTION_BOOL = 2,   /* on|off, also true|false, yes|no, 1|0 */
+    VRS_OPTION_BOOL = 2, /* on|off, also true|false, yes|no, 1|0 */
     VRS_OPTION_STRING = 3,
     VRS_OPTION_CHOICE = 4, /* one of `choices`, separated by '|' */
 } vrs_option_type;

@@ -21,12 +21,12 @@ typedef struct vrs_model_info {
     const char *name;
     const char *title;
     const char *licence;
-    const char *source;      /* where the weights come from, or "bring your own" */
-    bool fetchable;          /* `vrseg models fetch NAME` can bring it */
-    bool test_only;          /* licence forbids shipping: used by tests alone */
-    bool recurrent;          /* carries state from frame to frame */
+    const char *source; /* where the weights come from, or "bring your own" */
+    bool fetchable;     /* `vrseg models fetch NAME` can bring it */
+    bool test_only;     /* licence forbids shipping: used by tests alone */
+    bool recurrent;     /* carries state from frame to frame */
     int32_t input_width, input_height;
-    int32_t class_count;     /* 1 for a plain person probability */
+    int32_t class_count; /* 1 for a plain person probability */
     const char *descriptor_path;
     const char *weights_path; /* where the ONNX file is or belongs */
     bool installed;           /* weights_path can be read */

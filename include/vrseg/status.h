@@ -17,27 +17,27 @@ extern "C" {
 #endif
 
 /* X(number, name, sentence). Numbers are never changed or reused; new codes go at the end. */
-#define VRS_STATUS_MAP(X)                                                                          \
-    X(0, OK, "done")                                                                               \
-    X(1, INVALID, "an argument or a setting is not valid")                                         \
-    X(2, NO_MEMORY, "memory could not be allocated")                                               \
-    X(3, TIMEOUT, "the time-out passed before there was something to return")                      \
-    X(4, CLOSED, "the object was finished and takes nothing more")                                 \
-    X(5, END, "there is nothing more to come")                                                     \
-    X(6, FULL, "every ticket is in use and nobody fetches results")                                \
-    X(7, NOT_FOUND, "a file, a model or a name does not exist")                                    \
-    X(8, IO, "reading or writing failed")                                                          \
-    X(9, NO_SPACE, "the disk is full")                                                             \
-    X(10, PERMISSION, "access was refused")                                                        \
-    X(11, FORMAT, "the data is in no format that can be read")                                     \
-    X(12, CORRUPT, "the data is damaged")                                                          \
-    X(13, UNSUPPORTED, "this is valid but not supported here")                                     \
-    X(14, MISSING, "a library that is opened at run time is missing")                              \
-    X(15, ENGINE, "the inference engine failed")                                                   \
-    X(16, DEVICE, "the device failed")                                                             \
-    X(17, CANCELLED, "the work was cancelled")                                                     \
-    X(18, DROPPED, "the frame was dropped")                                                        \
-    X(19, BUSY, "another run is using this")                                                       \
+#define VRS_STATUS_MAP(X)                                                     \
+    X(0, OK, "done")                                                          \
+    X(1, INVALID, "an argument or a setting is not valid")                    \
+    X(2, NO_MEMORY, "memory could not be allocated")                          \
+    X(3, TIMEOUT, "the time-out passed before there was something to return") \
+    X(4, CLOSED, "the object was finished and takes nothing more")            \
+    X(5, END, "there is nothing more to come")                                \
+    X(6, FULL, "every ticket is in use and nobody fetches results")           \
+    X(7, NOT_FOUND, "a file, a model or a name does not exist")               \
+    X(8, IO, "reading or writing failed")                                     \
+    X(9, NO_SPACE, "the disk is full")                                        \
+    X(10, PERMISSION, "access was refused")                                   \
+    X(11, FORMAT, "the data is in no format that can be read")                \
+    X(12, CORRUPT, "the data is damaged")                                     \
+    X(13, UNSUPPORTED, "this is valid but not supported here")                \
+    X(14, MISSING, "a library that is opened at run time is missing")         \
+    X(15, ENGINE, "the inference engine failed")                              \
+    X(16, DEVICE, "the device failed")                                        \
+    X(17, CANCELLED, "the work was cancelled")                                \
+    X(18, DROPPED, "the frame was dropped")                                   \
+    X(19, BUSY, "another run is using this")                                  \
     X(20, SYSTEM, "the operating system refused a resource")
 
 typedef enum vrs_status_code {
@@ -57,7 +57,8 @@ VRS_API const char *vrs_status_name(vrs_status status);
 VRS_API const char *vrs_status_text(vrs_status status);
 
 /* What the last failing vrseg call on this thread was doing, on what, and what can be done about
- * it. Never NULL; empty before the first failure. Valid until the next vrseg call on this thread. */
+ * it. Never NULL; empty before the first failure. Valid until the next vrseg call on this thread.
+ */
 VRS_API const char *vrs_last_error(void);
 
 /* Sets this thread's detail and returns `status`, for implementers of sources and sinks and for

@@ -26,7 +26,7 @@ static void visit(void *opaque, const char *track_name, const vrs_span *span)
         assert_true(span->frame == seen->last_frame + 1);
     }
     assert_true(span->end_ns - span->begin_ns == span->frame);
-    strcpy(seen->names[span->track], track_name);
+    snprintf(seen->names[span->track], sizeof(seen->names[0]), "%s", track_name);
     seen->last_frame = span->frame;
     seen->last_track = span->track;
     seen->count++;

@@ -192,7 +192,7 @@ static void test_huge(void **state)
     size_t used = 0;
     int keys = 0;
     while (used < 500000) {
-        used += (size_t)sprintf(text + used, "k%d: 1\n", keys++);
+        used += (size_t)snprintf(text + used, 32, "k%d: 1\n", keys++);
     }
     assert_int_equal(load_bytes(text, used, &yaml), VRS_OK);
     assert_int_equal(vrs_yaml_count(yaml, vrs_yaml_root(yaml)), keys);
@@ -202,7 +202,7 @@ static void test_huge(void **state)
     static const char *const openers[] = {"[", "{a: ", "- ", "? ", "{"};
     for (size_t i = 0; i < sizeof(openers) / sizeof(openers[0]); i++) {
         for (used = 0; used < VRS_YAML_MAX_BYTES - 10;) {
-            used += (size_t)sprintf(text + used, "%s", openers[i]);
+            used += (size_t)snprintf(text + used, 8, "%s", openers[i]);
         }
         assert_int_equal(load_bytes(text, used, &yaml), VRS_INVALID);
         assert_null(yaml);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs clang-tidy, as .clang-tidy in folder $1 says, on its src/ with the commands of build folder $2.
+# Runs clang-tidy, as .clang-tidy in folder $1 says, on its src/ with the commands of build $2.
 # Exit status: 0 nothing found, 1 something is, 77 (skipped) where clang-tidy is missing.
 set -eu
 

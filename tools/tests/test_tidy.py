@@ -62,7 +62,8 @@ class TidyTest(unittest.TestCase):
 
     def test_names_that_only_look_alike(self) -> None:
         text = ("void f(void)\n{\n    vrs_free(a);\n    pool->free(a);\n    pool.free(a);\n"
-                '    /* malloc(1) */ log("malloc(1) \\" free(2)"); // free(x)\n    my_time(1);\n}\n')
+                '    /* malloc(1) */ log("malloc(1) \\" free(2)"); // free(x)\n'
+                "    my_time(1);\n}\n")
         self.assertEqual(found("src/image/a.c", text), [])
 
     def test_includes_go_down_the_list(self) -> None:

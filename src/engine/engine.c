@@ -11,17 +11,11 @@
 #define MAX_THREADS 256
 #define MAX_BATCH 16
 
-static vrs_status find_ops(const char *name, const vrs_engine_ops **ops)
+/* NULL: there is no such engine. */
+static const vrs_engine_ops *find_ops(const char *name)
 {
-    *ops = NULL;
-    if (!name || strcmp(name, "auto") == 0 || strcmp(name, vrs_engine_openvino.name) == 0) {
-        *ops = &vrs_engine_openvino;
-    }
-    if (!*ops) {
-        return vrs_fail(VRS_INVALID, "there is no engine \"%s\"; there are auto and openvino",
-                        name);
-    }
-    return VRS_OK;
+    bool openvino = !name || strcmp(name, "auto") == 0 || strcmp(name, "openvino") == 0;
+    return openvino ? &vrs_engine_openvino : NULL;
 }
 
 static vrs_status check_range(const char *what, int32_t value, int32_t max)
@@ -37,11 +31,12 @@ vrs_status vrs_engine_create(const char *engine_name, const vrs_model *model,
                              const vrs_engine_params *params, vrs_engine **engine)
 {
     *engine = NULL;
-    const vrs_engine_ops *ops;
-    vrs_status status = find_ops(engine_name, &ops);
-    if (status == VRS_OK) {
-        status = check_range("requests", params->requests, MAX_REQUESTS);
+    const vrs_engine_ops *ops = find_ops(engine_name);
+    if (!ops) {
+        return vrs_fail(VRS_INVALID, "there is no engine \"%s\"; there are auto and openvino",
+                        engine_name);
     }
+    vrs_status status = check_range("requests", params->requests, MAX_REQUESTS);
     if (status == VRS_OK) {
         status = check_range("threads", params->threads, MAX_THREADS);
     }

@@ -95,7 +95,7 @@ static vrs_status add_file(vrs_registry_names *names, const char *file)
     if (!name) {
         return VRS_NO_MEMORY;
     }
-    memcpy(name, file, length);
+    snprintf(name, length + 1, "%s", file);
     names->names[names->count++] = name;
     return VRS_OK;
 }

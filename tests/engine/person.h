@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #define PERSON_SIDE 48
 
@@ -15,11 +16,13 @@ typedef struct person {
 
 static inline bool person_read(const char *path, person *picture)
 {
-    int width = 0, height = 0, peak = 0;
+    static const char wanted[] = "P6\n48 48\n255\n";
+    char head[sizeof(wanted)] = "";
+    *picture = (person){0};
     FILE *file = fopen(path, "rb");
-    bool good = file != NULL && fscanf(file, "P6 %d %d %d", &width, &height, &peak) == 3 &&
-                width == PERSON_SIDE && height == PERSON_SIDE && peak == 255 &&
-                getc(file) == '\n' && fread(picture->pixels, sizeof(picture->pixels), 1, file) == 1;
+    bool good = file != NULL && fread(head, sizeof(wanted) - 1, 1, file) == 1 &&
+                strcmp(head, wanted) == 0 &&
+                fread(picture->pixels, sizeof(picture->pixels), 1, file) == 1;
     if (file != NULL) {
         fclose(file);
     }

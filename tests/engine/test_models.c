@@ -18,14 +18,33 @@ typedef struct record {
 
 static const char *wanted;
 
+/* Fills a row of the grid from a line of numbers. */
+static void read_row(FILE *file, double row[GRID])
+{
+    char line[256], *end = line;
+    assert_non_null(fgets(line, sizeof(line), file));
+    for (int i = 0; i < GRID; i++) {
+        char *number = end;
+        row[i] = strtod(number, &end);
+        assert_ptr_not_equal(number, end);
+    }
+}
+
 static void read_record(record *r)
 {
+    char line[256];
+    bool found = false;
     FILE *file = fopen(data_path("models.txt"), "r");
     assert_non_null(file);
-    bool found = false;
-    while (!found && fscanf(file, "%63s %127s %d", r->name, r->file, &r->frames) == 3) {
-        for (int i = 0; i < GRID * GRID; i++) {
-            assert_int_equal(fscanf(file, "%lf", &r->grid[i / GRID][i % GRID]), 1);
+    while (!found && fgets(line, sizeof(line), file) != NULL) {
+        const char *name = strtok(line, " "), *onnx = strtok(NULL, " "),
+                   *frames = strtok(NULL, " ");
+        assert_true(name != NULL && onnx != NULL && frames != NULL);
+        snprintf(r->name, sizeof(r->name), "%s", name);
+        snprintf(r->file, sizeof(r->file), "%s", onnx);
+        r->frames = (int)strtol(frames, NULL, 10);
+        for (int y = 0; y < GRID; y++) {
+            read_row(file, r->grid[y]);
         }
         found = strcmp(r->name, wanted) == 0;
     }

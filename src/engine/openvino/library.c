@@ -77,11 +77,13 @@ static vrs_status read_version(vrs_ov_library *library, const char *path)
         return status;
     }
     /* "2026.4.1-22982-e213a147257-...": the part before the build number. */
-    size_t length = strcspn(version.build, "-");
+    size_t length = version.build ? strcspn(version.build, "-") : 0;
     if (length >= sizeof library->version) {
         length = sizeof library->version - 1;
     }
-    memcpy(library->version, version.build, length);
+    if (length > 0) {
+        memcpy(library->version, version.build, length);
+    }
     library->version[length] = 0;
     library->api.ov_version_free(&version);
     if (strcmp(library->version, VRS_OV_VERSION) != 0) {

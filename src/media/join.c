@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/errno_text.h"
 #include "media/av.h"
+#include "vrseg/log.h"
 
 typedef struct joining {
     const vrs_join_params *params;
@@ -195,5 +196,9 @@ vrs_status vrs_join(const vrs_join_params *params, char *note, size_t note_size)
         (void)unlink(path);
         return status;
     }
-    return vrs_sync_folder(params->place->parent);
+    if (vrs_sync_folder(params->place->parent) != VRS_OK) {
+        vrs_log(VRS_LOG_WARNING, "%s: is whole, but a power cut could still undo it: %s",
+                params->place->output, vrs_last_error());
+    }
+    return VRS_OK;
 }

@@ -12,6 +12,7 @@
 #include "media/out_file.h"
 #include "media/sink_kinds.h"
 #include "media/workplace.h"
+#include "vrseg/log.h"
 
 #define UNKNOWN_RATE 25
 
@@ -175,7 +176,11 @@ static vrs_status put_in_place(y4m_sink *y4m)
         status = vrs_fail(vrs_errno_status(errno), "%s: cannot be put in place: %s", y4m->name,
                           vrs_errno_text(errno));
     }
-    return status == VRS_OK && !y4m->pipe ? vrs_sync_folder(y4m->place.parent) : status;
+    if (status == VRS_OK && !y4m->pipe && vrs_sync_folder(y4m->place.parent) != VRS_OK) {
+        vrs_log(VRS_LOG_WARNING, "%s: is whole, but a power cut could still undo it: %s", y4m->name,
+                vrs_last_error());
+    }
+    return status;
 }
 
 static vrs_status y4m_finish(vrs_sink *sink)

@@ -110,6 +110,10 @@ vrs_status vrs_workplace_find(vrs_workplace *place, const char *path, const char
     if (exists) {
         status = check_existing(path, &output, kind, overwrite);
     }
+    struct stat parent;
+    if (status == VRS_OK && stat(place->parent, &parent) == 0 && !S_ISDIR(parent.st_mode)) {
+        return vrs_fail(VRS_NOT_FOUND, "%s: %s is not a folder", path, place->parent);
+    }
     if (status == VRS_OK && access(place->parent, W_OK | X_OK) != 0) {
         return vrs_fail(vrs_errno_status(errno), "%s: the folder %s is not writable: %s", path,
                         place->parent, vrs_errno_text(errno));

@@ -6,6 +6,7 @@
 #include <libavutil/spherical.h>
 #include <libavutil/stereo3d.h>
 
+#include "media/av.h"
 #include "media/container.h"
 #include "media/encoder.h"
 #include "media/sink_tools.h"
@@ -153,6 +154,7 @@ void tools_make_source(const char *path, int count, tools_time_fn time)
     };
     vrs_encoder *encoder = NULL;
     vrs_container container;
+    vrs_av_init();
     assert_int_equal(vrs_encoder_open(&params, &encoder), VRS_OK);
     AVCodecParameters *video = avcodec_parameters_alloc();
     assert_true(avcodec_parameters_from_context(video, vrs_encoder_context(encoder)) >= 0);

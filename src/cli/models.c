@@ -26,7 +26,14 @@ static int list(void)
 {
     (void)printf("%-26s %-16s %-9s %-12s %s\n", "NAME", "STATE", "INPUT", "LICENCE", "WHAT");
     vrs_status status = vrs_models_list(print_row, NULL);
-    return status == VRS_OK ? VRS_EXIT_DONE : vrs_report(status);
+    char folder[4096];
+    if (status == VRS_OK)
+        status = vrs_models_dir(folder, sizeof(folder));
+    if (status != VRS_OK)
+        return vrs_report(status);
+    (void)printf("\nThe ONNX file of a model that is not installed belongs in %s as NAME.onnx.\n",
+                 folder);
+    return VRS_EXIT_DONE;
 }
 
 static int show(const char *name)

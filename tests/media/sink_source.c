@@ -114,7 +114,7 @@ static void write_subtitle(vrs_container *container, AVStream *stream)
 }
 
 static void write_video(vrs_container *container, vrs_encoder *encoder, int count,
-                        tools_time_fn time)
+                        tools_time_fn time_of)
 {
     static vrs_times times;
     AVPacket *packet = av_packet_alloc();
@@ -123,7 +123,7 @@ static void write_video(vrs_container *container, vrs_encoder *encoder, int coun
         vrs_status status = VRS_OK;
         if (i < count) {
             vrs_image image = tools_image(VRS_FORMAT_YUV420P, 64, 48, TOOLS_DISC, i);
-            vrs_times_add(&times, time(i), time(i + 1) - time(i));
+            vrs_times_add(&times, time_of(i), time_of(i + 1) - time_of(i));
             status = vrs_encoder_send(encoder, &image, i);
         } else {
             status = vrs_encoder_flush(encoder);
@@ -137,7 +137,7 @@ static void write_video(vrs_container *container, vrs_encoder *encoder, int coun
     av_packet_free(&packet);
 }
 
-void tools_make_source(const char *path, int count, tools_time_fn time)
+void tools_make_source(const char *path, int count, tools_time_fn time_of)
 {
     vrs_encoder_params params = {
         .codec = VRS_CODEC_H264,
@@ -171,11 +171,11 @@ void tools_make_source(const char *path, int count, tools_time_fn time)
     subtitle->time_base = clock_ticks;
     side_data(container.video);
     av_dict_set(&container.format->metadata, "title", "A test", 0);
-    add_chapter(container.format, 0, 0, time(count / 2));
-    add_chapter(container.format, 1, time(count / 2), time(count));
+    add_chapter(container.format, 0, 0, time_of(count / 2));
+    add_chapter(container.format, 1, time_of(count / 2), time_of(count));
     assert_int_equal(vrs_container_begin(&container, path), VRS_OK);
-    write_video(&container, encoder, count, time);
-    write_sound(&container, sound, audio, av_rescale(time(count), SOUND_RATE, 12800) + 2000);
+    write_video(&container, encoder, count, time_of);
+    write_sound(&container, sound, audio, av_rescale(time_of(count), SOUND_RATE, 12800) + 2000);
     write_subtitle(&container, subtitle);
     assert_int_equal(vrs_container_end(&container, NULL, NULL), VRS_OK);
     avcodec_free_context(&sound);

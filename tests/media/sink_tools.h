@@ -46,7 +46,7 @@ int64_t tools_uneven(int index);
 typedef int64_t (*tools_time_fn)(int index);
 
 /* Writes `count` pictures and finishes. */
-vrs_status tools_write(const tools_setup *setup, int count, tools_time_fn time);
+vrs_status tools_write(const tools_setup *setup, int count, tools_time_fn time_of);
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
@@ -78,8 +78,9 @@ void tools_join(char *path, size_t size, const char *folder, const char *name);
 
 /* ---- a source ------------------------------------------------------------------------------- */
 
-/* Makes an MP4 of `count` frames of 64x48 (times by `time`, in 1/12800) with AAC sound, a subtitle,
- * a title, two chapters, a rotation by 90 degrees, stereo, spherical and mastering data. */
-void tools_make_source(const char *path, int count, tools_time_fn time);
+/* Makes an MP4 of `count` frames of 64x48 (times by `time_of`, in 1/12800) with AAC sound, a
+ * subtitle, a title, two chapters, a rotation by 90 degrees, stereo, spherical and mastering data.
+ */
+void tools_make_source(const char *path, int count, tools_time_fn time_of);
 
 #endif

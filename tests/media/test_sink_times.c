@@ -34,14 +34,14 @@ static void path_of(char *path, const char *name)
     tools_join(path, 512, folder, name);
 }
 
-static void check_times(const char *path, int count, tools_time_fn time, int64_t shift)
+static void check_times(const char *path, int count, tools_time_fn time_of, int64_t shift)
 {
     tools_clip clip;
     tools_read(&clip, path, NULL);
     assert_int_equal(clip.count, count);
     for (int i = 0; i < count; i++) {
         int64_t wanted =
-            av_rescale_q(time(i) + shift, (AVRational){1, 12800}, clip.video->time_base);
+            av_rescale_q(time_of(i) + shift, (AVRational){1, 12800}, clip.video->time_base);
         assert_int_equal(clip.frames[i]->pts, wanted);
         assert_in_range(tools_plane_error(clip.frames[i], 0, TOOLS_DISC, i, 8), 0, 40);
     }
@@ -183,7 +183,7 @@ static void rate_control_does_not_see_the_clock(void **state)
 /* ---- what is taken over --------------------------------------------------------------------- */
 
 static void write_from(const char *source, const char *path, vrs_output_kind kind, int count,
-                       tools_time_fn time, char *note)
+                       tools_time_fn time_of, char *note)
 {
     tools_setup setup;
     vrs_sink *sink = NULL;
@@ -203,8 +203,8 @@ static void write_from(const char *source, const char *path, vrs_output_kind kin
     assert_int_equal(vrs_sink_open(&setup.params, &sink), VRS_OK);
     for (int i = 0; i < count; i++) {
         vrs_image image = tools_image(setup.params.format, 64, 48, TOOLS_DISC, i);
-        assert_int_equal(vrs_sink_write(sink, &image, time(i), time(i + 1) - time(i), NULL),
-                         VRS_OK);
+        assert_int_equal(
+            vrs_sink_write(sink, &image, time_of(i), time_of(i + 1) - time_of(i), NULL), VRS_OK);
     }
     assert_int_equal(vrs_sink_finish(sink), VRS_OK);
     (void)snprintf(note, VRS_NOTE_SIZE, "%s", sink->note);

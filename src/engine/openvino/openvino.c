@@ -314,17 +314,21 @@ static vrs_status ov_start(vrs_request *base, int32_t batch, vrs_request_done_fn
     request->done = done;
     request->opaque = opaque;
     request->base.error[0] = 0;
-    atomic_store(&request->pending, batch);
+    /* Noted first: the run may end and be waited for before the last call here returns. */
     for (int32_t i = 0; i < batch; i++) {
-        ov_slot *slot = &request->slots[i];
-        code = VRS_OV_TRY(api->ov_infer_request_start_async(slot->infer));
-        slot->started = code == 0;
-        if (code != 0) {
-            break;
-        }
+        request->slots[i].started = true;
+    }
+    atomic_store(&request->pending, batch);
+    int32_t started = 0;
+    while (started < batch && code == 0) {
+        code = VRS_OV_TRY(api->ov_infer_request_start_async(request->slots[started].infer));
+        started += code == 0 ? 1 : 0;
     }
     if (code == 0) {
         return VRS_OK;
+    }
+    for (int32_t i = started; i < batch; i++) {
+        request->slots[i].started = false;
     }
     /* The inferences that never started keep `pending` above zero: `done` is not called. */
     vrs_status status = fail_run(request, code, "cannot start an inference");

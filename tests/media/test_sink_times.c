@@ -9,7 +9,6 @@
 #include <libavutil/stereo3d.h>
 
 #include "media/sink_tools.h"
-#include "support/shared.h"
 #include "support/temp.h"
 
 static char folder[256];

@@ -56,8 +56,8 @@ def clip(path: Path, frames: int, *args: object, size: str = "64x48") -> Path:
 
 def probe(path: Path) -> list[dict]:
     """The streams of a file, with `nb_read_frames` of those that ffprobe can decode."""
-    done = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-show_streams", "-of", "json",
-                           str(path)], capture_output=True, check=True, timeout=PATIENCE)
+    done = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-show_streams", "-of",
+                           "json", str(path)], capture_output=True, check=True, timeout=PATIENCE)
     return json.loads(done.stdout)["streams"]
 
 

@@ -1,5 +1,5 @@
-"""What `meson install` puts into a prefix works there: program, libraries, headers, pkg-config files,
-manual page, descriptors, licences."""
+"""What `meson install` puts into a prefix works there: program, libraries, headers, manual page,
+pkg-config files, descriptors, licences."""
 
 import os
 import shutil

@@ -74,9 +74,11 @@ class Usage(support.CliTest):
     def test_models(self) -> None:
         done = run("models")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        names = [line.split()[0] for line in done.stdout.splitlines()[1:]]
+        table, _, where = done.stdout.partition("\n\n")
+        names = [line.split()[0] for line in table.splitlines()[1:]]
         self.assertEqual(names, sorted(names))
         self.assertIn(support.MODEL, names)
+        self.assertRegex(where, r"^The ONNX file .* belongs in /.* as NAME\.onnx\.\n$")
         self.assertEqual(run("models", "list").stdout, done.stdout)
         files = {path.stem for path in (support.SOURCE / "models").glob("*.yaml")}
         self.assertLessEqual(files, set(names))
@@ -107,7 +109,7 @@ class Usage(support.CliTest):
         env = os.environ | {"VRSEG_MODELS_DIR": str(self.out), "VRSEG_OPENVINO_DIR": str(self.out)}
         done = run("doctor", env=env)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stdout, r"OpenVINO +missing: .*make setup|OpenVINO +missing: .*")
+        self.assertRegex(done.stdout, r"OpenVINO +missing: .*VRSEG_OPENVINO_DIR")
         self.assertRegex(done.stdout, r"models +0 of \d+ installed")
         self.assertIn("vrseg models fetch", done.stdout)
 

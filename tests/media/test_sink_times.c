@@ -160,6 +160,7 @@ static void rate_control_does_not_see_the_clock(void **state)
         setup.stream.time_base_den = clocks[c];
         setup.params.stream = &setup.stream;
         setup.params.bitrate = c % 2 == 0 ? 0 : 200000;
+        setup.params.threads = 1; /* with more, x264 at a bit rate is not the same each time */
         assert_int_equal(vrs_sink_open(&setup.params, &sink), VRS_OK);
         for (int i = 0; i < 50; i++) {
             vrs_image image = tools_image(VRS_FORMAT_YUV420P, 64, 48, TOOLS_DISC, i);

@@ -114,7 +114,7 @@ VRS_API vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame,
 
 /* Gives the oldest result once it is finished; it stays valid until vrs_result_release(), and at
  * most one fewer than the tickets may be held. Waits at most `timeout_us` (-1: no limit, 0: never);
- * while somebody waits, incomplete batches do not wait for more frames.
+ * while somebody waits and nothing else is on its way, incomplete batches do not wait for more.
  * VRS_TIMEOUT: none yet. VRS_END: all results are fetched after vrs_pipeline_finish().
  * VRS_INVALID: nothing is in flight and it is this thread that submits, so waiting without limit
  * could not end. One thread. */

@@ -17,7 +17,7 @@ static bool print_row(void *opaque, const vrs_model_info *info)
 {
     (void)opaque;
     (void)printf("%-26s %-16s %4dx%-4d %-12s %s%s\n", info->name, state_of(info), info->input_width,
-                 info->input_height, info->licence, info->title,
+                 info->input_height, info->test_only ? "tests only" : info->licence, info->title,
                  info->test_only ? " (for tests only)" : "");
     return true;
 }

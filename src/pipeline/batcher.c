@@ -95,7 +95,8 @@ static bool gather(vrs_batcher *batcher, uint32_t chosen[VRS_MAX_BATCH], int32_t
             take_in(batcher, item);
         *count = choose(batcher, chosen);
         bool hurry =
-            atomic_load(&pipeline->waiting_readers) > 0 || atomic_load(&pipeline->finishing);
+            atomic_load(&pipeline->finishing) || (atomic_load(&pipeline->waiting_readers) > 0 &&
+                                                  atomic_load(&pipeline->views_in_slots) == 0);
         int64_t deadline_ns = INT64_MAX;
         if (*count > 0) {
             deadline_ns = batcher->pending[chosen[0]].ticket->queued_ns +

@@ -1,5 +1,6 @@
 /* The pipeline on a fake engine: order, batches, views, failures, ends. */
 #define _XOPEN_SOURCE 700
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -213,6 +214,37 @@ static void test_batches_fill(void **state)
         take(&r, id, -1);
     assert_int_equal(fake_engine_largest_batch(), 8);
     assert_int_equal(fake_engine_runs(), 4);
+    drop_rig(&r);
+}
+
+static void read_all(void *arg)
+{
+    rig *r = arg;
+    vrs_result *result;
+    while (vrs_pipeline_get_result(r->pipeline, &result, -1) == VRS_OK)
+        vrs_result_release(result);
+}
+
+/* A reader that waits sends off what would be waited for in vain, not what could become a batch. */
+static void test_batches_fill_beside_a_reader(void **state)
+{
+    (void)state;
+    rig r = make_rig("max_batch_size=4 requests=2 tickets=64 max_queue_delay_us=10000000");
+    assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
+    fake_engine_hold(true);
+    vrs_thread reader = {0};
+    assert_int_equal(vrs_thread_start(&reader, "reader", read_all, &r), VRS_OK);
+    submit(&r, 0);
+    while (fake_engine_runs() < 1)
+        (void)sched_yield();
+    for (int64_t id = 1; id <= 4; id++)
+        submit(&r, id);
+    while (fake_engine_runs() < 2)
+        (void)sched_yield();
+    assert_int_equal(fake_engine_largest_batch(), 4);
+    fake_engine_hold(false);
+    vrs_pipeline_finish(r.pipeline);
+    vrs_thread_join(&reader);
     drop_rig(&r);
 }
 
@@ -479,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_submit_one_get_one),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_batches_fill),
+        cmocka_unit_test(test_batches_fill_beside_a_reader),
         cmocka_unit_test(test_unread_results_are_reported),
         cmocka_unit_test(test_failures_are_results),
         cmocka_unit_test(test_views),

@@ -144,7 +144,8 @@ static void times_that_stumble_are_repaired_and_counted(void **state)
     tools_forget(&clip);
 }
 
-/* The encoder sees the same frames whatever the clock is: the same bytes come out. */
+/* The encoder sees the same frames whatever the clock is: the same bytes come out. (Not at 64x48:
+ * there x264's macroblock tree depends on what lay in memory before.) */
 static void rate_control_does_not_see_the_clock(void **state)
 {
     (void)state;
@@ -156,14 +157,13 @@ static void rate_control_does_not_see_the_clock(void **state)
         char path[512];
         vrs_sink *sink = NULL;
         path_of(path, "c.mp4");
-        tools_prepare(&setup, path, VRS_OUTPUT_COMPOSITE, VRS_FORMAT_YUV420P, 64, 48);
+        tools_prepare(&setup, path, VRS_OUTPUT_COMPOSITE, VRS_FORMAT_YUV420P, 160, 120);
         setup.stream.time_base_den = clocks[c];
         setup.params.stream = &setup.stream;
         setup.params.bitrate = c % 2 == 0 ? 0 : 200000;
-        setup.params.threads = 1; /* with more, x264 at a bit rate is not the same each time */
         assert_int_equal(vrs_sink_open(&setup.params, &sink), VRS_OK);
         for (int i = 0; i < 50; i++) {
-            vrs_image image = tools_image(VRS_FORMAT_YUV420P, 64, 48, TOOLS_DISC, i);
+            vrs_image image = tools_image(VRS_FORMAT_YUV420P, 160, 120, TOOLS_DISC, i);
             assert_int_equal(
                 vrs_sink_write(sink, &image, (int64_t)i * clocks[c] / 25, clocks[c] / 25, NULL),
                 VRS_OK);

@@ -1,6 +1,6 @@
 /* Spans: what ran when. Each recording thread has a track of its own, written without locks; the
- * last spans of each track are kept, the totals count all. Cost: a few stores (bench: under 50 ns
- * with both clock readings). */
+ * last spans of each track are kept, the totals count all. Cost: a few
+ * stores, and what two readings of the clock cost. */
 #ifndef VRS_BASE_SPAN_H
 #define VRS_BASE_SPAN_H
 

@@ -28,73 +28,75 @@ static void plain_clip(const char *format, int y, int u, int v, const char *tags
     clip(arguments);
 }
 
+static const struct {
+    const char *format;
+    int in[3];
+    vrs_pixel_format to;
+    int out[3];
+    const char *tags;
+    vrs_range range;
+} planar_cases[] = {
+    {"yuv444p",
+     {120, 90, 200},
+     VRS_FORMAT_YUV420P,
+     {120, 90, 200},
+     "-color_range tv",
+     VRS_RANGE_LIMITED},
+    {"yuv422p",
+     {16, 240, 16},
+     VRS_FORMAT_YUV420P,
+     {16, 240, 16},
+     "-color_range tv",
+     VRS_RANGE_LIMITED},
+    {"yuv411p",
+     {235, 100, 140},
+     VRS_FORMAT_YUV420P,
+     {235, 100, 140},
+     "-color_range tv",
+     VRS_RANGE_LIMITED},
+    {"yuv444p",
+     {250, 3, 252},
+     VRS_FORMAT_YUV420P,
+     {250, 3, 252},
+     "-color_range pc",
+     VRS_RANGE_FULL},
+    {"yuv422p10le",
+     {500, 300, 800},
+     VRS_FORMAT_YUV420P10,
+     {500, 300, 800},
+     "-color_range tv",
+     VRS_RANGE_LIMITED},
+    {"yuv420p12le",
+     {2000, 1200, 3200},
+     VRS_FORMAT_YUV420P10,
+     {500, 300, 800},
+     "-color_range tv",
+     VRS_RANGE_LIMITED},
+    {"yuva420p",
+     {77, 99, 111},
+     VRS_FORMAT_YUV420P,
+     {77, 99, 111},
+     "-color_range tv",
+     VRS_RANGE_LIMITED},
+};
+
 static void planar_formats_keep_their_values(void **state)
 {
     (void)state;
-    const struct {
-        const char *format;
-        int in[3];
-        vrs_pixel_format to;
-        int out[3];
-        const char *tags;
-        vrs_range range;
-    } cases[] = {
-        {"yuv444p",
-         {120, 90, 200},
-         VRS_FORMAT_YUV420P,
-         {120, 90, 200},
-         "-color_range tv",
-         VRS_RANGE_LIMITED},
-        {"yuv422p",
-         {16, 240, 16},
-         VRS_FORMAT_YUV420P,
-         {16, 240, 16},
-         "-color_range tv",
-         VRS_RANGE_LIMITED},
-        {"yuv411p",
-         {235, 100, 140},
-         VRS_FORMAT_YUV420P,
-         {235, 100, 140},
-         "-color_range tv",
-         VRS_RANGE_LIMITED},
-        {"yuv444p",
-         {250, 3, 252},
-         VRS_FORMAT_YUV420P,
-         {250, 3, 252},
-         "-color_range pc",
-         VRS_RANGE_FULL},
-        {"yuv422p10le",
-         {500, 300, 800},
-         VRS_FORMAT_YUV420P10,
-         {500, 300, 800},
-         "-color_range tv",
-         VRS_RANGE_LIMITED},
-        {"yuv420p12le",
-         {2000, 1200, 3200},
-         VRS_FORMAT_YUV420P10,
-         {500, 300, 800},
-         "-color_range tv",
-         VRS_RANGE_LIMITED},
-        {"yuva420p",
-         {77, 99, 111},
-         VRS_FORMAT_YUV420P,
-         {77, 99, 111},
-         "-color_range tv",
-         VRS_RANGE_LIMITED},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        plain_clip(cases[i].format, cases[i].in[0], cases[i].in[1], cases[i].in[2], cases[i].tags,
-                   "plain.mkv");
+    for (size_t i = 0; i < sizeof planar_cases / sizeof planar_cases[0]; i++) {
+        plain_clip(planar_cases[i].format, planar_cases[i].in[0], planar_cases[i].in[1],
+                   planar_cases[i].in[2], planar_cases[i].tags, "plain.mkv");
         vrs_source *source = open_source("plain.mkv");
-        assert_int_equal(source->info.format, cases[i].to);
-        assert_int_equal(source->info.color.range, cases[i].range);
+        assert_int_equal(source->info.format, planar_cases[i].to);
+        assert_int_equal(source->info.color.range, planar_cases[i].range);
         assert_non_null(strstr(source->info.description, "(read as yuv420p"));
         vrs_frame frame = read_frame(source);
-        assert_int_equal(frame.image.color.range, cases[i].range);
+        assert_int_equal(frame.image.color.range, planar_cases[i].range);
         for (int plane = 0; plane < 3; plane++) {
-            expect_near(sample(&frame.image, plane, 0, 0), cases[i].out[plane], 1, cases[i].format);
-            expect_near(sample(&frame.image, plane, 16, 8), cases[i].out[plane], 1,
-                        cases[i].format);
+            expect_near(sample(&frame.image, plane, 0, 0), planar_cases[i].out[plane], 1,
+                        planar_cases[i].format);
+            expect_near(sample(&frame.image, plane, 16, 8), planar_cases[i].out[plane], 1,
+                        planar_cases[i].format);
         }
         vrs_image_release(&frame.image);
         assert_int_equal(read_all(source), 2);

@@ -153,9 +153,22 @@ static const char *stream_name(const AVStream *stream, char *text, size_t size)
     return text;
 }
 
+/* Says what FFmpeg's MOV cannot say of stereo and spherical pictures. */
+static void note_layout(const vrs_carry *carry, const char *muxer, char *note, size_t note_size)
+{
+    const AVStream *video = carry->video;
+    bool layout = video && (av_stream_get_side_data(video, AV_PKT_DATA_STEREO3D, NULL) ||
+                            av_stream_get_side_data(video, AV_PKT_DATA_SPHERICAL, NULL));
+    if (layout && strcmp(muxer, "mov") == 0) {
+        vrs_note_add(note, note_size,
+                     "stereo and spherical tags are not kept: mov does not hold them, mp4 does");
+    }
+}
+
 vrs_status vrs_carry_choose(vrs_carry *carry, const char *muxer, const AVCodecParameters *video,
                             AVRational time_base, AVRational rate, char *note, size_t note_size)
 {
+    note_layout(carry, muxer, note, note_size);
     for (unsigned i = 0; carry->source && i < carry->source->nb_streams; i++) {
         AVStream *stream = carry->source->streams[i];
         char name[96];

@@ -51,8 +51,11 @@ vrs_status vrs_times_apply(vrs_times *times, AVPacket *packet)
     int64_t number = packet->pts;
     int64_t dts = 0;
     vrs_status status = time_of(times, number, &packet->pts);
+    /* x265 3.5 gives what lay in memory to a segment shorter than its reordering, in which no frame
+     * changes places. */
+    bool sane = packet->dts <= number && packet->dts >= number - VRS_ENCODER_MAX_DELAY;
     if (status == VRS_OK) {
-        status = time_of(times, packet->dts == AV_NOPTS_VALUE ? number : packet->dts, &dts);
+        status = time_of(times, sane ? packet->dts : number, &dts);
     }
     if (status != VRS_OK) {
         return status;

@@ -31,7 +31,8 @@ void vrs_times_add(vrs_times *times, int64_t pts, int64_t duration);
 
 /* Puts true times in place of a packet's numbers. Decoding times keep ascending over segments: a
  * packet that an encoder wants decoded "n frames before" a frame gets the time of the frame n
- * before it. VRS_IO: the encoder's numbers make no sense. */
+ * before it; one without a sane number is decoded when it is shown. VRS_IO: the encoder's numbers
+ * make no sense. */
 vrs_status vrs_times_apply(vrs_times *times, AVPacket *packet) VRS_MUST_USE;
 
 #endif

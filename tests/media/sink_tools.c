@@ -11,13 +11,6 @@
 #include "base/alloc.h"
 #include "image/format.h"
 
-/* libx265 3.5 forgets copies of its own parameters, 4 kB an encoder. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libx265";
-}
-
 /* ---- images --------------------------------------------------------------------------------- */
 
 static atomic_int images_live;

@@ -9,6 +9,7 @@
 #include <libavutil/stereo3d.h>
 
 #include "media/sink_tools.h"
+#include "media/times.h"
 #include "support/temp.h"
 
 static char folder[256];
@@ -72,6 +73,47 @@ static void uneven_times_are_kept_to_the_tick(void **state)
             assert_int_equal(remove(path), 0);
         }
     }
+}
+
+static void short_segments_of_hevc(void **state)
+{
+    (void)state;
+    static const int32_t segments[] = {1, 2, 3, 5};
+    for (size_t s = 0; s < sizeof segments / sizeof segments[0]; s++) {
+        tools_setup setup;
+        char path[512];
+        path_of(path, "h.mp4");
+        tools_prepare(&setup, path, VRS_OUTPUT_COMPOSITE, VRS_FORMAT_YUV420P, 64, 48);
+        setup.params.codec = VRS_CODEC_HEVC;
+        setup.params.segment_frames = segments[s];
+        assert_int_equal(tools_write(&setup, 12, tools_uneven), VRS_OK);
+        check_times(path, 12, tools_uneven, 0);
+    }
+}
+
+static void decoding_times_without_sense_are_replaced(void **state)
+{
+    (void)state;
+    static const int64_t senseless[] = {INT64_MIN, INT64_MAX, 4, 3 - 513, 1374463283923456798};
+    static vrs_times times;
+    AVPacket *packet = av_packet_alloc();
+    for (size_t i = 0; i < sizeof senseless / sizeof senseless[0]; i++) {
+        vrs_times_init(&times, (AVRational){1, 12800}, (AVRational){25, 1});
+        for (int frame = 0; frame < 5; frame++) {
+            vrs_times_add(&times, tools_even(frame), 512);
+        }
+        packet->pts = 3;
+        packet->dts = senseless[i];
+        assert_int_equal(vrs_times_apply(&times, packet), VRS_OK);
+        assert_int_equal(packet->pts, tools_even(3));
+        assert_int_equal(packet->dts, tools_even(3));
+        packet->pts = 2; /* a frame shown before is too late now */
+        packet->dts = 2;
+        assert_int_equal(vrs_times_apply(&times, packet), VRS_IO);
+        packet->pts = 5; /* never sent */
+        assert_int_equal(vrs_times_apply(&times, packet), VRS_IO);
+    }
+    av_packet_free(&packet);
 }
 
 static void b_frames_are_in_it(void **state)
@@ -295,6 +337,23 @@ static void a_mask_gets_no_mastering_data_and_matroska_its_sound(void **state)
     tools_forget(&clip);
 }
 
+static void mov_says_that_it_has_no_stereo(void **state)
+{
+    (void)state;
+    char source[512], path[512], note[VRS_NOTE_SIZE];
+    tools_clip clip;
+    path_of(source, "source.mp4");
+    path_of(path, "out.mov");
+    tools_make_source(source, 10, tools_even);
+    write_from(source, path, VRS_OUTPUT_MASK, 10, tools_even, note);
+    tools_read(&clip, path, NULL);
+    assert_null(av_stream_get_side_data(clip.video, AV_PKT_DATA_STEREO3D, NULL));
+    assert_null(av_stream_get_side_data(clip.video, AV_PKT_DATA_SPHERICAL, NULL));
+    assert_non_null(av_stream_get_side_data(clip.video, AV_PKT_DATA_DISPLAYMATRIX, NULL));
+    assert_non_null(strstr(note, "stereo"));
+    tools_forget(&clip);
+}
+
 static void only_the_written_range_is_copied(void **state)
 {
     (void)state;
@@ -359,12 +418,15 @@ int main(void)
 #define ONE(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         ONE(uneven_times_are_kept_to_the_tick),
+        ONE(short_segments_of_hevc),
+        ONE(decoding_times_without_sense_are_replaced),
         ONE(b_frames_are_in_it),
         ONE(times_below_zero_move_up_together),
         ONE(times_that_stumble_are_repaired_and_counted),
         ONE(rate_control_does_not_see_the_clock),
         ONE(everything_is_taken_over),
         ONE(a_mask_gets_no_mastering_data_and_matroska_its_sound),
+        ONE(mov_says_that_it_has_no_stereo),
         ONE(only_the_written_range_is_copied),
         ONE(a_smaller_mask_keeps_the_shape),
         ONE(sources_without_streams_of_their_own),

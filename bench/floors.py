@@ -8,7 +8,12 @@ does not make the floor of a short clip easier to reach. Network and postprocess
 vrseg's own program (--own) or from the command line. Preprocessing, queues and muxing are not in
 the sum: they are what a pipeline adds.
 
-ceiling = cores * 1000 / (decode + network + postprocess + encode), frames a second.
+Each part is measured twice: on one thread while the other core rests, and as `busy`, one copy on
+each core at the same time. Cores that share caches, memory and often the arithmetic units of one
+processor core are slower together than one of them alone, and a pipeline keeps all of them at
+work: the ceiling of two cores is that of two busy ones.
+
+ceiling = cores * 1000 / (decode + network + postprocess + encode), frames a second, for each.
 
 Prints one JSON object on stdout.
 """
@@ -18,6 +23,8 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +81,10 @@ def decode_alone(source: Path, threads: int, frames: int) -> Alone:
     return without_start(run_measured(ffmpeg(before, source, null([]))), start, frames)
 
 
-def encode_alone(raw: Path, preset: str, threads: int, frames: int, folder: Path) -> Alone:
+def encode_alone(raw: Path, preset: str, threads: int, frames: int, folder: Path,
+                 copy: int = 0) -> Alone:
     """libx264 on raw frames, less the reading of them; frames a second are of both."""
-    out = folder / "floor.mp4"
+    out = folder / f"floor-{copy}.mp4"
     coder = ["-c:v", "libx264", "-preset", preset, "-threads", str(threads), "-vsync",
              "passthrough"]
     # The start is that of reading: a run of one frame with libx264 would book what it allocates.
@@ -86,6 +94,14 @@ def encode_alone(raw: Path, preset: str, threads: int, frames: int, folder: Path
     alone = without_start(both, start, frames)
     read_ms = 1e3 * max(reading.cpu_seconds - start.cpu_seconds, 0.0) / (frames - 1)
     return Alone(alone.cpu_ms - read_ms, alone.fps, both.peak_rss)
+
+
+def side_by_side(part: Callable[[int], Alone], copies: int) -> Alone:
+    """The mean CPU time of a part while a copy of it runs on each core; frames a second of all."""
+    with ThreadPoolExecutor(copies) as pool:
+        runs = list(pool.map(part, range(copies)))
+    return Alone(sum(run.cpu_ms for run in runs) / copies, sum(run.fps for run in runs),
+                 max(run.peak_rss for run in runs))
 
 
 def transcode(source: Path, preset: str, threads: int, folder: Path) -> Measured:
@@ -124,34 +140,51 @@ class Parts:
     transcode_rss: int
 
 
-def measure(source: Path, raw: Path, preset: str, frames: int, folder: Path) -> Parts:
-    """Decoder and encoder alone with one and two threads, and both in one process."""
-    alone = {}
+def measure(source: Path, raw: Path, preset: str, frames: int, folder: Path,
+            cores: int) -> Parts:
+    """Decoder and encoder alone with one and two threads and on busy cores, and both in one
+    process."""
+    alone = {
+        "decode_busy": side_by_side(lambda _: decode_alone(source, 1, frames), cores),
+        "encode_busy": side_by_side(
+            lambda copy: encode_alone(raw, preset, 1, frames, folder, copy), cores),
+    }
     for threads in (1, 2):
         alone[f"decode_{threads}"] = decode_alone(source, threads, frames)
         alone[f"encode_{threads}"] = encode_alone(raw, preset, threads, frames, folder)
     return Parts(alone, transcode(source, preset, 0, folder).peak_rss)
 
 
-def summary(turns: list[Parts], own: list[tuple[float, float]], cores: int) -> dict:
-    """The medians, the sum of the four parts and what it allows.
+@dataclass
+class Own:
+    """CPU ms a frame of vrseg's own parts in one turn: on one core, and with all of them busy."""
 
-    `own` holds CPU ms of network and postprocess; where it is empty there is no sum.
-    """
+    network: float
+    postprocess: float
+    network_busy: float
+    postprocess_busy: float
+
+
+def summary(turns: list[Parts], own: list[Own], cores: int) -> dict:
+    """The medians, the sums of the four parts and what they allow; no sums where `own` is empty."""
     result: dict = {"transcode_peak_rss": benchlib.median([one.transcode_rss for one in turns]),
                     "network_ms": None, "postprocess_ms": None, "sum_ms": None,
-                    "ceiling_fps": None}
+                    "ceiling_fps": None, "sum_busy_ms": None, "ceiling_busy_fps": None}
     for name in turns[0].alone:
         runs = [one.alone[name] for one in turns]
         chosen = usual(runs)
         result[name] = {"cpu_ms": chosen.cpu_ms, "fps": chosen.fps, "peak_rss": chosen.peak_rss,
                         "runs_cpu_ms": [run.cpu_ms for run in runs]}
     if own:
-        network = benchlib.median([one[0] for one in own])
-        postprocess = benchlib.median([one[1] for one in own])
+        network = benchlib.median([one.network for one in own])
+        postprocess = benchlib.median([one.postprocess for one in own])
         total = result["decode_1"]["cpu_ms"] + result["encode_1"]["cpu_ms"] + network + postprocess
+        busy = (result["decode_busy"]["cpu_ms"] + result["encode_busy"]["cpu_ms"]
+                + benchlib.median([one.network_busy for one in own])
+                + benchlib.median([one.postprocess_busy for one in own]))
         result.update(network_ms=network, postprocess_ms=postprocess, sum_ms=total,
-                      ceiling_fps=cores * 1e3 / total)
+                      ceiling_fps=cores * 1e3 / total, sum_busy_ms=busy,
+                      ceiling_busy_fps=cores * 1e3 / busy)
     return result
 
 
@@ -190,9 +223,12 @@ def main() -> None:
                 raw = green_raw(source, model, benchlib.peers_python(arguments.peers_python),
                                 folder)
             frames = same_frames(source, raw)
-            turns = [measure(source, raw, arguments.preset, frames, folder)
+            turns = [measure(source, raw, arguments.preset, frames, folder, arguments.cores)
                      for _ in range(arguments.repeat)]
-        own = [] if None in figures else [figures]
+        network, postprocess = figures
+        own = []
+        if network is not None and postprocess is not None:
+            own = [Own(network, postprocess, network, postprocess)]
         result = {"video": str(source), "preset": arguments.preset, "frames": frames,
                   **summary(turns, own, arguments.cores)}
     except (BenchError, OSError) as error:

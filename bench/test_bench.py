@@ -133,7 +133,7 @@ class RowsTest(unittest.TestCase):
         self.assertIsNone(rows["v/fps/ort-0-bgr"].target)
 
     def test_costs(self) -> None:
-        alone = {"sum_ms": 8.0, "transcode_peak_rss": 150e6}
+        alone = {"sum_busy_ms": 8.0, "transcode_peak_rss": 150e6}
         rows = {row.name: row for row in
                 end_to_end.cost_rows("v", {"vrseg": [figures(100)]}, {}, alone)}
         self.assertTrue(rows["v/cpu_ms"].misses())
@@ -151,10 +151,16 @@ class RowsTest(unittest.TestCase):
     def test_ceiling(self) -> None:
         def parts(decode: float, encode: float) -> floors.Parts:
             return floors.Parts({"decode_1": floors.Alone(decode, 1.0, 1),
-                                 "encode_1": floors.Alone(encode, 1.0, 1)}, 100)
+                                 "encode_1": floors.Alone(encode, 1.0, 1),
+                                 "decode_busy": floors.Alone(2 * decode, 1.0, 1),
+                                 "encode_busy": floors.Alone(2 * encode, 1.0, 1)}, 100)
 
         turns = [parts(2, 7), parts(3, 6), parts(9, 50)]
-        found = floors.summary(turns, [(1.0, 0.5), (2.0, 0.5), (1.0, 0.5)], 2)
+        own = [floors.Own(1.0, 0.5, 3.0, 1.0), floors.Own(2.0, 0.5, 3.0, 1.0),
+               floors.Own(1.0, 0.5, 3.0, 1.0)]
+        found = floors.summary(turns, own, 2)
+        self.assertAlmostEqual(found["sum_busy_ms"], 6 + 14 + 3 + 1)
+        self.assertAlmostEqual(found["ceiling_busy_fps"], 2000 / 24)
         self.assertAlmostEqual(found["sum_ms"], 3 + 7 + 1 + 0.5)
         self.assertAlmostEqual(found["ceiling_fps"], 2000 / 11.5)
         self.assertIsNone(floors.summary(turns, [], 2)["ceiling_fps"])

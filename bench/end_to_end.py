@@ -42,10 +42,15 @@ import floors
 from benchlib import BenchError, Measured, Row, median, note, number, run_measured
 
 VIDEOS = {
-    "squats": "tfjs_pose_squats_720x1280.mp4",
-    "juggle": "sam2_juggle_1280x720.mp4",
-    "woman": "sam2_woman_and_dog_1280x720.mp4",
-    "one-by-one": "intel_one-by-one-person-detection_768x432.mp4",
+    "squats": "videos/tfjs_pose_squats_720x1280.mp4",
+    "juggle": "videos/sam2_juggle_1280x720.mp4",
+    "woman": "videos/sam2_woman_and_dog_1280x720.mp4",
+    "one-by-one": "videos/intel_one-by-one-person-detection_768x432.mp4",
+}
+# Stereo files, taken as plain pictures: only where they are asked for.
+VR = {
+    "vr180_plain": "vr/google_vr180_video-sample-inject_tb_mesh.mp4",
+    "sbs_plain": "vr/mery_stereo_sbs_cg_2048x1024.mp4",
 }
 MADE = ("juggle_1080p60_h264_interpolated", "juggle_1080p60_hevc_interpolated")
 OFF = ("--refine", "off", "--smooth", "off")
@@ -420,11 +425,13 @@ def parse() -> argparse.Namespace:
     shared = benchlib.shared_folder()
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--media", type=Path, default=shared / "media",
-                         help="folder with videos/ (default: $VRSEG_SHARED_DIR/media)")
+                         help="folder with videos/ and vr/ (default: $VRSEG_SHARED_DIR/media)")
     options.add_argument("--models-dir", type=Path, default=shared / "models",
                          help="folder with the ONNX files of the peers")
     options.add_argument("--videos", default="", metavar="A,B",
-                         help=f"only these: {', '.join([*VIDEOS, *MADE])}")
+                         help=f"only these: {', '.join([*VIDEOS, *MADE, *VR])}")
+    options.add_argument("--results", default="", metavar="NAME",
+                         help="keep the rows of --videos as a file of this name")
     options.add_argument("--vrseg", default=str(benchlib.ROOT / "build/vrseg"))
     options.add_argument("--own-floors", default=str(benchlib.ROOT / "build/bench/vrseg-floors"))
     options.add_argument("--model", default="", help="vrseg's model (default: its own choice)")
@@ -445,12 +452,12 @@ def chosen_videos(arguments: argparse.Namespace, folder: Path) -> dict[str, Path
     """Name and path of every video that was asked for; makes the 1080p60 clips if needed."""
     wanted = arguments.videos.split(",") if arguments.videos else [*VIDEOS, *MADE]
     for name in wanted:
-        if name not in VIDEOS and name not in MADE:
-            raise BenchError(f'there is no video "{name}": {", ".join([*VIDEOS, *MADE])}')
-    paths = {name: benchlib.need_file(arguments.media / "videos" / VIDEOS[name], "the video")
-             for name in wanted if name in VIDEOS}
+        if name not in {**VIDEOS, **VR} and name not in MADE:
+            raise BenchError(f'there is no video "{name}": {", ".join([*VIDEOS, *MADE, *VR])}')
+    paths = {name: benchlib.need_file(arguments.media / {**VIDEOS, **VR}[name], "the video")
+             for name in wanted if name not in MADE}
     if any(name in MADE for name in wanted):
-        juggle = benchlib.need_file(arguments.media / "videos" / VIDEOS["juggle"], "the video")
+        juggle = benchlib.need_file(arguments.media / VIDEOS["juggle"], "the video")
         made = make_clips(juggle, folder, arguments.clip_seconds)
         paths.update({name: path for name, path in made.items() if name in wanted})
     return paths
@@ -469,11 +476,12 @@ def main() -> None:
             if "juggle" in paths:
                 rows.append(growth_row(bench, paths["juggle"]))
         versions.update(bench.versions)
-        if arguments.no_peers or arguments.videos:
+        name = arguments.results or "end_to_end"
+        if arguments.no_peers or (arguments.videos and not arguments.results):
             print(json.dumps([row.stored() for row in rows], indent=1))
-            note("not written: only whole runs with the peers are kept")
+            note("not written: only whole runs with the peers, or with --results, are kept")
         else:
-            note(f"wrote {benchlib.write_results(device, 'end_to_end', versions, rows)}")
+            note(f"wrote {benchlib.write_results(device, name, versions, rows)}")
     except (BenchError, OSError) as error:
         benchlib.fail(str(error))
 

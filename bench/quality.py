@@ -145,14 +145,14 @@ def judge(masks: list[np.ndarray], pictures: PictureSet) -> Figures:
     return figures
 
 
-def flicker_rows(name: str, ours: Figures, peer: str | None, theirs: Figures | None,
-                 aim: bool) -> list[Row]:
-    """dtSSD of soft and of cut masks beside another way; `aim`: not above it."""
+def flicker_rows(name: str, ours: Figures, peer: str | None,
+                 theirs: Figures | None) -> list[Row]:
+    """dtSSD of soft and of cut masks beside another way."""
     rows = []
     for key in ("dtssd", "dtssd_cut"):
         other = getattr(theirs, key) if theirs else None
         rows.append(Row(name.replace("dtssd", key), getattr(ours, key), "dtSSD", "lower",
-                        peer, other, target=other if aim else None))
+                        peer, other))
     return rows
 
 
@@ -173,13 +173,12 @@ def vrseg_rows(vrseg: str, model: OnnxModel, pictures: PictureSet, peer: Figures
     if video:
         smooth, both = figures("off", "on"), figures("on", "on")
         off = "vrseg, smoothing off"
-        rows += flicker_rows(f"{prefix}/dtssd", plain, PEER, peer, False)
-        rows += flicker_rows(f"{prefix}/dtssd_refined", refined, "vrseg, refinement off", plain,
-                             False)
+        rows += flicker_rows(f"{prefix}/dtssd", plain, PEER, peer)
+        rows += flicker_rows(f"{prefix}/dtssd_refined", refined, "vrseg, refinement off", plain)
         rows.append(Row(f"{prefix}/iou_smoothed", smooth.iou, "IoU", "higher", off, plain.iou))
-        rows += flicker_rows(f"{prefix}/dtssd_smoothed", smooth, off, plain, True)
+        rows += flicker_rows(f"{prefix}/dtssd_smoothed", smooth, off, plain)
         rows.append(Row(f"{prefix}/iou_refined_smoothed", both.iou, "IoU", "higher"))
-        rows += flicker_rows(f"{prefix}/dtssd_refined_smoothed", both, None, None, False)
+        rows += flicker_rows(f"{prefix}/dtssd_refined_smoothed", both, None, None)
     return rows
 
 
@@ -187,7 +186,7 @@ def peer_rows(model: OnnxModel, pictures: PictureSet, peer: Figures) -> list[Row
     """The reference way alone, for --peer-only."""
     rows = [Row(f"{model.name}/{pictures.name}/iou", peer.iou, "IoU", "higher")]
     if peer.dtssd is not None:
-        rows += flicker_rows(f"{model.name}/{pictures.name}/dtssd", peer, None, None, False)
+        rows += flicker_rows(f"{model.name}/{pictures.name}/dtssd", peer, None, None)
     return rows
 
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "pipeline/internal.h"
+#include "support/configure.h"
 #include "support/fake_engine.h"
 #include "support/inject.h"
 #include "support/temp.h"
@@ -126,20 +127,6 @@ typedef struct outcome {
     vrs_image images[FRAMES][VRS_MAX_OUTPUTS];
     float coverage[FRAMES];
 } outcome;
-
-/* "name=value name=value" */
-static void configure(vrs_config *config, const char *settings)
-{
-    char text[512];
-    snprintf(text, sizeof(text), "%s", settings);
-    char *rest = NULL;
-    for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
-        char *value = strchr(word, '=');
-        *value++ = 0;
-        if (vrs_config_set(config, word, value) != VRS_OK)
-            fail_msg("%s", vrs_last_error());
-    }
-}
 
 static vrs_pipeline *make_pipeline(const scene *s, const char *settings, vrs_config **config)
 {

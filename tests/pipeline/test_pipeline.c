@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "pipeline/internal.h"
+#include "support/configure.h"
 #include "support/fake_engine.h"
 #include "support/inject.h"
 #include "support/temp.h"
@@ -41,20 +42,6 @@ typedef struct rig {
     vrs_model *model;
     vrs_pipeline *pipeline;
 } rig;
-
-/* "name=value name=value" */
-static void configure(vrs_config *config, const char *settings)
-{
-    char text[512];
-    snprintf(text, sizeof(text), "%s", settings);
-    char *rest = NULL;
-    for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
-        char *value = strchr(word, '=');
-        *value++ = 0;
-        if (vrs_config_set(config, word, value) != VRS_OK)
-            fail_msg("%s", vrs_last_error());
-    }
-}
 
 static rig make_rig_with(const char *settings, const char *extra)
 {

@@ -54,6 +54,8 @@ VR = {
 }
 MADE = ("juggle_1080p60_h264_interpolated", "juggle_1080p60_hevc_interpolated")
 OFF = ("--refine", "off", "--smooth", "off")
+# What ffmpeg gives libx264 by default: the peers and the encoder alone run at it.
+CRF = ("--crf", "23")
 MEGA = 1e6
 GROWTH_TIMES = 8
 
@@ -130,7 +132,7 @@ class Bench:
         for stale in (out, summary):
             stale.unlink(missing_ok=True)
         command = [self.arguments.vrseg, "run", str(video), "-o", f"{output}:{out}", *options,
-                   "--preset", self.preset, "--json", str(summary)]
+                   "--preset", self.preset, *CRF, "--json", str(summary)]
         if self.arguments.model:
             command += ["--model", self.arguments.model]
         measured = run_measured(command)

@@ -169,7 +169,8 @@ def summary(turns: list[Parts], own: list[Own], cores: int) -> dict:
     """The medians, the sums of the four parts and what they allow; no sums where `own` is empty."""
     result: dict = {"transcode_peak_rss": benchlib.median([one.transcode_rss for one in turns]),
                     "network_ms": None, "postprocess_ms": None, "sum_ms": None,
-                    "ceiling_fps": None, "sum_busy_ms": None, "ceiling_busy_fps": None}
+                    "ceiling_fps": None, "sum_busy_ms": None, "ceiling_busy_fps": None,
+                    "turns_busy_ms": []}
     for name in turns[0].alone:
         runs = [one.alone[name] for one in turns]
         chosen = usual(runs)
@@ -184,7 +185,10 @@ def summary(turns: list[Parts], own: list[Own], cores: int) -> dict:
                 + benchlib.median([one.postprocess_busy for one in own]))
         result.update(network_ms=network, postprocess_ms=postprocess, sum_ms=total,
                       ceiling_fps=cores * 1e3 / total, sum_busy_ms=busy,
-                      ceiling_busy_fps=cores * 1e3 / busy)
+                      ceiling_busy_fps=cores * 1e3 / busy,
+                      turns_busy_ms=[turn.alone["decode_busy"].cpu_ms
+                                     + turn.alone["encode_busy"].cpu_ms + one.network_busy
+                                     + one.postprocess_busy for turn, one in zip(turns, own)])
     return result
 
 

@@ -125,18 +125,26 @@ class RowsTest(unittest.TestCase):
                  "ort-0-bgr": [figures(60)] * 3, "ort-1-i420": [figures(99)] * 3}
         rows = {row.name: row for row in
                 end_to_end.fps_rows("v", found, {key: key for key in found}, 120.0)}
-        self.assertEqual(rows["v/fps/mediapipe"].target, 90)
-        self.assertFalse(rows["v/fps/mediapipe"].misses())
-        self.assertEqual(rows["v/fps/ort-best"].peer, "ort-1-i420")
-        self.assertEqual(rows["v/fps/ort-best"].target, 99)
-        self.assertTrue(rows["v/fps/ceiling"].misses())
+        self.assertAlmostEqual(rows["v/times/mediapipe"].value, 110 / 45)
+        self.assertFalse(rows["v/times/mediapipe"].misses())
+        self.assertEqual(rows["v/times/ort-best"].peer, "ort-1-i420")
+        self.assertAlmostEqual(rows["v/times/ort-best"].value, 100 / 99)
+        self.assertEqual(rows["v/fps/ceiling"].limit, 120)
         self.assertIsNone(rows["v/fps/ort-0-bgr"].target)
+
+    def test_shares_of_the_ceiling(self) -> None:
+        ours = [figures(100), figures(90), figures(110)]
+        share, cost = end_to_end.ceiling_rows("v", ours, [16.0, 16.0, 20.0], 2)
+        self.assertAlmostEqual(share.value, 0.8)
+        self.assertTrue(share.misses())
+        self.assertAlmostEqual(cost.value, ours[0].cpu_ms / 16.0)
+        self.assertEqual(end_to_end.ceiling_rows("v", ours, [], 2), [])
 
     def test_costs(self) -> None:
         alone = {"sum_busy_ms": 8.0, "transcode_peak_rss": 150e6}
         rows = {row.name: row for row in
                 end_to_end.cost_rows("v", {"vrseg": [figures(100)]}, {}, alone)}
-        self.assertTrue(rows["v/cpu_ms"].misses())
+        self.assertEqual(rows["v/cpu_ms"].limit, 8.0)
         self.assertAlmostEqual(rows["v/memory_above_ffmpeg"].value, 150)
         self.assertFalse(rows["v/memory_above_ffmpeg"].misses())
         self.assertIsNone(rows["v/peak_memory"].peer_value)
@@ -161,6 +169,7 @@ class RowsTest(unittest.TestCase):
         found = floors.summary(turns, own, 2)
         self.assertAlmostEqual(found["sum_busy_ms"], 6 + 14 + 3 + 1)
         self.assertAlmostEqual(found["ceiling_busy_fps"], 2000 / 24)
+        self.assertAlmostEqual(found["turns_busy_ms"][0], 4 + 14 + 3 + 1)
         self.assertAlmostEqual(found["sum_ms"], 3 + 7 + 1 + 0.5)
         self.assertAlmostEqual(found["ceiling_fps"], 2000 / 11.5)
         self.assertIsNone(floors.summary(turns, [], 2)["ceiling_fps"])

@@ -6,7 +6,9 @@
 # Without further arguments it also compiles with gcc's and clang's warnings as errors and runs the
 # C tests under sanitizers, in builds of their own below BUILD; their tests are in the sum:
 #   strict  gcc, release, warnings are errors; compiled only
-#   asan    gcc, address and undefined behaviour: all tests in C and of the program
+#   asan    gcc, address and undefined behaviour: all tests in C, and those of the program that do
+#           not start it by the hundred: about once in 500 runs the sanitizer's own store of stacks
+#           crashes while OpenVINO frees its million blocks at the end
 #   tsan    clang, threads, warnings are errors: the tests with threads in them
 # Exit status: 0 when at least one test passed, none failed and everything was built.
 set -u
@@ -68,8 +70,8 @@ if [ $# -eq 0 ]; then
 	compile "$build/strict" -Dwerror=true
 	compile "$build/asan" --buildtype=debugoptimized -Db_sanitize=address,undefined \
 		-Db_lundef=false -Dc_args=-fno-sanitize-recover=undefined &&
-		run_named "$build/asan" base/ image/ kernels/ model/ engine/ media/ cli/ pipeline outputs \
-			golden
+		run_named "$build/asan" base/ image/ kernels/ model/ engine/ media/ cli/usage cli/stop \
+			cli/examples pipeline outputs golden
 	CC=clang compile "$build/tsan" --buildtype=debugoptimized -Db_sanitize=thread \
 		-Db_lundef=false -Dwerror=true &&
 		run_named "$build/tsan" base/ engine/engine engine/inject media/ pipeline outputs golden

@@ -73,6 +73,9 @@ typedef enum vrs_stage {
     VRS_STAGE_COUNT = 5,
 } vrs_stage;
 
+/* "decode", "preprocess", "infer", "postprocess", "encode"; static text, "unknown" for others. */
+VRS_API const char *vrs_stage_name(vrs_stage stage);
+
 typedef struct vrs_stage_stats {
     uint64_t frames;
     int64_t busy_ns; /* summed over the stage's threads (inference: over its requests) */

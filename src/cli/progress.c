@@ -15,7 +15,6 @@ void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind)
 
 static const char *busiest(const vrs_job_stats *stats, double *share)
 {
-    static const char *const names[] = {"decode", "preprocess", "infer", "postprocess", "encode"};
     int best = 0;
     double all = 0;
     for (int i = 0; i < VRS_STAGE_COUNT; i++) {
@@ -24,7 +23,7 @@ static const char *busiest(const vrs_job_stats *stats, double *share)
             best = i;
     }
     *share = all > 0 ? stats->stage_cpu_seconds[best] / all : 0;
-    return names[best];
+    return vrs_stage_name((vrs_stage)best);
 }
 
 static void format_time(double seconds, char text[32])

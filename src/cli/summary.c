@@ -6,8 +6,6 @@
 
 #include "cli/cli.h"
 
-static const char *const stage_names[] = {"decode", "preprocess", "infer", "postprocess", "encode"};
-
 void vrs_summary_print(FILE *out, const vrs_job_stats *s)
 {
     (void)fprintf(out,
@@ -19,8 +17,8 @@ void vrs_summary_print(FILE *out, const vrs_job_stats *s)
     for (int i = 0; i < VRS_STAGE_COUNT; i++) {
         const vrs_stage_stats *stage = &s->pipeline.stages[i];
         double frames = s->written > 0 ? (double)s->written : 1;
-        (void)fprintf(out, "  %-12s %7.2f ms a frame, %7.2f ms of CPU\n", stage_names[i],
-                      (double)stage->busy_ns / 1e6 / frames,
+        (void)fprintf(out, "  %-12s %7.2f ms a frame, %7.2f ms of CPU\n",
+                      vrs_stage_name((vrs_stage)i), (double)stage->busy_ns / 1e6 / frames,
                       s->stage_cpu_seconds[i] * 1e3 / frames);
     }
     (void)fprintf(out, "bottleneck: %s\n", s->bottleneck);
@@ -75,7 +73,7 @@ static void generate(yajl_gen gen, const char *input, const vrs_job_stats *s)
     (void)yajl_gen_map_open(gen);
     for (int i = 0; i < VRS_STAGE_COUNT; i++) {
         const vrs_stage_stats *stage = &s->pipeline.stages[i];
-        key(gen, stage_names[i]);
+        key(gen, vrs_stage_name((vrs_stage)i));
         (void)yajl_gen_map_open(gen);
         integer(gen, "frames", (int64_t)stage->frames);
         number(gen, "busy_seconds", (double)stage->busy_ns / 1e9);

@@ -12,8 +12,6 @@ typedef struct vrs_bottleneck {
     double stage_cpu_seconds[VRS_STAGE_COUNT]; /* of the stage's threads */
 } vrs_bottleneck;
 
-VRS_API const char *vrs_stage_name(vrs_stage stage);
-
 /* Writes the sentence: what limits, how that is known, what to try next. */
 VRS_API void vrs_bottleneck_text(const vrs_bottleneck *b, char *text, size_t size);
 

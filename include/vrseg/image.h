@@ -74,8 +74,12 @@ typedef struct vrs_color {
     int32_t primaries; /* H.273 number, passed through */
 } vrs_color;
 
+/* Where the pixels lie. In host memory planes are pointers that the CPU follows. In CUDA memory
+ * they are device addresses (CUdeviceptr) of the primary context of GPU `device`: the host never
+ * follows them. */
 typedef enum vrs_memory_kind {
     VRS_MEMORY_HOST = 0,
+    VRS_MEMORY_CUDA = 1,
 } vrs_memory_kind;
 
 /* A rectangle in pixels, origin top left. */
@@ -85,7 +89,12 @@ typedef struct vrs_rect {
 
 /* Pixels and their meaning. Plane i starts at planes[i], row y of it strides[i] * y bytes further;
  * strides may be negative. `release(opaque)` is called once, from any thread, when vrseg is done
- * with an image that it took; NULL: nothing to do. */
+ * with an image that it took; NULL: nothing to do. For pixels on a GPU that is when all work that
+ * reads them has finished, not when it was queued.
+ *
+ * Whoever reads pixels on a GPU waits for `ready`: it queues a wait for that event on the stream
+ * that reads them (cuStreamWaitEvent), so that no thread waits. The one who made the image records
+ * the event after the last write and keeps it until the release. */
 typedef struct vrs_image {
     vrs_pixel_format format;
     int32_t width, height;
@@ -93,8 +102,8 @@ typedef struct vrs_image {
     ptrdiff_t strides[VRS_MAX_PLANES];
     vrs_color color;
     vrs_memory_kind memory;
-    int32_t device; /* 0 in host memory */
-    void *ready;    /* event that makes the pixels valid; NULL: valid now */
+    int32_t device; /* ordinal of the GPU; 0 in host memory */
+    void *ready;    /* event (CUevent of `device`) that makes the pixels valid; NULL: valid now */
     void (*release)(void *opaque);
     void *opaque;
 } vrs_image;
@@ -114,10 +123,16 @@ typedef struct vrs_frame {
 
 #define VRS_MAX_STREAMS 64
 
-/* Checks format, size (1..VRS_MAX_SIDE), memory kind, plane pointers, that |stride| holds a row and
- * stride * rows fits an address, and that 16-bit samples lie at even addresses. VRS_INVALID names
- * what is wrong. Any thread. */
+/* Checks that an image lies in host memory, its format, size (1..VRS_MAX_SIDE), plane pointers,
+ * that |stride| holds a row and stride * rows fits an address, and that 16-bit samples lie at even
+ * addresses. VRS_INVALID names what is wrong. Any thread. */
 VRS_API vrs_status vrs_image_check(const vrs_image *image) VRS_MUST_USE;
+
+/* The same of an image in memory of `kind`, on GPU `device` (ignored for host memory). VRS_INVALID
+ * also when it lies elsewhere: nothing is copied for a caller who did not ask for it. Any thread.
+ */
+VRS_API vrs_status vrs_image_check_in(const vrs_image *image, vrs_memory_kind kind,
+                                      int32_t device) VRS_MUST_USE;
 
 /* Returns owned: a zeroed image with 64-byte aligned rows in host memory; its release frees it; an
  * image without planes on failure. VRS_INVALID: unknown format or a side outside 1..VRS_MAX_SIDE.

@@ -47,7 +47,35 @@ static vrs_status check_plane(const vrs_image *image, const vrs_format_info *inf
     return VRS_OK;
 }
 
+static const char *memory_name(vrs_memory_kind kind)
+{
+    return kind == VRS_MEMORY_HOST ? "host" : "CUDA";
+}
+
+static vrs_status check_place(const vrs_image *image, vrs_memory_kind kind, int32_t device)
+{
+    if (image->memory != VRS_MEMORY_HOST && image->memory != VRS_MEMORY_CUDA) {
+        return vrs_fail(VRS_INVALID,
+                        "image: memory kind %d is unknown; use VRS_MEMORY_HOST or _CUDA",
+                        (int)image->memory);
+    }
+    if (image->memory != kind) {
+        return vrs_fail(VRS_INVALID, "image: it lies in %s memory and is needed in %s memory",
+                        memory_name(image->memory), memory_name(kind));
+    }
+    if (kind != VRS_MEMORY_HOST && image->device != device) {
+        return vrs_fail(VRS_INVALID, "image: it lies on device %d and is needed on device %d",
+                        image->device, device);
+    }
+    return VRS_OK;
+}
+
 vrs_status vrs_image_check(const vrs_image *image)
+{
+    return vrs_image_check_in(image, VRS_MEMORY_HOST, 0);
+}
+
+vrs_status vrs_image_check_in(const vrs_image *image, vrs_memory_kind kind, int32_t device)
 {
     if (image == NULL) {
         return vrs_fail(VRS_INVALID, "image: NULL was passed");
@@ -56,9 +84,9 @@ vrs_status vrs_image_check(const vrs_image *image)
     if (status != VRS_OK) {
         return status;
     }
-    if (image->memory != VRS_MEMORY_HOST) {
-        return vrs_fail(VRS_INVALID, "image: memory kind %d is unknown; use VRS_MEMORY_HOST",
-                        (int)image->memory);
+    status = check_place(image, kind, device);
+    if (status != VRS_OK) {
+        return status;
     }
     const vrs_format_info *info = vrs_format_get(image->format);
     for (int plane = 0; plane < info->planes; plane++) {

@@ -176,6 +176,22 @@ static void test_check(void **state)
     expect_invalid(&image, "plane 1 of nv12 is NULL");
 }
 
+static void test_check_places(void **state)
+{
+    (void)state;
+    vrs_image image = good_image();
+    assert_int_equal(vrs_image_check_in(&image, VRS_MEMORY_HOST, 5), VRS_OK);
+    assert_int_equal(vrs_image_check_in(&image, VRS_MEMORY_CUDA, 0), VRS_INVALID);
+    image.memory = VRS_MEMORY_CUDA;
+    image.device = 1;
+    assert_int_equal(vrs_image_check_in(&image, VRS_MEMORY_CUDA, 1), VRS_OK);
+    assert_int_equal(vrs_image_check_in(&image, VRS_MEMORY_CUDA, 0), VRS_INVALID);
+    assert_non_null(strstr(vrs_last_error(), "lies on device 1 and is needed on device 0"));
+    expect_invalid(&image, "lies in CUDA memory and is needed in host memory");
+    image.strides[1] = 1;
+    assert_int_equal(vrs_image_check_in(&image, VRS_MEMORY_CUDA, 1), VRS_INVALID);
+}
+
 static void test_check_sizes(void **state)
 {
     (void)state;
@@ -219,11 +235,11 @@ static void test_check_strides(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_planes),
-        cmocka_unit_test(test_alloc),         cmocka_unit_test(test_alloc_refuses),
-        cmocka_unit_test(test_alloc_fails),   cmocka_unit_test(test_release_once),
-        cmocka_unit_test(test_check),         cmocka_unit_test(test_check_sizes),
-        cmocka_unit_test(test_check_strides),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_planes),
+        cmocka_unit_test(test_alloc),       cmocka_unit_test(test_alloc_refuses),
+        cmocka_unit_test(test_alloc_fails), cmocka_unit_test(test_release_once),
+        cmocka_unit_test(test_check),       cmocka_unit_test(test_check_places),
+        cmocka_unit_test(test_check_sizes), cmocka_unit_test(test_check_strides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

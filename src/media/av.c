@@ -7,6 +7,7 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/error.h>
+#include <libavutil/hwcontext.h>
 #include <libavutil/pixdesc.h>
 
 #include "base/alloc.h"
@@ -209,9 +210,17 @@ vrs_color vrs_av_to_color(enum AVPixelFormat format, enum AVColorSpace matrix,
     return color;
 }
 
+enum AVPixelFormat vrs_av_stored_format(const AVFrame *frame)
+{
+    if (!frame->hw_frames_ctx) {
+        return (enum AVPixelFormat)frame->format;
+    }
+    return ((const AVHWFramesContext *)(const void *)frame->hw_frames_ctx->data)->sw_format;
+}
+
 vrs_color vrs_av_frame_color(const AVFrame *frame)
 {
-    return vrs_av_to_color((enum AVPixelFormat)frame->format, frame->colorspace, frame->color_range,
+    return vrs_av_to_color(vrs_av_stored_format(frame), frame->colorspace, frame->color_range,
                            frame->color_trc, frame->color_primaries, frame->chroma_location);
 }
 

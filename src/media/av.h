@@ -54,6 +54,9 @@ vrs_color vrs_av_to_color(enum AVPixelFormat format, enum AVColorSpace matrix,
                           enum AVColorRange range, enum AVColorTransferCharacteristic transfer,
                           enum AVColorPrimaries primaries, enum AVChromaLocation site);
 
+/* The format of a frame's pixels: of a hardware frame that of its surface. */
+enum AVPixelFormat vrs_av_stored_format(const AVFrame *frame);
+
 /* vrs_av_to_color() of a frame's own tags. */
 vrs_color vrs_av_frame_color(const AVFrame *frame);
 

@@ -45,8 +45,8 @@ enum AVPixelFormat vrs_convert_target(enum AVPixelFormat format)
 vrs_color vrs_convert_color(const AVFrame *frame)
 {
     vrs_color color = vrs_av_frame_color(frame);
-    enum AVPixelFormat target = vrs_convert_target((enum AVPixelFormat)frame->format);
-    if (target != (enum AVPixelFormat)frame->format) {
+    enum AVPixelFormat stored = vrs_av_stored_format(frame);
+    if (vrs_convert_target(stored) != stored) {
         if (color.chroma_site == VRS_CHROMA_UNKNOWN) {
             color.chroma_site = VRS_CHROMA_LEFT;
         }

@@ -113,7 +113,7 @@ static void set_times(vrs_file_source *file, const AVFrame *decoded, vrs_frame *
 static void look_for_change(vrs_file_source *file, const AVFrame *frame)
 {
     if (file->warned_change ||
-        (frame->format == file->stored_format && frame->width == file->side.width &&
+        (vrs_av_stored_format(frame) == file->stored_format && frame->width == file->side.width &&
          frame->height == file->side.height)) {
         return;
     }
@@ -123,7 +123,7 @@ static void look_for_change(vrs_file_source *file, const AVFrame *frame)
             "what it was at the start",
             file->reader->name, file->side.width, file->side.height,
             av_get_pix_fmt_name(file->stored_format), frame->width, frame->height,
-            av_get_pix_fmt_name((enum AVPixelFormat)frame->format),
+            av_get_pix_fmt_name(vrs_av_stored_format(frame)),
             (unsigned long long)file->source.frames);
 }
 
@@ -198,7 +198,7 @@ static vrs_status look_at_first(vrs_file_source *file)
     if (status != VRS_OK) {
         return status;
     }
-    file->stored_format = (enum AVPixelFormat)file->ahead->format;
+    file->stored_format = vrs_av_stored_format(file->ahead);
     file->side = vrs_source_side(file->ahead, file->source.need_yuv);
     if (file->side.format == AV_PIX_FMT_NONE) {
         return vrs_fail(VRS_UNSUPPORTED, "%s: its pixel format (%d) is not known",
@@ -223,7 +223,7 @@ vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_source **so
     if (status == VRS_OK) {
         vrs_source_params own = *params;
         own.path = file->path;
-        status = vrs_reader_open(&own, &file->reader);
+        status = vrs_reader_open(&own, NULL, &file->reader);
     }
     if (status == VRS_OK) {
         status = look_at_first(file);

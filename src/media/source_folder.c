@@ -110,7 +110,7 @@ static vrs_status decode_one(vrs_folder_source *folder, AVFrame *frame, vrs_stre
         vrs_source_params params = folder->params;
         params.path = path;
         params.threads = 1;
-        status = vrs_reader_open(&params, &reader);
+        status = vrs_reader_open(&params, NULL, &reader);
     }
     if (status == VRS_OK) {
         status = vrs_reader_next(reader, frame);

@@ -20,7 +20,7 @@
 vrs_convert_side vrs_source_side(const AVFrame *frame, bool need_yuv)
 {
     vrs_convert_side side = {
-        .format = vrs_convert_target((enum AVPixelFormat)frame->format),
+        .format = vrs_convert_target(vrs_av_stored_format(frame)),
         .width = frame->width,
         .height = frame->height,
         .color = vrs_convert_color(frame),
@@ -56,7 +56,7 @@ static vrs_range range_of(enum AVPixelFormat format, int width, int height, vrs_
 
 bool vrs_source_matches(const AVFrame *frame, const vrs_convert_side *side)
 {
-    enum AVPixelFormat format = (enum AVPixelFormat)frame->format;
+    enum AVPixelFormat format = vrs_av_stored_format(frame);
     return vrs_convert_target(format) == format &&
            vrs_av_to_format(format) == vrs_av_to_format(side->format) &&
            frame->width == side->width && frame->height == side->height &&
@@ -129,7 +129,7 @@ static int64_t estimate_frames(const vrs_reader *reader, AVRational rate)
 
 static void describe(const vrs_reader *reader, const AVFrame *first, vrs_stream_info *info)
 {
-    const char *stored = av_get_pix_fmt_name((enum AVPixelFormat)first->format);
+    const char *stored = av_get_pix_fmt_name(vrs_av_stored_format(first));
     const char *format = vrs_pixel_format_name(info->format);
     char as[48] = "";
     char rate[32] = "";

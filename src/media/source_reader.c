@@ -37,32 +37,37 @@ static int32_t automatic_threads(const AVCodecParameters *params)
     return count < MAX_DECODER_THREADS ? count : MAX_DECODER_THREADS;
 }
 
-static vrs_status open_decoder(vrs_reader *reader, int32_t threads)
+static vrs_status no_decoder(const vrs_reader *reader)
+{
+    return vrs_fail(VRS_UNSUPPORTED, "%s: no decoder for its video (%s)", reader->name,
+                    avcodec_get_name(reader->stream->codecpar->codec_id));
+}
+
+/* Opens a decoder of `codec` in place of none; on the GPU where reader->hw has a device. */
+static vrs_status open_codec(vrs_reader *reader, const AVCodec *codec)
 {
     const AVCodecParameters *params = reader->stream->codecpar;
-    const AVCodec *codec = avcodec_find_decoder(params->codec_id);
-    if (!codec) {
-        return vrs_fail(VRS_UNSUPPORTED, "%s: no decoder for its video (%s)", reader->name,
-                        avcodec_get_name(params->codec_id));
-    }
     AVCodecContext *decoder = vrs_inject("libav") ? avcodec_alloc_context3(codec) : NULL;
     reader->decoder = decoder;
-    reader->packet = vrs_inject("libav") ? av_packet_alloc() : NULL;
-    if (!decoder || !reader->packet) {
+    if (!decoder) {
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a decoder", reader->name);
     }
     int error =
         vrs_inject("libav") ? avcodec_parameters_to_context(decoder, params) : AVERROR(ENOMEM);
     if (error >= 0) {
-        decoder->thread_count = reader->still ? 1
-                                : threads > 0 ? threads
-                                              : automatic_threads(params);
+        decoder->thread_count = reader->still         ? 1
+                                : reader->threads > 0 ? reader->threads
+                                                      : automatic_threads(params);
         decoder->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
         decoder->opaque = &reader->watch;
         decoder->pkt_timebase = reader->stream->time_base;
         decoder->max_pixels = (int64_t)VRS_MAX_SIDE * VRS_MAX_SIDE;
         /* Without it libav crops to aligned columns only and the picture is wider than it is. */
         decoder->flags |= AV_CODEC_FLAG_UNALIGNED;
+        vrs_status status = reader->hw.device ? vrs_hw_set_up(&reader->hw, decoder) : VRS_OK;
+        if (status != VRS_OK) {
+            return status;
+        }
         error = vrs_inject("libav") ? avcodec_open2(decoder, codec, NULL) : AVERROR(ENOMEM);
     }
     if (error < 0) {
@@ -71,7 +76,67 @@ static vrs_status open_decoder(vrs_reader *reader, int32_t threads)
     return VRS_OK;
 }
 
-vrs_status vrs_reader_open(const vrs_source_params *params, vrs_reader **out)
+/* Prepares the GPU's part. Whatever is missing there leaves the CPU to decode. */
+static vrs_status choose_hardware(vrs_reader *reader, const vrs_hw_place *place,
+                                  const AVCodec **codec)
+{
+    enum AVCodecID id = reader->stream->codecpar->codec_id;
+    const AVCodec *hard = reader->still ? NULL : vrs_hw_find_decoder(id);
+    if (!hard) {
+        (void)snprintf(reader->hw.why, sizeof reader->hw.why, "NVDEC does not decode %s",
+                       reader->still ? "pictures" : avcodec_get_name(id));
+        return VRS_OK;
+    }
+    reader->last = vrs_inject("libav") ? av_packet_alloc() : NULL;
+    if (!reader->last) {
+        return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a packet", reader->name);
+    }
+    vrs_status status = vrs_hw_open(&reader->hw, place);
+    if (status == VRS_OK) {
+        *codec = hard;
+    }
+    return status == VRS_UNSUPPORTED ? VRS_OK : status;
+}
+
+static vrs_status open_decoder(vrs_reader *reader, const vrs_hw_place *place)
+{
+    const AVCodec *codec = avcodec_find_decoder(reader->stream->codecpar->codec_id);
+    vrs_status status = VRS_OK;
+    reader->packet = vrs_inject("libav") ? av_packet_alloc() : NULL;
+    if (!reader->packet) {
+        return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a packet", reader->name);
+    }
+    if (place && place->context) {
+        status = choose_hardware(reader, place, &codec);
+    }
+    if (status == VRS_OK) {
+        status = codec ? open_codec(reader, codec) : no_decoder(reader);
+    }
+    return status;
+}
+
+/* The GPU's decoder has given its last frame: the CPU's goes on with the packet that it refused. */
+static vrs_status replace_decoder(vrs_reader *reader)
+{
+    reader->errors = 0;
+    const AVCodec *codec = avcodec_find_decoder(reader->stream->codecpar->codec_id);
+    avcodec_free_context(&reader->decoder);
+    vrs_hw_close(&reader->hw);
+    reader->replacing = false;
+    reader->hw.refused = false;
+    vrs_status status = codec ? open_codec(reader, codec) : no_decoder(reader);
+    /* What libav said of the hardware says nothing of the video. */
+    reader->watched = vrs_av_watch_errors(&reader->watch);
+    return status;
+}
+
+const char *vrs_reader_refusal(const vrs_reader *reader)
+{
+    return reader->hw.device ? "" : reader->hw.why;
+}
+
+vrs_status vrs_reader_open(const vrs_source_params *params, const vrs_hw_place *place,
+                           vrs_reader **out)
 {
     vrs_av_init();
     *out = NULL;
@@ -83,7 +148,8 @@ vrs_status vrs_reader_open(const vrs_source_params *params, vrs_reader **out)
     reader->name = strcmp(params->path, "-") == 0 ? "standard input" : params->path;
     vrs_status status = vrs_reader_open_container(reader, params);
     if (status == VRS_OK) {
-        status = open_decoder(reader, params->threads);
+        reader->threads = params->threads;
+        status = open_decoder(reader, place);
     }
     if (status == VRS_OK) { /* what was said while opening was said of the header */
         reader->container->opaque = &reader->watch;
@@ -103,7 +169,9 @@ void vrs_reader_close(vrs_reader *reader)
         return;
     }
     av_packet_free(&reader->packet);
+    av_packet_free(&reader->last);
     avcodec_free_context(&reader->decoder);
+    vrs_hw_close(&reader->hw);
     avformat_close_input(&reader->container);
     vrs_source_io_close(&reader->io);
     vrs_av_watch_stop(&reader->watch);
@@ -162,6 +230,9 @@ static vrs_status pass_over(vrs_reader *reader, int error, const char *what)
     if (error == AVERROR(ENOMEM)) {
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory while %s frame %llu", reader->name, what,
                         (unsigned long long)reader->frames);
+    }
+    if (reader->hw.device && reader->hw.place.lost(reader->hw.place.opaque)) {
+        return vrs_fail_in(VRS_DEVICE, reader->name);
     }
     if (error == AVERROR_EXIT || vrs_source_stopped(&reader->io)) {
         return vrs_fail(VRS_CANCELLED, "%s: stopped while %s frame %llu", reader->name, what,
@@ -318,6 +389,21 @@ static vrs_status read_packet(vrs_reader *reader)
     return VRS_END;
 }
 
+/* Hands reader->packet (none: the end) to the decoder and empties it. */
+static vrs_status send(vrs_reader *reader, bool end)
+{
+    int error = AVERROR(ENOMEM);
+    if (vrs_inject("libav")) {
+        error = avcodec_send_packet(reader->decoder, end ? NULL : reader->packet);
+    }
+    av_packet_unref(reader->packet);
+    if (error < 0 && error != AVERROR_EOF && !reader->hw.refused) {
+        reader->errors++;
+        return pass_over(reader, error, "decoding");
+    }
+    return VRS_OK;
+}
+
 /* Gives the decoder its next packet, or tells it that there is none. */
 static vrs_status feed(vrs_reader *reader)
 {
@@ -325,17 +411,54 @@ static vrs_status feed(vrs_reader *reader)
     if (status != VRS_OK && status != VRS_END) {
         return status;
     }
-    int error = AVERROR(ENOMEM);
-    if (vrs_inject("libav")) {
-        error = avcodec_send_packet(reader->decoder, status == VRS_END ? NULL : reader->packet);
+    if (reader->hw.device && status == VRS_OK) {
+        av_packet_unref(reader->last);
+        int error =
+            vrs_inject("libav") ? av_packet_ref(reader->last, reader->packet) : AVERROR(ENOMEM);
+        if (error < 0) {
+            return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a packet", reader->name);
+        }
     }
     reader->draining = status == VRS_END;
-    av_packet_unref(reader->packet);
-    if (error < 0 && error != AVERROR_EOF) {
-        reader->errors++;
-        return pass_over(reader, error, "decoding");
+    return send(reader, reader->draining);
+}
+
+/* The hardware has refused the last packet: first the frames that its decoder still has, then
+ * another decoder and the packet again. `drained`: the former is done. */
+static vrs_status go_on_without(vrs_reader *reader, bool drained)
+{
+    if (!drained) {
+        reader->replacing = true;
+        reader->watched = vrs_av_watch_errors(&reader->watch);
+        return send(reader, true);
     }
-    return VRS_OK;
+    vrs_status status = replace_decoder(reader);
+    if (status != VRS_OK) {
+        return status;
+    }
+    av_packet_move_ref(reader->packet, reader->last);
+    status = send(reader, false);
+    return status == VRS_OK && reader->draining ? send(reader, true) : status;
+}
+
+/* What to do when the decoder has no frame to give, but `error`. */
+static vrs_status look_at_error(vrs_reader *reader, int error)
+{
+    bool drained = error == AVERROR_EOF || ((reader->draining || reader->replacing) &&
+                                            reader->errors >= MAX_ERRORS_IN_A_ROW);
+    if (reader->hw.refused && (!reader->replacing || drained)) {
+        return go_on_without(reader, reader->replacing);
+    }
+    if (drained) {
+        look_at_end(reader);
+        reader->ended = true;
+        return VRS_OK;
+    }
+    if (error == AVERROR(EAGAIN) && !reader->draining) {
+        return feed(reader);
+    }
+    reader->errors++;
+    return pass_over(reader, error, "decoding");
 }
 
 vrs_status vrs_reader_next(vrs_reader *reader, AVFrame *frame)
@@ -344,21 +467,15 @@ vrs_status vrs_reader_next(vrs_reader *reader, AVFrame *frame)
         int error =
             vrs_inject("libav") ? avcodec_receive_frame(reader->decoder, frame) : AVERROR(ENOMEM);
         if (error >= 0) {
+            if (frame->hw_frames_ctx) {
+                vrs_hw_crop(frame);
+            }
             look_at_frame(reader, frame);
             reader->errors = 0;
             reader->frames++;
             return VRS_OK;
         }
-        vrs_status status = VRS_OK;
-        if (error == AVERROR_EOF || (reader->draining && reader->errors >= MAX_ERRORS_IN_A_ROW)) {
-            look_at_end(reader);
-            reader->ended = true;
-        } else if (error == AVERROR(EAGAIN) && !reader->draining) {
-            status = feed(reader);
-        } else {
-            reader->errors++;
-            status = pass_over(reader, error, "decoding");
-        }
+        vrs_status status = look_at_error(reader, error);
         if (status != VRS_OK) {
             return status;
         }

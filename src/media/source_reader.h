@@ -10,6 +10,7 @@
 
 #include "media/av.h"
 #include "media/source.h"
+#include "media/source_hw.h"
 #include "media/source_io.h"
 
 typedef struct vrs_reader {
@@ -19,6 +20,10 @@ typedef struct vrs_reader {
     AVStream *stream;
     AVCodecContext *decoder;
     AVPacket *packet;
+    int32_t threads;     /* that were asked for; 0: by the machine */
+    vrs_hw hw;           /* the GPU's part */
+    AVPacket *last;      /* what the GPU's decoder was given last, for the CPU's if it refuses */
+    bool replacing;      /* the GPU's decoder gives its last frames */
     bool still;          /* a picture's demuxer */
     bool low_score;      /* the container's format was only guessed */
     bool draining;       /* the decoder has had its last packet */
@@ -42,15 +47,23 @@ typedef struct vrs_reader {
 } vrs_reader;
 
 /* Opens the input and its decoder; nothing is decoded yet. Borrows `params`, but its path must
- * live as long as the reader. Errors as vrs_source_open(). Returns owned. */
-vrs_status vrs_reader_open(const vrs_source_params *params, vrs_reader **reader) VRS_MUST_USE;
+ * live as long as the reader. `place` (borrowed; NULL: nowhere) is where the hardware decodes: then
+ * frames are AV_PIX_FMT_CUDA, of NV12 or P010, as long as it can, and the CPU's from there on.
+ * Errors as vrs_source_open(). Returns owned. */
+vrs_status vrs_reader_open(const vrs_source_params *params, const vrs_hw_place *place,
+                           vrs_reader **reader) VRS_MUST_USE;
+
+/* Why the GPU does not decode, though a place was given; "" while it does. Known for sure from the
+ * first frame on. */
+const char *vrs_reader_refusal(const vrs_reader *reader);
 
 /* The demuxer's half of it, in source_demux.c: container, stream and what is known of them. */
 vrs_status vrs_reader_open_container(vrs_reader *reader,
                                      const vrs_source_params *params) VRS_MUST_USE;
 
 /* Decodes the next frame into an empty `frame`. Damage is counted in the reader. VRS_END, VRS_IO,
- * VRS_NO_MEMORY, VRS_CANCELLED. */
+ * VRS_NO_MEMORY, VRS_CANCELLED, VRS_DEVICE: the GPU is lost; VRS_UNSUPPORTED: the GPU's decoder
+ * cannot go on and there is none for the CPU. */
 vrs_status vrs_reader_next(vrs_reader *reader, AVFrame *frame) VRS_MUST_USE;
 
 void vrs_reader_close(vrs_reader *reader);

@@ -88,11 +88,9 @@ def encode_alone(raw: Path, preset: str, threads: int, frames: int, folder: Path
     coder = ["-c:v", "libx264", "-preset", preset, "-threads", str(threads), "-vsync",
              "passthrough"]
     # The start is that of reading: a run of one frame with libx264 would book what it allocates.
-    start = run_measured(ffmpeg([], raw, null(["-frames:v", "1"])))
-    reading = run_measured(ffmpeg([], raw, null([])))
+    start, read_ms = reading_ms(raw, frames)
     both = run_measured(ffmpeg([], raw, [*coder, str(out)]))
     alone = without_start(both, start, frames)
-    read_ms = 1e3 * max(reading.cpu_seconds - start.cpu_seconds, 0.0) / (frames - 1)
     return Alone(alone.cpu_ms - read_ms, alone.fps, both.peak_rss)
 
 
@@ -102,6 +100,27 @@ def side_by_side(part: Callable[[int], Alone], copies: int) -> Alone:
         runs = list(pool.map(part, range(copies)))
     return Alone(sum(run.cpu_ms for run in runs) / copies, sum(run.fps for run in runs),
                  max(run.peak_rss for run in runs))
+
+
+def reading_ms(raw: Path, frames: int) -> tuple[Measured, float]:
+    """A run that reads one frame of raw video, the start; and CPU ms a frame of reading it all."""
+    start = run_measured(ffmpeg([], raw, null(["-frames:v", "1"])))
+    whole = run_measured(ffmpeg([], raw, null([])))
+    return start, 1e3 * max(whole.cpu_seconds - start.cpu_seconds, 0.0) / (frames - 1)
+
+
+def together_share(source: Path, raw: Path, preset: str, frames: int, folder: Path,
+                   busy_ms: float, cores: int) -> float:
+    """What one ffmpeg that decodes the video and encodes its composite, nothing else, reaches of
+    the ceiling of these two parts (`busy_ms`: their CPU time on busy cores, without reading)."""
+    def command(limit: list[str]) -> list[str]:
+        return ffmpeg(["-threads", "1", "-i", str(source)], raw,
+                      [*null(limit), "-map", "1:v:0", *limit, "-c:v", "libx264", "-preset", preset,
+                       "-vsync", "passthrough", str(folder / "together.mp4")])
+    _, read_ms = reading_ms(raw, frames)
+    start = run_measured(command(["-frames:v", "1"]))
+    rate = without_start(run_measured(command([])), start, frames).fps
+    return rate * (busy_ms + read_ms) / (cores * 1e3)
 
 
 def transcode(source: Path, preset: str, threads: int, folder: Path) -> Measured:
@@ -134,10 +153,12 @@ def own_figures(path: str | None, network: float | None,
 
 @dataclass
 class Parts:
-    """What ffmpeg tells of one video, once: the parts by name, and the memory of both in one."""
+    """What ffmpeg tells of one video, once: the parts by name; decoder and encoder in one process:
+    the memory, and the rate as a share of their ceiling."""
 
     alone: dict[str, Alone]
     transcode_rss: int
+    together: float
 
 
 def measure(source: Path, raw: Path, preset: str, frames: int, folder: Path,
@@ -152,7 +173,9 @@ def measure(source: Path, raw: Path, preset: str, frames: int, folder: Path,
     for threads in (1, 2):
         alone[f"decode_{threads}"] = decode_alone(source, threads, frames)
         alone[f"encode_{threads}"] = encode_alone(raw, preset, threads, frames, folder)
-    return Parts(alone, transcode(source, preset, 0, folder).peak_rss)
+    busy_ms = alone["decode_busy"].cpu_ms + alone["encode_busy"].cpu_ms
+    share = together_share(source, raw, preset, frames, folder, busy_ms, cores)
+    return Parts(alone, transcode(source, preset, 0, folder).peak_rss, share)
 
 
 @dataclass
@@ -168,6 +191,7 @@ class Own:
 def summary(turns: list[Parts], own: list[Own], cores: int) -> dict:
     """The medians, the sums of the four parts and what they allow; no sums where `own` is empty."""
     result: dict = {"transcode_peak_rss": benchlib.median([one.transcode_rss for one in turns]),
+                    "together_of_ceiling": benchlib.median([one.together for one in turns]),
                     "network_ms": None, "postprocess_ms": None, "sum_ms": None,
                     "ceiling_fps": None, "sum_busy_ms": None, "ceiling_busy_fps": None,
                     "turns_busy_ms": []}

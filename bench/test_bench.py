@@ -59,7 +59,7 @@ def good_row(**changes) -> dict:
 
 def figures(fps: float) -> end_to_end.Figures:
     """Figures in which only the rate matters."""
-    return end_to_end.Figures(fps, fps, 10.0, 300.0, 0.2, 1.0,
+    return end_to_end.Figures(fps, fps, 10.0, 300.0, 0.2, 1.0, 8.0,
                               {"frames": 200, "stages": {"decode": 2.0}, "bottleneck": None})
 
 
@@ -78,13 +78,15 @@ class ParsingTest(unittest.TestCase):
         self.assertAlmostEqual(found.fps, 100)
         self.assertAlmostEqual(found.fps_whole, 80)
         self.assertAlmostEqual(found.cpu_ms, 16)  # the kernel's count, not the program's own
+        self.assertAlmostEqual(found.running_cpu_ms, 15)  # the program's own, without its start
         self.assertAlmostEqual(found.peak_mb, 250)
         self.assertAlmostEqual(found.output_mb, 0.5)
         self.assertAlmostEqual(found.extra["stages"]["decode"], 2.5)
 
     def test_vrseg_summary_incomplete(self) -> None:
         measured = Measured(2.5, 3.2, 0, "", "")
-        for key in ("frames", "seconds", "peak_rss_bytes", "first_mask_seconds"):
+        for key in ("frames", "seconds", "peak_rss_bytes", "first_mask_seconds",
+                    "cpu_seconds"):
             broken = {name: value for name, value in SUMMARY.items() if name != key}
             with self.assertRaisesRegex(BenchError, key):
                 end_to_end.of_vrseg(measured, broken, self.out)
@@ -134,10 +136,11 @@ class RowsTest(unittest.TestCase):
 
     def test_shares_of_the_ceiling(self) -> None:
         ours = [figures(100), figures(90), figures(110)]
-        share, cost = end_to_end.ceiling_rows("v", ours, [16.0, 16.0, 20.0], 2)
+        share, cost = end_to_end.ceiling_rows("v", ours, [16.0, 16.0, 20.0], 2, 0.75)
         self.assertAlmostEqual(share.value, 0.8)
+        self.assertAlmostEqual(share.peer_value, 0.75)
         self.assertTrue(share.misses())
-        self.assertAlmostEqual(cost.value, ours[0].cpu_ms / 16.0)
+        self.assertAlmostEqual(cost.value, 8.0 / 16.0)
         self.assertEqual(end_to_end.ceiling_rows("v", ours, [], 2), [])
 
     def test_costs(self) -> None:
@@ -161,7 +164,8 @@ class RowsTest(unittest.TestCase):
             return floors.Parts({"decode_1": floors.Alone(decode, 1.0, 1),
                                  "encode_1": floors.Alone(encode, 1.0, 1),
                                  "decode_busy": floors.Alone(2 * decode, 1.0, 1),
-                                 "encode_busy": floors.Alone(2 * encode, 1.0, 1)}, 100)
+                                 "encode_busy": floors.Alone(2 * encode, 1.0, 1)}, 100,
+                                decode / 10)
 
         turns = [parts(2, 7), parts(3, 6), parts(9, 50)]
         own = [floors.Own(1.0, 0.5, 3.0, 1.0), floors.Own(2.0, 0.5, 3.0, 1.0),
@@ -169,6 +173,7 @@ class RowsTest(unittest.TestCase):
         found = floors.summary(turns, own, 2)
         self.assertAlmostEqual(found["sum_busy_ms"], 6 + 14 + 3 + 1)
         self.assertAlmostEqual(found["ceiling_busy_fps"], 2000 / 24)
+        self.assertAlmostEqual(found["together_of_ceiling"], 0.3)
         self.assertAlmostEqual(found["turns_busy_ms"][0], 4 + 14 + 3 + 1)
         self.assertAlmostEqual(found["sum_ms"], 3 + 7 + 1 + 0.5)
         self.assertAlmostEqual(found["ceiling_fps"], 2000 / 11.5)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,6 +99,20 @@ void vrs_thread_name(const char *name)
     char cut[NAME_SIZE];
     snprintf(cut, sizeof(cut), "%s", name);
     pthread_setname_np(pthread_self(), cut);
+}
+
+void vrs_thread_step_back(int steps)
+{
+    static _Thread_local int stepped;
+    if (stepped >= steps) {
+        return;
+    }
+    stepped = steps;
+    id_t self = (id_t)syscall(SYS_gettid);
+    int wanted = getpriority(PRIO_PROCESS, (id_t)getpid()) + steps;
+    if (getpriority(PRIO_PROCESS, self) < wanted) {
+        (void)setpriority(PRIO_PROCESS, self, wanted);
+    }
 }
 
 vrs_status vrs_mutex_init(vrs_mutex *mutex)

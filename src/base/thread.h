@@ -28,6 +28,16 @@ VRS_API void vrs_thread_join(vrs_thread *thread);
 /* Names the calling thread. */
 VRS_API void vrs_thread_name(const char *name);
 
+/* Lets other threads of the process run before the calling one where cores are short: sets its nice
+ * value to the process's plus `steps` (0..19). Does nothing where it is that high already, or where
+ * the system refuses. Cheap after a thread's first call. */
+VRS_API void vrs_thread_step_back(int steps);
+
+/* Later stages run first: what is nearly done leaves the caches and frees its ticket before more
+ * comes in, and the encoder, mostly the slowest, is not displaced by those that feed it. */
+#define VRS_STEPS_INFER 3 /* and what comes before it */
+#define VRS_STEPS_POSTPROCESS 1
+
 typedef struct vrs_mutex {
     pthread_mutex_t handle;
 } vrs_mutex;

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "media/job_internal.h"
 #include "pipeline/bottleneck.h"
 
@@ -125,6 +126,7 @@ static void reader_main(void *arg)
     vrs_job *job = arg;
     vrs_image shape = {0};
     vrs_status status = VRS_OK;
+    vrs_thread_step_back(VRS_STEPS_INFER);
     while (status == VRS_OK && !reading_ends(job))
         status = read_frame(job, &shape);
     bool ended = status == VRS_OK || status == VRS_END || status == VRS_CANCELLED ||

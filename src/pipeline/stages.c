@@ -16,7 +16,7 @@ void vrs_ticket_fail(vrs_ticket *ticket, vrs_status status, const char *detail)
     vrs_mutex_unlock(&ticket->pipeline->lock);
 }
 
-/* Runs on a thread of the engine: stamps and hands on, nothing else. */
+/* Runs on a thread of the engine: stamps, takes its place behind the encoder, hands on. */
 void vrs_slot_done(void *opaque, vrs_request *request, vrs_status status)
 {
     (void)request;
@@ -24,6 +24,7 @@ void vrs_slot_done(void *opaque, vrs_request *request, vrs_status status)
     vrs_pipeline *pipeline = slot->pipeline;
     slot->end_ns = vrs_now_ns();
     slot->status = status;
+    vrs_thread_step_back(VRS_STEPS_INFER);
     vrs_queue_push(pipeline->to_postprocess, slot);
 }
 
@@ -70,6 +71,7 @@ void vrs_preprocess_main(void *arg)
 {
     vrs_pipeline *pipeline = arg;
     int32_t worker = atomic_fetch_add(&pipeline->next_preprocess, 1);
+    vrs_thread_step_back(VRS_STEPS_INFER);
     vrs_track *track = vrs_recorder_track(pipeline->recorder, "preprocess");
     void *item;
     while (vrs_queue_pop(pipeline->to_preprocess, &item, INT64_MAX) == VRS_OK) {
@@ -228,6 +230,7 @@ void vrs_postprocess_main(void *arg)
 {
     vrs_pipeline *pipeline = arg;
     int32_t worker = atomic_fetch_add(&pipeline->next_postprocess, 1);
+    vrs_thread_step_back(VRS_STEPS_POSTPROCESS);
     vrs_track *track = vrs_recorder_track(pipeline->recorder, "postprocess");
     void *item;
     while (vrs_queue_pop(pipeline->to_postprocess, &item, INT64_MAX) == VRS_OK) {

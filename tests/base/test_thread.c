@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -321,6 +322,35 @@ static void test_real_waits(void **state)
     assert_true(never.in_time);
 }
 
+/* PRIO_PROCESS of 0 is the calling thread. */
+static void stepping_thread(void *arg)
+{
+    int *nice = arg;
+    vrs_thread_step_back(2);
+    nice[0] = getpriority(PRIO_PROCESS, 0);
+    vrs_thread_step_back(1);
+    nice[1] = getpriority(PRIO_PROCESS, 0);
+    vrs_thread_step_back(3);
+    nice[2] = getpriority(PRIO_PROCESS, 0);
+}
+
+static void test_stepping_back(void **state)
+{
+    (void)state;
+    int before = getpriority(PRIO_PROCESS, 0);
+    if (before > 16) {
+        skip(); /* nice values end at 19 */
+    }
+    int nice[3] = {0};
+    vrs_thread thread;
+    assert_int_equal(vrs_thread_start(&thread, "stepping", stepping_thread, nice), VRS_OK);
+    vrs_thread_join(&thread);
+    assert_int_equal(nice[0], before + 2);
+    assert_int_equal(nice[1], before + 2);
+    assert_int_equal(nice[2], before + 3);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_too_much_memory),
         cmocka_unit_test(test_refused_memory),
         cmocka_unit_test(test_thread),
+        cmocka_unit_test(test_stepping_back),
         cmocka_unit_test(test_refused_resources),
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_virtual_waits),

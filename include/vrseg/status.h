@@ -38,7 +38,8 @@ extern "C" {
     X(17, CANCELLED, "the work was cancelled")                                \
     X(18, DROPPED, "the frame was dropped")                                   \
     X(19, BUSY, "another run is using this")                                  \
-    X(20, SYSTEM, "the operating system refused a resource")
+    X(20, SYSTEM, "the operating system refused a resource")                  \
+    X(21, DEVICE_LOST, "the device was lost")
 
 typedef enum vrs_status_code {
 #define VRS_STATUS_ENUM(number, name, sentence) VRS_##name = (number),

@@ -17,18 +17,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "device/device.h"
 #include "vrseg/memory.h"
-#include "vrseg/status.h"
-
-typedef struct vrs_device vrs_device;
 
 typedef struct vrs_memory_settings {
     uint64_t limit;      /* device budget in bytes, other libraries' part included; 0: what is free
                           * now without `reserve`. On the CPU: the host's budget */
     uint64_t reserve;    /* bytes of the device's memory that are always left to other programs */
     uint64_t host_limit; /* budget of pinned memory; 0: vrs_memory_host_budget() */
-    uint64_t context;    /* what the driver's context took (vrs_device_open() knows, or 0):
-                          * booked as VRS_MEMORY_CONTEXT */
+    uint64_t context;    /* what the device's context and kernels took, booked as
+                          * VRS_MEMORY_CONTEXT; 0: asked of NVML, nothing where that is silent */
 } vrs_memory_settings;
 
 /* Returns owned. Borrows the device, which outlives the manager. Any thread. VRS_NO_MEMORY: also
@@ -40,7 +38,8 @@ VRS_API vrs_status vrs_memory_create(vrs_device *device, const vrs_memory_settin
  * line with its oldest block's place, and given back. NULL is fine. */
 VRS_API void vrs_memory_destroy(vrs_memory *memory);
 
-/* Blocks in the ledger, and a text for people: a line an owner, the largest first, cut to `size`. */
+/* Blocks in the ledger, and a text for people: a line an owner, the largest first, cut to `size`.
+ */
 VRS_API size_t vrs_memory_report(const vrs_memory *memory, char *text, size_t size);
 
 /* Three quarters of what is least of the RAM and the limits of the control groups. */
@@ -55,7 +54,7 @@ VRS_API vrs_status vrs_memory_parse_size(const char *text, uint64_t *bytes) VRS_
 /* `address`: what kernels and copies use, 256-byte aligned; `host`: the same bytes for the CPU
  * (NULL for a GPU's memory, which the host never follows). */
 typedef struct vrs_memory_block {
-    uint64_t address;
+    vrs_device_ptr address;
     void *host;
     size_t bytes; /* as asked for */
 } vrs_memory_block;
@@ -85,7 +84,7 @@ typedef struct vrs_pool_settings {
 } vrs_pool_settings;
 
 typedef struct vrs_slot {
-    uint64_t address;
+    vrs_device_ptr address;
     void *host;     /* as in a block */
     uint32_t index; /* 0..most_slots-1, stable while the slot is mapped; what is put back */
 } vrs_slot;
@@ -134,7 +133,7 @@ VRS_API void vrs_arena_destroy(vrs_arena *arena);
  * call the pressure handler and fails whole: VRS_NO_MEMORY leaves the arena as it was.
  * VRS_INVALID: more than was reserved. */
 VRS_API vrs_status vrs_arena_resize(vrs_arena *arena, uint64_t bytes) VRS_MUST_USE;
-VRS_API uint64_t vrs_arena_address(const vrs_arena *arena);
+VRS_API vrs_device_ptr vrs_arena_address(const vrs_arena *arena);
 VRS_API uint64_t vrs_arena_bytes(const vrs_arena *arena);
 
 /* ---- other libraries' memory ---- */

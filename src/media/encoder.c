@@ -1,5 +1,7 @@
 #include "media/encoder.h"
 
+#include <stdio.h>
+
 #include <libavutil/pixdesc.h>
 
 #include "base/alloc.h"
@@ -67,14 +69,25 @@ static enum AVPixelFormat ffv1_format(vrs_pixel_format format)
     }
 }
 
-enum AVPixelFormat vrs_encoder_pixel_format(vrs_codec codec, vrs_output_kind kind,
-                                            vrs_pixel_format format)
+/* NVENC takes 10 bits as P010, and in HEVC alone. */
+static enum AVPixelFormat nvenc_format(vrs_codec codec, enum AVPixelFormat format)
 {
+    if (format != AV_PIX_FMT_YUV420P10LE) {
+        return format;
+    }
+    return codec == VRS_CODEC_HEVC ? AV_PIX_FMT_P010LE : AV_PIX_FMT_NONE;
+}
+
+enum AVPixelFormat vrs_encoder_pixel_format(vrs_codec codec, vrs_encoder_place place,
+                                            vrs_output_kind kind, vrs_pixel_format format)
+{
+    enum AVPixelFormat lossy = AV_PIX_FMT_NONE;
     switch (codec) {
     case VRS_CODEC_H264:
     case VRS_CODEC_HEVC:
     case VRS_CODEC_VP9:
-        return lossy_format(codec, kind, format);
+        lossy = lossy_format(codec, kind, format);
+        return place == VRS_ENCODER_NVENC ? nvenc_format(codec, lossy) : lossy;
     case VRS_CODEC_FFV1:
         return ffv1_format(format);
     case VRS_CODEC_PNG:
@@ -109,9 +122,10 @@ static vrs_status check_params(const vrs_encoder_params *params, enum AVPixelFor
 {
     if (format == AV_PIX_FMT_NONE) {
         return vrs_fail(VRS_INVALID, "%s does not take images of format %s for this output",
-                        vrs_encoder_name(params->codec), vrs_pixel_format_name(params->format));
+                        vrs_encoder_name(params->codec, params->place),
+                        vrs_pixel_format_name(params->format));
     }
-    if (params->codec == VRS_CODEC_HEVC &&
+    if (params->codec == VRS_CODEC_HEVC && params->place == VRS_ENCODER_CPU &&
         (params->width < HEVC_MIN_SIDE || params->height < HEVC_MIN_SIDE)) {
         return vrs_fail(VRS_INVALID, "H.265 needs at least %dx%d pixels, not %dx%d: use h264",
                         HEVC_MIN_SIDE, HEVC_MIN_SIDE, (int)params->width, (int)params->height);
@@ -150,13 +164,13 @@ static void fill_context(AVCodecContext *context, const vrs_encoder_params *para
 
 static vrs_status open_context(vrs_encoder *encoder, const vrs_encoder_params *params)
 {
-    const char *name = vrs_encoder_name(params->codec);
+    const char *name = vrs_encoder_name(params->codec, params->place);
     const AVCodec *codec = vrs_inject("libav") ? avcodec_find_encoder_by_name(name) : NULL;
     if (!codec) {
         return vrs_fail(VRS_UNSUPPORTED, "this libavcodec was built without the encoder %s", name);
     }
     enum AVPixelFormat format =
-        vrs_encoder_pixel_format(params->codec, params->kind, params->format);
+        vrs_encoder_pixel_format(params->codec, params->place, params->kind, params->format);
     vrs_status status = check_params(params, format);
     if (status != VRS_OK) {
         return status;
@@ -216,6 +230,51 @@ vrs_status vrs_encoder_open(const vrs_encoder_params *params, vrs_encoder **enco
     }
     *encoder = made;
     return VRS_OK;
+}
+
+/* Tries NVENC; VRS_UNSUPPORTED with a sentence where it does not start. */
+static vrs_status try_nvenc(const vrs_encoder_params *params)
+{
+    vrs_encoder_params trial = *params;
+    vrs_encoder *encoder = NULL;
+    trial.place = VRS_ENCODER_NVENC;
+    if (params->codec != VRS_CODEC_H264 && params->codec != VRS_CODEC_HEVC) {
+        return vrs_fail(VRS_INVALID, "NVENC encodes h264 and hevc, not %s: use the encoder cpu",
+                        vrs_codec_name(params->codec));
+    }
+    vrs_status status = vrs_encoder_open(&trial, &encoder);
+    vrs_encoder_destroy(encoder);
+    if (status == VRS_OK || status == VRS_NO_MEMORY || status == VRS_INVALID) {
+        return status;
+    }
+    char why[VRS_DETAIL_SIZE];
+    (void)snprintf(why, sizeof why, "%s", vrs_last_error());
+    return vrs_fail(VRS_UNSUPPORTED,
+                    "this GPU or its driver has no encoder for %s (NVENC), as H100 and H200 have "
+                    "none: use the encoder cpu (%s)",
+                    vrs_codec_name(params->codec), why);
+}
+
+vrs_status vrs_encoder_settle(vrs_encoder_params *params, char *why, size_t size)
+{
+    why[0] = '\0';
+    if (params->place == VRS_ENCODER_CPU) {
+        return VRS_OK;
+    }
+    bool coded = params->codec == VRS_CODEC_H264 || params->codec == VRS_CODEC_HEVC;
+    bool must = params->place == VRS_ENCODER_NVENC;
+    if (!coded && !must) {
+        params->place = VRS_ENCODER_CPU;
+        return VRS_OK;
+    }
+    vrs_status status = try_nvenc(params);
+    if (status != VRS_OK && status != VRS_NO_MEMORY && !must) {
+        (void)snprintf(why, size, "encoded on the CPU: NVENC does not start");
+        params->place = VRS_ENCODER_CPU;
+        return VRS_OK;
+    }
+    params->place = VRS_ENCODER_NVENC;
+    return status;
 }
 
 void vrs_encoder_destroy(vrs_encoder *encoder)

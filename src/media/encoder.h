@@ -26,6 +26,7 @@ typedef struct vrs_color_tags {
 
 typedef struct vrs_encoder_params {
     vrs_codec codec; /* H264, HEVC, FFV1, PRORES, VP9 or PNG */
+    vrs_encoder_place place;
     vrs_output_kind kind;
     vrs_pixel_format format; /* of the images to come */
     int32_t width, height;
@@ -41,15 +42,21 @@ typedef struct vrs_encoder_params {
 } vrs_encoder_params;
 
 /* The encoder's pixel format for images of `format`, or AV_PIX_FMT_NONE: this codec and kind do not
- * take them. */
-enum AVPixelFormat vrs_encoder_pixel_format(vrs_codec codec, vrs_output_kind kind,
-                                            vrs_pixel_format format);
+ * take them. `place` is CPU or NVENC. */
+enum AVPixelFormat vrs_encoder_pixel_format(vrs_codec codec, vrs_encoder_place place,
+                                            vrs_output_kind kind, vrs_pixel_format format);
 
-/* Opens an encoder. Borrows; `palette` and `options` must live until destroy. H.264 and HEVC have
- * no odd sizes in 4:2:0: such a picture gets its last column or row once more
- * (vrs_encoder_context() has the coded size). VRS_INVALID: an option, preset or size that the codec
- * does not take (names it); VRS_UNSUPPORTED: this libav lacks the encoder; VRS_NO_MEMORY. Returns
- * owned. */
+/* Makes params->place CPU or NVENC, by opening NVENC where it is wanted: whether a GPU has it shows
+ * only then (H100 and H200 have none). Where AUTO becomes the CPU, `why` says it in one sentence;
+ * else it is "". VRS_UNSUPPORTED: NVENC is asked for and is not there; VRS_INVALID: it does not
+ * encode this codec, or an option; VRS_NO_MEMORY. */
+vrs_status vrs_encoder_settle(vrs_encoder_params *params, char *why, size_t size) VRS_MUST_USE;
+
+/* Opens an encoder in a place that is settled. Borrows; `palette` and `options` must live until
+ * destroy. H.264 and HEVC have no odd sizes in 4:2:0: such a picture gets its last column or row
+ * once more (vrs_encoder_context() has the coded size). VRS_INVALID: an option, preset or size that
+ * the codec does not take (names it); VRS_UNSUPPORTED: this libav lacks the encoder; VRS_NO_MEMORY.
+ * Returns owned. */
 vrs_status vrs_encoder_open(const vrs_encoder_params *params, vrs_encoder **encoder) VRS_MUST_USE;
 void vrs_encoder_destroy(vrs_encoder *encoder);
 

@@ -12,18 +12,23 @@
 
 #define MAX_OPTION_NAMES 1024
 
+/* x264's and x265's names, and the steps of NVENC's own scale (p1 the fastest, p7 the best) that
+ * stand at about the same place. */
 static const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
                                       "medium",    "slow",      "slower",   "veryslow", "placebo"};
+static const char *const nvenc_presets[] = {"p1", "p1", "p2", "p3", "p4",
+                                            "p4", "p5", "p6", "p7", "p7"};
 
 #define PRESETS (sizeof presets / sizeof presets[0])
 
-const char *vrs_encoder_name(vrs_codec codec)
+const char *vrs_encoder_name(vrs_codec codec, vrs_encoder_place place)
 {
+    bool nvenc = place == VRS_ENCODER_NVENC;
     switch (codec) {
     case VRS_CODEC_H264:
-        return "libx264";
+        return nvenc ? "h264_nvenc" : "libx264";
     case VRS_CODEC_HEVC:
-        return "libx265";
+        return nvenc ? "hevc_nvenc" : "libx265";
     case VRS_CODEC_FFV1:
         return "ffv1";
     case VRS_CODEC_PRORES:
@@ -84,12 +89,13 @@ static vrs_status set_number(AVCodecContext *context, const char *name, double v
     return set_option(context, name, text);
 }
 
-static vrs_status set_preset(AVCodecContext *context, const char *preset)
+static vrs_status set_preset(AVCodecContext *context, const char *preset,
+                             const char *const values[PRESETS])
 {
     const char *name = preset ? preset : "veryfast";
     for (size_t i = 0; i < PRESETS; i++) {
         if (strcmp(presets[i], name) == 0) {
-            return set_option(context, "preset", name);
+            return set_option(context, "preset", values[i]);
         }
     }
     const char *nearest = vrs_nearest_name(name, presets, PRESETS);
@@ -110,7 +116,7 @@ static vrs_status set_quality(AVCodecContext *context, const vrs_encoder_params 
 
 static vrs_status set_x264(AVCodecContext *context, const vrs_encoder_params *params)
 {
-    vrs_status status = set_preset(context, params->preset);
+    vrs_status status = set_preset(context, params->preset, presets);
     return status == VRS_OK ? set_quality(context, params, 20) : status;
 }
 
@@ -121,9 +127,24 @@ static vrs_status set_x265(AVCodecContext *context, const vrs_encoder_params *pa
     (void)snprintf(text, sizeof text, "log-level=error:pools=%d", (int)params->threads);
     vrs_status status = set_option(context, "x265-params", text);
     if (status == VRS_OK) {
-        status = set_preset(context, params->preset);
+        status = set_preset(context, params->preset, presets);
     }
     return status == VRS_OK ? set_quality(context, params, 20) : status;
+}
+
+/* Constant quality is a mode of its own there, which a bit rate of libav's default would bound. */
+static vrs_status set_nvenc(AVCodecContext *context, const vrs_encoder_params *params)
+{
+    vrs_status status = set_preset(context, params->preset, nvenc_presets);
+    if (status == VRS_OK) {
+        status = set_option(context, "rc", "vbr");
+    }
+    if (status != VRS_OK || params->bitrate > 0) {
+        context->bit_rate = params->bitrate;
+        return status;
+    }
+    context->bit_rate = 0;
+    return set_number(context, "cq", params->crf < 0 ? 20 : params->crf);
 }
 
 /* libvpx drops alpha's frames out of step with its alternative references: they are switched off.
@@ -159,6 +180,9 @@ static vrs_status set_ffv1(AVCodecContext *context)
 
 static vrs_status set_defaults(AVCodecContext *context, const vrs_encoder_params *params)
 {
+    if (params->place == VRS_ENCODER_NVENC) {
+        return set_nvenc(context, params);
+    }
     switch (params->codec) {
     case VRS_CODEC_H264:
         return set_x264(context, params);

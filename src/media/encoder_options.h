@@ -4,8 +4,8 @@
 
 #include "media/encoder.h"
 
-/* Name of libav's encoder, "libx264". */
-const char *vrs_encoder_name(vrs_codec codec);
+/* Name of libav's encoder, "libx264". `place` is CPU or NVENC. */
+const char *vrs_encoder_name(vrs_codec codec, vrs_encoder_place place);
 
 /* Sets preset, quality and the codec's own defaults, then the user's options, which win.
  * VRS_INVALID names the option and the nearest right one. */

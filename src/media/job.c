@@ -208,9 +208,13 @@ static vrs_status open_source(vrs_job *job)
     for (int32_t i = 0; i < job->sink_count; i++)
         pictures =
             pictures || job->sinks[i].kind == VRS_JOB_GREEN || job->sinks[i].kind == VRS_JOB_CUTOUT;
+    const char *decoder = vrs_config_get(job->config, "decoder");
     vrs_source_params params = {
         .path = job->input,
         .raw_format = raw[0] != 0 ? raw : NULL,
+        .decoder = strcmp(decoder, "cpu") == 0     ? VRS_DECODER_CPU
+                   : strcmp(decoder, "nvdec") == 0 ? VRS_DECODER_NVDEC
+                                                   : VRS_DECODER_AUTO,
         .threads = (int32_t)vrs_config_int(job->config, "decoder_threads", 0),
         .max_frames = vrs_config_int(job->config, "max_frames", 0),
         .need_yuv = pictures,

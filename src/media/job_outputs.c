@@ -107,6 +107,14 @@ static void output_size(const vrs_job *job, const vrs_output_desc *desc, int32_t
     }
 }
 
+/* NVENC by itself only where frames are on the GPU anyway: a run on the CPU is the same on every
+ * machine. */
+static vrs_encoder_place configured_encoder(const vrs_config *config)
+{
+    return strcmp(vrs_config_get(config, "encoder"), "nvenc") == 0 ? VRS_ENCODER_NVENC
+                                                                   : VRS_ENCODER_CPU;
+}
+
 static vrs_status open_sink(vrs_job *job, vrs_job_sink *out)
 {
     vrs_codec codec = configured_codec(job->config);
@@ -124,6 +132,7 @@ static vrs_status open_sink(vrs_job *job, vrs_job_sink *out)
         .path = out->path,
         .kind = desc.kind,
         .codec = codec,
+        .encoder = configured_encoder(job->config),
         .stream = &job->source->info,
         .format = format,
         .source_path = job->input,

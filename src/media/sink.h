@@ -24,10 +24,18 @@ typedef enum vrs_codec {
     VRS_CODEC_NULL = 8,
 } vrs_codec;
 
+/* Where H.264 and HEVC are encoded. */
+typedef enum vrs_encoder_place {
+    VRS_ENCODER_CPU = 0,
+    VRS_ENCODER_AUTO = 1,  /* NVENC where it starts, else the CPU */
+    VRS_ENCODER_NVENC = 2, /* or not at all */
+} vrs_encoder_place;
+
 typedef struct vrs_sink_params {
     const char *path; /* "-": standard output */
     vrs_output_kind kind;
     vrs_codec codec;
+    vrs_encoder_place encoder;     /* of videos; the note says when AUTO became the CPU */
     const vrs_stream_info *stream; /* of the source: time base, rate, aspect, rotation, colour */
     vrs_pixel_format format;       /* of the images to come */
     int32_t width, height;

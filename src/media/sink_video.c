@@ -127,6 +127,7 @@ static vrs_status copy_params(video_sink *video, const vrs_sink_params *params)
     }
     video->encoding = (vrs_encoder_params){
         .codec = params->codec,
+        .place = params->encoder,
         .kind = params->kind,
         .format = params->format,
         .width = params->width,
@@ -162,9 +163,16 @@ static vrs_status copy_params(video_sink *video, const vrs_sink_params *params)
 /* The first encoder, whose headers stand for all segments. */
 static vrs_status open_encoder(video_sink *video)
 {
-    vrs_status status = vrs_encoder_open(&video->encoding, &video->encoder);
+    char why[128];
+    vrs_status status = vrs_encoder_settle(&video->encoding, why, sizeof why);
+    if (status == VRS_OK) {
+        status = vrs_encoder_open(&video->encoding, &video->encoder);
+    }
     if (status != VRS_OK) {
         return status;
+    }
+    if (why[0]) {
+        vrs_note_add(video->base.note, sizeof video->base.note, "%s", why);
     }
     const AVCodecContext *context = vrs_encoder_context(video->encoder);
     video->video = vrs_inject("libav") ? avcodec_parameters_alloc() : NULL;
@@ -221,7 +229,7 @@ static vrs_status make_journal(video_sink *video)
     const vrs_encoder_params *encoding = &video->encoding;
     vrs_journal_header header = {
         .kind = vrs_output_kind_name(encoding->kind),
-        .encoder = vrs_encoder_name(encoding->codec),
+        .encoder = vrs_encoder_name(encoding->codec, encoding->place),
         .preset = encoding->preset,
         .options = encoding->options,
         .crf = encoding->crf,

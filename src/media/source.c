@@ -14,6 +14,11 @@ vrs_status vrs_source_open(const vrs_source_params *params, vrs_source **source)
     if (!params->path || !params->path[0]) {
         return vrs_fail(VRS_INVALID, "no input was named");
     }
+    if (params->decoder == VRS_DECODER_NVDEC) {
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "%s: the decoder nvdec works in runs on the GPU alone; use auto or cpu",
+                        params->path);
+    }
     bool raw = params->raw_format && params->raw_format[0];
     vrs_status status = VRS_OK;
     if (strcmp(params->path, "-") == 0) {

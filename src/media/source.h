@@ -26,12 +26,19 @@ typedef struct vrs_stream_info {
     char description[128]; /* "h264 1280x720 yuv420p 25 fps" */
 } vrs_stream_info;
 
+typedef enum vrs_decoder_place {
+    VRS_DECODER_AUTO = 0,  /* the GPU where frames are wanted there and it can, else the CPU */
+    VRS_DECODER_CPU = 1,   /* frames that are wanted on the GPU are uploaded */
+    VRS_DECODER_NVDEC = 2, /* or not at all */
+} vrs_decoder_place;
+
 typedef struct vrs_source_params {
     const char *path;       /* file, folder, device, "-": standard input */
     const char *raw_format; /* of raw pixels: "WxH:yuv420p:30"; NULL or "": Y4M or a container */
-    int32_t threads;        /* of the decoder; 0: by the machine */
-    int64_t max_frames;     /* stop after so many; 0: all */
-    bool need_yuv;          /* deliver RGB24 and BGRA as YUV420P, for composites */
+    vrs_decoder_place decoder;
+    int32_t threads;    /* of the CPU's decoder; 0: by the machine */
+    int64_t max_frames; /* stop after so many; 0: all */
+    bool need_yuv;      /* deliver RGB24 and BGRA as YUV420P, for composites */
     /* Asked before every read of data, and ten times a second while a pipe has none; true ends the
      * call with VRS_CANCELLED. NULL: never. */
     bool (*stop)(void *opaque);
@@ -60,8 +67,8 @@ struct vrs_source {
  * their name. Borrows `params`, but `stop` and `stop_opaque` must live as long as the source.
  * Returns owned. VRS_NOT_FOUND, VRS_PERMISSION, VRS_IO, VRS_NO_MEMORY, VRS_CANCELLED; VRS_INVALID:
  * an empty file, a folder without pictures, a wrong raw_format; VRS_FORMAT: nothing that libav
- * reads; VRS_UNSUPPORTED: no video stream in it (says what there is), no decoder, a side over
- * VRS_MAX_SIDE; VRS_CORRUPT: not one frame can be decoded. */
+ * reads; VRS_UNSUPPORTED: no video stream in it (says what there is), no decoder, NVDEC is asked
+ * for and cannot, a side over VRS_MAX_SIDE; VRS_CORRUPT: not one frame can be decoded. */
 vrs_status vrs_source_open(const vrs_source_params *params, vrs_source **source) VRS_MUST_USE;
 
 /* Reads the next frame: image with release (any thread, also after the source is closed), pts

@@ -1,0 +1,495 @@
+/* The end of the way: small masks become pictures at full size, in one pass over them. Up-sampling
+ * (or the refinement along the picture's edges), threshold, and what is written: alpha for
+ * feathering, a mask for the host, a composite or a cut-out for an encoder.
+ *
+ * Bytes at 1080p, 8 views, masks of 512x512 (2 bytes a pixel; coefficients: 8), at 4.28 TB/s:
+ *   GRAY8 16.6 MB + mask 4.2 MB: 4.9 us; refined 16.6 + luma 16.6 + 16.8: 11.7 us;
+ *   NV12 to NV12 or YUV420P 24.9 + 24.9 + 4.2: 12.6 us; refined 66.6 MB: 15.5 us; P010 twice the
+ *   pictures: 24.3 us, refined 27.2 us; cut-out: 1 byte (10 bits: 2) more a pixel.
+ * Expected: a thread marches down COLUMNS columns and interpolates a source row along columns once,
+ * when it comes to it, so that at a scale of 2 a refined composite costs about 15 instructions a
+ * pixel, 8 us: bytes should be the limit.
+ *
+ * Alphas are floats that hold q15 / 32768 exactly. A blend is one multiply-add that rounds down,
+ * its sum placed so that the sample's bits lie in whole bytes of the word: for background b and
+ * d = sample - b, floor(d * alpha + b + 1/2) = b + ((d * q15 + 2^14) >> 15), the reference's. */
+#include "postprocess.cuh"
+
+#define WARPS 8
+/* Samples in a word: 8-bit in bits 8..15, 10-bit in bits 6..15. */
+#define BASE_8 32768.5f
+#define BASE_10 131072.5f
+
+template <int N> struct columns {
+    int left[N], right[N], weight[N];
+};
+
+template <int N> __device__ __forceinline__ columns<N> make_columns(const vrs_render_view &v, int x)
+{
+    columns<N> c;
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+        const vrs_tap tap = vrs_tap_at(min(x + i, v.width - 1), v.mask_width, v.width);
+        c.left[i] = tap.index;
+        c.right[i] = min(tap.index + 1, v.mask_width - 1);
+        c.weight[i] = tap.weight;
+    }
+    return c;
+}
+
+/* Samples of one row as they are stored, and one of them as a number. */
+template <int N, bool DEEP> struct samples {
+    uint32_t word[DEEP ? N / 2 : (N + 3) / 4];
+
+    __device__ __forceinline__ float get(int i, int shift) const
+    {
+        if (DEEP)
+            return (float)((word[i / 2] >> (i % 2 * 16) & 0xffffu) >> shift);
+        return (float)(word[i / 4] >> (i % 4 * 8) & 0xffu);
+    }
+};
+
+template <int BYTES> __device__ __forceinline__ void load_words(const uint8_t *p, uint32_t *word)
+{
+    if (BYTES == 2) {
+        word[0] = __ldg(reinterpret_cast<const uint16_t *>(p));
+    } else if (BYTES == 4) {
+        word[0] = __ldg(reinterpret_cast<const uint32_t *>(p));
+    } else if (BYTES == 8) {
+        const uint2 w = __ldg(reinterpret_cast<const uint2 *>(p));
+        word[0] = w.x;
+        word[1] = w.y;
+    } else {
+        const uint4 w = __ldg(reinterpret_cast<const uint4 *>(p));
+        word[0] = w.x;
+        word[1] = w.y;
+        word[2] = w.z;
+        word[3] = w.w;
+    }
+}
+
+template <int BYTES> __device__ __forceinline__ void store_words(uint8_t *p, const uint32_t *word)
+{
+    if (BYTES == 2)
+        *reinterpret_cast<uint16_t *>(p) = (uint16_t)word[0];
+    else if (BYTES == 4)
+        *reinterpret_cast<uint32_t *>(p) = word[0];
+    else if (BYTES == 8)
+        *reinterpret_cast<uint2 *>(p) = make_uint2(word[0], word[1]);
+    else
+        *reinterpret_cast<uint4 *>(p) = make_uint4(word[0], word[1], word[2], word[3]);
+}
+
+/* N samples from sample x of a row on, `step` apart in groups of `step` (2: U and V in turn, both
+ * come); samples beyond `count` repeat the last whole group. */
+template <int N, bool DEEP>
+__device__ __forceinline__ samples<N, DEEP> load_samples(const uint8_t *row, int x, int count,
+                                                         int step, bool vector)
+{
+    constexpr int bytes = DEEP ? 2 : 1;
+    samples<N, DEEP> s = {};
+    if (vector && x + N <= count) {
+        load_words<N * bytes>(row + (int64_t)x * bytes, s.word);
+        return s;
+    }
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+        const int group = min((x + i) / step, count / step - 1);
+        const int64_t at = (int64_t)group * step + i % step;
+        if (DEEP)
+            s.word[i / 2] |= (uint32_t)__ldg(reinterpret_cast<const uint16_t *>(row) + at)
+                             << (i % 2 * 16);
+        else
+            s.word[i / 4] |= (uint32_t)__ldg(row + at) << (i % 4 * 8);
+    }
+    return s;
+}
+
+/* N results (words with a sample in the places that BASE_8 or BASE_10 give it) from sample x of a
+ * row on, those below `count`. */
+template <int N>
+__device__ __forceinline__ void store_samples(uint8_t *row, int x, int count, const float *result,
+                                              int flags)
+{
+    uint32_t word[(N + 1) / 2];
+#pragma unroll
+    for (int i = 0; i < N; i += 2) {
+        const int next = i + 1 < N ? i + 1 : i;
+        const bool deep = flags & VRS_POST_DST_DEEP;
+        word[i / 2] = __byte_perm(__float_as_uint(result[i]), __float_as_uint(result[next]),
+                                  deep ? 0x5410 : 0x5151);
+        if (deep) {
+            word[i / 2] &= 0xffc0ffc0u;
+            word[i / 2] >>= flags & VRS_POST_DST_HIGH ? 0 : 6;
+        }
+    }
+    const bool whole = (flags & VRS_POST_VECTOR) && x + N <= count;
+    if (flags & VRS_POST_DST_DEEP) {
+        if (whole) {
+            store_words<2 * N>(row + (int64_t)x * 2, word);
+            return;
+        }
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            if (x + i < count)
+                reinterpret_cast<uint16_t *>(row)[x + i] = (uint16_t)(word[i / 2] >> (i % 2 * 16));
+        return;
+    }
+    uint32_t packed[(N + 3) / 4];
+#pragma unroll
+    for (int i = 0; i < N; i += 4)
+        packed[i / 4] =
+            N < 4 ? word[0] : __byte_perm(word[i / 2], word[(i + 2) / 2 % ((N + 1) / 2)], 0x5410);
+    if (whole) {
+        store_words<N>(row + x, packed);
+        return;
+    }
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        if (x + i < count)
+            row[x + i] = (uint8_t)(packed[i / 4] >> (i % 4 * 8));
+}
+
+/* Where alphas come from: two source rows, interpolated along columns, and which ones. */
+template <int N, int KIND> struct source_rows;
+
+template <int N> struct source_rows<N, VRS_POST_MASK_SMALL> {
+    int upper[N], lower[N], current, below;
+
+    __device__ __forceinline__ void load(const vrs_render_view &v, const columns<N> &c, int y,
+                                         int *out)
+    {
+        const int16_t *row = vrs_at<const int16_t>(v.mask) + (int64_t)y * v.mask_stride;
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            out[i] = vrs_lerp_q15(__ldg(row + c.left[i]), __ldg(row + c.right[i]), c.weight[i]);
+    }
+
+    __device__ __forceinline__ float alpha(int i, int weight, float, float) const
+    {
+        return vrs_alpha_of(vrs_lerp_q15(upper[i], lower[i], weight));
+    }
+};
+
+/* The luma's scale and offset are put into the coefficients here, once a source row. */
+template <int N> struct source_rows<N, VRS_POST_MASK_REFINE> {
+    float2 upper[N], lower[N];
+    int current, below;
+
+    __device__ __forceinline__ void load(const vrs_render_view &v, const columns<N> &c, int y,
+                                         float2 *out)
+    {
+        const float2 *row = vrs_at<const float2>(v.mask) + (int64_t)y * v.mask_stride;
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            const float2 a = __ldg(row + c.left[i]), b = __ldg(row + c.right[i]);
+            const float weight = (float)c.weight[i] * (1.0f / 32768.0f);
+            const float slope = __fmaf_rn(b.x - a.x, weight, a.x);
+            const float offset = __fmaf_rn(b.y - a.y, weight, a.y);
+            out[i] = make_float2(slope * v.luma_scale, __fmaf_rn(slope, v.luma_offset, offset));
+        }
+    }
+
+    __device__ __forceinline__ float alpha(int i, int, float weight, float luma) const
+    {
+        const float slope = __fmaf_rn(lower[i].x - upper[i].x, weight, upper[i].x);
+        const float offset = __fmaf_rn(lower[i].y - upper[i].y, weight, upper[i].y);
+        return vrs_alpha_round(__fmaf_rn(slope, luma, offset));
+    }
+};
+
+/* Brings the two source rows of row y in; returns the weight of the lower one. A warp's lanes are
+ * in the same row. */
+template <int N, int KIND>
+__device__ __forceinline__ int move_rows(source_rows<N, KIND> &rows, const vrs_render_view &v,
+                                         const columns<N> &c, int y)
+{
+    const vrs_tap tap = vrs_tap_at(y, v.mask_height, v.height);
+    const int below = min(tap.index + 1, v.mask_height - 1);
+    if (tap.index != rows.current) {
+        if (tap.index == rows.below) {
+#pragma unroll
+            for (int i = 0; i < N; i++)
+                rows.upper[i] = rows.lower[i];
+        } else {
+            rows.load(v, c, tap.index, rows.upper);
+        }
+        rows.current = tap.index;
+    }
+    if (below != rows.below) {
+        rows.load(v, c, below, rows.lower);
+        rows.below = below;
+    }
+    return tap.weight;
+}
+
+/* 8-bit luma of RGB by BT.709 weights in Q16, as render.c makes it: only a guide for edges. */
+__device__ __forceinline__ float rgb_luma(const vrs_render_view &v, int x, int y)
+{
+    const bool bgra = v.flags & VRS_POST_SRC_BGRA;
+    const uint8_t *p = vrs_at<const uint8_t>(v.src[0]) + (int64_t)y * v.src_stride[0] +
+                       (int64_t)x * (bgra ? 4 : 3);
+    const int red = __ldg(p + (bgra ? 2 : 0)), blue = __ldg(p + (bgra ? 0 : 2));
+    return (float)((13933 * red + 46871 * __ldg(p + 1) + 4732 * blue + 32768) >> 16);
+}
+
+/* What a thread does with a view, all rows of its strip: settings that are the same for all. */
+struct job {
+    const vrs_render_view &v;
+    int x, threshold;
+    bool source, vector; /* the source's luma is read; rows are aligned */
+    int shift;
+    float peak, base;
+
+    __device__ __forceinline__ job(const vrs_render_view &view, int column, int limit)
+        : v(view), x(column), threshold(limit)
+    {
+        const bool deep = v.flags & VRS_POST_DST_DEEP;
+        source = v.mask_kind == VRS_POST_MASK_REFINE || v.output >= VRS_POST_COMPOSITE;
+        vector = v.flags & VRS_POST_VECTOR;
+        shift = v.flags & VRS_POST_SRC_HIGH ? 6 : 0;
+        peak = deep ? 1023 : 255;
+        base = deep ? BASE_10 : BASE_8;
+    }
+};
+
+template <int N, bool DEEP>
+__device__ __forceinline__ void load_luma(const job &j, int y, float *luma)
+{
+    if (!j.source)
+        return;
+    if (j.v.flags & (VRS_POST_SRC_RGB | VRS_POST_SRC_BGRA)) {
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            luma[i] = rgb_luma(j.v, min(j.x + i, j.v.width - 1), y);
+        return;
+    }
+    const uint8_t *row = vrs_at<const uint8_t>(j.v.src[0]) + (int64_t)y * j.v.src_stride[0];
+    const samples<N, DEEP> s = load_samples<N, DEEP>(row, j.x, j.v.width, 1, j.vector);
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        luma[i] = s.get(i, j.shift);
+}
+
+/* Alphas of a full-size mask or none. */
+template <int N> __device__ __forceinline__ void load_alpha(const job &j, int y, float *alpha)
+{
+    const vrs_render_view &v = j.v;
+    const int16_t *row = vrs_at<const int16_t>(v.mask) + (int64_t)y * v.mask_stride;
+    if (v.mask_kind == VRS_POST_MASK_NONE) {
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            alpha[i] = 0;
+        return;
+    }
+    const samples<N, true> s = load_samples<N, true>(reinterpret_cast<const uint8_t *>(row), j.x,
+                                                     v.width, 1, v.flags & VRS_POST_MASK_ALIGNED);
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        alpha[i] = vrs_alpha_of((int)(s.word[i / 2] >> (i % 2 * 16) & 0xffffu));
+}
+
+/* One row: `alpha` (after the threshold), and what is written of it. */
+template <int N>
+__device__ __forceinline__ void write_row(const job &j, int y, const float *luma, float *alpha)
+{
+    const vrs_render_view &v = j.v;
+    uint8_t *dst = vrs_at<uint8_t>(v.dst[0]) + (int64_t)y * v.dst_stride[0];
+    const float limit = (float)j.threshold * (1.0f / 32768.0f);
+    float result[N];
+    if (j.threshold > 0)
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            alpha[i] = alpha[i] < limit ? 0 : VRS_ALPHA_ONE;
+    if (v.output == VRS_POST_ALPHA) {
+        if (j.vector && j.x + N <= v.width) {
+            uint32_t word[N / 2];
+#pragma unroll
+            for (int i = 0; i < N; i += 2)
+                word[i / 2] = (uint32_t)vrs_q15_of(alpha[i]) | (uint32_t)vrs_q15_of(alpha[i + 1])
+                                                                   << 16;
+            store_words<2 * N>(dst + (int64_t)j.x * 2, word);
+            return;
+        }
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            if (j.x + i < v.width)
+                reinterpret_cast<int16_t *>(dst)[j.x + i] = (int16_t)vrs_q15_of(alpha[i]);
+        return;
+    }
+    if (v.output != VRS_POST_COMPOSITE) {
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            result[i] = __fmaf_rd(j.peak, alpha[i], j.base);
+        if (v.output == VRS_POST_GRAY) {
+            store_samples<N>(dst, j.x, v.width, result, v.flags);
+            return;
+        }
+        uint8_t *plane = vrs_at<uint8_t>(v.dst[3]) + (int64_t)y * v.dst_stride[3];
+        store_samples<N>(plane, j.x, v.width, result, v.flags);
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            alpha[i] = alpha[i] > 0 ? VRS_ALPHA_ONE : 0;
+    }
+    const float background = v.background[0];
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        result[i] = __fmaf_rd(luma[i] - background, alpha[i], j.base + background);
+    store_samples<N>(dst, j.x, v.width, result, v.flags);
+}
+
+/* Chroma of the source for a row of pairs: u[i], v[i]. */
+template <int N, bool DEEP>
+__device__ __forceinline__ void load_chroma(const job &j, int y, float *u, float *v)
+{
+    const vrs_render_view &view = j.v;
+    const int count = (view.width + 1) / 2, x = j.x / 2;
+    const uint8_t *row = vrs_at<const uint8_t>(view.src[1]) + (int64_t)y * view.src_stride[1];
+    if (view.flags & VRS_POST_SRC_PAIRED) {
+        const samples<N, DEEP> s = load_samples<N, DEEP>(row, 2 * x, 2 * count, 2, j.vector);
+#pragma unroll
+        for (int i = 0; i < N / 2; i++) {
+            u[i] = s.get(2 * i, j.shift);
+            v[i] = s.get(2 * i + 1, j.shift);
+        }
+        return;
+    }
+    const uint8_t *other = vrs_at<const uint8_t>(view.src[2]) + (int64_t)y * view.src_stride[2];
+    const samples<N / 2, DEEP> a = load_samples<N / 2, DEEP>(row, x, count, 1, j.vector);
+    const samples<N / 2, DEEP> b = load_samples<N / 2, DEEP>(other, x, count, 1, j.vector);
+#pragma unroll
+    for (int i = 0; i < N / 2; i++) {
+        u[i] = a.get(i, j.shift);
+        v[i] = b.get(i, j.shift);
+    }
+}
+
+/* Blends a row of pairs: the alpha of each is the mean of its four, rounded half up. */
+template <int N>
+__device__ __forceinline__ void write_chroma(const job &j, int y, const float *u, const float *v,
+                                             const float *upper, const float *lower)
+{
+    const vrs_render_view &view = j.v;
+    const int count = (view.width + 1) / 2, x = j.x / 2;
+    const float background_u = view.background[1], background_v = view.background[2];
+    float a[N / 2], b[N / 2];
+#pragma unroll
+    for (int i = 0; i < N / 2; i++) {
+        const float sum = upper[2 * i] + upper[2 * i + 1] + (lower[2 * i] + lower[2 * i + 1]);
+        const float mean = __fmaf_rd(sum + 2.0f / 32768.0f, 0.25f, VRS_ALPHA_BASE) - VRS_ALPHA_BASE;
+        a[i] = __fmaf_rd(u[i] - background_u, mean, j.base + background_u);
+        b[i] = __fmaf_rd(v[i] - background_v, mean, j.base + background_v);
+    }
+    uint8_t *dst = vrs_at<uint8_t>(view.dst[1]) + (int64_t)y * view.dst_stride[1];
+    if (view.flags & VRS_POST_DST_PAIRED) {
+        float both[N];
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            both[i] = i % 2 == 0 ? a[i / 2] : b[i / 2];
+        store_samples<N>(dst, 2 * x, 2 * count, both, view.flags);
+        return;
+    }
+    uint8_t *other = vrs_at<uint8_t>(view.dst[2]) + (int64_t)y * view.dst_stride[2];
+    store_samples<N / 2>(dst, x, count, a, view.flags);
+    store_samples<N / 2>(other, x, count, b, view.flags);
+}
+
+/* Rows y and y + 1, the second one only if it is inside. */
+template <int N, bool DEEP, int KIND, typename ROWS>
+__device__ __forceinline__ void render_pair(const job &j, const columns<N> &c, ROWS &rows, int y,
+                                            int count)
+{
+    const vrs_render_view &v = j.v;
+    const bool chroma = v.output >= VRS_POST_COMPOSITE;
+    float luma[2][N], alpha[2][N], u[N / 2], w[N / 2];
+    load_luma<N, DEEP>(j, y, luma[0]);
+    if (count > 1)
+        load_luma<N, DEEP>(j, y + 1, luma[1]);
+    if (chroma)
+        load_chroma<N, DEEP>(j, y / 2, u, w);
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        if (r < count) {
+            rows.read(j, c, y + r, luma[r], alpha[r]);
+            write_row<N>(j, y + r, luma[r], alpha[r]);
+        } else {
+#pragma unroll
+            for (int i = 0; i < N; i++)
+                alpha[r][i] = alpha[0][i];
+        }
+    }
+    if (chroma)
+        write_chroma<N>(j, y / 2, u, w, alpha[0], alpha[1]);
+}
+
+/* Readers of alphas: of a small mask, and of a full-size one. */
+template <int N, int KIND> struct small_reader {
+    source_rows<N, KIND> rows;
+
+    __device__ __forceinline__ small_reader()
+    {
+        rows.current = rows.below = -1;
+    }
+
+    __device__ __forceinline__ void read(const job &j, const columns<N> &c, int y,
+                                         const float *luma, float *alpha)
+    {
+        const int weight = move_rows(rows, j.v, c, y);
+        const float part = (float)weight * (1.0f / 32768.0f);
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            alpha[i] = rows.alpha(i, weight, part, luma[i]);
+    }
+};
+
+template <int N> struct full_reader {
+    __device__ __forceinline__ void read(const job &j, const columns<N> &, int y, const float *,
+                                         float *alpha)
+    {
+        load_alpha<N>(j, y, alpha);
+    }
+};
+
+template <int N, bool DEEP, int KIND, typename ROWS>
+__device__ __forceinline__ void render_strip(const vrs_render_params &p, const job &j,
+                                             const columns<N> &c)
+{
+    const int begin = (blockIdx.y * WARPS + threadIdx.y) * p.rows;
+    const int end = min(begin + p.rows, j.v.height);
+    ROWS rows;
+#pragma unroll 1
+    for (int y = begin; y < end; y += 2)
+        render_pair<N, DEEP, KIND>(j, c, rows, y, min(end - y, 2));
+}
+
+template <int N, bool DEEP>
+__device__ __forceinline__ void render_depth(const vrs_render_params &p, const job &j)
+{
+    if (j.v.mask_kind == VRS_POST_MASK_SMALL)
+        render_strip<N, DEEP, VRS_POST_MASK_SMALL, small_reader<N, VRS_POST_MASK_SMALL>>(
+            p, j, make_columns<N>(j.v, j.x));
+    else if (j.v.mask_kind == VRS_POST_MASK_REFINE)
+        render_strip<N, DEEP, VRS_POST_MASK_REFINE, small_reader<N, VRS_POST_MASK_REFINE>>(
+            p, j, make_columns<N>(j.v, j.x));
+    else
+        render_strip<N, DEEP, VRS_POST_MASK_FULL, full_reader<N>>(p, j, columns<N>());
+}
+
+template <int N> __device__ __forceinline__ void render(const vrs_render_params &p)
+{
+    const vrs_render_view &v = p.view[blockIdx.z];
+    const int x = (blockIdx.x * 32 + threadIdx.x) * N;
+    if (x >= v.width)
+        return;
+    const job j(v, x, p.threshold);
+    if (v.flags & VRS_POST_SRC_DEEP)
+        render_depth<N, true>(p, j);
+    else
+        render_depth<N, false>(p, j);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    vrs_render(const __grid_constant__ vrs_render_params p)
+{
+    render<4>(p);
+}

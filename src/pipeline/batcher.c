@@ -9,6 +9,7 @@ typedef struct vrs_batcher {
     vrs_pipeline *pipeline;
     vrs_pending *pending; /* oldest first; room for all tickets' views */
     uint32_t count;
+    uint64_t batches; /* sent off so far */
 } vrs_batcher;
 
 void vrs_batcher_wake(vrs_pipeline *pipeline)
@@ -54,9 +55,10 @@ static int32_t choose(vrs_batcher *batcher, uint32_t chosen[VRS_MAX_BATCH])
     return count;
 }
 
-static void dispatch(vrs_batcher *batcher, vrs_slot *slot, const uint32_t *chosen, int32_t count)
+static void dispatch(vrs_batcher *batcher, vrs_batch *slot, const uint32_t *chosen, int32_t count)
 {
     vrs_pipeline *pipeline = batcher->pipeline;
+    slot->number = batcher->batches++;
     slot->count = count;
     slot->status = VRS_OK;
     atomic_fetch_add(&pipeline->views_in_slots, count);
@@ -81,8 +83,7 @@ static void dispatch(vrs_batcher *batcher, vrs_slot *slot, const uint32_t *chose
             batcher->pending[kept++] = batcher->pending[i];
     }
     batcher->count = kept;
-    for (int32_t i = 0; i < count; i++)
-        vrs_queue_push(pipeline->to_preprocess, &slot->views[i]);
+    pipeline->lanes->dispatch(slot);
 }
 
 /* Waits until a batch should go; false when the pipeline stops. */
@@ -115,7 +116,7 @@ static bool gather(vrs_batcher *batcher, uint32_t chosen[VRS_MAX_BATCH], int32_t
 void vrs_batcher_main(void *arg)
 {
     vrs_pipeline *pipeline = arg;
-    vrs_batcher batcher = {pipeline, pipeline->pending, 0};
+    vrs_batcher batcher = {.pipeline = pipeline, .pending = pipeline->pending};
     for (;;) {
         void *slot;
         if (vrs_queue_pop(pipeline->free_slots, &slot, INT64_MAX) != VRS_OK)

@@ -20,6 +20,7 @@
 #include "engine/engine.h"
 #include "image/format.h"
 #include "kernels/kernels.h"
+#include "pipeline/lane.h"
 #include "vrseg/pipeline.h"
 
 #define VRS_MAX_BATCH 16
@@ -29,10 +30,6 @@
 #define VRS_STRIP_ROWS 16
 /* Span kind beside the stages': scores to mask, a part of postprocessing. */
 #define VRS_SPAN_SCORES VRS_STAGE_COUNT
-
-typedef struct vrs_stream vrs_stream;
-typedef struct vrs_ticket vrs_ticket;
-typedef struct vrs_slot vrs_slot;
 
 /* What a worker finds in a queue: the first member of what is queued. */
 typedef enum vrs_work_kind {
@@ -47,7 +44,7 @@ typedef struct vrs_view_work {
     vrs_work_kind kind;
     vrs_ticket *ticket;
     uint32_t view;
-    vrs_slot *slot;
+    vrs_batch *slot;
     int32_t position;
 } vrs_view_work;
 
@@ -58,8 +55,10 @@ typedef struct vrs_pending {
 } vrs_pending;
 
 /* An engine request and the views that are in it. */
-struct vrs_slot {
+struct vrs_batch {
     vrs_work_kind kind;
+    int32_t index;   /* of the request */
+    uint64_t number; /* counts the batches as they are sent off */
     vrs_pipeline *pipeline;
     vrs_request *request;
     vrs_view_work views[VRS_MAX_BATCH];
@@ -114,6 +113,8 @@ struct vrs_stream {
     int32_t output_target[VRS_MAX_OUTPUTS];
     vrs_output_desc outputs[VRS_MAX_OUTPUTS]; /* with every "as the source" replaced */
     vrs_scratch scratch[VRS_MAX_WORKERS];
+    vrs_pipeline *pipeline;
+    void *lane; /* what the lanes keep for it */
     vrs_ticket *tickets;
     uint32_t ticket_count, free_count;
     vrs_ticket *free_list;
@@ -134,6 +135,7 @@ struct vrs_ticket {
     int16_t *mask[VRS_MAX_VIEWS]; /* at the network's size */
     uint8_t *guide[VRS_MAX_VIEWS];
     vrs_image outputs[VRS_MAX_OUTPUTS];
+    void *lane; /* what the lanes keep for it */
     vrs_result result;
 };
 
@@ -156,13 +158,15 @@ struct vrs_pipeline {
     vrs_engine *engine;
     const vrs_engine_io *io;
     const vrs_kernels *kernels;
+    const vrs_lane_ops *lanes;
+    void *lane;               /* what the lanes keep */
     vrs_upsample from_scores; /* scores' size to the network's, where they differ */
     void *from_scores_tables;
     vrs_output_desc outputs[VRS_MAX_OUTPUTS];
     uint32_t output_count;
     bool want_classes;
 
-    vrs_slot *slots;
+    vrs_batch *slots;
     vrs_pending *pending; /* the batcher's list, room for every ticket's views */
     vrs_queue *incoming, *free_slots, *to_preprocess, *to_postprocess;
     vrs_work_kind wake_item; /* VRS_WORK_WAKE: what a wake-up pushes */
@@ -206,18 +210,36 @@ vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame,
                              vrs_stream **stream) VRS_MUST_USE;
 void vrs_stream_destroy(vrs_stream *stream);
 
+/* Colour of an output whose planes are made, and the chroma of a mask that is a YUV picture. */
+void vrs_output_prepare(const vrs_stream *stream, uint32_t index, vrs_image *image);
+
 /* batcher.c: the thread that fills slots. */
 void vrs_batcher_main(void *pipeline);
 /* Makes the batcher look again. Any thread. */
 void vrs_batcher_wake(vrs_pipeline *pipeline);
 
-/* stages.c: the worker threads. */
+/* stages.c: the worker threads of the CPU. */
 void vrs_preprocess_main(void *pipeline);
 void vrs_postprocess_main(void *pipeline);
+
+/* lane.c: steps that are the same wherever the work is done. */
+
 /* Marks a ticket failed with the calling thread's last error; the first failure stays. */
 void vrs_ticket_fail(vrs_ticket *ticket, vrs_status status, const char *detail);
-/* Takes a run that failed to start, or that ended, back from the engine. */
-void vrs_slot_done(void *opaque, vrs_request *request, vrs_status status);
+/* Starts the inference of a batch whose inputs are filled; where it does not start, its tickets
+ * fail and it is handed on as done. */
+void vrs_batch_start(vrs_batch *batch);
+/* The engine's last word on a batch that was handed on; into batch->status. */
+void vrs_batch_settle(vrs_batch *batch);
+/* States over time, from the stream into the request and back; `good`: the run was. */
+void vrs_load_states(vrs_view_work *work);
+void vrs_commit_states(vrs_view_work *work, bool good);
+/* A view of a batch needs its slot no longer. */
+void vrs_view_read(vrs_pipeline *pipeline);
+/* The share of a frame that is person, from the sum over each view's content in its mask. */
+float vrs_coverage(const vrs_ticket *ticket, const uint64_t sums[VRS_MAX_VIEWS]);
+/* Hands the result out. The ticket is the caller's no longer. */
+void vrs_finish_ticket(vrs_ticket *ticket);
 
 /* Person scores of a view (`data`, as the engine's io says) become the ticket's mask at the
  * network's size, and its class maps where they are wanted. */

@@ -93,11 +93,12 @@ static vrs_status make_queues(vrs_pipeline *pipeline)
 static vrs_status make_slots(vrs_pipeline *pipeline)
 {
     int32_t count = pipeline->settings.requests;
-    pipeline->slots = vrs_alloc_array((size_t)count, sizeof(vrs_slot));
+    pipeline->slots = vrs_alloc_array((size_t)count, sizeof(vrs_batch));
     if (pipeline->slots == NULL)
         return VRS_NO_MEMORY;
     for (int32_t i = 0; i < count; i++) {
         pipeline->slots[i].kind = VRS_WORK_SLOT;
+        pipeline->slots[i].index = i;
         pipeline->slots[i].pipeline = pipeline;
         pipeline->slots[i].request = vrs_engine_request(pipeline->engine, i);
         vrs_queue_push(pipeline->free_slots, &pipeline->slots[i]);
@@ -134,6 +135,7 @@ vrs_status vrs_pipeline_create_on(const vrs_config *config, const vrs_model *mod
     pipeline->model = model;
     pipeline->spec = vrs_model_get_spec(model);
     pipeline->wake_item = VRS_WORK_WAKE;
+    pipeline->lanes = &vrs_lanes_cpu;
     vrs_status status = vrs_settings_read(config, pipeline->spec, &pipeline->settings);
     if (status == VRS_OK)
         status = make_locks(pipeline);
@@ -200,37 +202,27 @@ vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline, const vrs_output_desc
     return VRS_OK;
 }
 
-static vrs_status start_workers(vrs_pipeline *pipeline)
-{
-    vrs_status status =
-        vrs_thread_start(&pipeline->batcher, "vrs-batch", vrs_batcher_main, pipeline);
-    for (int32_t i = 0; i < pipeline->settings.preprocess_threads && status == VRS_OK; i++)
-        status =
-            vrs_thread_start(&pipeline->preprocess[i], "vrs-pre", vrs_preprocess_main, pipeline);
-    for (int32_t i = 0; i < pipeline->settings.postprocess_threads && status == VRS_OK; i++)
-        status =
-            vrs_thread_start(&pipeline->postprocess[i], "vrs-post", vrs_postprocess_main, pipeline);
-    return status;
-}
-
 vrs_status vrs_pipeline_start(vrs_pipeline *pipeline)
 {
     if (pipeline->started)
         return vrs_fail(VRS_INVALID, "the pipeline is started already");
     if (pipeline->output_count == 0) {
         vrs_output_desc mask = {.kind = VRS_OUTPUT_MASK};
-        vrs_status status = vrs_pipeline_add_output(pipeline, &mask);
-        if (status != VRS_OK)
-            return status;
+        vrs_status added = vrs_pipeline_add_output(pipeline, &mask);
+        if (added != VRS_OK)
+            return added;
     }
     pipeline->started = true;
     pipeline->started_ns = vrs_now_ns();
-    return start_workers(pipeline);
+    vrs_status status = pipeline->lanes->start(pipeline);
+    if (status == VRS_OK)
+        status = vrs_thread_start(&pipeline->batcher, "vrs-batch", vrs_batcher_main, pipeline);
+    return status;
 }
 
-static vrs_status check_frame(const vrs_frame *frame)
+static vrs_status check_frame(const vrs_pipeline *pipeline, const vrs_frame *frame)
 {
-    vrs_status status = vrs_image_check(&frame->image);
+    vrs_status status = pipeline->lanes->check(pipeline, &frame->image);
     if (status != VRS_OK)
         return status;
     if (frame->stream >= VRS_MAX_STREAMS)
@@ -371,7 +363,7 @@ vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame, int64_t
     if (atomic_load(&pipeline->finishing))
         return vrs_fail(VRS_CLOSED, "the pipeline was finished and takes no more frames");
     int64_t deadline_ns = vrs_deadline_ns(timeout_us);
-    vrs_status status = check_frame(frame);
+    vrs_status status = check_frame(pipeline, frame);
     if (status != VRS_OK)
         return status;
     vrs_mutex_lock(&pipeline->lock);
@@ -507,10 +499,7 @@ static void stop_threads(vrs_pipeline *pipeline)
         if (queues[i] != NULL)
             vrs_queue_close(queues[i]);
     vrs_thread_join(&pipeline->batcher);
-    for (int i = 0; i < VRS_MAX_WORKERS; i++)
-        vrs_thread_join(&pipeline->preprocess[i]);
-    for (int i = 0; i < VRS_MAX_WORKERS; i++)
-        vrs_thread_join(&pipeline->postprocess[i]);
+    pipeline->lanes->stop(pipeline);
     for (int32_t i = 0; i < pipeline->settings.requests && pipeline->slots != NULL; i++)
         if (atomic_load(&pipeline->slots[i].running)) {
             vrs_status status = vrs_request_wait(pipeline->slots[i].request);
@@ -526,6 +515,7 @@ void vrs_pipeline_destroy(vrs_pipeline *pipeline)
     vrs_engine_destroy(pipeline->engine);
     for (int i = 0; i < VRS_MAX_STREAMS; i++)
         vrs_stream_destroy(pipeline->streams[i]);
+    pipeline->lanes->destroy(pipeline);
     vrs_free(pipeline->slots);
     vrs_free(pipeline->pending);
     vrs_free(pipeline->from_scores_tables);

@@ -241,21 +241,18 @@ static float coverage(const vrs_ticket *ticket)
 {
     const vrs_stream *stream = ticket->stream;
     const vrs_model_spec *spec = ticket->pipeline->spec;
-    double covered = 0, all = (double)stream->shape.width * stream->shape.height;
+    uint64_t sums[VRS_MAX_VIEWS] = {0};
     for (uint32_t v = 0; v < stream->view_count; v++) {
         vrs_rect c = vrs_preprocess_content(stream->plans[v]);
-        int64_t sum = 0;
         for (int32_t y = c.y; y < c.y + c.height; y++) {
             const int16_t *row = ticket->mask[v] + (ptrdiff_t)y * spec->width + c.x;
             int32_t row_sum = 0; /* at most 32768 columns of 32767 */
             for (int32_t x = 0; x < c.width; x++)
                 row_sum += row[x];
-            sum += row_sum;
+            sums[v] += (uint64_t)row_sum;
         }
-        double area = (double)stream->views[v].width * stream->views[v].height;
-        covered += area * (double)sum / ((double)VRS_Q15_ONE * c.width * c.height);
     }
-    return (float)(covered / all);
+    return vrs_coverage(ticket, sums);
 }
 
 void vrs_render_outputs(vrs_ticket *ticket, vrs_scratch *scratch)

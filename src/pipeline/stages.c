@@ -1,70 +1,21 @@
 /* The workers: preprocess fills a slot's input, postprocess reads its scores and makes the outputs.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "pipeline/internal.h"
-
-void vrs_ticket_fail(vrs_ticket *ticket, vrs_status status, const char *detail)
-{
-    vrs_mutex_lock(&ticket->pipeline->lock);
-    if (ticket->result.status == VRS_OK) {
-        ticket->result.status = status;
-        (void)snprintf(ticket->result.detail, sizeof(ticket->result.detail), "%s",
-                       detail[0] != 0 ? detail : vrs_status_text(status));
-    }
-    vrs_mutex_unlock(&ticket->pipeline->lock);
-}
-
-/* Runs on a thread of the engine: stamps, takes its place behind the encoder, hands on. */
-void vrs_slot_done(void *opaque, vrs_request *request, vrs_status status)
-{
-    (void)request;
-    vrs_slot *slot = opaque;
-    vrs_pipeline *pipeline = slot->pipeline;
-    slot->end_ns = vrs_now_ns();
-    slot->status = status;
-    vrs_thread_step_back(VRS_STEPS_INFER);
-    vrs_queue_push(pipeline->to_postprocess, slot);
-}
-
-static void load_states(vrs_view_work *work)
-{
-    vrs_pipeline *pipeline = work->slot->pipeline;
-    vrs_view_state *state = &work->ticket->stream->state[work->view];
-    if (work->ticket->restart)
-        state->states_valid = false;
-    for (int32_t s = 0; s < pipeline->io->state_count; s++) {
-        size_t bytes = pipeline->io->states[s].elements * sizeof(float);
-        float *to = vrs_request_state_in(work->slot->request, s, work->position);
-        if (state->states_valid)
-            memcpy(to, state->states[s], bytes);
-        else
-            memset(to, 0, bytes);
-    }
-}
 
 static void preprocess_view(vrs_view_work *work, int32_t worker)
 {
     vrs_ticket *ticket = work->ticket;
     vrs_stream *stream = ticket->stream;
-    vrs_slot *slot = work->slot;
+    vrs_batch *slot = work->slot;
     vrs_pipeline *pipeline = slot->pipeline;
     pipeline->kernels->preprocess(stream->plans[work->view], &ticket->frame.image,
                                   vrs_request_input(slot->request, work->position),
                                   ticket->guide[work->view], stream->scratch[worker].preprocess);
-    load_states(work);
-    if (atomic_fetch_sub(&slot->to_fill, 1) > 1)
-        return;
-    slot->begin_ns = vrs_now_ns();
-    atomic_store(&slot->running, true);
-    vrs_status status = vrs_request_start(slot->request, slot->count, vrs_slot_done, slot);
-    if (status != VRS_OK) {
-        atomic_store(&slot->running, false);
-        for (int32_t i = 0; i < slot->count; i++)
-            vrs_ticket_fail(slot->views[i].ticket, status, vrs_last_error());
-        vrs_slot_done(slot, slot->request, status);
-    }
+    vrs_load_states(work);
+    if (atomic_fetch_sub(&slot->to_fill, 1) == 1)
+        vrs_batch_start(slot);
 }
 
 void vrs_preprocess_main(void *arg)
@@ -113,22 +64,6 @@ void vrs_read_scores(vrs_ticket *ticket, uint32_t view, const float *data, vrs_s
         vrs_render_classes(ticket, view, &scores, scratch);
 }
 
-static void commit_states(vrs_view_work *work, bool good)
-{
-    vrs_pipeline *pipeline = work->slot->pipeline;
-    if (pipeline->io->state_count == 0)
-        return;
-    vrs_view_state *state = &work->ticket->stream->state[work->view];
-    for (int32_t s = 0; s < pipeline->io->state_count && good; s++)
-        memcpy(state->states[s], vrs_request_state_out(work->slot->request, s, work->position),
-               pipeline->io->states[s].elements * sizeof(float));
-    vrs_mutex_lock(&pipeline->lock);
-    state->states_valid = state->states_valid || good;
-    state->busy = false;
-    vrs_mutex_unlock(&pipeline->lock);
-    vrs_batcher_wake(pipeline);
-}
-
 static void smooth_ticket(vrs_ticket *ticket)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
@@ -168,7 +103,7 @@ static void masks_done(vrs_ticket *ticket)
 
 static void read_view(vrs_view_work *work, vrs_track *track, int32_t worker)
 {
-    vrs_slot *slot = work->slot;
+    vrs_batch *slot = work->slot;
     vrs_pipeline *pipeline = slot->pipeline;
     vrs_ticket *ticket = work->ticket;
     bool good = slot->status == VRS_OK;
@@ -177,53 +112,24 @@ static void read_view(vrs_view_work *work, vrs_track *track, int32_t worker)
                         &ticket->stream->scratch[worker]);
     else
         vrs_ticket_fail(ticket, slot->status, vrs_request_error(slot->request));
-    commit_states(work, good);
+    vrs_commit_states(work, good);
     if (atomic_fetch_sub(&slot->to_read, 1) == 1) {
         vrs_track_record(track, VRS_STAGE_INFER, ticket->frame.id, slot->begin_ns, slot->end_ns);
         vrs_queue_push(pipeline->free_slots, slot);
     }
-    bool last_view = atomic_fetch_sub(&pipeline->views_in_slots, 1) == 1;
-    if (last_view && atomic_load(&pipeline->waiting_readers) > 0)
-        vrs_batcher_wake(pipeline);
+    vrs_view_read(pipeline);
     if (atomic_fetch_sub(&ticket->views_to_read, 1) == 1)
         masks_done(ticket);
 }
 
 /* A run has ended: the engine's last word on it comes before any of its views is read. The first
  * view is read here, the others by whoever is free. */
-static void read_slot(vrs_slot *slot, vrs_track *track, int32_t worker)
+static void read_slot(vrs_batch *slot, vrs_track *track, int32_t worker)
 {
-    if (atomic_exchange(&slot->running, false)) {
-        vrs_status status = vrs_request_wait(slot->request); /* returns at once */
-        if (slot->status == VRS_OK)
-            slot->status = status;
-    }
+    vrs_batch_settle(slot);
     for (int32_t i = 1; i < slot->count; i++)
         vrs_queue_push(slot->pipeline->to_postprocess, &slot->views[i]);
     read_view(&slot->views[0], track, worker);
-}
-
-static void finish_ticket(vrs_ticket *ticket)
-{
-    vrs_pipeline *pipeline = ticket->pipeline;
-    vrs_result *result = &ticket->result;
-    bool good = result->status == VRS_OK;
-    result->output_count = pipeline->output_count;
-    for (uint32_t i = 0; i < result->output_count; i++) {
-        result->outputs[i] = ticket->outputs[i];
-        result->outputs[i].release = NULL; /* the ticket's memory */
-    }
-    result->done_ns = vrs_now_ns();
-    vrs_mutex_lock(&pipeline->lock);
-    ticket->finished = true;
-    pipeline->finished++;
-    pipeline->failed += good ? 0 : 1;
-    if (pipeline->first_result_ns == 0)
-        pipeline->first_result_ns = result->done_ns;
-    pipeline->last_result_ns = result->done_ns;
-    vrs_reorder_put(pipeline->results, ticket->sequence, ticket);
-    vrs_cond_broadcast(&pipeline->changed);
-    vrs_mutex_unlock(&pipeline->lock);
 }
 
 void vrs_postprocess_main(void *arg)
@@ -239,7 +145,7 @@ void vrs_postprocess_main(void *arg)
         int64_t begin_ns = vrs_now_ns();
         vrs_work_kind kind = *(vrs_work_kind *)item;
         if (kind != VRS_WORK_TICKET) {
-            vrs_view_work *work = kind == VRS_WORK_SLOT ? ((vrs_slot *)item)->views : item;
+            vrs_view_work *work = kind == VRS_WORK_SLOT ? ((vrs_batch *)item)->views : item;
             int64_t frame = work->ticket->frame.id;
             if (kind == VRS_WORK_SLOT)
                 read_slot(item, track, worker);
@@ -255,6 +161,6 @@ void vrs_postprocess_main(void *arg)
         vrs_render_outputs(ticket, &ticket->stream->scratch[worker]);
         /* Recorded before the result is out: whoever has a result finds its work in the totals. */
         vrs_track_record(track, VRS_STAGE_POSTPROCESS, frame, begin_ns, vrs_now_ns());
-        finish_ticket(ticket);
+        vrs_finish_ticket(ticket);
     }
 }

@@ -174,139 +174,37 @@ static vrs_status resolve_output(vrs_pipeline *pipeline, vrs_stream *stream, uin
 
 static vrs_status make_states(vrs_pipeline *pipeline, vrs_stream *stream)
 {
-    size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
-    for (uint32_t v = 0; v < stream->view_count; v++) {
-        vrs_view_state *state = &stream->state[v];
-        if (pipeline->settings.smooth) {
-            state->smooth = vrs_alloc_aligned(pixels * sizeof(int16_t));
-            if (state->smooth == NULL)
-                return VRS_NO_MEMORY;
-        }
+    for (uint32_t v = 0; v < stream->view_count; v++)
         for (int32_t s = 0; s < pipeline->io->state_count; s++) {
-            state->states[s] = vrs_alloc_array(pipeline->io->states[s].elements, sizeof(float));
-            if (state->states[s] == NULL)
+            float **state = &stream->state[v].states[s];
+            *state = vrs_alloc_array(pipeline->io->states[s].elements, sizeof(float));
+            if (*state == NULL)
                 return VRS_NO_MEMORY;
         }
-    }
     return VRS_OK;
 }
 
-typedef struct vrs_take {
-    bool failed;
-} vrs_take;
-
-static void *take(vrs_take *all, bool wanted, size_t bytes)
+void vrs_output_prepare(const vrs_stream *stream, uint32_t index, vrs_image *image)
 {
-    if (!wanted || all->failed)
-        return NULL;
-    void *block = vrs_alloc_aligned(bytes);
-    all->failed = block == NULL;
-    return block;
-}
-
-static void largest_target(const vrs_stream *stream, size_t *width, size_t *height)
-{
-    *width = *height = 1;
-    for (int32_t i = 0; i < stream->target_count; i++) {
-        size_t w = (size_t)stream->targets[i].width, h = (size_t)stream->targets[i].height;
-        *width = w > *width ? w : *width;
-        *height = h > *height ? h : *height;
-    }
-}
-
-static vrs_status make_post_scratch(vrs_pipeline *pipeline, vrs_stream *stream, vrs_scratch *s)
-{
-    const vrs_pipeline_settings *set = &pipeline->settings;
-    const vrs_engine_io *io = pipeline->io;
-    size_t width, height, net_w = (size_t)pipeline->spec->width;
-    size_t net = net_w * (size_t)pipeline->spec->height;
-    largest_target(stream, &width, &height);
-    size_t rows = set->feather > 0 ? height : VRS_STRIP_ROWS;
-    size_t padded = width + 64;
-    vrs_take all = {false};
-    s->alpha = take(&all, true, rows * padded * sizeof(int16_t));
-    s->hard = take(&all, true, padded * sizeof(int16_t) * 2);
-    s->chroma_alpha = take(&all, true, padded * sizeof(int16_t));
-    s->upsample = take(&all, true, 2 * padded * sizeof(int16_t));
-    s->refine = take(&all, set->refine, 4 * padded * sizeof(float));
-    s->luma = take(&all, set->refine, VRS_STRIP_ROWS * padded);
-    s->guided =
-        take(&all, set->refine, vrs_guided_scratch(pipeline->spec->width, pipeline->spec->height));
-    for (uint32_t v = 0; v < stream->view_count; v++) {
-        s->slope[v] = take(&all, set->refine, net * sizeof(float));
-        s->offset[v] = take(&all, set->refine, net * sizeof(float));
-    }
-    s->feather = take(&all, set->feather > 0, vrs_feather_scratch((int32_t)width, (int32_t)height));
-    bool other_size =
-        io->scores_width != pipeline->spec->width || io->scores_height != pipeline->spec->height;
-    size_t scores = (size_t)io->scores_width * (size_t)io->scores_height;
-    s->scores = take(&all, other_size, scores * sizeof(int16_t));
-    s->upsample_scores = take(&all, other_size, 2 * (net_w + 64) * sizeof(int16_t));
-    s->classes = take(&all, pipeline->want_classes, 3 * 32 * (width + 16) * sizeof(float));
-    return all.failed ? VRS_NO_MEMORY : VRS_OK;
-}
-
-static vrs_status make_scratch(vrs_pipeline *pipeline, vrs_stream *stream)
-{
-    size_t bytes = 0;
-    for (uint32_t v = 0; v < stream->view_count; v++) {
-        size_t need = vrs_preprocess_scratch(stream->plans[v]);
-        bytes = need > bytes ? need : bytes;
-    }
-    for (int32_t i = 0; i < pipeline->settings.preprocess_threads; i++) {
-        stream->scratch[i].preprocess = vrs_alloc_aligned(bytes + 1);
-        if (stream->scratch[i].preprocess == NULL)
-            return VRS_NO_MEMORY;
-    }
-    for (int32_t i = 0; i < pipeline->settings.postprocess_threads; i++) {
-        vrs_status status = make_post_scratch(pipeline, stream, &stream->scratch[i]);
-        if (status != VRS_OK)
-            return status;
-    }
-    return VRS_OK;
-}
-
-static void set_neutral_chroma(vrs_image *image)
-{
-    for (int p = 1; p < 3; p++)
+    const vrs_output_desc *out = &stream->outputs[index];
+    image->color = stream->shape.color;
+    if (out->kind == VRS_OUTPUT_COMPOSITE || out->kind == VRS_OUTPUT_CUTOUT)
+        return;
+    image->color.range = VRS_RANGE_FULL;
+    for (int p = 1; out->format == VRS_FORMAT_YUV420P && p < 3; p++)
         for (int32_t y = 0; y < vrs_plane_height(image, p); y++)
             memset(image->planes[p] + y * image->strides[p], 128,
                    (size_t)vrs_plane_row_bytes(image, p));
 }
 
-static vrs_status make_output_image(const vrs_stream *stream, uint32_t index, vrs_image *image)
-{
-    const vrs_output_desc *out = &stream->outputs[index];
-    vrs_status status = vrs_image_alloc(image, out->format, out->width, out->height);
-    if (status != VRS_OK)
-        return status;
-    bool picture = out->kind == VRS_OUTPUT_COMPOSITE || out->kind == VRS_OUTPUT_CUTOUT;
-    image->color = stream->shape.color;
-    if (!picture)
-        image->color.range = VRS_RANGE_FULL;
-    if (!picture && out->format == VRS_FORMAT_YUV420P)
-        set_neutral_chroma(image);
-    return VRS_OK;
-}
-
 static vrs_status make_ticket(vrs_pipeline *pipeline, vrs_stream *stream, vrs_ticket *ticket)
 {
-    size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
     ticket->kind = VRS_WORK_TICKET;
     ticket->stream = stream;
     ticket->pipeline = pipeline;
-    vrs_take all = {false};
-    for (uint32_t v = 0; v < stream->view_count; v++) {
-        ticket->mask[v] = take(&all, true, pixels * sizeof(int16_t));
-        ticket->guide[v] = take(&all, pipeline->settings.refine, pixels);
-    }
-    if (all.failed)
-        return VRS_NO_MEMORY;
-    for (uint32_t i = 0; i < pipeline->output_count; i++) {
-        vrs_status status = make_output_image(stream, i, &ticket->outputs[i]);
-        if (status != VRS_OK)
-            return status;
-    }
+    vrs_status status = pipeline->lanes->make_ticket(ticket);
+    if (status != VRS_OK)
+        return status;
     ticket->next_free = stream->free_list;
     stream->free_list = ticket;
     stream->free_count++;
@@ -315,6 +213,7 @@ static vrs_status make_ticket(vrs_pipeline *pipeline, vrs_stream *stream, vrs_ti
 
 static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream *stream)
 {
+    stream->pipeline = pipeline;
     stream->number = frame->stream;
     stream->restart = true;
     stream->shape = frame->image;
@@ -332,7 +231,7 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
     if (status == VRS_OK)
         status = make_states(pipeline, stream);
     if (status == VRS_OK)
-        status = make_scratch(pipeline, stream);
+        status = pipeline->lanes->make_stream(stream);
     if (status != VRS_OK)
         return status;
     stream->tickets = vrs_alloc_array((size_t)pipeline->settings.tickets, sizeof(vrs_ticket));
@@ -359,49 +258,18 @@ vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame, vrs
     return VRS_OK;
 }
 
-static void free_scratch(vrs_scratch *s)
-{
-    vrs_free(s->preprocess);
-    vrs_free(s->alpha);
-    vrs_free(s->chroma_alpha);
-    vrs_free(s->hard);
-    vrs_free(s->upsample);
-    vrs_free(s->refine);
-    vrs_free(s->luma);
-    for (int v = 0; v < VRS_MAX_VIEWS; v++) {
-        vrs_free(s->slope[v]);
-        vrs_free(s->offset[v]);
-    }
-    vrs_free(s->guided);
-    vrs_free(s->feather);
-    vrs_free(s->scores);
-    vrs_free(s->upsample_scores);
-    vrs_free(s->classes);
-}
-
-static void free_ticket(vrs_ticket *ticket)
-{
-    vrs_image_release(&ticket->frame.image);
-    for (int v = 0; v < VRS_MAX_VIEWS; v++) {
-        vrs_free(ticket->mask[v]);
-        vrs_free(ticket->guide[v]);
-    }
-    for (int i = 0; i < VRS_MAX_OUTPUTS; i++)
-        vrs_image_release(&ticket->outputs[i]);
-}
-
 void vrs_stream_destroy(vrs_stream *stream)
 {
     if (stream == NULL)
         return;
-    for (uint32_t i = 0; i < stream->ticket_count; i++)
-        free_ticket(&stream->tickets[i]);
+    for (uint32_t i = 0; i < stream->ticket_count; i++) {
+        vrs_image_release(&stream->tickets[i].frame.image);
+        stream->pipeline->lanes->free_ticket(&stream->tickets[i]);
+    }
     vrs_free(stream->tickets);
-    for (int i = 0; i < VRS_MAX_WORKERS; i++)
-        free_scratch(&stream->scratch[i]);
+    stream->pipeline->lanes->free_stream(stream);
     for (int v = 0; v < VRS_MAX_VIEWS; v++) {
         vrs_preprocess_plan_destroy(stream->plans[v]);
-        vrs_free(stream->state[v].smooth);
         for (int s = 0; s < VRS_MAX_STATES; s++)
             vrs_free(stream->state[v].states[s]);
         for (int t = 0; t <= VRS_MAX_OUTPUTS; t++) {

@@ -1,0 +1,126 @@
+/* What is the same wherever the work of a batch is done. */
+#include "pipeline/lane.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "pipeline/internal.h"
+
+void vrs_ticket_fail(vrs_ticket *ticket, vrs_status status, const char *detail)
+{
+    vrs_mutex_lock(&ticket->pipeline->lock);
+    if (ticket->result.status == VRS_OK) {
+        ticket->result.status = status;
+        (void)snprintf(ticket->result.detail, sizeof(ticket->result.detail), "%s",
+                       detail[0] != 0 ? detail : vrs_status_text(status));
+    }
+    vrs_mutex_unlock(&ticket->pipeline->lock);
+}
+
+/* Runs on a thread of the engine: stamps, takes its place behind the encoder, hands on. */
+static void batch_done(void *opaque, vrs_request *request, vrs_status status)
+{
+    (void)request;
+    vrs_batch *slot = opaque;
+    vrs_pipeline *pipeline = slot->pipeline;
+    slot->end_ns = vrs_now_ns();
+    slot->status = status;
+    vrs_thread_step_back(VRS_STEPS_INFER);
+    pipeline->lanes->inferred(slot);
+}
+
+void vrs_batch_start(vrs_batch *slot)
+{
+    slot->begin_ns = vrs_now_ns();
+    atomic_store(&slot->running, true);
+    vrs_status status = vrs_request_start(slot->request, slot->count, batch_done, slot);
+    if (status != VRS_OK) {
+        atomic_store(&slot->running, false);
+        for (int32_t i = 0; i < slot->count; i++)
+            vrs_ticket_fail(slot->views[i].ticket, status, vrs_last_error());
+        batch_done(slot, slot->request, status);
+    }
+}
+
+void vrs_batch_settle(vrs_batch *slot)
+{
+    if (!atomic_exchange(&slot->running, false))
+        return;
+    vrs_status status = vrs_request_wait(slot->request); /* returns at once */
+    if (slot->status == VRS_OK)
+        slot->status = status;
+}
+
+void vrs_load_states(vrs_view_work *work)
+{
+    vrs_pipeline *pipeline = work->slot->pipeline;
+    vrs_view_state *state = &work->ticket->stream->state[work->view];
+    if (work->ticket->restart)
+        state->states_valid = false;
+    for (int32_t s = 0; s < pipeline->io->state_count; s++) {
+        size_t bytes = pipeline->io->states[s].elements * sizeof(float);
+        float *to = vrs_request_state_in(work->slot->request, s, work->position);
+        if (state->states_valid)
+            memcpy(to, state->states[s], bytes);
+        else
+            memset(to, 0, bytes);
+    }
+}
+
+void vrs_commit_states(vrs_view_work *work, bool good)
+{
+    vrs_pipeline *pipeline = work->slot->pipeline;
+    if (pipeline->io->state_count == 0)
+        return;
+    vrs_view_state *state = &work->ticket->stream->state[work->view];
+    for (int32_t s = 0; s < pipeline->io->state_count && good; s++)
+        memcpy(state->states[s], vrs_request_state_out(work->slot->request, s, work->position),
+               pipeline->io->states[s].elements * sizeof(float));
+    vrs_mutex_lock(&pipeline->lock);
+    state->states_valid = state->states_valid || good;
+    state->busy = false;
+    vrs_mutex_unlock(&pipeline->lock);
+    vrs_batcher_wake(pipeline);
+}
+
+void vrs_view_read(vrs_pipeline *pipeline)
+{
+    bool last_view = atomic_fetch_sub(&pipeline->views_in_slots, 1) == 1;
+    if (last_view && atomic_load(&pipeline->waiting_readers) > 0)
+        vrs_batcher_wake(pipeline);
+}
+
+float vrs_coverage(const vrs_ticket *ticket, const uint64_t sums[VRS_MAX_VIEWS])
+{
+    const vrs_stream *stream = ticket->stream;
+    double covered = 0, all = (double)stream->shape.width * stream->shape.height;
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        vrs_rect c = vrs_preprocess_content(stream->plans[v]);
+        double area = (double)stream->views[v].width * stream->views[v].height;
+        covered += area * (double)sums[v] / ((double)VRS_Q15_ONE * c.width * c.height);
+    }
+    return (float)(covered / all);
+}
+
+void vrs_finish_ticket(vrs_ticket *ticket)
+{
+    vrs_pipeline *pipeline = ticket->pipeline;
+    vrs_result *result = &ticket->result;
+    bool good = result->status == VRS_OK;
+    result->output_count = pipeline->output_count;
+    for (uint32_t i = 0; i < result->output_count; i++) {
+        result->outputs[i] = ticket->outputs[i];
+        result->outputs[i].release = NULL; /* the ticket's memory */
+    }
+    result->done_ns = vrs_now_ns();
+    vrs_mutex_lock(&pipeline->lock);
+    ticket->finished = true;
+    pipeline->finished++;
+    pipeline->failed += good ? 0 : 1;
+    if (pipeline->first_result_ns == 0)
+        pipeline->first_result_ns = result->done_ns;
+    pipeline->last_result_ns = result->done_ns;
+    vrs_reorder_put(pipeline->results, ticket->sequence, ticket);
+    vrs_cond_broadcast(&pipeline->changed);
+    vrs_mutex_unlock(&pipeline->lock);
+}

@@ -141,7 +141,7 @@ VRS_POST_ASSERT(sizeof(vrs_render_view) == 136, "vrs_render_view has no hidden p
 typedef struct vrs_render_params {
     vrs_render_view view[VRS_POST_VIEWS];
     int32_t threshold; /* Q15; 0: the mask stays soft */
-    int32_t rows;      /* of a thread, even */
+    int32_t rows;      /* of a thread, even, at most 32 */
 } vrs_render_params;
 VRS_POST_ASSERT(sizeof(vrs_render_params) <= 4096, "kernel parameters are at most 4 KB");
 

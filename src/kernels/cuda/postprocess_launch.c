@@ -15,6 +15,7 @@
 #define GUIDED_ROWS 16
 #define RENDER_WARPS 8
 #define RENDER_ROWS 16
+#define RENDER_MOST_ROWS 32 /* a lane keeps the place of one of them */
 #define BOX_THREADS 256
 #define BOX_ROWS 32
 #define CLASSES_WARPS 4
@@ -214,6 +215,7 @@ vrs_status vrs_cuda_render(const vrs_cuda_postprocess *kernels, vrs_device_strea
         return status;
     if (params->rows <= 0)
         params->rows = RENDER_ROWS;
+    params->rows = params->rows > RENDER_MOST_ROWS ? RENDER_MOST_ROWS : params->rows;
     params->rows += params->rows % 2;
     const uint32_t grid[3] = {parts(width, 32 * COLUMNS),
                               parts(height, RENDER_WARPS * params->rows), (uint32_t)count};

@@ -82,13 +82,13 @@ template <int BYTES> __device__ __forceinline__ void store_words(uint8_t *p, con
 
 /* N samples from sample x of a row on, `step` apart in groups of `step` (2: U and V in turn, both
  * come); samples beyond `count` repeat the last whole group. */
-template <int N, bool DEEP>
+template <int N, bool DEEP, bool WHOLE>
 __device__ __forceinline__ samples<N, DEEP> load_samples(const uint8_t *row, int x, int count,
-                                                         int step, bool vector)
+                                                         int step)
 {
     constexpr int bytes = DEEP ? 2 : 1;
     samples<N, DEEP> s = {};
-    if (vector && x + N <= count) {
+    if (WHOLE) {
         load_words<N * bytes>(row + (int64_t)x * bytes, s.word);
         return s;
     }
@@ -107,7 +107,7 @@ __device__ __forceinline__ samples<N, DEEP> load_samples(const uint8_t *row, int
 
 /* N results (words with a sample in the places that BASE_8 or BASE_10 give it) from sample x of a
  * row on, those below `count`. */
-template <int N>
+template <int N, bool WHOLE>
 __device__ __forceinline__ void store_samples(uint8_t *row, int x, int count, const float *result,
                                               int flags)
 {
@@ -123,9 +123,8 @@ __device__ __forceinline__ void store_samples(uint8_t *row, int x, int count, co
             word[i / 2] >>= flags & VRS_POST_DST_HIGH ? 0 : 6;
         }
     }
-    const bool whole = (flags & VRS_POST_VECTOR) && x + N <= count;
     if (flags & VRS_POST_DST_DEEP) {
-        if (whole) {
+        if (WHOLE) {
             store_words<2 * N>(row + (int64_t)x * 2, word);
             return;
         }
@@ -140,7 +139,7 @@ __device__ __forceinline__ void store_samples(uint8_t *row, int x, int count, co
     for (int i = 0; i < N; i += 4)
         packed[i / 4] =
             N < 4 ? word[0] : __byte_perm(word[i / 2], word[(i + 2) / 2 % ((N + 1) / 2)], 0x5410);
-    if (whole) {
+    if (WHOLE) {
         store_words<N>(row + x, packed);
         return;
     }
@@ -198,13 +197,12 @@ template <int N> struct source_rows<N, VRS_POST_MASK_REFINE> {
     }
 };
 
-/* Brings the two source rows of row y in; returns the weight of the lower one. A warp's lanes are
- * in the same row. */
+/* Brings the two source rows of a row of the result in; returns the weight of the lower one. A
+ * warp's lanes are in the same row. */
 template <int N, int KIND>
 __device__ __forceinline__ int move_rows(source_rows<N, KIND> &rows, const vrs_render_view &v,
-                                         const columns<N> &c, int y)
+                                         const columns<N> &c, vrs_tap tap)
 {
-    const vrs_tap tap = vrs_tap_at(y, v.mask_height, v.height);
     const int below = min(tap.index + 1, v.mask_height - 1);
     if (tap.index != rows.current) {
         if (tap.index == rows.below) {
@@ -234,10 +232,10 @@ __device__ __forceinline__ float rgb_luma(const vrs_render_view &v, int x, int y
 }
 
 /* What a thread does with a view, all rows of its strip: settings that are the same for all. */
-struct job {
+template <bool WHOLE> struct job {
     const vrs_render_view &v;
     int x, threshold;
-    bool source, vector; /* the source's luma is read; rows are aligned */
+    bool source; /* its luma is read */
     int shift;
     float peak, base;
 
@@ -246,15 +244,14 @@ struct job {
     {
         const bool deep = v.flags & VRS_POST_DST_DEEP;
         source = v.mask_kind == VRS_POST_MASK_REFINE || v.output >= VRS_POST_COMPOSITE;
-        vector = v.flags & VRS_POST_VECTOR;
         shift = v.flags & VRS_POST_SRC_HIGH ? 6 : 0;
         peak = deep ? 1023 : 255;
         base = deep ? BASE_10 : BASE_8;
     }
 };
 
-template <int N, bool DEEP>
-__device__ __forceinline__ void load_luma(const job &j, int y, float *luma)
+template <int N, bool DEEP, bool WHOLE>
+__device__ __forceinline__ void load_luma(const job<WHOLE> &j, int y, float *luma)
 {
     if (!j.source)
         return;
@@ -265,33 +262,36 @@ __device__ __forceinline__ void load_luma(const job &j, int y, float *luma)
         return;
     }
     const uint8_t *row = vrs_at<const uint8_t>(j.v.src[0]) + (int64_t)y * j.v.src_stride[0];
-    const samples<N, DEEP> s = load_samples<N, DEEP>(row, j.x, j.v.width, 1, j.vector);
+    const samples<N, DEEP> s = load_samples<N, DEEP, WHOLE>(row, j.x, j.v.width, 1);
 #pragma unroll
     for (int i = 0; i < N; i++)
         luma[i] = s.get(i, j.shift);
 }
 
 /* Alphas of a full-size mask or none. */
-template <int N> __device__ __forceinline__ void load_alpha(const job &j, int y, float *alpha)
+template <int N, bool WHOLE>
+__device__ __forceinline__ void load_alpha(const job<WHOLE> &j, int y, float *alpha)
 {
     const vrs_render_view &v = j.v;
-    const int16_t *row = vrs_at<const int16_t>(v.mask) + (int64_t)y * v.mask_stride;
+    const uint8_t *row = vrs_at<const uint8_t>(v.mask) + (int64_t)y * v.mask_stride * 2;
     if (v.mask_kind == VRS_POST_MASK_NONE) {
 #pragma unroll
         for (int i = 0; i < N; i++)
             alpha[i] = 0;
         return;
     }
-    const samples<N, true> s = load_samples<N, true>(reinterpret_cast<const uint8_t *>(row), j.x,
-                                                     v.width, 1, v.flags & VRS_POST_MASK_ALIGNED);
+    const samples<N, true> s = v.flags & VRS_POST_MASK_ALIGNED
+                                   ? load_samples<N, true, WHOLE>(row, j.x, v.width, 1)
+                                   : load_samples<N, true, false>(row, j.x, v.width, 1);
 #pragma unroll
     for (int i = 0; i < N; i++)
         alpha[i] = vrs_alpha_of((int)(s.word[i / 2] >> (i % 2 * 16) & 0xffffu));
 }
 
 /* One row: `alpha` (after the threshold), and what is written of it. */
-template <int N>
-__device__ __forceinline__ void write_row(const job &j, int y, const float *luma, float *alpha)
+template <int N, bool WHOLE>
+__device__ __forceinline__ void write_row(const job<WHOLE> &j, int y, const float *luma,
+                                          float *alpha)
 {
     const vrs_render_view &v = j.v;
     uint8_t *dst = vrs_at<uint8_t>(v.dst[0]) + (int64_t)y * v.dst_stride[0];
@@ -302,7 +302,7 @@ __device__ __forceinline__ void write_row(const job &j, int y, const float *luma
         for (int i = 0; i < N; i++)
             alpha[i] = alpha[i] < limit ? 0 : VRS_ALPHA_ONE;
     if (v.output == VRS_POST_ALPHA) {
-        if (j.vector && j.x + N <= v.width) {
+        if (WHOLE) {
             uint32_t word[N / 2];
 #pragma unroll
             for (int i = 0; i < N; i += 2)
@@ -322,11 +322,11 @@ __device__ __forceinline__ void write_row(const job &j, int y, const float *luma
         for (int i = 0; i < N; i++)
             result[i] = __fmaf_rd(j.peak, alpha[i], j.base);
         if (v.output == VRS_POST_GRAY) {
-            store_samples<N>(dst, j.x, v.width, result, v.flags);
+            store_samples<N, WHOLE>(dst, j.x, v.width, result, v.flags);
             return;
         }
         uint8_t *plane = vrs_at<uint8_t>(v.dst[3]) + (int64_t)y * v.dst_stride[3];
-        store_samples<N>(plane, j.x, v.width, result, v.flags);
+        store_samples<N, WHOLE>(plane, j.x, v.width, result, v.flags);
 #pragma unroll
         for (int i = 0; i < N; i++)
             alpha[i] = alpha[i] > 0 ? VRS_ALPHA_ONE : 0;
@@ -335,18 +335,18 @@ __device__ __forceinline__ void write_row(const job &j, int y, const float *luma
 #pragma unroll
     for (int i = 0; i < N; i++)
         result[i] = __fmaf_rd(luma[i] - background, alpha[i], j.base + background);
-    store_samples<N>(dst, j.x, v.width, result, v.flags);
+    store_samples<N, WHOLE>(dst, j.x, v.width, result, v.flags);
 }
 
 /* Chroma of the source for a row of pairs: u[i], v[i]. */
-template <int N, bool DEEP>
-__device__ __forceinline__ void load_chroma(const job &j, int y, float *u, float *v)
+template <int N, bool DEEP, bool WHOLE>
+__device__ __forceinline__ void load_chroma(const job<WHOLE> &j, int y, float *u, float *v)
 {
     const vrs_render_view &view = j.v;
     const int count = (view.width + 1) / 2, x = j.x / 2;
     const uint8_t *row = vrs_at<const uint8_t>(view.src[1]) + (int64_t)y * view.src_stride[1];
     if (view.flags & VRS_POST_SRC_PAIRED) {
-        const samples<N, DEEP> s = load_samples<N, DEEP>(row, 2 * x, 2 * count, 2, j.vector);
+        const samples<N, DEEP> s = load_samples<N, DEEP, WHOLE>(row, 2 * x, 2 * count, 2);
 #pragma unroll
         for (int i = 0; i < N / 2; i++) {
             u[i] = s.get(2 * i, j.shift);
@@ -355,8 +355,8 @@ __device__ __forceinline__ void load_chroma(const job &j, int y, float *u, float
         return;
     }
     const uint8_t *other = vrs_at<const uint8_t>(view.src[2]) + (int64_t)y * view.src_stride[2];
-    const samples<N / 2, DEEP> a = load_samples<N / 2, DEEP>(row, x, count, 1, j.vector);
-    const samples<N / 2, DEEP> b = load_samples<N / 2, DEEP>(other, x, count, 1, j.vector);
+    const samples<N / 2, DEEP> a = load_samples<N / 2, DEEP, WHOLE>(row, x, count, 1);
+    const samples<N / 2, DEEP> b = load_samples<N / 2, DEEP, WHOLE>(other, x, count, 1);
 #pragma unroll
     for (int i = 0; i < N / 2; i++) {
         u[i] = a.get(i, j.shift);
@@ -365,9 +365,9 @@ __device__ __forceinline__ void load_chroma(const job &j, int y, float *u, float
 }
 
 /* Blends a row of pairs: the alpha of each is the mean of its four, rounded half up. */
-template <int N>
-__device__ __forceinline__ void write_chroma(const job &j, int y, const float *u, const float *v,
-                                             const float *upper, const float *lower)
+template <int N, bool WHOLE>
+__device__ __forceinline__ void write_chroma(const job<WHOLE> &j, int y, const float *u,
+                                             const float *v, const float *upper, const float *lower)
 {
     const vrs_render_view &view = j.v;
     const int count = (view.width + 1) / 2, x = j.x / 2;
@@ -386,55 +386,51 @@ __device__ __forceinline__ void write_chroma(const job &j, int y, const float *u
 #pragma unroll
         for (int i = 0; i < N; i++)
             both[i] = i % 2 == 0 ? a[i / 2] : b[i / 2];
-        store_samples<N>(dst, 2 * x, 2 * count, both, view.flags);
+        store_samples<N, WHOLE>(dst, 2 * x, 2 * count, both, view.flags);
         return;
     }
     uint8_t *other = vrs_at<uint8_t>(view.dst[2]) + (int64_t)y * view.dst_stride[2];
-    store_samples<N / 2>(dst, x, count, a, view.flags);
-    store_samples<N / 2>(other, x, count, b, view.flags);
+    store_samples<N / 2, WHOLE>(dst, x, count, a, view.flags);
+    store_samples<N / 2, WHOLE>(other, x, count, b, view.flags);
 }
 
-/* Rows y and y + 1, the second one only if it is inside. */
-template <int N, bool DEEP, int KIND, typename ROWS>
-__device__ __forceinline__ void render_pair(const job &j, const columns<N> &c, ROWS &rows, int y,
-                                            int count)
-{
-    const vrs_render_view &v = j.v;
-    const bool chroma = v.output >= VRS_POST_COMPOSITE;
-    float luma[2][N], alpha[2][N], u[N / 2], w[N / 2];
-    load_luma<N, DEEP>(j, y, luma[0]);
-    if (count > 1)
-        load_luma<N, DEEP>(j, y + 1, luma[1]);
-    if (chroma)
-        load_chroma<N, DEEP>(j, y / 2, u, w);
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        if (r < count) {
-            rows.read(j, c, y + r, luma[r], alpha[r]);
-            write_row<N>(j, y + r, luma[r], alpha[r]);
-        } else {
-#pragma unroll
-            for (int i = 0; i < N; i++)
-                alpha[r][i] = alpha[0][i];
-        }
+/* Places of the rows of a strip: one a lane, index and weight in one word. */
+struct row_taps {
+    int begin;
+    uint32_t tap;
+
+    __device__ __forceinline__ row_taps(const vrs_render_view &v, int first) : begin(first)
+    {
+        const int y = min(first + (int)threadIdx.x, v.height - 1);
+        const vrs_tap t = vrs_tap_at(y, v.mask_height, v.height);
+        tap = (uint32_t)t.index << 15 | (uint32_t)t.weight;
     }
-    if (chroma)
-        write_chroma<N>(j, y / 2, u, w, alpha[0], alpha[1]);
-}
 
-/* Readers of alphas: of a small mask, and of a full-size one. */
+    __device__ __forceinline__ vrs_tap get(int y) const
+    {
+        const uint32_t t = __shfl_sync(0xffffffffu, tap, y - begin);
+        return {(int)(t >> 15), (int)(t & 0x7fffu)};
+    }
+};
+
+/* Readers of alphas: of a small mask, and of a full-size one or none. */
 template <int N, int KIND> struct small_reader {
     source_rows<N, KIND> rows;
+    columns<N> places;
+    row_taps taps;
 
-    __device__ __forceinline__ small_reader()
+    template <bool WHOLE>
+    __device__ __forceinline__ small_reader(const job<WHOLE> &j, int begin)
+        : places(make_columns<N>(j.v, j.x)), taps(j.v, begin)
     {
         rows.current = rows.below = -1;
     }
 
-    __device__ __forceinline__ void read(const job &j, const columns<N> &c, int y,
-                                         const float *luma, float *alpha)
+    template <bool WHOLE>
+    __device__ __forceinline__ void read(const job<WHOLE> &j, int y, const float *luma,
+                                         float *alpha)
     {
-        const int weight = move_rows(rows, j.v, c, y);
+        const int weight = move_rows(rows, j.v, places, taps.get(y));
         const float part = (float)weight * (1.0f / 32768.0f);
 #pragma unroll
         for (int i = 0; i < N; i++)
@@ -443,49 +439,90 @@ template <int N, int KIND> struct small_reader {
 };
 
 template <int N> struct full_reader {
-    __device__ __forceinline__ void read(const job &j, const columns<N> &, int y, const float *,
-                                         float *alpha)
+    template <bool WHOLE> __device__ __forceinline__ full_reader(const job<WHOLE> &, int)
+    {
+    }
+
+    template <bool WHOLE>
+    __device__ __forceinline__ void read(const job<WHOLE> &j, int y, const float *, float *alpha)
     {
         load_alpha<N>(j, y, alpha);
     }
 };
 
-template <int N, bool DEEP, int KIND, typename ROWS>
-__device__ __forceinline__ void render_strip(const vrs_render_params &p, const job &j,
-                                             const columns<N> &c)
+/* Rows y and y + 1, the second one only if it is inside. */
+template <int N, bool DEEP, bool WHOLE, typename READER>
+__device__ __forceinline__ void render_pair(const job<WHOLE> &j, READER &reader, int y, int count)
+{
+    const bool chroma = j.v.output >= VRS_POST_COMPOSITE;
+    float luma[2][N], alpha[2][N], u[N / 2], v[N / 2];
+    load_luma<N, DEEP>(j, y, luma[0]);
+    if (count > 1)
+        load_luma<N, DEEP>(j, y + 1, luma[1]);
+    if (chroma)
+        load_chroma<N, DEEP>(j, y / 2, u, v);
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        if (r < count) {
+            reader.read(j, y + r, luma[r], alpha[r]);
+            write_row<N>(j, y + r, luma[r], alpha[r]);
+        } else {
+#pragma unroll
+            for (int i = 0; i < N; i++)
+                alpha[r][i] = alpha[0][i];
+        }
+    }
+    if (chroma)
+        write_chroma<N>(j, y / 2, u, v, alpha[0], alpha[1]);
+}
+
+template <int N, bool DEEP, typename READER, bool WHOLE>
+__device__ __forceinline__ void render_strip(const vrs_render_params &p, const job<WHOLE> &j)
 {
     const int begin = (blockIdx.y * WARPS + threadIdx.y) * p.rows;
     const int end = min(begin + p.rows, j.v.height);
-    ROWS rows;
+    if (begin >= end)
+        return;
+    READER reader(j, begin);
 #pragma unroll 1
     for (int y = begin; y < end; y += 2)
-        render_pair<N, DEEP, KIND>(j, c, rows, y, min(end - y, 2));
+        render_pair<N, DEEP>(j, reader, y, min(end - y, 2));
 }
 
-template <int N, bool DEEP>
-__device__ __forceinline__ void render_depth(const vrs_render_params &p, const job &j)
+template <int N, bool DEEP, bool WHOLE>
+__device__ __forceinline__ void render_depth(const vrs_render_params &p, const job<WHOLE> &j)
 {
     if (j.v.mask_kind == VRS_POST_MASK_SMALL)
-        render_strip<N, DEEP, VRS_POST_MASK_SMALL, small_reader<N, VRS_POST_MASK_SMALL>>(
-            p, j, make_columns<N>(j.v, j.x));
+        render_strip<N, DEEP, small_reader<N, VRS_POST_MASK_SMALL>>(p, j);
     else if (j.v.mask_kind == VRS_POST_MASK_REFINE)
-        render_strip<N, DEEP, VRS_POST_MASK_REFINE, small_reader<N, VRS_POST_MASK_REFINE>>(
-            p, j, make_columns<N>(j.v, j.x));
+        render_strip<N, DEEP, small_reader<N, VRS_POST_MASK_REFINE>>(p, j);
     else
-        render_strip<N, DEEP, VRS_POST_MASK_FULL, full_reader<N>>(p, j, columns<N>());
+        render_strip<N, DEEP, full_reader<N>>(p, j);
 }
 
-template <int N> __device__ __forceinline__ void render(const vrs_render_params &p)
+template <int N, bool WHOLE>
+__device__ __forceinline__ void render_view(const vrs_render_params &p, const vrs_render_view &v,
+                                            int x)
 {
-    const vrs_render_view &v = p.view[blockIdx.z];
-    const int x = (blockIdx.x * 32 + threadIdx.x) * N;
-    if (x >= v.width)
-        return;
-    const job j(v, x, p.threshold);
+    const job<WHOLE> j(v, x, p.threshold);
     if (v.flags & VRS_POST_SRC_DEEP)
         render_depth<N, true>(p, j);
     else
         render_depth<N, false>(p, j);
+}
+
+/* A warp whose columns are all inside and aligned has no tests for that; lanes beyond the right
+ * edge of another work on the last column and write nothing. */
+template <int N> __device__ __forceinline__ void render(const vrs_render_params &p)
+{
+    const vrs_render_view &v = p.view[blockIdx.z];
+    const int first = blockIdx.x * 32 * N, x = first + threadIdx.x * N;
+    if (first >= v.width)
+        return;
+    if ((v.flags & VRS_POST_VECTOR) && first + 32 * N <= v.width)
+        render_view<N, true>(p, v, x);
+    else
+        render_view<N, false>(p, v, x);
 }
 
 extern "C" __global__ void __launch_bounds__(256)

@@ -11,14 +11,15 @@
 #define MAX_PROC_FILE (1 << 20)
 #define FIELD_SIZE 1024
 
-/* Where the CPU controller of a process is: the mounted tree and the place in it. */
-typedef struct cpu_group {
+/* Where a controller ("cpu", "memory") of a process is: the mounted tree and the place in it. */
+typedef struct own_group {
+    const char *controller;
     bool found;
     bool version2;
     char path[FIELD_SIZE];       /* of the group, from /proc/self/cgroup */
     char mount_root[FIELD_SIZE]; /* the group that is seen at the mount point */
     char mount_point[FIELD_SIZE];
-} cpu_group;
+} own_group;
 
 /* NULL when the file cannot be read: then there is no limit that this process could know of. */
 static char *read_file(const char *root, const char *folder, const char *name)
@@ -66,7 +67,7 @@ static bool copy_field(char field[FIELD_SIZE], const char *text)
 }
 
 /* Lines "number:controllers:path"; version 2 has number 0 and no controllers. */
-static void find_path(char *text, bool version2, cpu_group *group)
+static void find_path(char *text, bool version2, own_group *group)
 {
     for (char *line = next_part(&text, '\n'); line != NULL; line = next_part(&text, '\n')) {
         char *number = next_part(&line, ':');
@@ -75,7 +76,7 @@ static void find_path(char *text, bool version2, cpu_group *group)
             continue;
         }
         bool wanted = version2 ? strcmp(number, "0") == 0 && controllers[0] == '\0'
-                               : has_word(controllers, "cpu");
+                               : has_word(controllers, group->controller);
         if (wanted) {
             group->found = copy_field(group->path, line);
         }
@@ -83,7 +84,7 @@ static void find_path(char *text, bool version2, cpu_group *group)
 }
 
 /* Lines "id parent device root point options ... - type source super-options". */
-static bool parse_mount(char *line, bool version2, cpu_group *group)
+static bool parse_mount(char *line, bool version2, own_group *group)
 {
     char *type = strstr(line, " - ");
     if (type == NULL) {
@@ -95,7 +96,8 @@ static bool parse_mount(char *line, bool version2, cpu_group *group)
     char *kind = next_part(&super, ' ');
     next_part(&super, ' ');
     bool wanted = version2 ? strcmp(kind, "cgroup2") == 0
-                           : strcmp(kind, "cgroup") == 0 && super != NULL && has_word(super, "cpu");
+                           : strcmp(kind, "cgroup") == 0 && super != NULL &&
+                                 has_word(super, group->controller);
     for (int i = 0; i < 3; i++) {
         next_part(&line, ' ');
     }
@@ -105,7 +107,7 @@ static bool parse_mount(char *line, bool version2, cpu_group *group)
            copy_field(group->mount_point, point);
 }
 
-static void find_mount(char *text, bool version2, cpu_group *group)
+static void find_mount(char *text, bool version2, own_group *group)
 {
     for (char *line = next_part(&text, '\n'); line != NULL; line = next_part(&text, '\n')) {
         if (parse_mount(line, version2, group)) {
@@ -115,9 +117,9 @@ static void find_mount(char *text, bool version2, cpu_group *group)
     group->found = false;
 }
 
-static cpu_group find_group(const char *root, bool version2)
+static own_group find_group(const char *root, const char *controller, bool version2)
 {
-    cpu_group group = {.version2 = version2};
+    own_group group = {.controller = controller, .version2 = version2};
     char *text = read_file(root, "/proc/self", "cgroup");
     if (text != NULL) {
         find_path(text, version2, &group);
@@ -133,22 +135,19 @@ static cpu_group find_group(const char *root, bool version2)
     return group;
 }
 
-static int32_t round_up(int64_t quota, int64_t period)
-{
-    if (quota <= 0 || period <= 0) {
-        return 0;
-    }
-    int64_t count = quota / period + (quota % period != 0);
-    return count < INT32_MAX ? (int32_t)count : INT32_MAX;
-}
-
 static bool parse_line(char *line, int64_t *number)
 {
     return vrs_parse_int(next_part(&line, '\n'), number);
 }
 
+/* Processors of a quota, rounded up. */
+static int64_t round_up(int64_t quota, int64_t period)
+{
+    return quota > 0 && period > 0 ? quota / period + (quota % period != 0) : 0;
+}
+
 /* "max 100000" or "150000 100000". */
-static int32_t read_limit2(const char *root, const char *folder)
+static int64_t read_cpu2(const char *root, const char *folder)
 {
     char *text = read_file(root, folder, "cpu.max");
     if (text == NULL) {
@@ -164,7 +163,7 @@ static int32_t read_limit2(const char *root, const char *folder)
 }
 
 /* A quota of -1 is none. */
-static int32_t read_limit1(const char *root, const char *folder)
+static int64_t read_cpu1(const char *root, const char *folder)
 {
     char *quota_text = read_file(root, folder, "cpu.cfs_quota_us");
     char *period_text = read_file(root, folder, "cpu.cfs_period_us");
@@ -177,7 +176,27 @@ static int32_t read_limit1(const char *root, const char *folder)
     return limited ? round_up(quota, period) : 0;
 }
 
-static int32_t lesser_limit(int32_t a, int32_t b)
+/* One number of bytes; "max", or in version 1 nearly all of 64 bits, is none. */
+static int64_t read_bytes(const char *root, const char *folder, const char *name)
+{
+    char *text = read_file(root, folder, name);
+    int64_t bytes = 0;
+    bool limited = text != NULL && parse_line(text, &bytes) && bytes > 0 && bytes < INT64_MAX / 2;
+    vrs_free(text);
+    return limited ? bytes : 0;
+}
+
+static int64_t read_memory2(const char *root, const char *folder)
+{
+    return read_bytes(root, folder, "memory.max");
+}
+
+static int64_t read_memory1(const char *root, const char *folder)
+{
+    return read_bytes(root, folder, "memory.limit_in_bytes");
+}
+
+static int64_t lesser_limit(int64_t a, int64_t b)
 {
     if (a == 0 || b == 0) {
         return a > b ? a : b;
@@ -187,7 +206,7 @@ static int32_t lesser_limit(int32_t a, int32_t b)
 
 /* The group's place below the mount point. In a container the mount may show a group further down,
  * and only what is below it can be seen. */
-static const char *path_below_mount(const cpu_group *group)
+static const char *path_below_mount(const own_group *group)
 {
     size_t length = strlen(group->mount_root);
     if (strcmp(group->mount_root, "/") == 0) {
@@ -198,19 +217,21 @@ static const char *path_below_mount(const cpu_group *group)
     return below ? group->path + length : "";
 }
 
-static int32_t find_limit(const char *root, bool version2)
+/* One group's own limit; 0: none. */
+typedef int64_t (*read_limit_fn)(const char *root, const char *folder);
+
+/* The least limit of the group and those above it. */
+static int64_t find_limit(const char *root, const own_group *group, read_limit_fn read_limit)
 {
-    cpu_group group = find_group(root, version2);
     char folder[VRS_PATH_MAX];
-    if (!group.found || vrs_path_format(folder, sizeof(folder), "%s%s", group.mount_point,
-                                        path_below_mount(&group)) != VRS_OK) {
+    if (!group->found || vrs_path_format(folder, sizeof(folder), "%s%s", group->mount_point,
+                                         path_below_mount(group)) != VRS_OK) {
         return 0;
     }
-    size_t top = strlen(group.mount_point);
-    int32_t limit = 0;
+    size_t top = strlen(group->mount_point);
+    int64_t limit = 0;
     for (;;) {
-        int32_t own = version2 ? read_limit2(root, folder) : read_limit1(root, folder);
-        limit = lesser_limit(limit, own);
+        limit = lesser_limit(limit, read_limit(root, folder));
         char *slash = strrchr(folder, '/');
         if (slash == NULL || (size_t)(slash - folder) < top) {
             return limit;
@@ -219,7 +240,21 @@ static int32_t find_limit(const char *root, bool version2)
     }
 }
 
+static int64_t find_both(const char *root, const char *controller, read_limit_fn read2,
+                         read_limit_fn read1)
+{
+    own_group group2 = find_group(root, controller, true);
+    own_group group1 = find_group(root, controller, false);
+    return lesser_limit(find_limit(root, &group2, read2), find_limit(root, &group1, read1));
+}
+
 int32_t vrs_cgroup_cpu_limit(const char *root)
 {
-    return lesser_limit(find_limit(root, true), find_limit(root, false));
+    int64_t limit = find_both(root, "cpu", read_cpu2, read_cpu1);
+    return limit < INT32_MAX ? (int32_t)limit : INT32_MAX;
+}
+
+uint64_t vrs_cgroup_memory_limit(const char *root)
+{
+    return (uint64_t)find_both(root, "memory", read_memory2, read_memory1);
 }

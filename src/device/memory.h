@@ -51,8 +51,8 @@ VRS_API vrs_status vrs_memory_parse_size(const char *text, uint64_t *bytes) VRS_
 
 /* ---- blocks ---- */
 
-/* `address`: what kernels and copies use, 256-byte aligned; `host`: the same bytes for the CPU
- * (NULL for a GPU's memory, which the host never follows). */
+/* `address`: what kernels and copies use, aligned to 256 bytes (the CPU: to VRS_ALIGNMENT); `host`:
+ * the same bytes for the CPU (NULL for a GPU's memory, which the host never follows). */
 typedef struct vrs_memory_block {
     vrs_device_ptr address;
     void *host;
@@ -148,9 +148,10 @@ VRS_API uint64_t vrs_arena_bytes(const vrs_arena *arena);
  * `expected` bytes are booked meanwhile (0: unknown), so that they are asked of the budget, under
  * pressure if need be, before the library takes them: begin fails with VRS_NO_MEMORY where they are
  * not there, and then there must be no end. One bracket at a time: a second begin of another thread
- * waits. End books what was really taken (`taken` may be NULL; negative: given back). VRS_NO_MEMORY
- * from end: the budget is exceeded by what the library took; it is booked all the same, and the
- * caller closes the library inside another bracket. On the CPU nothing is measured. */
+ * waits, and both are called by the same thread. End books what was really taken (`taken` may be
+ * NULL; negative: given back). VRS_NO_MEMORY from end: the budget is exceeded by what the library
+ * took; it is booked all the same, and the caller closes the library inside another bracket. On the
+ * CPU nothing is measured. */
 VRS_API vrs_status vrs_memory_measure_begin(vrs_memory *memory, vrs_memory_owner owner,
                                             uint64_t expected) VRS_MUST_USE;
 VRS_API vrs_status vrs_memory_measure_end(vrs_memory *memory, int64_t *taken) VRS_MUST_USE;

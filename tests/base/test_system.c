@@ -144,12 +144,34 @@ static void test_broken_texts(void **state)
     }
 }
 
+static void test_memory_limit(void **state)
+{
+    (void)state;
+    write_file("/proc/self/mountinfo", MOUNT2);
+    write_file("/proc/self/cgroup", "0::/a/b\n");
+    assert_int_equal(vrs_cgroup_memory_limit(folder), 0);
+    write_file("/sys/fs/cgroup/a/b/memory.max", "max\n");
+    assert_int_equal(vrs_cgroup_memory_limit(folder), 0);
+    write_file("/sys/fs/cgroup/a/memory.max", "8589934592\n");
+    assert_int_equal(vrs_cgroup_memory_limit(folder), INT64_C(8) << 30);
+    write_file("/sys/fs/cgroup/a/b/memory.max", "12345\n");
+    assert_int_equal(vrs_cgroup_memory_limit(folder), 12345);
+    write_file("/proc/self/mountinfo", "33 31 0:29 / /sys/fs/m rw - cgroup cgroup rw,memory\n");
+    write_file("/proc/self/cgroup", "4:memory:/x\n2:cpu:/y\n");
+    write_file("/sys/fs/m/memory.limit_in_bytes", "9223372036854771712\n"); /* none */
+    write_file("/sys/fs/m/y/memory.limit_in_bytes", "1\n");                 /* not ours */
+    assert_int_equal(vrs_cgroup_memory_limit(folder), 0);
+    write_file("/sys/fs/m/x/memory.limit_in_bytes", "4096\n");
+    assert_int_equal(vrs_cgroup_memory_limit(folder), 4096);
+}
+
 static void test_no_files(void **state)
 {
     (void)state;
     assert_int_equal(vrs_cgroup_cpu_limit(folder), 0);
     write_file("/proc/self/cgroup", "0::/\n");
     assert_int_equal(vrs_cgroup_cpu_limit(folder), 0);
+    assert_int_equal(vrs_cgroup_memory_limit(folder), 0);
 }
 
 static void test_cpu_name(void **state)
@@ -226,6 +248,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_version1, start_tree, end_tree),
         cmocka_unit_test_setup_teardown(test_container, start_tree, end_tree),
         cmocka_unit_test_setup_teardown(test_broken_texts, start_tree, end_tree),
+        cmocka_unit_test_setup_teardown(test_memory_limit, start_tree, end_tree),
         cmocka_unit_test_setup_teardown(test_no_files, start_tree, end_tree),
         cmocka_unit_test(test_cpu_name),
         cmocka_unit_test(test_cpu_count),

@@ -153,7 +153,7 @@ __device__ __forceinline__ void store_samples(uint8_t *row, int x, int count, co
 template <int N, int KIND> struct source_rows;
 
 template <int N> struct source_rows<N, VRS_POST_MASK_SMALL> {
-    int upper[N], lower[N], current, below;
+    int upper[N], lower[N], delta[N], current, below;
 
     __device__ __forceinline__ void load(const vrs_render_view &v, const columns<N> &c, int y,
                                          int *out)
@@ -164,15 +164,20 @@ template <int N> struct source_rows<N, VRS_POST_MASK_SMALL> {
             out[i] = vrs_lerp_q15(__ldg(row + c.left[i]), __ldg(row + c.right[i]), c.weight[i]);
     }
 
+    __device__ __forceinline__ void meet(int i)
+    {
+        delta[i] = lower[i] - upper[i];
+    }
+
     __device__ __forceinline__ float alpha(int i, int weight, float, float) const
     {
-        return vrs_alpha_of(vrs_lerp_q15(upper[i], lower[i], weight));
+        return vrs_alpha_of((delta[i] * weight + (upper[i] * 32768 + 16384)) >> 15);
     }
 };
 
 /* The luma's scale and offset are put into the coefficients here, once a source row. */
 template <int N> struct source_rows<N, VRS_POST_MASK_REFINE> {
-    float2 upper[N], lower[N];
+    float2 upper[N], lower[N], delta[N];
     int current, below;
 
     __device__ __forceinline__ void load(const vrs_render_view &v, const columns<N> &c, int y,
@@ -189,10 +194,15 @@ template <int N> struct source_rows<N, VRS_POST_MASK_REFINE> {
         }
     }
 
+    __device__ __forceinline__ void meet(int i)
+    {
+        delta[i] = make_float2(lower[i].x - upper[i].x, lower[i].y - upper[i].y);
+    }
+
     __device__ __forceinline__ float alpha(int i, int, float weight, float luma) const
     {
-        const float slope = __fmaf_rn(lower[i].x - upper[i].x, weight, upper[i].x);
-        const float offset = __fmaf_rn(lower[i].y - upper[i].y, weight, upper[i].y);
+        const float slope = __fmaf_rn(delta[i].x, weight, upper[i].x);
+        const float offset = __fmaf_rn(delta[i].y, weight, upper[i].y);
         return vrs_alpha_round(__fmaf_rn(slope, luma, offset));
     }
 };
@@ -204,6 +214,8 @@ __device__ __forceinline__ int move_rows(source_rows<N, KIND> &rows, const vrs_r
                                          const columns<N> &c, vrs_tap tap)
 {
     const int below = min(tap.index + 1, v.mask_height - 1);
+    if (tap.index == rows.current && below == rows.below)
+        return tap.weight;
     if (tap.index != rows.current) {
         if (tap.index == rows.below) {
 #pragma unroll
@@ -218,6 +230,9 @@ __device__ __forceinline__ int move_rows(source_rows<N, KIND> &rows, const vrs_r
         rows.load(v, c, below, rows.lower);
         rows.below = below;
     }
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        rows.meet(i);
     return tap.weight;
 }
 
@@ -250,22 +265,61 @@ template <bool WHOLE> struct job {
     }
 };
 
+/* The source's samples of two rows as they are stored: loaded while the two before are worked on.
+ */
+template <int N, bool DEEP> struct source_pair {
+    samples<N, DEEP> luma[2], first; /* first: U and V in turn, or U in the first half */
+    samples<N / 2, DEEP> second;     /* V of its own plane */
+};
+
 template <int N, bool DEEP, bool WHOLE>
-__device__ __forceinline__ void load_luma(const job<WHOLE> &j, int y, float *luma)
+__device__ __forceinline__ void load_chroma(const job<WHOLE> &j, int y, source_pair<N, DEEP> &s)
 {
-    if (!j.source)
+    const vrs_render_view &v = j.v;
+    const int count = (v.width + 1) / 2, x = j.x / 2;
+    const uint8_t *row = vrs_at<const uint8_t>(v.src[1]) + (int64_t)y * v.src_stride[1];
+    if (v.flags & VRS_POST_SRC_PAIRED) {
+        s.first = load_samples<N, DEEP, WHOLE>(row, 2 * x, 2 * count, 2);
         return;
+    }
+    const uint8_t *other = vrs_at<const uint8_t>(v.src[2]) + (int64_t)y * v.src_stride[2];
+    const samples<N / 2, DEEP> half = load_samples<N / 2, DEEP, WHOLE>(row, x, count, 1);
+#pragma unroll
+    for (int i = 0; i < (int)(sizeof(half.word) / sizeof(half.word[0])); i++)
+        s.first.word[i] = half.word[i];
+    s.second = load_samples<N / 2, DEEP, WHOLE>(other, x, count, 1);
+}
+
+/* Rows y and y + 1 (or y again beyond the bottom). */
+template <int N, bool DEEP, bool WHOLE>
+__device__ __forceinline__ void load_pair(const job<WHOLE> &j, int y, source_pair<N, DEEP> &s)
+{
+    const vrs_render_view &v = j.v;
+    if (!j.source || (v.flags & (VRS_POST_SRC_RGB | VRS_POST_SRC_BGRA)))
+        return;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        const uint8_t *row =
+            vrs_at<const uint8_t>(v.src[0]) + (int64_t)min(y + r, v.height - 1) * v.src_stride[0];
+        s.luma[r] = load_samples<N, DEEP, WHOLE>(row, j.x, v.width, 1);
+    }
+    if (v.output >= VRS_POST_COMPOSITE)
+        load_chroma<N, DEEP>(j, y / 2, s);
+}
+
+template <int N, bool DEEP, bool WHOLE>
+__device__ __forceinline__ void get_luma(const job<WHOLE> &j, const source_pair<N, DEEP> &s, int y,
+                                         int r, float *luma)
+{
     if (j.v.flags & (VRS_POST_SRC_RGB | VRS_POST_SRC_BGRA)) {
 #pragma unroll
         for (int i = 0; i < N; i++)
             luma[i] = rgb_luma(j.v, min(j.x + i, j.v.width - 1), y);
         return;
     }
-    const uint8_t *row = vrs_at<const uint8_t>(j.v.src[0]) + (int64_t)y * j.v.src_stride[0];
-    const samples<N, DEEP> s = load_samples<N, DEEP, WHOLE>(row, j.x, j.v.width, 1);
 #pragma unroll
     for (int i = 0; i < N; i++)
-        luma[i] = s.get(i, j.shift);
+        luma[i] = s.luma[r].get(i, j.shift);
 }
 
 /* Alphas of a full-size mask or none. */
@@ -338,36 +392,11 @@ __device__ __forceinline__ void write_row(const job<WHOLE> &j, int y, const floa
     store_samples<N, WHOLE>(dst, j.x, v.width, result, v.flags);
 }
 
-/* Chroma of the source for a row of pairs: u[i], v[i]. */
-template <int N, bool DEEP, bool WHOLE>
-__device__ __forceinline__ void load_chroma(const job<WHOLE> &j, int y, float *u, float *v)
-{
-    const vrs_render_view &view = j.v;
-    const int count = (view.width + 1) / 2, x = j.x / 2;
-    const uint8_t *row = vrs_at<const uint8_t>(view.src[1]) + (int64_t)y * view.src_stride[1];
-    if (view.flags & VRS_POST_SRC_PAIRED) {
-        const samples<N, DEEP> s = load_samples<N, DEEP, WHOLE>(row, 2 * x, 2 * count, 2);
-#pragma unroll
-        for (int i = 0; i < N / 2; i++) {
-            u[i] = s.get(2 * i, j.shift);
-            v[i] = s.get(2 * i + 1, j.shift);
-        }
-        return;
-    }
-    const uint8_t *other = vrs_at<const uint8_t>(view.src[2]) + (int64_t)y * view.src_stride[2];
-    const samples<N / 2, DEEP> a = load_samples<N / 2, DEEP, WHOLE>(row, x, count, 1);
-    const samples<N / 2, DEEP> b = load_samples<N / 2, DEEP, WHOLE>(other, x, count, 1);
-#pragma unroll
-    for (int i = 0; i < N / 2; i++) {
-        u[i] = a.get(i, j.shift);
-        v[i] = b.get(i, j.shift);
-    }
-}
-
 /* Blends a row of pairs: the alpha of each is the mean of its four, rounded half up. */
-template <int N, bool WHOLE>
-__device__ __forceinline__ void write_chroma(const job<WHOLE> &j, int y, const float *u,
-                                             const float *v, const float *upper, const float *lower)
+template <int N, bool DEEP, bool WHOLE>
+__device__ __forceinline__ void write_chroma(const job<WHOLE> &j, int y,
+                                             const source_pair<N, DEEP> &s, const float *upper,
+                                             const float *lower)
 {
     const vrs_render_view &view = j.v;
     const int count = (view.width + 1) / 2, x = j.x / 2;
@@ -377,8 +406,11 @@ __device__ __forceinline__ void write_chroma(const job<WHOLE> &j, int y, const f
     for (int i = 0; i < N / 2; i++) {
         const float sum = upper[2 * i] + upper[2 * i + 1] + (lower[2 * i] + lower[2 * i + 1]);
         const float mean = __fmaf_rd(sum + 2.0f / 32768.0f, 0.25f, VRS_ALPHA_BASE) - VRS_ALPHA_BASE;
-        a[i] = __fmaf_rd(u[i] - background_u, mean, j.base + background_u);
-        b[i] = __fmaf_rd(v[i] - background_v, mean, j.base + background_v);
+        const bool paired = view.flags & VRS_POST_SRC_PAIRED;
+        const float u = paired ? s.first.get(2 * i, j.shift) : s.first.get(i, j.shift);
+        const float v = paired ? s.first.get(2 * i + 1, j.shift) : s.second.get(i, j.shift);
+        a[i] = __fmaf_rd(u - background_u, mean, j.base + background_u);
+        b[i] = __fmaf_rd(v - background_v, mean, j.base + background_v);
     }
     uint8_t *dst = vrs_at<uint8_t>(view.dst[1]) + (int64_t)y * view.dst_stride[1];
     if (view.flags & VRS_POST_DST_PAIRED) {
@@ -452,28 +484,25 @@ template <int N> struct full_reader {
 
 /* Rows y and y + 1, the second one only if it is inside. */
 template <int N, bool DEEP, bool WHOLE, typename READER>
-__device__ __forceinline__ void render_pair(const job<WHOLE> &j, READER &reader, int y, int count)
+__device__ __forceinline__ void render_pair(const job<WHOLE> &j, READER &reader,
+                                            const source_pair<N, DEEP> &s, int y, int count)
 {
-    const bool chroma = j.v.output >= VRS_POST_COMPOSITE;
-    float luma[2][N], alpha[2][N], u[N / 2], v[N / 2];
-    load_luma<N, DEEP>(j, y, luma[0]);
-    if (count > 1)
-        load_luma<N, DEEP>(j, y + 1, luma[1]);
-    if (chroma)
-        load_chroma<N, DEEP>(j, y / 2, u, v);
+    float alpha[2][N];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
         if (r < count) {
-            reader.read(j, y + r, luma[r], alpha[r]);
-            write_row<N>(j, y + r, luma[r], alpha[r]);
+            float luma[N];
+            get_luma<N, DEEP>(j, s, y + r, r, luma);
+            reader.read(j, y + r, luma, alpha[r]);
+            write_row<N>(j, y + r, luma, alpha[r]);
         } else {
 #pragma unroll
             for (int i = 0; i < N; i++)
                 alpha[r][i] = alpha[0][i];
         }
     }
-    if (chroma)
-        write_chroma<N>(j, y / 2, u, v, alpha[0], alpha[1]);
+    if (j.v.output >= VRS_POST_COMPOSITE)
+        write_chroma<N, DEEP>(j, y / 2, s, alpha[0], alpha[1]);
 }
 
 template <int N, bool DEEP, typename READER, bool WHOLE>
@@ -483,10 +512,16 @@ __device__ __forceinline__ void render_strip(const vrs_render_params &p, const j
     const int end = min(begin + p.rows, j.v.height);
     if (begin >= end)
         return;
+    source_pair<N, DEEP> next = {};
+    load_pair<N, DEEP>(j, begin, next);
     READER reader(j, begin);
 #pragma unroll 1
-    for (int y = begin; y < end; y += 2)
-        render_pair<N, DEEP>(j, reader, y, min(end - y, 2));
+    for (int y = begin; y < end; y += 2) {
+        const source_pair<N, DEEP> s = next;
+        if (y + 2 < end)
+            load_pair<N, DEEP>(j, y + 2, next);
+        render_pair<N, DEEP>(j, reader, s, y, min(end - y, 2));
+    }
 }
 
 template <int N, bool DEEP, bool WHOLE>

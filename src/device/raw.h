@@ -6,12 +6,12 @@
 
 #include "device/device.h"
 
-/* Device memory, aligned to 256 bytes or more, not zeroed. VRS_NO_MEMORY: says how much was asked
- * for and how much is free. `bytes` > 0. */
+/* Device memory, aligned to 256 bytes (the CPU: to VRS_ALIGNMENT), not zeroed. VRS_NO_MEMORY: says
+ * how much was asked for and how much is free. `bytes` > 0. */
 vrs_status vrs_device_raw_alloc(vrs_device *device, size_t bytes, vrs_device_ptr *ptr) VRS_MUST_USE;
 void vrs_device_raw_free(vrs_device *device, vrs_device_ptr ptr); /* 0 is fine */
 
-/* Pinned host memory, aligned to a page, not zeroed; usable with every GPU. */
+/* Pinned host memory, aligned to VRS_ALIGNMENT or more, not zeroed; usable with every GPU. */
 vrs_status vrs_device_raw_host_alloc(vrs_device *device, size_t bytes, void **block) VRS_MUST_USE;
 void vrs_device_raw_host_free(vrs_device *device, void *block); /* NULL is fine */
 

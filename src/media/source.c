@@ -7,36 +7,69 @@
 #include "base/errno_text.h"
 #include "media/source_internal.h"
 
-vrs_status vrs_source_open(const vrs_source_params *params, vrs_source **source)
+/* Opens by what the path is. */
+static vrs_status open_kind(const vrs_source_params *params, vrs_gpu_frames *gpu,
+                            vrs_source **source)
 {
     struct stat about;
-    *source = NULL;
-    if (!params->path || !params->path[0]) {
-        return vrs_fail(VRS_INVALID, "no input was named");
+    bool raw = params->raw_format && params->raw_format[0];
+    if (strcmp(params->path, "-") == 0) {
+        return vrs_file_source_open(params, gpu, source);
     }
-    if (params->decoder == VRS_DECODER_NVDEC) {
+    if (stat(params->path, &about) != 0) {
+        return vrs_fail(vrs_errno_status(errno), "%s: cannot be opened: %s", params->path,
+                        vrs_errno_text(errno));
+    }
+    if (S_ISDIR(about.st_mode) && raw) {
+        return vrs_fail(VRS_INVALID, "%s: a folder cannot be read as raw pixels (raw_format)",
+                        params->path);
+    }
+    if (S_ISDIR(about.st_mode) && params->decoder == VRS_DECODER_NVDEC) {
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "%s: NVDEC does not decode pictures; use the decoder auto or cpu",
+                        params->path);
+    }
+    return S_ISDIR(about.st_mode) ? vrs_folder_source_open(params, source)
+                                  : vrs_file_source_open(params, gpu, source);
+}
+
+static vrs_status make_gpu(const vrs_source_params *params, vrs_gpu_frames **gpu)
+{
+    *gpu = NULL;
+    if (!params->gpu && params->decoder == VRS_DECODER_NVDEC) {
         return vrs_fail(VRS_UNSUPPORTED,
                         "%s: the decoder nvdec works in runs on the GPU alone; use auto or cpu",
                         params->path);
     }
-    bool raw = params->raw_format && params->raw_format[0];
-    vrs_status status = VRS_OK;
-    if (strcmp(params->path, "-") == 0) {
-        status = vrs_file_source_open(params, source);
-    } else if (stat(params->path, &about) != 0) {
-        return vrs_fail(vrs_errno_status(errno), "%s: cannot be opened: %s", params->path,
-                        vrs_errno_text(errno));
-    } else if (S_ISDIR(about.st_mode) && raw) {
-        return vrs_fail(VRS_INVALID, "%s: a folder cannot be read as raw pixels (raw_format)",
-                        params->path);
-    } else if (S_ISDIR(about.st_mode)) {
-        status = vrs_folder_source_open(params, source);
-    } else {
-        status = vrs_file_source_open(params, source);
+    if (!params->gpu) {
+        return VRS_OK;
+    }
+    const vrs_gpu_frames_params frames = {
+        .device = params->gpu->device,
+        .memory = params->gpu->memory,
+        .slots = params->gpu->slots,
+        .stop = params->stop,
+        .stop_opaque = params->stop_opaque,
+    };
+    return vrs_gpu_frames_create(&frames, gpu);
+}
+
+vrs_status vrs_source_open(const vrs_source_params *params, vrs_source **source)
+{
+    vrs_gpu_frames *gpu = NULL;
+    *source = NULL;
+    if (!params->path || !params->path[0]) {
+        return vrs_fail(VRS_INVALID, "no input was named");
+    }
+    vrs_status status = make_gpu(params, &gpu);
+    if (status == VRS_OK) {
+        status = open_kind(params, gpu, source);
     }
     if (status != VRS_OK) {
+        vrs_gpu_frames_destroy(gpu);
         return status;
     }
+    (*source)->gpu = gpu;
     (*source)->max_frames = params->max_frames;
     vrs_stream_info *info = &(*source)->info;
     if (params->max_frames > 0 && info->frame_estimate > params->max_frames) {
@@ -51,7 +84,13 @@ vrs_status vrs_source_read(vrs_source *source, vrs_frame *frame)
         return VRS_END;
     }
     *frame = (vrs_frame){.id = (int64_t)source->frames};
-    vrs_status status = source->ops->read(source, frame);
+    vrs_status status = source->gpu ? vrs_gpu_frames_wait(source->gpu) : VRS_OK;
+    if (status == VRS_OK) {
+        status = source->ops->read(source, frame);
+    }
+    if (status == VRS_OK && source->gpu && frame->image.memory == VRS_MEMORY_HOST) {
+        status = vrs_gpu_frames_upload(source->gpu, &frame->image);
+    }
     if (status == VRS_OK) {
         source->frames++;
     }
@@ -61,6 +100,8 @@ vrs_status vrs_source_read(vrs_source *source, vrs_frame *frame)
 void vrs_source_close(vrs_source *source)
 {
     if (source) {
+        vrs_gpu_frames *gpu = source->gpu;
         source->ops->destroy(source);
+        vrs_gpu_frames_destroy(gpu);
     }
 }

@@ -32,13 +32,23 @@ typedef enum vrs_decoder_place {
     VRS_DECODER_NVDEC = 2, /* or not at all */
 } vrs_decoder_place;
 
+/* Where frames are wanted, if not in host memory. */
+typedef struct vrs_source_gpu {
+    struct vrs_device *device; /* CUDA; shared: outlives the source and its images */
+    struct vrs_memory *memory; /* its manager; shared likewise */
+    int32_t slots; /* images of this source in use at the same time, at most: reading waits until
+                    * one is released. The tickets, and two beside: the frame that waits for a
+                    * ticket and the one that is being decoded */
+} vrs_source_gpu;
+
 typedef struct vrs_source_params {
     const char *path;       /* file, folder, device, "-": standard input */
     const char *raw_format; /* of raw pixels: "WxH:yuv420p:30"; NULL or "": Y4M or a container */
     vrs_decoder_place decoder;
-    int32_t threads;    /* of the CPU's decoder; 0: by the machine */
-    int64_t max_frames; /* stop after so many; 0: all */
-    bool need_yuv;      /* deliver RGB24 and BGRA as YUV420P, for composites */
+    const vrs_source_gpu *gpu; /* NULL: frames are wanted in host memory */
+    int32_t threads;           /* of the CPU's decoder; 0: by the machine */
+    int64_t max_frames;        /* stop after so many; 0: all */
+    bool need_yuv;             /* deliver RGB24 and BGRA as YUV420P, for composites */
     /* Asked before every read of data, and ten times a second while a pipe has none; true ends the
      * call with VRS_CANCELLED. NULL: never. */
     bool (*stop)(void *opaque);
@@ -56,9 +66,11 @@ struct vrs_source {
     vrs_stream_info info;
     int64_t max_frames;           /* 0: all */
     bool need_yuv;                /* RGB is converted; set when it is opened */
+    struct vrs_gpu_frames *gpu;   /* NULL: frames stay in host memory */
     uint64_t frames;              /* read so far */
     uint64_t damaged;             /* packets and frames that are damaged or missing */
     char damage[VRS_DETAIL_SIZE]; /* the first such complaint; "" if none */
+    char note[256]; /* what the user should know: why the CPU decodes frames for the GPU; or "" */
     char frame_name[256]; /* pictures: base name of the last read frame's file without extension;
                            * "" for pictures from a pipe and for video */
 };
@@ -74,13 +86,17 @@ vrs_status vrs_source_open(const vrs_source_params *params, vrs_source **source)
 /* Reads the next frame: image with release (any thread, also after the source is closed), pts
  * (strictly increasing), duration, id = running number from 0. The caller owns the image.
  *
+ * With params.gpu the image lies on that GPU and says by its event when it is ready. While all
+ * slots are in use, reading waits for one.
+ *
  * Every frame of a video has the format, size and range of info: what differs in mid-stream is
  * converted, with one warning. Only when info.still is set may a frame differ from info in format,
  * size and colour, and frame_name is then that picture's.
  *
  * A damaged packet, a picture that cannot be read and the missing end of a file that was cut off
  * are counted and passed over; a frame that the decoder marks as damaged is counted and delivered.
- * VRS_END after the last frame, from then on always. VRS_IO, VRS_NO_MEMORY, VRS_CANCELLED. */
+ * VRS_END after the last frame, from then on always. VRS_IO, VRS_NO_MEMORY, VRS_CANCELLED;
+ * VRS_DEVICE, VRS_DEVICE_LOST. */
 vrs_status vrs_source_read(vrs_source *source, vrs_frame *frame) VRS_MUST_USE;
 
 /* Frees the source; NULL is fine. */

@@ -1,4 +1,5 @@
 /* A video, a picture, a pipe or a camera as a source. */
+#include <stdio.h>
 #include <string.h>
 
 #include <libavutil/pixdesc.h>
@@ -16,6 +17,7 @@ typedef struct vrs_file_source {
     vrs_source source; /* first */
     char *path;
     vrs_reader *reader;
+    vrs_gpu_frames *gpu; /* where the hardware's frames go; NULL: the CPU decodes */
     vrs_converter converter;
     vrs_convert_side side;            /* what every frame of a video becomes */
     enum AVPixelFormat stored_format; /* of the first frame, before conversion */
@@ -33,6 +35,18 @@ static void take_damage(vrs_file_source *file)
     memcpy(file->source.damage, file->reader->damage, sizeof file->source.damage);
 }
 
+/* Says once why the CPU decodes what is wanted on the GPU. */
+static void take_note(vrs_file_source *file)
+{
+    const char *why = vrs_reader_refusal(file->reader);
+    vrs_source *source = &file->source;
+    if (file->gpu && why[0] && !source->note[0]) {
+        (void)snprintf(source->note, sizeof source->note, "%s: decoded on the CPU: %s",
+                       file->reader->name, why);
+        vrs_log(VRS_LOG_INFO, "%s", source->note);
+    }
+}
+
 static vrs_status decode(vrs_file_source *file, AVFrame **out)
 {
     AVFrame *frame = vrs_inject("libav") ? av_frame_alloc() : NULL;
@@ -42,6 +56,7 @@ static vrs_status decode(vrs_file_source *file, AVFrame **out)
     }
     vrs_status status = vrs_reader_next(file->reader, frame);
     take_damage(file);
+    take_note(file);
     if (status != VRS_OK) {
         av_frame_free(&frame);
         return status;
@@ -127,6 +142,23 @@ static void look_for_change(vrs_file_source *file, const AVFrame *frame)
             (unsigned long long)file->source.frames);
 }
 
+/* Puts a frame of the hardware into its slot; if it must be converted, in host memory first. Takes
+ * `decoded`. */
+static vrs_status deliver(vrs_file_source *file, const vrs_convert_side *side, AVFrame *decoded,
+                          vrs_image *image)
+{
+    if (!decoded->hw_frames_ctx) {
+        return vrs_source_image(&file->converter, side, decoded, image);
+    }
+    if (vrs_source_matches(decoded, side)) {
+        return vrs_gpu_frames_put(file->gpu, decoded, image);
+    }
+    AVFrame *host = NULL;
+    vrs_status status = vrs_hw_download(decoded, &host);
+    av_frame_free(&decoded);
+    return status == VRS_OK ? vrs_source_image(&file->converter, side, host, image) : status;
+}
+
 static vrs_status file_read(vrs_source *source, vrs_frame *frame)
 {
     vrs_file_source *file = (vrs_file_source *)source;
@@ -151,7 +183,7 @@ static vrs_status file_read(vrs_source *source, vrs_frame *frame)
     }
     set_times(file, decoded, frame);
     frame->capture_ns = file->camera ? vrs_now_ns() : 0;
-    return vrs_source_image(&file->converter, &side, decoded, &frame->image);
+    return deliver(file, &side, decoded, &frame->image);
 }
 
 static void file_destroy(vrs_source *source)
@@ -208,7 +240,19 @@ static vrs_status look_at_first(vrs_file_source *file)
     return VRS_OK;
 }
 
-vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_source **source)
+/* The first frame has shown who decodes. */
+static vrs_status check_decoder(const vrs_file_source *file, vrs_decoder_place decoder)
+{
+    const char *why = vrs_reader_refusal(file->reader);
+    if (decoder == VRS_DECODER_NVDEC && why[0]) {
+        return vrs_fail(VRS_UNSUPPORTED, "%s: %s; use the decoder auto or cpu", file->reader->name,
+                        why);
+    }
+    return VRS_OK;
+}
+
+vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_gpu_frames *gpu,
+                                vrs_source **source)
 {
     *source = NULL;
     vrs_file_source *file = vrs_alloc(sizeof *file);
@@ -223,10 +267,18 @@ vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_source **so
     if (status == VRS_OK) {
         vrs_source_params own = *params;
         own.path = file->path;
-        status = vrs_reader_open(&own, NULL, &file->reader);
+        vrs_hw_place place = {0};
+        if (gpu && params->decoder != VRS_DECODER_CPU) {
+            file->gpu = gpu;
+            place = vrs_gpu_frames_place(gpu);
+        }
+        status = vrs_reader_open(&own, &place, &file->reader);
     }
     if (status == VRS_OK) {
         status = look_at_first(file);
+    }
+    if (status == VRS_OK) {
+        status = check_decoder(file, params->decoder);
     }
     if (status != VRS_OK) {
         file_destroy(&file->source);

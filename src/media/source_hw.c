@@ -95,8 +95,7 @@ static enum AVPixelFormat choose_format(AVCodecContext *decoder, const enum AVPi
     const char *pixels = av_get_pix_fmt_name(software);
     (void)snprintf(hw->why, sizeof hw->why, "NVDEC does not decode %s%s%s %dx%d%s%s here",
                    avcodec_get_name(decoder->codec_id), profile ? " " : "", profile ? profile : "",
-                   decoder->coded_width, decoder->coded_height, pixels ? " " : "",
-                   pixels ? pixels : "");
+                   decoder->width, decoder->height, pixels ? " " : "", pixels ? pixels : "");
     hw->refused = true;
     return AV_PIX_FMT_NONE;
 }

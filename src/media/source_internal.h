@@ -2,12 +2,15 @@
 #ifndef VRS_MEDIA_SOURCE_INTERNAL_H
 #define VRS_MEDIA_SOURCE_INTERNAL_H
 
+#include "media/gpu_frames.h"
 #include "media/source.h"
 #include "media/source_convert.h"
 #include "media/source_reader.h"
 
-/* One container: a video, a picture, a pipe or a camera. Errors as vrs_source_open(). */
-vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_source **source) VRS_MUST_USE;
+/* One container: a video, a picture, a pipe or a camera. Hardware decodes where `gpu` (borrowed;
+ * NULL: nowhere) says, and what it gives is put there at once. Errors as vrs_source_open(). */
+vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_gpu_frames *gpu,
+                                vrs_source **source) VRS_MUST_USE;
 
 /* A folder of pictures, in the order of their names' bytes. Errors as vrs_source_open(). */
 vrs_status vrs_folder_source_open(const vrs_source_params *params,

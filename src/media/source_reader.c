@@ -14,6 +14,8 @@
 #define MAX_ERRORS_IN_A_ROW 10000
 /* libav's frame threads gain nothing beyond, and each holds frames. */
 #define MAX_DECODER_THREADS 16
+/* After so many failures in a row the hardware itself is given up; damage of the data is rarer. */
+#define MAX_HARDWARE_ERRORS 16
 /* A container may end by such a part of a frame before it says: rounding of times. */
 #define END_SLACK 0.75
 /* The log is at most so many frames ahead of what the decoder returns: its threads and its delay.
@@ -232,7 +234,7 @@ static vrs_status pass_over(vrs_reader *reader, int error, const char *what)
                         (unsigned long long)reader->frames);
     }
     if (reader->hw.device && reader->hw.place.lost(reader->hw.place.opaque)) {
-        return vrs_fail_in(VRS_DEVICE, reader->name);
+        return vrs_fail_in(VRS_DEVICE_LOST, reader->name);
     }
     if (error == AVERROR_EXIT || vrs_source_stopped(&reader->io)) {
         return vrs_fail(VRS_CANCELLED, "%s: stopped while %s frame %llu", reader->name, what,
@@ -389,6 +391,16 @@ static vrs_status read_packet(vrs_reader *reader)
     return VRS_END;
 }
 
+static void give_up_hardware(vrs_reader *reader)
+{
+    if (reader->hw.device && !reader->hw.refused && reader->errors >= MAX_HARDWARE_ERRORS) {
+        (void)snprintf(reader->hw.why, sizeof reader->hw.why,
+                       "NVDEC failed %d times in a row near frame %llu", MAX_HARDWARE_ERRORS,
+                       (unsigned long long)reader->frames);
+        reader->hw.refused = true;
+    }
+}
+
 /* Hands reader->packet (none: the end) to the decoder and empties it. */
 static vrs_status send(vrs_reader *reader, bool end)
 {
@@ -399,6 +411,7 @@ static vrs_status send(vrs_reader *reader, bool end)
     av_packet_unref(reader->packet);
     if (error < 0 && error != AVERROR_EOF && !reader->hw.refused) {
         reader->errors++;
+        give_up_hardware(reader);
         return pass_over(reader, error, "decoding");
     }
     return VRS_OK;
@@ -458,6 +471,7 @@ static vrs_status look_at_error(vrs_reader *reader, int error)
         return feed(reader);
     }
     reader->errors++;
+    give_up_hardware(reader);
     return pass_over(reader, error, "decoding");
 }
 

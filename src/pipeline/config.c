@@ -2,6 +2,10 @@
 
 #define VRS_OPTION VRS_OPTION_INFO
 
+static const vrs_option_info device_options[] = {
+#include "device/options.def"
+};
+
 static const vrs_option_info engine_options[] = {
 #include "engine/options.def"
 };
@@ -14,6 +18,7 @@ static const vrs_option_info pipeline_options[] = {
 
 static const vrs_option_table tables[VRS_CORE_TABLES] = {
     {pipeline_options, sizeof(pipeline_options) / sizeof(pipeline_options[0])},
+    {device_options, sizeof(device_options) / sizeof(device_options[0])},
     {engine_options, sizeof(engine_options) / sizeof(engine_options[0])},
 };
 

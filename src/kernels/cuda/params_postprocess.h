@@ -133,15 +133,16 @@ typedef struct vrs_render_view {
     uint16_t background[3];
     uint16_t flags;
     int16_t mask_kind, output;
-    int32_t padding;
+    int16_t column_shift, row_shift; /* x / (2 width) = (x * factor) >> (32 + shift), likewise */
+    uint32_t column_factor, row_factor; /* of the height; filled in by the launch */
 } vrs_render_view;
-VRS_POST_ASSERT(sizeof(vrs_render_view) == 136, "vrs_render_view has no hidden padding");
+VRS_POST_ASSERT(sizeof(vrs_render_view) == 144, "vrs_render_view has no hidden padding");
 
-/* Grid: x: 8 warps of 32 * columns, y: strips of `rows` rows, z: views. */
+/* Grid: x: 256 columns, y: 4 strips of `rows` rows, z: views. */
 typedef struct vrs_render_params {
     vrs_render_view view[VRS_POST_VIEWS];
     int32_t threshold; /* Q15; 0: the mask stays soft */
-    int32_t rows;      /* of a thread, even, at most 32 */
+    int32_t rows;      /* of a strip: 2, 4, 6 or 8 */
 } vrs_render_params;
 VRS_POST_ASSERT(sizeof(vrs_render_params) <= 4096, "kernel parameters are at most 4 KB");
 

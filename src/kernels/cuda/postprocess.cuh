@@ -56,4 +56,47 @@ __device__ __forceinline__ vrs_tap vrs_tap_at(int x, int source, int count)
     return {(int)left, (int)fraction};
 }
 
+/* The same with divisions by multiplication: factor and shift are of 2 * count. */
+__device__ __forceinline__ vrs_tap vrs_tap_by(int x, int source, int count, unsigned factor,
+                                              int shift)
+{
+    const unsigned step = 2u * (unsigned)count;
+    const int position = min(max((2 * x + 1) * source - count, 0), (int)step * (source - 1));
+    unsigned left = __umulhi((unsigned)position, factor) >> shift;
+    const unsigned rest = (unsigned)position - left * step;
+    unsigned fraction = __umulhi(rest * 32768u + (unsigned)count, factor) >> shift;
+    if (fraction == 32768u) {
+        left++;
+        fraction = 0;
+    }
+    return {(int)left, (int)fraction};
+}
+
+/* Copies of 4, 8 or 16 bytes from global to shared memory that are on their way while the thread
+ * works on, until it waits for all of them; its own copies are then there for itself. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+template <int BYTES> __device__ __forceinline__ void vrs_copy_ahead(void *to, const void *from)
+{
+    const unsigned place = (unsigned)__cvta_generic_to_shared(to);
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(place), "l"(from), "n"(BYTES)
+                 : "memory");
+}
+
+__device__ __forceinline__ void vrs_copy_wait()
+{
+    asm volatile("cp.async.wait_all;" ::: "memory");
+}
+#else
+template <int BYTES> __device__ __forceinline__ void vrs_copy_ahead(void *to, const void *from)
+{
+#pragma unroll
+    for (int i = 0; i < BYTES / 4; i++)
+        static_cast<uint32_t *>(to)[i] = __ldg(static_cast<const uint32_t *>(from) + i);
+}
+
+__device__ __forceinline__ void vrs_copy_wait()
+{
+}
+#endif
+
 #endif

@@ -13,9 +13,9 @@
 #define GUIDED_WARPS 4
 #define GUIDED_COLUMNS 60
 #define GUIDED_ROWS 16
-#define RENDER_WARPS 8
-#define RENDER_ROWS 16
-#define RENDER_MOST_ROWS 32 /* a lane keeps the place of one of them */
+#define RENDER_COLUMNS 8
+#define RENDER_WARPS 4
+#define RENDER_ROWS 8 /* also the most */
 #define BOX_THREADS 256
 #define BOX_ROWS 32
 #define CLASSES_WARPS 4
@@ -196,6 +196,30 @@ vrs_status vrs_cuda_guided(const vrs_cuda_postprocess *kernels, vrs_device_strea
     return vrs_device_launch(stream, kernels->guided, grid, block, 0, params, sizeof(*params));
 }
 
+/* x / by = (x * factor) >> (32 + shift) for all x up to 2^31 and by >= 2: with 2^shift <= by <
+ * 2^(shift + 1), factor = ceil(2^(32 + shift) / by) is too large by less than one, which times x is
+ * less than 2^(32 + shift) (Granlund and Montgomery, Division by Invariant Integers, 1994). A power
+ * of 2 would need 33 bits of a factor and gets half of it. */
+static void divide_by(uint32_t by, uint32_t *factor, int32_t *shift)
+{
+    int32_t bits = 0;
+    while (by >> (bits + 1) != 0)
+        bits++;
+    if (by == UINT32_C(1) << bits)
+        bits--;
+    *shift = bits;
+    *factor = (uint32_t)(((UINT64_C(1) << (32 + bits)) + by - 1) / by);
+}
+
+static void set_divisions(vrs_render_view *view)
+{
+    int32_t shift;
+    divide_by(2 * (uint32_t)view->width, &view->column_factor, &shift);
+    view->column_shift = (int16_t)shift;
+    divide_by(2 * (uint32_t)view->height, &view->row_factor, &shift);
+    view->row_shift = (int16_t)shift;
+}
+
 vrs_status vrs_cuda_render(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
                            vrs_render_params *params, int32_t count)
 {
@@ -213,25 +237,15 @@ vrs_status vrs_cuda_render(const vrs_cuda_postprocess *kernels, vrs_device_strea
         status = check_batch("vrs_render", count, width, height);
     if (status != VRS_OK)
         return status;
-    if (params->rows <= 0)
+    for (int32_t v = 0; v < count; v++)
+        set_divisions(&params->view[v]);
+    if (params->rows <= 0 || params->rows > RENDER_ROWS)
         params->rows = RENDER_ROWS;
-    params->rows = params->rows > RENDER_MOST_ROWS ? RENDER_MOST_ROWS : params->rows;
     params->rows += params->rows % 2;
-    const uint32_t grid[3] = {parts(width, 32 * COLUMNS),
+    const uint32_t grid[3] = {parts(width, 32 * RENDER_COLUMNS),
                               parts(height, RENDER_WARPS * params->rows), (uint32_t)count};
     const uint32_t block[3] = {32, RENDER_WARPS, 1};
     return vrs_device_launch(stream, kernels->render, grid, block, 0, params, sizeof(*params));
-}
-
-/* x / area = (x * factor) >> (32 + shift) for all x below 2^31: factor = ceil(2^(32 + shift) /
- * area) with 2^shift <= area < 2^(shift + 1) is too large by less than area / 2^(32 + shift) < 1 /
- * 2^31 of a unit of 1 / x (Granlund and Montgomery, Division by Invariant Integers, 1994). */
-static void divide_by(uint32_t area, uint32_t *factor, int32_t *shift)
-{
-    *shift = 0;
-    while (area >> (*shift + 1) != 0)
-        (*shift)++;
-    *factor = (uint32_t)(((UINT64_C(1) << (32 + *shift)) + area - 1) / area);
 }
 
 vrs_status vrs_cuda_feather(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,

@@ -6,16 +6,19 @@
  *   GRAY8 16.6 MB + mask 4.2 MB: 4.9 us; refined 16.6 + luma 16.6 + 16.8: 11.7 us;
  *   NV12 to NV12 or YUV420P 24.9 + 24.9 + 4.2: 12.6 us; refined 66.6 MB: 15.5 us; P010 twice the
  *   pictures: 24.3 us, refined 27.2 us; cut-out: 1 byte (10 bits: 2) more a pixel.
- * Expected: a thread marches down COLUMNS columns and interpolates a source row along columns once,
- * when it comes to it, so that at a scale of 2 a refined composite costs about 15 instructions a
- * pixel, 8 us: bytes should be the limit.
+ * Expected: a thread marches down 8 columns and interpolates a source row along columns once, when
+ * it comes to it, so that at a scale of 2 a refined composite costs about 25 instructions a pixel,
+ * 14 us at full rate: bytes and instructions are even.
  *
  * Alphas are floats that hold q15 / 32768 exactly. A blend is one multiply-add that rounds down,
  * its sum placed so that the sample's bits lie in whole bytes of the word: for background b and
  * d = sample - b, floor(d * alpha + b + 1/2) = b + ((d * q15 + 2^14) >> 15), the reference's. */
 #include "postprocess.cuh"
 
-#define WARPS 8
+#define WARPS 4
+#define COLUMNS 8
+#define MOST_ROWS 8 /* of a strip */
+#define SLOTS (MOST_ROWS + MOST_ROWS / 2)
 /* Samples in a word: 8-bit in bits 8..15, 10-bit in bits 6..15. */
 #define BASE_8 32768.5f
 #define BASE_10 131072.5f
@@ -29,7 +32,8 @@ template <int N> __device__ __forceinline__ columns<N> make_columns(const vrs_re
     columns<N> c;
 #pragma unroll
     for (int i = 0; i < N; i++) {
-        const vrs_tap tap = vrs_tap_at(min(x + i, v.width - 1), v.mask_width, v.width);
+        const vrs_tap tap = vrs_tap_by(min(x + i, v.width - 1), v.mask_width, v.width,
+                                       v.column_factor, v.column_shift);
         c.left[i] = tap.index;
         c.right[i] = min(tap.index + 1, v.mask_width - 1);
         c.weight[i] = tap.weight;
@@ -265,8 +269,7 @@ template <bool WHOLE> struct job {
     }
 };
 
-/* The source's samples of two rows as they are stored: loaded while the two before are worked on.
- */
+/* The source's samples of two rows as they are stored. */
 template <int N, bool DEEP> struct source_pair {
     samples<N, DEEP> luma[2], first; /* first: U and V in turn, or U in the first half */
     samples<N / 2, DEEP> second;     /* V of its own plane */
@@ -305,6 +308,76 @@ __device__ __forceinline__ void load_pair(const job<WHOLE> &j, int y, source_pai
     }
     if (v.output >= VRS_POST_COMPOSITE)
         load_chroma<N, DEEP>(j, y / 2, s);
+}
+
+/* A strip's samples in shared memory, a slot of N samples for each row of luma and each of chroma:
+ * all are on their way at once, as one after the other would each take a microsecond. A thread
+ * touches its own alone. Planes of U and V share a slot. */
+__shared__ uint4 stage[SLOTS * WARPS * 32];
+
+template <int N, bool DEEP> __device__ __forceinline__ uint8_t *slot_at(int slot)
+{
+    const int thread = threadIdx.y * 32 + threadIdx.x;
+    return reinterpret_cast<uint8_t *>(stage) + (slot * WARPS * 32 + thread) * N * (DEEP ? 2 : 1);
+}
+
+template <int N, bool DEEP, bool WHOLE>
+__device__ __forceinline__ void stage_strip(const job<WHOLE> &j, int begin, int end)
+{
+    constexpr int bytes = DEEP ? 2 : 1;
+    const vrs_render_view &v = j.v;
+    if (!WHOLE || !j.source || (v.flags & (VRS_POST_SRC_RGB | VRS_POST_SRC_BGRA)))
+        return;
+    const uint8_t *luma = vrs_at<const uint8_t>(v.src[0]) + (int64_t)j.x * bytes;
+    for (int y = begin; y < end; y++)
+        vrs_copy_ahead<N * bytes>(slot_at<N, DEEP>(y - begin), luma + (int64_t)y * v.src_stride[0]);
+    if (v.output < VRS_POST_COMPOSITE)
+        return;
+    const bool paired = v.flags & VRS_POST_SRC_PAIRED;
+    const uint8_t *u = vrs_at<const uint8_t>(v.src[1]) + (int64_t)j.x * bytes / (paired ? 1 : 2);
+    const uint8_t *w = vrs_at<const uint8_t>(v.src[2]) + (int64_t)j.x * bytes / 2;
+    for (int y = begin; y < end; y += 2) {
+        uint8_t *slot = slot_at<N, DEEP>(MOST_ROWS + (y - begin) / 2);
+        const int64_t row = y / 2;
+        if (paired) {
+            vrs_copy_ahead<N * bytes>(slot, u + row * v.src_stride[1]);
+        } else {
+            vrs_copy_ahead<N * bytes / 2>(slot, u + row * v.src_stride[1]);
+            vrs_copy_ahead<N * bytes / 2>(slot + N * bytes / 2, w + row * v.src_stride[2]);
+        }
+    }
+}
+
+template <int N, bool DEEP> __device__ __forceinline__ samples<N, DEEP> read_slot(int slot)
+{
+    constexpr int words = N * (DEEP ? 2 : 1) / 4;
+    samples<N, DEEP> s;
+    const uint32_t *from = reinterpret_cast<const uint32_t *>(slot_at<N, DEEP>(slot));
+    if (words == 2) {
+        const uint2 w = *reinterpret_cast<const uint2 *>(from);
+        s.word[0] = w.x;
+        s.word[1] = w.y;
+    } else {
+        const uint4 w = *reinterpret_cast<const uint4 *>(from);
+        s.word[0] = w.x;
+        s.word[1] = w.y;
+        s.word[words - 2] = w.z;
+        s.word[words - 1] = w.w;
+    }
+    return s;
+}
+
+/* Rows y and y + 1 out of the slots. */
+template <int N, bool DEEP>
+__device__ __forceinline__ void read_pair(int row, source_pair<N, DEEP> &s)
+{
+    s.luma[0] = read_slot<N, DEEP>(row);
+    s.luma[1] = read_slot<N, DEEP>(row + 1);
+    s.first = read_slot<N, DEEP>(MOST_ROWS + row / 2);
+    constexpr int half = sizeof(s.second.word) / sizeof(s.second.word[0]);
+#pragma unroll
+    for (int i = 0; i < half; i++)
+        s.second.word[i] = s.first.word[half + i];
 }
 
 template <int N, bool DEEP, bool WHOLE>
@@ -434,7 +507,7 @@ struct row_taps {
     __device__ __forceinline__ row_taps(const vrs_render_view &v, int first) : begin(first)
     {
         const int y = min(first + (int)threadIdx.x, v.height - 1);
-        const vrs_tap t = vrs_tap_at(y, v.mask_height, v.height);
+        const vrs_tap t = vrs_tap_by(y, v.mask_height, v.height, v.row_factor, v.row_shift);
         tap = (uint32_t)t.index << 15 | (uint32_t)t.weight;
     }
 
@@ -512,14 +585,16 @@ __device__ __forceinline__ void render_strip(const vrs_render_params &p, const j
     const int end = min(begin + p.rows, j.v.height);
     if (begin >= end)
         return;
-    source_pair<N, DEEP> next = {};
-    load_pair<N, DEEP>(j, begin, next);
+    stage_strip<N, DEEP>(j, begin, end);
     READER reader(j, begin);
+    vrs_copy_wait();
 #pragma unroll 1
     for (int y = begin; y < end; y += 2) {
-        const source_pair<N, DEEP> s = next;
-        if (y + 2 < end)
-            load_pair<N, DEEP>(j, y + 2, next);
+        source_pair<N, DEEP> s = {};
+        if (WHOLE)
+            read_pair<N, DEEP>(y - begin, s);
+        else
+            load_pair<N, DEEP>(j, y, s);
         render_pair<N, DEEP>(j, reader, s, y, min(end - y, 2));
     }
 }
@@ -546,22 +621,17 @@ __device__ __forceinline__ void render_view(const vrs_render_params &p, const vr
         render_depth<N, false>(p, j);
 }
 
-/* A warp whose columns are all inside and aligned has no tests for that; lanes beyond the right
- * edge of another work on the last column and write nothing. */
-template <int N> __device__ __forceinline__ void render(const vrs_render_params &p)
-{
-    const vrs_render_view &v = p.view[blockIdx.z];
-    const int first = blockIdx.x * 32 * N, x = first + threadIdx.x * N;
-    if (first >= v.width)
-        return;
-    if ((v.flags & VRS_POST_VECTOR) && first + 32 * N <= v.width)
-        render_view<N, true>(p, v, x);
-    else
-        render_view<N, false>(p, v, x);
-}
-
-extern "C" __global__ void __launch_bounds__(256)
+/* Where all columns come in whole vectors there are no tests for edges: lanes beyond the right one
+ * do the last vector again. Else they work on the last column and write nothing. */
+extern "C" __global__ void __launch_bounds__(WARPS * 32, 4)
     vrs_render(const __grid_constant__ vrs_render_params p)
 {
-    render<4>(p);
+    const vrs_render_view &v = p.view[blockIdx.z];
+    const int first = blockIdx.x * 32 * COLUMNS, x = first + threadIdx.x * COLUMNS;
+    if (first >= v.width)
+        return;
+    if ((v.flags & VRS_POST_VECTOR) && v.width % COLUMNS == 0)
+        render_view<COLUMNS, true>(p, v, min(x, v.width - COLUMNS));
+    else
+        render_view<COLUMNS, false>(p, v, x);
 }

@@ -1,0 +1,73 @@
+/* The table of kernels. Those of src/kernels/cuda/ have their C in kernels_*.c. */
+#include <string.h>
+
+#include "fake_cuda/internal.h"
+#include "fake_cuda/kernels_postprocess.h"
+#include "kernels/cuda/params_postprocess.h"
+
+#define MAX_KERNELS 96
+
+static struct fake_function kernels[MAX_KERNELS];
+static size_t kernel_count;
+
+static void add(const char *name, fake_cuda_kernel_fn fn, size_t params_bytes)
+{
+    size_t i = 0;
+    while (i < kernel_count && strcmp(kernels[i].name, name) != 0)
+        i++;
+    if (i == MAX_KERNELS)
+        fake_die("more kernels than the table holds");
+    kernels[i] = (struct fake_function){name, fn, params_bytes};
+    kernel_count += i == kernel_count;
+}
+
+void fake_cuda_kernel(const char *name, fake_cuda_kernel_fn fn, size_t params_bytes)
+{
+    pthread_mutex_lock(&fake.lock);
+    add(name, fn, params_bytes);
+    pthread_mutex_unlock(&fake.lock);
+}
+
+const struct fake_function *fake_find_kernel(const char *name)
+{
+    for (size_t i = 0; i < kernel_count; i++)
+        if (strcmp(kernels[i].name, name) == 0)
+            return &kernels[i];
+    return NULL;
+}
+
+static void affine(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    const fake_affine_params *p = params;
+    uint32_t *dst = (uint32_t *)(uintptr_t)p->dst;
+    (void)grid;
+    (void)block;
+    for (uint64_t i = 0; i < p->count; i++)
+        dst[i] = dst[i] * p->factor + p->term;
+}
+
+static void sum(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    const fake_sum_params *p = params;
+    const uint32_t *src = (const uint32_t *)(uintptr_t)p->src;
+    uint32_t all = 0;
+    (void)grid;
+    (void)block;
+    for (uint64_t i = 0; i < p->count; i++)
+        all += src[i];
+    *(uint32_t *)(uintptr_t)p->dst = all;
+}
+
+void fake_kernels_init(void)
+{
+    add("fake_affine", affine, sizeof(fake_affine_params));
+    add("fake_sum", sum, sizeof(fake_sum_params));
+    add("vrs_person", fake_vrs_person, sizeof(vrs_person_params));
+    add("vrs_mask_resize", fake_vrs_mask_resize, sizeof(vrs_mask_resize_params));
+    add("vrs_guided", fake_vrs_guided, sizeof(vrs_guided_params));
+    add("vrs_guided_solve", fake_vrs_guided_solve, sizeof(vrs_guided_params));
+    add("vrs_guided_mean", fake_vrs_guided_mean, sizeof(vrs_guided_params));
+    add("vrs_render", fake_vrs_render, sizeof(vrs_render_params));
+    add("vrs_box", fake_vrs_box, sizeof(vrs_box_params));
+    add("vrs_classes", fake_vrs_classes, sizeof(vrs_classes_params));
+}

@@ -14,11 +14,45 @@
 #define MOST_TERMS_10 64
 #define MOST_TERMS_8 257
 
+/* Most channels of a pixel of a tensor. */
+#define MOST_CHANNELS 16
+
 /* Most terms of a sum of floats along a row that keeps the tolerance. */
 #define MOST_TAPS 128
 
 /* Weights of R', G', B' in the guide of an RGB picture: BT.709's luma. */
 static const float rgb_luma[3] = {0.2126F, 0.7152F, 0.0722F};
+
+static const struct {
+    vrs_tensor_type type;
+    vrs_tensor_layout layout;
+} tensor_parts[VRS_TENSOR_FORMATS] = {
+    [VRS_TENSOR_F32_NCHW] = {VRS_TENSOR_F32, VRS_TENSOR_NCHW},
+    [VRS_TENSOR_F32_NHWC] = {VRS_TENSOR_F32, VRS_TENSOR_NHWC},
+    [VRS_TENSOR_U8_NHWC] = {VRS_TENSOR_U8, VRS_TENSOR_NHWC},
+    [VRS_TENSOR_F16_NCHW] = {VRS_TENSOR_F16, VRS_TENSOR_NCHW},
+    [VRS_TENSOR_F16_NHWC] = {VRS_TENSOR_F16, VRS_TENSOR_NHWC},
+    [VRS_TENSOR_I8_NCHW] = {VRS_TENSOR_I8, VRS_TENSOR_NCHW},
+    [VRS_TENSOR_I8_NHWC] = {VRS_TENSOR_I8, VRS_TENSOR_NHWC},
+    [VRS_TENSOR_F32_S2D] = {VRS_TENSOR_F32, VRS_TENSOR_S2D},
+    [VRS_TENSOR_F16_S2D] = {VRS_TENSOR_F16, VRS_TENSOR_S2D},
+    [VRS_TENSOR_I8_S2D] = {VRS_TENSOR_I8, VRS_TENSOR_S2D},
+};
+
+vrs_tensor_type vrs_tensor_type_of(vrs_tensor_format format)
+{
+    return tensor_parts[format].type;
+}
+
+vrs_tensor_layout vrs_tensor_layout_of(vrs_tensor_format format)
+{
+    return tensor_parts[format].layout;
+}
+
+size_t vrs_tensor_element_bytes(vrs_tensor_type type)
+{
+    return type == VRS_TENSOR_F32 ? 4 : type == VRS_TENSOR_F16 ? 2 : 1;
+}
 
 static vrs_status check_source(const vrs_preprocess_desc *desc)
 {
@@ -53,6 +87,27 @@ static vrs_status check_source(const vrs_preprocess_desc *desc)
     return VRS_OK;
 }
 
+static vrs_status check_tensor(const vrs_preprocess_desc *desc)
+{
+    const vrs_tensor_layout layout = vrs_tensor_layout_of(desc->tensor);
+    const int32_t least = layout == VRS_TENSOR_S2D ? 12 : 3;
+    const int32_t most = layout == VRS_TENSOR_NCHW ? 3 : MOST_CHANNELS;
+    if (desc->channels != 0 && (desc->channels < least || desc->channels > most)) {
+        return vrs_fail(VRS_INVALID, "preprocess: %d channels; tensor format %d can have %d to %d",
+                        desc->channels, (int)desc->tensor, least, most);
+    }
+    if (layout == VRS_TENSOR_S2D && (desc->width % 2 != 0 || desc->height % 2 != 0)) {
+        return vrs_fail(VRS_INVALID,
+                        "preprocess: network input of %dx%d; space-to-depth needs even sides",
+                        desc->width, desc->height);
+    }
+    if (vrs_tensor_type_of(desc->tensor) == VRS_TENSOR_I8 &&
+        !(desc->quantum > 0.0F && isfinite(desc->quantum))) {
+        return vrs_fail(VRS_INVALID, "preprocess: an INT8 tensor needs a quantum above 0");
+    }
+    return VRS_OK;
+}
+
 static vrs_status check_network(const vrs_preprocess_desc *desc)
 {
     if (desc->width < 1 || desc->width > VRS_MAX_SIDE || desc->height < 1 ||
@@ -63,8 +118,7 @@ static vrs_status check_network(const vrs_preprocess_desc *desc)
     }
     if ((desc->resize != VRS_RESIZE_AREA && desc->resize != VRS_RESIZE_BILINEAR) ||
         (desc->fit != VRS_FIT_STRETCH && desc->fit != VRS_FIT_LETTERBOX) ||
-        (desc->tensor != VRS_TENSOR_F32_NCHW && desc->tensor != VRS_TENSOR_F32_NHWC &&
-         desc->tensor != VRS_TENSOR_U8_NHWC)) {
+        (uint32_t)desc->tensor >= VRS_TENSOR_FORMATS) {
         return vrs_fail(VRS_INVALID, "preprocess: resize %d, fit %d or tensor format %d is unknown",
                         (int)desc->resize, (int)desc->fit, (int)desc->tensor);
     }
@@ -75,7 +129,7 @@ static vrs_status check_network(const vrs_preprocess_desc *desc)
     if (!finite) {
         return vrs_fail(VRS_INVALID, "preprocess: mean, scale and pad must be finite numbers");
     }
-    return VRS_OK;
+    return check_tensor(desc);
 }
 
 /* round(a * b / c), at least 1 and at most `most`. */
@@ -214,7 +268,8 @@ static vrs_status build_axes(vrs_preprocess_plan *plan)
 static vrs_status build_runs(vrs_preprocess_plan *plan)
 {
     const int32_t most = plan->info->sample_bytes == 2 ? MOST_TERMS_10 : MOST_TERMS_8;
-    plan->fast = true;
+    /* Padded pixels and what no CPU engine takes are the reference's. */
+    plan->fast = plan->desc.tensor <= VRS_TENSOR_U8_NHWC && plan->channels == 3;
     for (int kind = 0; kind < VRS_AXIS_KINDS && plan->y[kind].count > 0; kind++) {
         const int32_t count = plan->y[kind].count;
         plan->fast = plan->fast && plan->x[kind].stride <= MOST_TAPS;
@@ -292,6 +347,9 @@ vrs_status vrs_preprocess_plan_create(const vrs_preprocess_desc *desc, vrs_prepr
     made->info = vrs_format_get(desc->format);
     made->peak = (1 << made->info->depth) - 1;
     made->content = fit_content(desc);
+    made->type = vrs_tensor_type_of(desc->tensor);
+    made->layout = vrs_tensor_layout_of(desc->tensor);
+    made->channels = desc->channels != 0 ? desc->channels : made->layout == VRS_TENSOR_S2D ? 12 : 3;
     set_components(made);
     set_colors(made);
     status = build_axes(made);
@@ -334,29 +392,88 @@ vrs_rect vrs_preprocess_content(const vrs_preprocess_plan *plan)
 
 size_t vrs_preprocess_tensor_bytes(const vrs_preprocess_plan *plan)
 {
-    const size_t samples = 3 * (size_t)plan->desc.width * (size_t)plan->desc.height;
-    return plan->desc.tensor == VRS_TENSOR_U8_NHWC ? samples : samples * sizeof(float);
+    const size_t pixels = (size_t)plan->desc.width * (size_t)plan->desc.height;
+    const size_t places = plan->layout == VRS_TENSOR_S2D ? pixels / 4 : pixels;
+    return places * (size_t)plan->channels * vrs_tensor_element_bytes(plan->type);
+}
+
+uint16_t vrs_half_from_double(double value)
+{
+    const uint16_t sign = signbit(value) ? 0x8000 : 0;
+    const double size = fabs(value);
+    if (isnan(value)) {
+        return 0x7E00;
+    }
+    if (size >= 65520.0) {
+        return sign | 0x7C00;
+    }
+    /* A step is 2^-24 below 2^-13 and doubles with the exponent. rint: ties to even. */
+    int exponent = 0;
+    (void)frexp(size, &exponent);
+    const int shift = size == 0.0 || exponent < -13 ? 0 : exponent + 13;
+    const long steps = lrint(ldexp(size, 24 - shift));
+    /* A carry out of the mantissa runs into the exponent, where it belongs. */
+    return (uint16_t)(sign + (shift << 10) + steps);
+}
+
+static void store_element(const vrs_preprocess_plan *plan, void *tensor, size_t index, double value)
+{
+    switch (plan->type) {
+    case VRS_TENSOR_F32:
+        ((float *)tensor)[index] = (float)value;
+        break;
+    case VRS_TENSOR_F16:
+        ((uint16_t *)tensor)[index] = vrs_half_from_double(value);
+        break;
+    case VRS_TENSOR_I8: {
+        const double steps = rint(value / plan->desc.quantum);
+        ((int8_t *)tensor)[index] = (int8_t)fmin(fmax(steps, -128.0), 127.0);
+        break;
+    }
+    case VRS_TENSOR_U8:
+        ((uint8_t *)tensor)[index] = (uint8_t)(value + 0.5);
+        break;
+    }
+}
+
+void vrs_preprocess_store(const vrs_preprocess_plan *plan, void *tensor, int32_t x, int32_t y,
+                          const double value[3])
+{
+    const size_t width = (size_t)plan->desc.width, height = (size_t)plan->desc.height;
+    const size_t channels = (size_t)plan->channels;
+    const size_t pixel = (size_t)y * width + (size_t)x;
+    size_t first = pixel * channels, step = 1;
+    size_t pads = channels - 3; /* behind the three */
+    if (plan->layout == VRS_TENSOR_NCHW) {
+        first = pixel;
+        step = width * height;
+        pads = 0;
+    } else if (plan->layout == VRS_TENSOR_S2D) {
+        const size_t place = (size_t)(y / 2) * (width / 2) + (size_t)(x / 2);
+        const int32_t part = y % 2 * 2 + x % 2;
+        first = place * channels + (size_t)part * 3;
+        pads = part == 3 ? channels - 12 : 0;
+    }
+    for (size_t channel = 0; channel < 3; channel++) {
+        store_element(plan, tensor, first + channel * step, value[channel]);
+    }
+    for (size_t i = 0; i < pads; i++) {
+        store_element(plan, tensor, first + 3 + i, 0.0);
+    }
 }
 
 /* Columns begin..end-1 of a row of the tensor and of the guide become bars. */
 static void fill_span(const vrs_preprocess_plan *plan, void *tensor, uint8_t *luma, int32_t row,
                       int32_t begin, int32_t end)
 {
-    const size_t width = (size_t)plan->desc.width;
-    const size_t area = width * (size_t)plan->desc.height;
+    double bar[3];
+    for (int channel = 0; channel < 3; channel++) {
+        bar[channel] = plan->type == VRS_TENSOR_U8 ? plan->pad_code : plan->pad[channel];
+    }
     for (int32_t column = begin; column < end; column++) {
-        const size_t pixel = (size_t)row * width + (size_t)column;
-        for (size_t channel = 0; channel < 3; channel++) {
-            if (plan->desc.tensor == VRS_TENSOR_U8_NHWC) {
-                ((uint8_t *)tensor)[pixel * 3 + channel] = plan->pad_code;
-            } else if (plan->desc.tensor == VRS_TENSOR_F32_NHWC) {
-                ((float *)tensor)[pixel * 3 + channel] = plan->pad[channel];
-            } else {
-                ((float *)tensor)[channel * area + pixel] = plan->pad[channel];
-            }
-        }
+        vrs_preprocess_store(plan, tensor, column, row, bar);
         if (luma != NULL) {
-            luma[pixel] = plan->pad_code;
+            luma[(size_t)row * (size_t)plan->desc.width + (size_t)column] = plan->pad_code;
         }
     }
 }

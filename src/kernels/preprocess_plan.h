@@ -33,9 +33,12 @@ struct vrs_preprocess_plan {
     vrs_component component[3];
     /* Components to 0..1 in the network's channel order: m[.][0..2] * component + m[.][3]. */
     float matrix[3][4];
+    vrs_tensor_type type;
+    vrs_tensor_layout layout;
+    int32_t channels;        /* that a pixel of the tensor takes */
     float luma[4];           /* likewise to the guide, 0..255 */
     float scale[3], bias[3]; /* (rgb * 255 - mean) * scale = rgb * scale[] + bias[] */
-    float pad[3];            /* tensor value of the bars, of a float tensor */
+    float pad[3];            /* value of the bars before it is rounded; not of U8 */
     uint8_t pad_code;        /* and of bytes and the guide */
     bool tone;
     float tone_table[VRS_TONE_STEPS + 1];
@@ -60,6 +63,14 @@ static inline int32_t vrs_preprocess_sample(const vrs_preprocess_plan *plan, con
 /* The reference, for what the fast ones leave to it. */
 void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *image, void *tensor,
                               uint8_t *luma, void *scratch);
+
+/* Writes one pixel of a tensor: `value` is (rgb * 255 - mean) * scale for all types but U8, whose
+ * codes 0..255 it holds. The last pixel of what shares channels writes the zeros behind them. */
+void vrs_preprocess_store(const vrs_preprocess_plan *plan, void *tensor, int32_t x, int32_t y,
+                          const double value[3]);
+
+/* The nearest binary16, ties to even; NaN stays NaN. */
+uint16_t vrs_half_from_double(double value);
 
 /* Fills the bars of a letterbox, and the guide's. */
 void vrs_preprocess_fill_bars(const vrs_preprocess_plan *plan, void *tensor, uint8_t *luma);

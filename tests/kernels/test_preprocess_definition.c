@@ -245,6 +245,106 @@ static void test_layouts(void **state)
     vrs_image_release(&image);
 }
 
+/* Known numbers and their binary16: exact ones, ties to even, subnormals, overflow. */
+static void test_half(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        uint16_t half;
+    } known[] = {{0.0, 0},
+                 {1.0, 0x3C00},
+                 {-2.0, 0xC000},
+                 {65504.0, 0x7BFF},
+                 {65519.9, 0x7BFF},
+                 {65520.0, 0x7C00},
+                 {0x1p-24, 1},
+                 {0x1p-25, 0},
+                 {0x3p-25, 2},
+                 {0x1p-14, 0x0400},
+                 {0x1.ff8p-15, 0x03FF},
+                 {-1e9, 0xFC00},
+                 {1.0 + 0x1p-11, 0x3C00},
+                 {1.0 + 0x3p-11, 0x3C02},
+                 {0x1.ffep-1, 0x3C00}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        assert_int_equal(vrs_half_from_double(known[i].value), known[i].half);
+    }
+    assert_true((vrs_half_from_double((double)NAN) & 0x7FFF) > 0x7C00);
+}
+
+/* Every tensor format and padding, element by element, from the floats of NCHW. */
+static void check_format(vrs_preprocess_desc desc, const float *planes, const vrs_image *image)
+{
+    const int32_t width = desc.width, height = desc.height;
+    const vrs_tensor_type type = vrs_tensor_type_of(desc.tensor);
+    const vrs_tensor_layout layout = vrs_tensor_layout_of(desc.tensor);
+    const int32_t channels = desc.channels != 0 ? desc.channels : layout == VRS_TENSOR_S2D ? 12 : 3;
+    uint8_t *tensor = (uint8_t *)run_reference(&desc, image, NULL);
+    for (int32_t y = 0; y < height; y++) {
+        for (int32_t x = 0; x < width; x++) {
+            for (int32_t c = 0; c < 3 + (layout == VRS_TENSOR_NCHW ? 0 : channels - 3); c++) {
+                const bool pad = layout == VRS_TENSOR_S2D ? c >= 12 : c >= 3;
+                int32_t index = (y * width + x) * channels + c, source_x = x, source_y = y;
+                int32_t channel = c;
+                if (layout == VRS_TENSOR_NCHW) {
+                    index = (c * height + y) * width + x;
+                } else if (layout == VRS_TENSOR_S2D) {
+                    /* x, y run over the places of the small picture here. */
+                    if (x >= width / 2 || y >= height / 2) {
+                        continue;
+                    }
+                    index = (y * (width / 2) + x) * channels + c;
+                    source_y = 2 * y + c / 6 % 2;
+                    source_x = 2 * x + c / 3 % 2;
+                    channel = c % 3;
+                }
+                const float number =
+                    pad ? 0.0F : planes[(channel * height + source_y) * width + source_x];
+                if (type == VRS_TENSOR_F32) {
+                    assert_true(((float *)(void *)tensor)[index] == number);
+                } else if (type == VRS_TENSOR_F16) {
+                    const int32_t want = vrs_half_from_double(number);
+                    assert_true(abs(((uint16_t *)(void *)tensor)[index] - want) <= 1);
+                } else if (type == VRS_TENSOR_I8) {
+                    const double want = fmin(fmax(rint(number / desc.quantum), -128.0), 127.0);
+                    assert_true(fabs(((int8_t *)tensor)[index] - want) <= (pad ? 0.0 : 1.0));
+                } else if (pad) {
+                    assert_int_equal(tensor[index], 0);
+                }
+            }
+        }
+    }
+    free(tensor);
+}
+
+static void test_formats(void **state)
+{
+    (void)state;
+    test_random random = {12};
+    vrs_image image =
+        test_picture(VRS_FORMAT_NV12, 50, 20, TEST_STRIDE_PADDED, TEST_PATTERN_RANDOM, &random);
+    vrs_preprocess_desc desc = whole(&image, 14, 10);
+    desc.fit = VRS_FIT_LETTERBOX;
+    desc.pad = 114.0F;
+    desc.quantum = 0.03F;
+    for (int c = 0; c < 3; c++) {
+        desc.mean[c] = 100.0F + 10.0F * (float)c;
+        desc.scale[c] = 0.02F + 0.01F * (float)c;
+    }
+    float *planes = run_reference(&desc, &image, NULL);
+    for (int format = 0; format < VRS_TENSOR_FORMATS; format++) {
+        static const int32_t channels[][4] = {{0, 3, 3, 0}, {0, 3, 8, 16}, {0, 12, 13, 16}};
+        desc.tensor = (vrs_tensor_format)format;
+        for (int i = 0; i < 4; i++) {
+            desc.channels = channels[vrs_tensor_layout_of(desc.tensor)][i];
+            check_format(desc, planes, &image);
+        }
+    }
+    free(planes);
+    vrs_image_release(&image);
+}
+
 static void test_content(void **state)
 {
     (void)state;
@@ -377,6 +477,19 @@ static void test_refusals(void **state)
     desc = good;
     desc.pad = (float)INFINITY;
     expect_refused(&desc, "finite");
+    desc = good;
+    desc.channels = 8;
+    expect_refused(&desc, "8 channels");
+    desc.tensor = VRS_TENSOR_F16_S2D;
+    expect_refused(&desc, "can have 12 to 16");
+    desc.channels = 16;
+    desc.height = 15;
+    expect_refused(&desc, "needs even sides");
+    desc.height = 16;
+    desc.tensor = VRS_TENSOR_I8_S2D;
+    expect_refused(&desc, "quantum above 0");
+    desc.tensor = VRS_TENSOR_FORMATS;
+    expect_refused(&desc, "tensor format 10");
 }
 
 static vrs_status create_and_destroy(void *opaque)
@@ -404,6 +517,8 @@ int main(void)
         cmocka_unit_test(test_siting),
         cmocka_unit_test(test_commutes),
         cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_half),
+        cmocka_unit_test(test_formats),
         cmocka_unit_test(test_content),
         cmocka_unit_test(test_guide),
         cmocka_unit_test(test_tone),

@@ -48,30 +48,11 @@ static double tone(const vrs_preprocess_plan *plan, double code)
     return table[0] + (place - index) * ((double)table[1] - table[0]);
 }
 
-static void store(const vrs_preprocess_plan *plan, void *tensor, size_t pixel, int channel,
-                  double value)
-{
-    const size_t area = (size_t)plan->desc.width * (size_t)plan->desc.height;
-    const double number = (value * 255.0 - plan->desc.mean[channel]) * plan->desc.scale[channel];
-    switch (plan->desc.tensor) {
-    case VRS_TENSOR_U8_NHWC:
-        ((uint8_t *)tensor)[pixel * 3 + (size_t)channel] = (uint8_t)(value * 255.0 + 0.5);
-        break;
-    case VRS_TENSOR_F32_NHWC:
-        ((float *)tensor)[pixel * 3 + (size_t)channel] = (float)number;
-        break;
-    case VRS_TENSOR_F32_NCHW:
-        ((float *)tensor)[(size_t)channel * area + pixel] = (float)number;
-        break;
-    }
-}
-
 void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *image, void *tensor,
                               uint8_t *luma, void *scratch)
 {
     (void)scratch;
-    assert(image->format == plan->desc.format && image->width == plan->desc.image_width &&
-           image->height == plan->desc.image_height);
+    assert(image->width == plan->desc.image_width && image->height == plan->desc.image_height);
     vrs_preprocess_fill_bars(plan, tensor, luma);
     for (int32_t y = 0; y < plan->content.height; y++) {
         for (int32_t x = 0; x < plan->content.width; x++) {
@@ -81,10 +62,16 @@ void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *
             for (int i = 0; i < plan->components; i++) {
                 component[i] = resized(plan, image, &plan->component[i], x, y);
             }
+            double value[3];
             for (int channel = 0; channel < 3; channel++) {
                 const double code = clip(dot(plan->matrix[channel], component), 1.0);
-                store(plan, tensor, pixel, channel, plan->tone ? tone(plan, code) : code);
+                const double rgb = 255.0 * (plan->tone ? tone(plan, code) : code);
+                value[channel] =
+                    plan->type == VRS_TENSOR_U8
+                        ? rgb
+                        : (rgb - plan->desc.mean[channel]) * plan->desc.scale[channel];
             }
+            vrs_preprocess_store(plan, tensor, plan->content.x + x, plan->content.y + y, value);
             if (luma != NULL) {
                 luma[pixel] = (uint8_t)(clip(dot(plan->luma, component), 255.0) + 0.5);
             }

@@ -3,6 +3,7 @@
 
 #include "fake_cuda/internal.h"
 #include "fake_cuda/kernels_postprocess.h"
+#include "fake_cuda/kernels_preprocess.h"
 #include "kernels/cuda/params_postprocess.h"
 
 #define MAX_KERNELS 96
@@ -25,6 +26,13 @@ void fake_cuda_kernel(const char *name, fake_cuda_kernel_fn fn, size_t params_by
 {
     pthread_mutex_lock(&fake.lock);
     add(name, fn, params_bytes);
+    pthread_mutex_unlock(&fake.lock);
+}
+
+void fake_cuda_fault(void)
+{
+    pthread_mutex_lock(&fake.lock);
+    fake.faulted = true;
     pthread_mutex_unlock(&fake.lock);
 }
 
@@ -58,8 +66,18 @@ static void sum(const void *params, const uint32_t grid[3], const uint32_t block
     *(uint32_t *)(uintptr_t)p->dst = all;
 }
 
+/* A kernel that touches what is not there. */
+static void fault(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    (void)params;
+    (void)grid;
+    (void)block;
+    fake_cuda_fault();
+}
+
 void fake_kernels_init(void)
 {
+    add("fake_fault", fault, sizeof(fake_affine_params));
     add("fake_affine", affine, sizeof(fake_affine_params));
     add("fake_sum", sum, sizeof(fake_sum_params));
     add("vrs_person", fake_vrs_person, sizeof(vrs_person_params));
@@ -70,4 +88,7 @@ void fake_kernels_init(void)
     add("vrs_render", fake_vrs_render, sizeof(vrs_render_params));
     add("vrs_box", fake_vrs_box, sizeof(vrs_box_params));
     add("vrs_classes", fake_vrs_classes, sizeof(vrs_classes_params));
+#define ADD_PREPROCESS(name) add(#name, fake_##name, sizeof(vrs_preprocess_params));
+    VRS_PREPROCESS_KERNELS(ADD_PREPROCESS)
+#undef ADD_PREPROCESS
 }

@@ -19,7 +19,9 @@ void vrs_cuda_leave(vrs_device *device)
 
 bool vrs_cuda_enter_quietly(vrs_cuda_device *device)
 {
-    return device->api->context_push(device->context) == VRS_CU_SUCCESS;
+    /* Twice: any call may report an error of earlier work, and this one is not to lose memory. */
+    return device->api->context_push(device->context) == VRS_CU_SUCCESS ||
+           device->api->context_push(device->context) == VRS_CU_SUCCESS;
 }
 
 static void close_device(vrs_device *device)

@@ -58,9 +58,9 @@ void vrs_cuda_leave(vrs_device *device);
  * the context, so that false is no failure. */
 bool vrs_cuda_enter_quietly(vrs_cuda_device *device);
 
-/* driver.c: opens the driver at the first call and keeps it for the life of the process. Any
- * thread. VRS_MISSING, VRS_UNSUPPORTED: too old. VRS_DEVICE: it does not start; with no GPU that it
- * may use, VRS_MISSING. */
+/* driver.c: opens the driver at the first call, keeps it for the life of the process, starts it.
+ * Any thread. VRS_MISSING, VRS_UNSUPPORTED: too old. VRS_DEVICE: it does not start; with no GPU
+ * that it may use, VRS_MISSING. */
 vrs_status vrs_cuda_driver(const vrs_cu_api **api, int *version) VRS_MUST_USE;
 
 /* driver.c: "CUDA_ERROR_X (words)" of a result. Static or borrowed from the driver. */

@@ -22,7 +22,6 @@ static const vrs_library_spec spec = {.file = VRS_CUDA_LIBRARY,
 static struct {
     vrs_mutex mutex;
     bool open;
-    int version;
     vrs_cu_api api;
 } shared = {.mutex = {PTHREAD_MUTEX_INITIALIZER}};
 
@@ -69,31 +68,25 @@ static vrs_status start(const vrs_cu_api *api, int *version)
     return VRS_OK;
 }
 
-static vrs_status open_driver(void)
-{
-    void *handle;
-    vrs_status status = vrs_library_open(&spec, &shared.api, &handle);
-    if (status != VRS_OK) {
-        return status;
-    }
-    status = start(&shared.api, &shared.version);
-    if (status != VRS_OK) {
-        vrs_library_close(handle);
-    }
-    return status;
-}
-
 vrs_status vrs_cuda_driver(const vrs_cu_api **api, int *version)
 {
     vrs_status status = VRS_OK;
+    void *handle;
+    *api = NULL;
+    *version = 0;
     vrs_mutex_lock(&shared.mutex);
     if (!shared.open) {
-        status = open_driver();
+        status = vrs_library_open(&spec, &shared.api, &handle);
         shared.open = status == VRS_OK;
     }
-    *version = shared.version;
     vrs_mutex_unlock(&shared.mutex);
-    *api = status == VRS_OK ? &shared.api : NULL;
+    if (status == VRS_OK) {
+        /* Every time: starting it again costs nothing, and one that did not may start later. */
+        status = start(&shared.api, version);
+    }
+    if (status == VRS_OK) {
+        *api = &shared.api;
+    }
     return status;
 }
 

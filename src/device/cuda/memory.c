@@ -132,8 +132,13 @@ vrs_status vrs_cuda_granularity(vrs_device *device, size_t *bytes)
 
 vrs_status vrs_cuda_reserve(vrs_device *device, size_t bytes, vrs_device_ptr *range)
 {
+    vrs_status status = vrs_cuda_enter(device);
+    if (status != VRS_OK) {
+        return status;
+    }
     vrs_cu_result result =
         VRS_CU_TRY_MEMORY(vrs_cuda(device)->api->range_reserve(range, bytes, 0, 0, 0));
+    vrs_cuda_leave(device);
     if (result != VRS_CU_SUCCESS) {
         *range = 0;
     }
@@ -146,7 +151,11 @@ vrs_status vrs_cuda_reserve(vrs_device *device, size_t bytes, vrs_device_ptr *ra
 
 void vrs_cuda_unreserve(vrs_device *device, vrs_device_ptr range, size_t bytes)
 {
-    (void)vrs_cuda(device)->api->range_free(range, bytes);
+    vrs_cuda_device *cuda = vrs_cuda(device);
+    if (vrs_cuda_enter_quietly(cuda)) {
+        (void)cuda->api->range_free(range, bytes);
+        vrs_cuda_leave(device);
+    }
 }
 
 vrs_status vrs_cuda_map(vrs_device *device, vrs_device_ptr at, size_t bytes)
@@ -181,5 +190,9 @@ vrs_status vrs_cuda_map(vrs_device *device, vrs_device_ptr at, size_t bytes)
 
 void vrs_cuda_unmap(vrs_device *device, vrs_device_ptr at, size_t bytes)
 {
-    (void)vrs_cuda(device)->api->chunk_unmap(at, bytes);
+    vrs_cuda_device *cuda = vrs_cuda(device);
+    if (vrs_cuda_enter_quietly(cuda)) {
+        (void)cuda->api->chunk_unmap(at, bytes);
+        vrs_cuda_leave(device);
+    }
 }

@@ -24,6 +24,7 @@ typedef struct surface {
 typedef struct decoder {
     cuvid_create made;
     size_t pitch, bytes;
+    void *stream;             /* that drawing was queued on */
     int orders[MAX_SURFACES]; /* of the picture in each decode surface */
     surface outputs[MAX_SURFACES];
 } decoder;
@@ -68,6 +69,13 @@ static int driver_upload(uint64_t to, const void *from, size_t bytes, void *stre
     int (*call)(uint64_t, const void *, size_t, void *);
     *(void **)(&call) = driver("cuMemcpyHtoDAsync_v2");
     return call(to, from, bytes, stream);
+}
+
+static void driver_wait(void *stream)
+{
+    int (*call)(void *);
+    *(void **)(&call) = driver("cuStreamSynchronize");
+    (void)call(stream);
 }
 
 /* Behind the back of all streams, as the decoder's own engine writes. */
@@ -171,6 +179,7 @@ int cuvidCreateDecoder(void **out, cuvid_create *made)
 int cuvidDestroyDecoder(void *handle)
 {
     decoder *one = handle;
+    driver_wait(one->stream); /* as the real one does before it frees its surfaces */
     for (int i = 0; i < MAX_SURFACES; i++) {
         if (one->outputs[i].memory) {
             driver_free(one->outputs[i].memory);
@@ -240,6 +249,7 @@ int cuvidMapVideoFrame64(void *handle, int index, uint64_t *memory, unsigned *pi
     }
     if (error == 0) { /* pageable memory is read during the call */
         draw(one, drawing, one->orders[index]);
+        one->stream = map->stream;
         error = driver_upload(found->memory, drawing, one->bytes, map->stream);
     }
     free(drawing);

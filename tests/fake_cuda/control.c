@@ -194,7 +194,6 @@ void fake_cuda_reset(uint64_t seed)
     fake.calls = fake.failed = fake.ran = 0;
     fake.failed_name[0] = '\0';
     fake.sticky = CU_SUCCESS;
-    fake.initialised = false;
     fake.bytes = (fake_cuda_bytes){0, 0, 0};
     read_environment(seed);
     pthread_mutex_unlock(&fake.lock);

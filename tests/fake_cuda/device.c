@@ -229,11 +229,26 @@ DRIVER(cuDevicePrimaryCtxRetain, cu_context *context, int device)
     return fake_leave(CU_SUCCESS);
 }
 
+/* A lost device's context takes with it what could not be given back. */
+static void drop_lost(void)
+{
+    for (int i = 0; i < MAX_DEVICES; i++)
+        if (fake.contexts[i].retained > 0)
+            return;
+    fake_quiet();
+    fake_drop_graphs();
+    fake_drop_streams();
+    fake_drop_devices();
+    fake_memory_drop();
+}
+
 static cu_result release_context(int device, cu_result error)
 {
     if (!is_device(device) || fake.contexts[device].retained == 0)
         return error != CU_SUCCESS ? error : CU_INVALID_CONTEXT;
     fake.contexts[device].retained--;
+    if (fake.sticky != CU_SUCCESS && fake.contexts[device].retained == 0)
+        drop_lost();
     return error;
 }
 

@@ -14,7 +14,8 @@
 
 /* Back to the state after loading: drops what is pending, gives back what is alive (so ask
  * fake_cuda_leaks() before), clears errors, counters and failures to come, reads the environment
- * again. `seed` 0: VRSEG_FAKE_CUDA_SEED. No other thread may be in the library. */
+ * again. cuInit() stays called, as it is once in a process. `seed` 0: VRSEG_FAKE_CUDA_SEED. No
+ * other thread may be in the library. */
 FAKE_CUDA_API void fake_cuda_reset(uint64_t seed);
 
 /* The seed in use: print it first. */
@@ -40,7 +41,7 @@ FAKE_CUDA_API void fake_cuda_set_other_memory(uint64_t bytes); /* what other pro
  * earlier error there. Several may be set, up to 16. */
 FAKE_CUDA_API void fake_cuda_fail_at(const char *name, uint64_t n, int error);
 /* The same, and the device is lost from then on: every call returns `error`, pending work is
- * dropped, memory can still be given back. */
+ * dropped, memory can still be given back; what is not goes with the last context. */
 FAKE_CUDA_API void fake_cuda_lose_at(const char *name, uint64_t n, int error);
 /* How many of these have happened. */
 FAKE_CUDA_API uint64_t fake_cuda_failures(void);
@@ -77,6 +78,9 @@ typedef void (*fake_cuda_kernel_fn)(const void *params, const uint32_t grid[3],
                                     const uint32_t block[3]);
 /* Adds a kernel to the table that cuModuleGetFunction() finds names in. `name` is borrowed. */
 FAKE_CUDA_API void fake_cuda_kernel(const char *name, fake_cuda_kernel_fn fn, size_t params_bytes);
+
+/* For kernels: this launch ends in CUDA_ERROR_ILLEGAL_ADDRESS, as the kernel "fake_fault" does. */
+FAKE_CUDA_API void fake_cuda_fault(void);
 
 /* The kernel "fake_affine": dst[i] = dst[i] * factor + term, whose order shows. */
 typedef struct fake_affine_params {

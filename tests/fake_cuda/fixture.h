@@ -37,6 +37,8 @@ static inline int fixture_load(void **state)
 #define FIND(name, symbol, arguments) fixture_find(#symbol, &cu.name);
     VRS_CUDA_FUNCTIONS(FIND)
 #undef FIND
+    int count;
+    assert_int_equal(cu.device_count(&count), VRS_CU_NOT_INITIALIZED);
     return 0;
 }
 

@@ -170,6 +170,7 @@ typedef struct fake_state {
     /* schedule.c */
     fake_op **pending;
     size_t pending_count, pending_room;
+    bool faulted; /* the running kernel said so */
     bool executing, thread_running, thread_stop;
     pthread_t thread;
     int thread_pid;

@@ -29,6 +29,13 @@ void fake_cuda_kernel(const char *name, fake_cuda_kernel_fn fn, size_t params_by
     pthread_mutex_unlock(&fake.lock);
 }
 
+void fake_cuda_fault(void)
+{
+    pthread_mutex_lock(&fake.lock);
+    fake.faulted = true;
+    pthread_mutex_unlock(&fake.lock);
+}
+
 const struct fake_function *fake_find_kernel(const char *name)
 {
     for (size_t i = 0; i < kernel_count; i++)
@@ -59,8 +66,18 @@ static void sum(const void *params, const uint32_t grid[3], const uint32_t block
     *(uint32_t *)(uintptr_t)p->dst = all;
 }
 
+/* A kernel that touches what is not there. */
+static void fault(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    (void)params;
+    (void)grid;
+    (void)block;
+    fake_cuda_fault();
+}
+
 void fake_kernels_init(void)
 {
+    add("fake_fault", fault, sizeof(fake_affine_params));
     add("fake_affine", affine, sizeof(fake_affine_params));
     add("fake_sum", sum, sizeof(fake_sum_params));
     add("vrs_person", fake_vrs_person, sizeof(vrs_person_params));

@@ -159,7 +159,7 @@ static bool charge(int device, uint64_t bytes)
  * out, as touching it would take real memory. */
 static void make_fresh(void *memory, uint64_t bytes)
 {
-    const uint64_t most = 8 << 20;
+    const uint64_t most = 1 << 20;
     memset(memory, FRESH, bytes < most ? bytes : most);
 }
 
@@ -508,11 +508,11 @@ DRIVER(cuMemAddressFree, cu_ptr address, size_t bytes)
 
 static void make_physical_fresh(const fake_physical *physical)
 {
-    void *view = mmap(NULL, GRANULARITY, PROT_READ | PROT_WRITE, MAP_SHARED, physical->fd, 0);
+    void *view = mmap(NULL, GRANULARITY / 8, PROT_READ | PROT_WRITE, MAP_SHARED, physical->fd, 0);
     if (view == MAP_FAILED)
         fake_die("physical memory cannot be mapped");
-    make_fresh(view, GRANULARITY);
-    munmap(view, GRANULARITY);
+    make_fresh(view, GRANULARITY / 8);
+    munmap(view, GRANULARITY / 8);
 }
 
 DRIVER(cuMemCreate, uint64_t *handle, size_t bytes, const cu_allocation_prop *prop,

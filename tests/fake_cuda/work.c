@@ -81,8 +81,9 @@ static cu_result perform_launch(const fake_op *op)
         op->function->fn(params, op->grid, op->block);
     free(params);
     pthread_mutex_lock(&fake.lock);
-    if (result == CU_SUCCESS && !fake_tails_whole())
+    if (result == CU_SUCCESS && (fake.faulted || !fake_tails_whole()))
         result = CU_ILLEGAL_ADDRESS;
+    fake.faulted = false;
     pthread_mutex_unlock(&fake.lock);
     return result;
 }

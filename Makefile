@@ -15,9 +15,10 @@ export PYTHON MESON OUT VIDEO
 # What is fetched when nothing else is asked for, and where the tests find it: in the checkout, so
 # that they do not depend on the user's own folder of models.
 MODELS := selfie selfie-landscape
-check tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
+check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
-.PHONY: help demo check tidy setup build models sample peers install clean check-packages clip
+.PHONY: help demo check check-gpu tidy setup cuda build models sample peers install clean
+.PHONY: check-packages clip
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -36,7 +37,7 @@ tidy: check-packages build ## runs the checks of style alone
 
 setup: ## installs what is missing: Debian packages, OpenVINO, the tools' Python packages
 	@tools/setup/packages.sh base
-	@$(PYTHON) tools/setup/setup.py runtime tools data
+	@$(PYTHON) tools/setup/setup.py --gpu runtime tools data
 
 build: setup ## builds into build/, the program is build/vrseg
 	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD)
@@ -44,6 +45,14 @@ build: setup ## builds into build/, the program is build/vrseg
 
 models: setup ## fetches and converts the default weights to where the program looks for them
 	@$(PYTHON) tools/models/fetch.py $(MODELS) >/dev/null
+
+cuda: setup ## installs NVIDIA's compiler for the GPU's kernels into .local/cuda
+	@$(PYTHON) tools/setup/setup.py cuda
+	@test ! -f $(BUILD)/build.ninja || $(MESON) setup --reconfigure $(BUILD)
+
+check-gpu: export VRSEG_REQUIRE_CUDA := 1
+check-gpu: check-packages build models ## runs the tests that need an NVIDIA GPU
+	@tools/check/check.sh $(BUILD) --suite gpu
 
 sample: clip ## makes the sample clip, plain and stereo
 	@$(MAKE_SAMPLE) --stereo $(PHOTO) .local/sample/sample-sbs.mp4

@@ -24,6 +24,8 @@ WHEEL_PYTHON = (3, 11)
 WHEEL_FLAGS = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp",
                "--python-version=" + ".".join(map(str, WHEEL_PYTHON)),
                *(f"--platform={name}_x86_64" for name in ("manylinux_2_28", "manylinux_2_24"))]
+# NVIDIA's wheels hold no Python, and name older systems.
+CUDA_PLATFORMS = ["--platform=manylinux2014_x86_64", "--platform=manylinux2010_x86_64"]
 
 # Enough to compile and run an ONNX file on the CPU; the IR front end is what reads the cache of
 # compiled models. They find each other by RPATH $ORIGIN, so they stay in one folder.
@@ -85,6 +87,30 @@ def build_openvino(requirements: Path, _local: Path, target: Path) -> None:
     shutil.rmtree(wheel)
 
 
+def build_cuda(requirements: Path, _local: Path, target: Path) -> None:
+    """Fills `target` with NVIDIA's compiler as its wheels lay it out: bin, include, lib, nvvm."""
+    wheel = target / "wheel"
+    private.pip(["install", *WHEEL_FLAGS, *CUDA_PLATFORMS, "--no-compile", f"--target={wheel}",
+                 "-r", str(requirements)], "NVIDIA's compiler")
+    for part in only_match(wheel, "nvidia/cu13").iterdir():
+        part.rename(target / part.name)
+    (target / "licenses").mkdir()
+    for licences in wheel.glob("*.dist-info/licenses"):
+        licences.rename(target / "licenses" / licences.parent.name.split("-")[0])
+    shutil.rmtree(wheel)
+    for program in [*target.glob("bin/*"), *target.glob("nvvm/bin/*")]:
+        if program.is_file():
+            program.chmod(0o755)
+
+
+def wants_cuda(root: Path) -> bool:
+    """Whether nvcc belongs here: an NVIDIA driver, and none that is installed."""
+    own = private.local_folder(root) / "cuda" / "bin" / "nvcc"
+    installed = shutil.which("nvcc")
+    return Path("/proc/driver/nvidia/version").exists() and \
+        (installed is None or Path(installed) == own)
+
+
 def build_venv(requirements: Path, _local: Path, target: Path) -> None:
     """Fills `target` with a virtual environment that holds the pinned wheels and no pip."""
     if sys.version_info[:2] != WHEEL_PYTHON:
@@ -128,6 +154,7 @@ RECIPES = {
     "runtime": Recipe("openvino", "runtime.txt", build_openvino),
     "tools": Recipe("tools-venv", "tools.txt", build_venv),
     "data": Recipe("data", "data.txt", build_data),
+    "cuda": Recipe("cuda", "cuda.txt", build_cuda),
     "peers": Recipe("peers-venv", "peers.txt", build_venv),
 }
 
@@ -157,7 +184,12 @@ def ensure(names: list[str], root: Path = ROOT, recipes: dict[str, Recipe] | Non
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("name", nargs="+", choices=RECIPES, help="what to set up")
-    names = parser.parse_args().name
+    parser.add_argument("--gpu", action="store_true",
+                        help="nvcc too, on a machine with an NVIDIA driver and without nvcc")
+    args = parser.parse_args()
+    names = args.name
+    if args.gpu and "cuda" not in names and wants_cuda(ROOT):
+        names = [*names, "cuda"]
     try:
         ensure(names)
     except SetupError as error:

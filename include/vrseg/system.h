@@ -35,6 +35,16 @@ VRS_API const char *vrs_cpu_isa(void);
 VRS_API vrs_status vrs_openvino_info(char *version, size_t version_size, char *folder,
                                      size_t folder_size) VRS_MUST_USE;
 
+/* NVIDIA GPUs that the driver shows; at least 1 on success. VRS_MISSING: no driver, one without a
+ * function that is needed, or no GPU; VRS_UNSUPPORTED: the driver is too old; VRS_DEVICE: it does
+ * not start. The detail says how to get what is missing. */
+VRS_API vrs_status vrs_gpu_count(int32_t *count) VRS_MUST_USE;
+
+/* Tries whether GPU `number` can be used and says what it is: "NVIDIA H200, compute capability 9.0,
+ * 132 multiprocessors, 143771 MB, CUDA 13.0". Where it cannot, the errors of opening it, whose
+ * detail says why. */
+VRS_API vrs_status vrs_gpu_describe(int32_t number, char *text, size_t size) VRS_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif

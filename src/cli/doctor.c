@@ -22,6 +22,22 @@ static int check_engine(void)
     return 1;
 }
 
+/* GPUs are no must: a run takes the CPU where there is none. */
+static void check_gpus(void)
+{
+    int32_t count;
+    if (vrs_gpu_count(&count) != VRS_OK) {
+        (void)printf("GPU          none: %s\n", vrs_last_error());
+        return;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        char text[256];
+        bool usable = vrs_gpu_describe(i, text, sizeof(text)) == VRS_OK;
+        (void)printf("GPU          cuda:%d %s%s\n", i,
+                     usable ? "" : "cannot be used: ", usable ? text : vrs_last_error());
+    }
+}
+
 static int check_models(void)
 {
     int counts[2] = {0, 0};
@@ -53,6 +69,7 @@ int vrs_command_doctor(int argc, char **argv)
     char media[256];
     vrs_media_info(media, sizeof(media));
     (void)printf("libav        %s\n", media);
+    check_gpus();
     int missing = check_engine();
     missing += check_models();
     (void)puts(missing == 0 ? "Everything that a run needs is here."

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "device/backend.h"
+#include "vrseg/system.h"
 
 /* Bytes of parameters that every driver takes. */
 #define MAX_PARAMS 4096
@@ -60,11 +61,12 @@ static bool parse_number(const char *name, int32_t *number)
 static vrs_status open_number(int32_t number, vrs_device **device)
 {
     int32_t gpus;
+    *device = NULL;
     vrs_status status = vrs_device_cuda_count(&gpus);
     if (status != VRS_OK) {
         return status;
     }
-    if (number < gpus) {
+    if (number >= 0 && number < gpus) {
         return vrs_device_cuda_open(number, device);
     }
     if (gpus == 1) {
@@ -476,4 +478,26 @@ void vrs_device_get_calls(const vrs_device *device, vrs_device_calls *calls)
         .events_made = n[VRS_COUNT_EVENTS],
         .kernels_loaded = n[VRS_COUNT_KERNELS],
     };
+}
+
+vrs_status vrs_gpu_count(int32_t *count)
+{
+    return vrs_device_cuda_count(count);
+}
+
+vrs_status vrs_gpu_describe(int32_t number, char *text, size_t size)
+{
+    vrs_device *device;
+    text[0] = 0;
+    vrs_status status = open_number(number, &device);
+    if (status != VRS_OK) {
+        return status;
+    }
+    const vrs_device_properties *p = &device->properties;
+    (void)snprintf(text, size,
+                   "%s, compute capability %d.%d, %d multiprocessors, %zu MB, CUDA %d.%d", p->name,
+                   p->major, p->minor, p->multiprocessors, p->memory_bytes >> 20,
+                   p->driver_version / 1000, p->driver_version % 1000 / 10);
+    vrs_device_close(device);
+    return VRS_OK;
 }

@@ -493,7 +493,9 @@ static bool fail_nth(void *opaque, const char *what)
     failing *plan = opaque;
     (void)what;
     bool ok = __atomic_sub_fetch(&plan->left, 1, __ATOMIC_SEQ_CST) != 0;
-    plan->hit = plan->hit || !ok;
+    if (!ok) {
+        __atomic_store_n(&plan->hit, true, __ATOMIC_SEQ_CST);
+    }
     return ok;
 }
 

@@ -21,10 +21,12 @@
 #include "image/format.h"
 #include "kernels/kernels.h"
 #include "pipeline/lane.h"
+#include "pipeline/place.h"
 #include "vrseg/pipeline.h"
 
 #define VRS_MAX_BATCH 16
 #define VRS_MAX_WORKERS 64
+#define VRS_MAX_LANES 16
 /* Rows of a strip: the mask of a strip stays in the first cache levels between kernels. Even, so
  * that strips begin on chroma rows. */
 #define VRS_STRIP_ROWS 16
@@ -117,6 +119,7 @@ struct vrs_stream {
     void *lane; /* what the lanes keep for it */
     vrs_ticket *tickets;
     uint32_t ticket_count, free_count;
+    uint32_t retired; /* of ticket_count: given up, as memory was short; under `lock` */
     vrs_ticket *free_list;
     bool restart; /* the next submitted frame has no past */
 };
@@ -141,6 +144,7 @@ struct vrs_ticket {
 
 typedef struct vrs_pipeline_settings {
     int32_t tickets, preprocess_threads, postprocess_threads, requests, engine_threads, max_batch;
+    int32_t lanes; /* on a GPU; 0 on the CPU */
     int64_t max_queue_delay_us;
     int32_t layout; /* 0 mono, 1 side by side, 2 top and bottom */
     bool refine, smooth;
@@ -159,8 +163,9 @@ struct vrs_pipeline {
     const vrs_engine_io *io;
     const vrs_kernels *kernels;
     const vrs_lane_ops *lanes;
-    void *lane;               /* what the lanes keep */
-    vrs_upsample from_scores; /* scores' size to the network's, where they differ */
+    void *lane;                 /* what the lanes keep */
+    vrs_place place, own_place; /* own: to be closed */
+    vrs_upsample from_scores;   /* scores' size to the network's, where they differ */
     void *from_scores_tables;
     vrs_output_desc outputs[VRS_MAX_OUTPUTS];
     uint32_t output_count;
@@ -195,14 +200,14 @@ struct vrs_pipeline {
     bool has_lock, has_changed, has_order_lock;
 };
 
-/* As vrs_pipeline_create(), on a back end of the caller's (tests); NULL: the configured one. */
+/* As vrs_pipeline_create_at(), at the place of the configuration. */
 struct vrs_engine_ops;
 vrs_status vrs_pipeline_create_on(const vrs_config *config, const vrs_model *model,
                                   const struct vrs_engine_ops *ops,
                                   vrs_pipeline **pipeline) VRS_MUST_USE;
 
-/* settings.c */
-vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec,
+/* settings.c; `gpu`: the frames are processed on one. */
+vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec, bool gpu,
                              vrs_pipeline_settings *settings) VRS_MUST_USE;
 
 /* stream.c: makes a stream from its first frame. VRS_INVALID, VRS_UNSUPPORTED, VRS_NO_MEMORY. */

@@ -17,13 +17,17 @@ typedef struct vrs_batch vrs_batch;
 
 typedef struct vrs_lane_ops {
     const char *name;
-    /* Makes pipeline->lane and its threads, once the outputs are known. VRS_NO_MEMORY, VRS_SYSTEM,
-     * VRS_DEVICE. */
+    /* A stream may have fewer tickets than wanted where memory is short, but one. */
+    bool fewer_tickets;
+    /* Makes pipeline->lane, after engine and slots. VRS_NO_MEMORY, VRS_SYSTEM, VRS_DEVICE,
+     * VRS_NOT_FOUND. What was made is freed by destroy(). */
+    vrs_status (*create)(vrs_pipeline *pipeline);
+    /* Starts the threads, once the outputs are known. VRS_NO_MEMORY, VRS_SYSTEM. */
     vrs_status (*start)(vrs_pipeline *pipeline);
     /* Joins the threads and waits for work that was queued, after the queues of the pipeline are
      * closed; also after a start that failed, or none. Within a second. */
     void (*stop)(vrs_pipeline *pipeline);
-    /* Frees what start() made, after the streams. */
+    /* Frees what create() made, after the streams. */
     void (*destroy)(vrs_pipeline *pipeline);
     /* Takes a batch. The batcher's thread; must not wait. */
     void (*dispatch)(vrs_batch *batch);
@@ -40,5 +44,6 @@ typedef struct vrs_lane_ops {
 } vrs_lane_ops;
 
 extern const vrs_lane_ops vrs_lanes_cpu;
+extern const vrs_lane_ops vrs_lanes_cuda;
 
 #endif

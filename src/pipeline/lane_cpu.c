@@ -4,6 +4,12 @@
 #include "base/alloc.h"
 #include "pipeline/internal.h"
 
+static vrs_status create(vrs_pipeline *pipeline)
+{
+    (void)pipeline; /* has the workers */
+    return VRS_OK;
+}
+
 static vrs_status start(vrs_pipeline *pipeline)
 {
     vrs_status status = VRS_OK;
@@ -195,6 +201,7 @@ static void free_ticket(vrs_ticket *ticket)
 
 const vrs_lane_ops vrs_lanes_cpu = {
     .name = "cpu",
+    .create = create,
     .start = start,
     .stop = stop,
     .destroy = destroy,

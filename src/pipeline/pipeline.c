@@ -123,11 +123,55 @@ static vrs_status make_from_scores(vrs_pipeline *pipeline)
 
 vrs_status vrs_pipeline_create(const vrs_config *config, const vrs_model *model, vrs_pipeline **out)
 {
-    return vrs_pipeline_create_on(config, model, NULL, out);
+    return vrs_pipeline_create_at(config, model, NULL, NULL, out);
 }
 
 vrs_status vrs_pipeline_create_on(const vrs_config *config, const vrs_model *model,
                                   const vrs_engine_ops *ops, vrs_pipeline **out)
+{
+    return vrs_pipeline_create_at(config, model, NULL, ops, out);
+}
+
+static vrs_status find_place(vrs_pipeline *pipeline, const vrs_config *config,
+                             const vrs_place *place)
+{
+    vrs_status status = VRS_OK;
+    if (place == NULL)
+        status = vrs_place_open(config, &pipeline->own_place);
+    if (status != VRS_OK)
+        return status;
+    pipeline->place = place != NULL ? *place : pipeline->own_place;
+    if (pipeline->place.device != NULL)
+        pipeline->lanes = &vrs_lanes_cuda;
+    return VRS_OK;
+}
+
+static vrs_status make_pipeline(vrs_pipeline *pipeline, const vrs_config *config,
+                                const vrs_place *place, const vrs_engine_ops *ops)
+{
+    vrs_status status = find_place(pipeline, config, place);
+    if (status == VRS_OK)
+        status = vrs_settings_read(config, pipeline->spec, pipeline->place.device != NULL,
+                                   &pipeline->settings);
+    if (status == VRS_OK)
+        status = make_locks(pipeline);
+    if (status == VRS_OK)
+        status = make_queues(pipeline);
+    if (status == VRS_OK)
+        status = make_engine(pipeline, config, ops);
+    if (status != VRS_OK)
+        return status;
+    pipeline->io = vrs_engine_get_io(pipeline->engine);
+    pipeline->kernels = vrs_kernels_get(pipeline->settings.isa);
+    status = make_slots(pipeline);
+    if (status == VRS_OK)
+        status = make_from_scores(pipeline);
+    return status == VRS_OK ? pipeline->lanes->create(pipeline) : status;
+}
+
+vrs_status vrs_pipeline_create_at(const vrs_config *config, const vrs_model *model,
+                                  const vrs_place *place, const vrs_engine_ops *ops,
+                                  vrs_pipeline **out)
 {
     vrs_pipeline *pipeline = vrs_alloc(sizeof(*pipeline));
     if (pipeline == NULL)
@@ -136,20 +180,7 @@ vrs_status vrs_pipeline_create_on(const vrs_config *config, const vrs_model *mod
     pipeline->spec = vrs_model_get_spec(model);
     pipeline->wake_item = VRS_WORK_WAKE;
     pipeline->lanes = &vrs_lanes_cpu;
-    vrs_status status = vrs_settings_read(config, pipeline->spec, &pipeline->settings);
-    if (status == VRS_OK)
-        status = make_locks(pipeline);
-    if (status == VRS_OK)
-        status = make_queues(pipeline);
-    if (status == VRS_OK)
-        status = make_engine(pipeline, config, ops);
-    if (status == VRS_OK) {
-        pipeline->io = vrs_engine_get_io(pipeline->engine);
-        pipeline->kernels = vrs_kernels_get(pipeline->settings.isa);
-        status = make_slots(pipeline);
-    }
-    if (status == VRS_OK)
-        status = make_from_scores(pipeline);
+    vrs_status status = make_pipeline(pipeline, config, place, ops);
     if (status != VRS_OK) {
         vrs_pipeline_destroy(pipeline);
         return status;
@@ -254,7 +285,8 @@ static bool same_shape(const vrs_stream *stream, const vrs_frame *frame)
 {
     return stream->shape.format == frame->image.format &&
            stream->shape.width == frame->image.width &&
-           stream->shape.height == frame->image.height && same_views(stream, frame);
+           stream->shape.height == frame->image.height &&
+           stream->shape.memory == frame->image.memory && same_views(stream, frame);
 }
 
 static bool all_finished(const vrs_stream *stream)
@@ -282,7 +314,7 @@ static vrs_status wait_for_release(vrs_pipeline *pipeline, vrs_stream *stream, i
             return vrs_fail(VRS_FULL,
                             "all %u tickets hold finished results: call vrs_pipeline_get_result() "
                             "between submits or in another thread",
-                            stream->ticket_count);
+                            stream->ticket_count - stream->retired);
         int64_t report = *full_since + VRS_UNREAD_NS;
         wait_until = report < wait_until ? report : wait_until;
     }
@@ -301,13 +333,14 @@ static vrs_status find_stream(vrs_pipeline *pipeline, const vrs_frame *frame, in
     if (stream != NULL && !same_shape(stream, frame)) {
         if (!stream->restart)
             return vrs_fail(VRS_INVALID,
-                            "frame %lld is %s %dx%d or has other views, its stream is %s %dx%d: "
+                            "frame %lld is %s %dx%d or has other views or lies elsewhere, its "
+                            "stream is %s %dx%d: "
                             "submit it to another stream or reset this one",
                             (long long)frame->id, vrs_pixel_format_name(frame->image.format),
                             frame->image.width, frame->image.height,
                             vrs_pixel_format_name(stream->shape.format), stream->shape.width,
                             stream->shape.height);
-        while (stream->free_count < stream->ticket_count && status == VRS_OK)
+        while (stream->free_count < stream->ticket_count - stream->retired && status == VRS_OK)
             status = wait_for_release(pipeline, stream, deadline_ns, &full_since);
         if (status != VRS_OK)
             return status;
@@ -316,7 +349,11 @@ static vrs_status find_stream(vrs_pipeline *pipeline, const vrs_frame *frame, in
         stream = NULL;
     }
     if (stream == NULL) {
+        /* Where memory is short others give up tickets, which takes the lock. Streams are made and
+         * replaced by this thread alone. */
+        vrs_mutex_unlock(&pipeline->lock);
         status = vrs_stream_create(pipeline, frame, &stream);
+        vrs_mutex_lock(&pipeline->lock);
         if (status != VRS_OK)
             return status;
         pipeline->streams[frame->stream] = stream;
@@ -532,6 +569,7 @@ void vrs_pipeline_destroy(vrs_pipeline *pipeline)
         vrs_mutex_destroy(&pipeline->order_lock);
     if (pipeline->has_lock)
         vrs_mutex_destroy(&pipeline->lock);
+    vrs_place_close(&pipeline->own_place);
     vrs_free(pipeline);
 }
 
@@ -548,9 +586,9 @@ vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)
     stats.last_result_ns = pipeline->last_result_ns;
     for (int i = 0; i < VRS_MAX_STREAMS; i++)
         if (pipeline->streams[i] != NULL) {
-            stats.tickets += pipeline->streams[i]->ticket_count;
-            stats.tickets_in_use +=
-                pipeline->streams[i]->ticket_count - pipeline->streams[i]->free_count;
+            uint32_t tickets = pipeline->streams[i]->ticket_count - pipeline->streams[i]->retired;
+            stats.tickets += tickets;
+            stats.tickets_in_use += tickets - pipeline->streams[i]->free_count;
         }
     vrs_mutex_unlock(&pipeline->lock);
     stats.network_width = pipeline->spec->width;

@@ -26,18 +26,22 @@ static vrs_isa isa_from_name(const char *name)
 /* One inference a core at batch 1 is fastest on CPUs (a larger batch gains nothing there). Pre- and
  * postprocessing are a small share of the work, so they get few threads: more would only displace
  * the network and the encoder from the caches. */
-vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec,
+vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec, bool gpu,
                              vrs_pipeline_settings *settings)
 {
     int32_t cores = vrs_cpu_count();
     vrs_pipeline_settings s = {0};
     s.max_batch = (int32_t)vrs_config_int(config, "max_batch_size", 1);
-    s.requests = (int32_t)vrs_config_int(config, "requests", clamp32(cores, 1, 64));
+    s.requests =
+        (int32_t)vrs_config_int(config, "requests", clamp32(gpu && cores < 4 ? 4 : cores, 1, 64));
+    s.lanes = !gpu ? 0 : clamp32(vrs_config_int(config, "lanes", 4), 1, s.requests);
     s.engine_threads = (int32_t)vrs_config_int(config, "engine_threads", clamp32(cores, 1, 256));
     s.preprocess_threads =
         (int32_t)vrs_config_int(config, "preprocess_threads", clamp32(cores / 4, 1, 16));
     s.postprocess_threads =
         (int32_t)vrs_config_int(config, "postprocess_threads", clamp32(cores / 2, 1, 16));
+    if (gpu)
+        s.preprocess_threads = s.postprocess_threads = s.lanes; /* that are busy at once */
     int64_t in_flight = (int64_t)s.requests * s.max_batch * 2;
     s.tickets = (int32_t)vrs_config_int(
         config, "tickets",

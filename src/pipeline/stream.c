@@ -241,6 +241,10 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
         stream->ticket_count++;
         status = make_ticket(pipeline, stream, &stream->tickets[i]);
     }
+    if (status == VRS_NO_MEMORY && stream->free_count > 0 && pipeline->lanes->fewer_tickets) {
+        pipeline->lanes->free_ticket(&stream->tickets[--stream->ticket_count]);
+        status = VRS_OK;
+    }
     return status;
 }
 

@@ -1,0 +1,427 @@
+/* Lanes on a GPU: their threads, and the way of a batch through them. */
+#include "pipeline/lane_cuda.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "pipeline/place.h"
+
+/* So often the memory that other programs want is looked at. */
+#define POLL_NS (VRS_NS_PER_S / 4)
+
+vrs_status vrs_cuda_record(vrs_device_event *event, vrs_device_stream *stream)
+{
+    vrs_status status = vrs_device_event_record(event, stream);
+    if (status != VRS_OK && status != VRS_DEVICE_LOST)
+        status = vrs_device_event_record(event, stream);
+    if (status != VRS_OK)
+        vrs_device_set_lost(vrs_device_stream_device(stream), vrs_last_error());
+    return status;
+}
+
+vrs_status vrs_cuda_wait(vrs_device_stream *stream, vrs_device_event *event)
+{
+    vrs_status status = vrs_device_stream_wait(stream, event);
+    if (status != VRS_OK && status != VRS_DEVICE_LOST)
+        status = vrs_device_stream_wait(stream, event);
+    if (status != VRS_OK)
+        vrs_device_set_lost(vrs_device_stream_device(stream), vrs_last_error());
+    return status;
+}
+
+vrs_status vrs_cuda_await(vrs_device *device, vrs_device_event *event)
+{
+    vrs_status status = vrs_device_event_wait(event);
+    if (status != VRS_OK && status != VRS_DEVICE_LOST)
+        status = vrs_device_event_wait(event);
+    if (status != VRS_OK)
+        vrs_device_set_lost(device, vrs_last_error());
+    return status;
+}
+
+vrs_status vrs_cuda_settle(vrs_cuda *cuda)
+{
+    vrs_status status = vrs_cuda_record(cuda->setup_done, cuda->setup);
+    return status == VRS_OK ? vrs_cuda_await(cuda->device, cuda->setup_done) : status;
+}
+
+/* The first failure of a batch stays. */
+static void fail_slot(vrs_cuda_slot *slot, vrs_status status)
+{
+    if (slot->batch->status != VRS_OK || status == VRS_OK)
+        return;
+    slot->batch->status = status;
+    (void)snprintf(slot->detail, sizeof(slot->detail), "%s", vrs_last_error());
+}
+
+/* ---- the smoothing's turn: batches queue their masks in the order in which they were sent off */
+
+/* Gives the turn to the next batch if that is back from the engine; with order_lock held. */
+static void give_turn(vrs_cuda *cuda)
+{
+    if (cuda->turn_taken)
+        return;
+    vrs_batch *batch = vrs_reorder_next(cuda->pipeline->order);
+    if (batch == NULL)
+        return;
+    cuda->turn_taken = true;
+    vrs_cuda_slot *slot = &cuda->slots[batch->index];
+    vrs_queue_push(slot->lane->submit, slot);
+}
+
+static void pass_turn(vrs_cuda *cuda)
+{
+    vrs_mutex_lock(&cuda->pipeline->order_lock);
+    cuda->turn_taken = false;
+    give_turn(cuda);
+    vrs_mutex_unlock(&cuda->pipeline->order_lock);
+}
+
+static void inferred(vrs_batch *batch)
+{
+    vrs_cuda *cuda = vrs_cuda_of(batch->pipeline);
+    vrs_cuda_slot *slot = &cuda->slots[batch->index];
+    if (!batch->pipeline->settings.smooth) {
+        vrs_queue_push(slot->lane->submit, slot);
+        return;
+    }
+    vrs_mutex_lock(&batch->pipeline->order_lock);
+    vrs_reorder_put(batch->pipeline->order, batch->number, batch);
+    give_turn(cuda);
+    vrs_mutex_unlock(&batch->pipeline->order_lock);
+}
+
+static void dispatch(vrs_batch *batch)
+{
+    vrs_cuda_slot *slot = &vrs_cuda_of(batch->pipeline)->slots[batch->index];
+    slot->phase = VRS_CUDA_IN;
+    slot->detail[0] = 0;
+    vrs_queue_push(slot->lane->submit, slot);
+}
+
+/* ---- the submitting thread ---- */
+
+static void send_in(vrs_cuda_slot *slot)
+{
+    fail_slot(slot, vrs_device_event_record(slot->begin[VRS_CUDA_IN], slot->lane->stream));
+    if (slot->batch->status == VRS_OK)
+        fail_slot(slot, vrs_cuda_queue_inputs(slot));
+}
+
+static vrs_status ticket_status(vrs_ticket *ticket)
+{
+    vrs_mutex_lock(&ticket->pipeline->lock);
+    vrs_status status = ticket->result.status;
+    vrs_mutex_unlock(&ticket->pipeline->lock);
+    return status;
+}
+
+static void fail_tickets(vrs_cuda_slot *slot)
+{
+    const vrs_batch *batch = slot->batch;
+    const char *detail = slot->detail[0] != 0 ? slot->detail : vrs_request_error(batch->request);
+    for (int32_t i = 0; i < batch->count; i++)
+        vrs_ticket_fail(batch->views[i].ticket, batch->status, detail);
+}
+
+static void send_out(vrs_cuda_slot *slot)
+{
+    vrs_batch *batch = slot->batch;
+    vrs_cuda *cuda = slot->lane->cuda;
+    int32_t live[VRS_MAX_BATCH], count = 0;
+    vrs_batch_settle(batch);
+    if (batch->status != VRS_OK)
+        fail_tickets(slot);
+    for (int32_t i = 0; i < batch->count; i++) {
+        vrs_commit_states(&batch->views[i], batch->status == VRS_OK);
+        if (ticket_status(batch->views[i].ticket) == VRS_OK)
+            live[count++] = i;
+    }
+    bool good = batch->status == VRS_OK;
+    if (good)
+        fail_slot(slot, vrs_device_event_record(slot->begin[VRS_CUDA_OUT], slot->lane->stream));
+    if (batch->status != VRS_OK)
+        count = 0; /* no masks, but the past of restarted streams ends */
+    fail_slot(slot, vrs_cuda_queue_scores(slot, live, count));
+    if (cuda->pipeline->settings.smooth)
+        pass_turn(cuda);
+    if (good && batch->status != VRS_OK)
+        fail_tickets(slot);
+    slot->finished_count = 0;
+    for (int32_t i = 0; i < batch->count; i++) {
+        vrs_ticket *ticket = batch->views[i].ticket;
+        if (atomic_fetch_sub(&ticket->views_to_read, 1) == 1)
+            slot->finished[slot->finished_count++] = ticket;
+    }
+    vrs_cuda_queue_tickets(slot);
+}
+
+static void submit_main(void *arg)
+{
+    vrs_cuda_lane *lane = arg;
+    vrs_thread_step_back(VRS_STEPS_POSTPROCESS);
+    void *item;
+    while (vrs_queue_pop(lane->submit, &item, INT64_MAX) == VRS_OK) {
+        vrs_cuda_slot *slot = item;
+        if (atomic_load(&lane->cuda->pipeline->stopping))
+            continue;
+        if (slot->phase == VRS_CUDA_IN)
+            send_in(slot);
+        else
+            send_out(slot);
+        /* Also behind what failed half way: it says when the memory is free again. */
+        vrs_status status = vrs_cuda_record(slot->end[slot->phase], lane->stream);
+        if (slot->phase == VRS_CUDA_IN)
+            fail_slot(slot, status);
+        for (int32_t i = 0; slot->phase == VRS_CUDA_OUT && i < slot->finished_count; i++)
+            if (status != VRS_OK)
+                vrs_ticket_fail(slot->finished[i], status, vrs_last_error());
+        vrs_queue_push(lane->complete, slot);
+    }
+}
+
+/* ---- the completing thread ---- */
+
+/* Books what the GPU worked for a batch, from its own clock, in `parts` equal spans that end now.
+ */
+static void record_spans(vrs_cuda_slot *slot, vrs_track *track, uint32_t kind, int32_t parts)
+{
+    double ms = 0;
+    if (parts == 0 ||
+        vrs_device_event_elapsed(slot->begin[slot->phase], slot->end[slot->phase], &ms) != VRS_OK)
+        return;
+    int64_t part_ns = (int64_t)(ms * 1e6) / parts, end_ns = vrs_now_ns();
+    for (int32_t i = 0; i < parts; i++) {
+        const vrs_ticket *ticket =
+            slot->phase == VRS_CUDA_IN ? slot->batch->views[i].ticket : slot->finished[i];
+        int64_t begin_ns = end_ns - (parts - i) * part_ns;
+        vrs_track_record(track, kind, ticket->frame.id, begin_ns, begin_ns + part_ns);
+    }
+}
+
+static void came_in(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
+{
+    vrs_batch *batch = slot->batch;
+    const vrs_cuda *cuda = slot->lane->cuda;
+    fail_slot(slot, status);
+    slot->phase = VRS_CUDA_IN;
+    if (batch->status == VRS_OK)
+        record_spans(slot, track, VRS_STAGE_PREPROCESS, batch->count);
+    slot->phase = VRS_CUDA_OUT;
+    if (batch->status != VRS_OK) {
+        inferred(batch);
+        return;
+    }
+    for (int32_t i = 0; i < batch->count; i++) {
+        memcpy(vrs_request_input(batch->request, i),
+               slot->tensors_host + (size_t)i * cuda->tensor_stride,
+               cuda->pipeline->io->input_bytes);
+        vrs_load_states(&batch->views[i]);
+    }
+    vrs_batch_start(batch);
+}
+
+static void finish(vrs_ticket *ticket, vrs_status status)
+{
+    vrs_cuda_ticket *t = ticket->lane;
+    if (status != VRS_OK)
+        vrs_ticket_fail(ticket, status, vrs_last_error());
+    if (ticket->result.status == VRS_OK)
+        ticket->result.coverage = vrs_coverage(ticket, t->sums_host);
+    else
+        vrs_cuda_fill_background(ticket);
+    t->uploaded = false;
+    vrs_finish_ticket(ticket);
+}
+
+static void came_out(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
+{
+    vrs_batch *batch = slot->batch;
+    vrs_pipeline *pipeline = batch->pipeline;
+    vrs_ticket *finished[VRS_MAX_BATCH];
+    int32_t count = slot->finished_count, views = batch->count;
+    memcpy(finished, slot->finished, sizeof(finished));
+    if (status == VRS_OK && batch->status == VRS_OK) {
+        vrs_track_record(track, VRS_STAGE_INFER, batch->views[0].ticket->frame.id, batch->begin_ns,
+                         batch->end_ns);
+        record_spans(slot, track, VRS_STAGE_POSTPROCESS, count);
+    }
+    vrs_queue_push(pipeline->free_slots, batch);
+    for (int32_t i = 0; i < count; i++)
+        finish(finished[i], status);
+    for (int32_t i = 0; i < views; i++)
+        vrs_view_read(pipeline);
+}
+
+static void complete_main(void *arg)
+{
+    vrs_cuda_lane *lane = arg;
+    vrs_cuda *cuda = lane->cuda;
+    vrs_track *track = vrs_recorder_track(cuda->pipeline->recorder, "lane");
+    void *item;
+    while (vrs_queue_pop(lane->complete, &item, INT64_MAX) == VRS_OK) {
+        vrs_cuda_slot *slot = item;
+        if (atomic_load(&cuda->pipeline->stopping))
+            continue; /* stop() waits */
+        vrs_status status = vrs_cuda_await(cuda->device, slot->end[slot->phase]);
+        if (slot->phase == VRS_CUDA_IN)
+            came_in(slot, status, track);
+        else
+            came_out(slot, status, track);
+        if (lane != cuda->lanes || vrs_now_ns() - lane->polled_ns < POLL_NS)
+            continue;
+        (void)vrs_memory_poll(cuda->memory);
+        lane->polled_ns = vrs_now_ns();
+    }
+}
+
+/* ---- making and ending ---- */
+
+static size_t stride_of(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
+static void measure(vrs_cuda *cuda)
+{
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    const vrs_engine_io *io = pipeline->io;
+    size_t net = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
+    cuda->tensor_stride = stride_of(io->input_bytes);
+    cuda->scores_stride = stride_of(io->scores_elements * sizeof(float));
+    cuda->small_stride = stride_of((size_t)io->scores_width * (size_t)io->scores_height * 2);
+    cuda->once_stride = stride_of(net * 2 * sizeof(float));
+}
+
+static vrs_status make_lane(vrs_cuda *cuda, vrs_cuda_lane *lane)
+{
+    uint32_t slots = (uint32_t)cuda->pipeline->settings.requests;
+    lane->cuda = cuda;
+    lane->polled_ns = vrs_now_ns();
+    vrs_status status = vrs_device_stream_create(cuda->device, VRS_PRIORITY_NORMAL, &lane->stream);
+    if (status == VRS_OK)
+        status = vrs_queue_create(slots, &lane->submit);
+    if (status == VRS_OK)
+        status = vrs_queue_create(slots, &lane->complete);
+    return status;
+}
+
+static vrs_status make_parts(vrs_cuda *cuda)
+{
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    const vrs_pipeline_settings *set = &pipeline->settings;
+    vrs_status status = vrs_cuda_preprocess_open(cuda->device, &cuda->preprocess);
+    if (status == VRS_OK)
+        status = vrs_cuda_postprocess_open(cuda->device, &cuda->postprocess);
+    if (status == VRS_OK)
+        status = vrs_device_stream_create(cuda->device, VRS_PRIORITY_NORMAL, &cuda->setup);
+    if (status == VRS_OK)
+        status = vrs_device_event_create(cuda->device, false, &cuda->setup_done);
+    for (int32_t i = 0; i < set->lanes && status == VRS_OK; i++)
+        status = make_lane(cuda, &cuda->lanes[i]);
+    if (status != VRS_OK)
+        return status;
+    cuda->slots = vrs_alloc_array((size_t)set->requests, sizeof(vrs_cuda_slot));
+    if (cuda->slots == NULL)
+        return VRS_NO_MEMORY;
+    for (int32_t i = 0; i < set->requests && status == VRS_OK; i++) {
+        cuda->slots[i].batch = &pipeline->slots[i];
+        cuda->slots[i].lane = &cuda->lanes[i % set->lanes];
+        status = vrs_cuda_make_slot(cuda, &cuda->slots[i]);
+    }
+    return status;
+}
+
+static vrs_status create(vrs_pipeline *pipeline)
+{
+    vrs_cuda *cuda = vrs_alloc(sizeof(*cuda));
+    if (cuda == NULL)
+        return VRS_NO_MEMORY;
+    pipeline->lane = cuda;
+    cuda->pipeline = pipeline;
+    cuda->device = pipeline->place.device;
+    cuda->memory = pipeline->place.memory;
+    measure(cuda);
+    vrs_memory_on_pressure(cuda->memory, vrs_cuda_pressure, cuda);
+    return make_parts(cuda);
+}
+
+static vrs_status start(vrs_pipeline *pipeline)
+{
+    vrs_cuda *cuda = vrs_cuda_of(pipeline);
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < pipeline->settings.lanes && status == VRS_OK; i++) {
+        vrs_cuda_lane *lane = &cuda->lanes[i];
+        status = vrs_thread_start(&lane->submitter, "vrs-submit", submit_main, lane);
+        if (status == VRS_OK)
+            status = vrs_thread_start(&lane->completer, "vrs-complete", complete_main, lane);
+    }
+    return status;
+}
+
+static void stop(vrs_pipeline *pipeline)
+{
+    vrs_cuda *cuda = vrs_cuda_of(pipeline);
+    if (cuda == NULL)
+        return;
+    vrs_memory_on_pressure(cuda->memory, NULL, NULL);
+    for (int32_t i = 0; i < VRS_MAX_LANES; i++) {
+        vrs_cuda_lane *lane = &cuda->lanes[i];
+        if (lane->submit != NULL)
+            vrs_queue_close(lane->submit);
+        vrs_thread_join(&lane->submitter);
+        if (lane->complete != NULL)
+            vrs_queue_close(lane->complete);
+        vrs_thread_join(&lane->completer);
+    }
+    for (int32_t i = 0; i < pipeline->settings.requests && cuda->slots != NULL; i++)
+        for (int phase = 0; phase < 2; phase++)
+            if (cuda->slots[i].end[phase] != NULL) {
+                vrs_status status = vrs_cuda_await(cuda->device, cuda->slots[i].end[phase]);
+                (void)status; /* of a lost device nothing is under way */
+            }
+}
+
+static void destroy(vrs_pipeline *pipeline)
+{
+    vrs_cuda *cuda = vrs_cuda_of(pipeline);
+    if (cuda == NULL)
+        return;
+    for (int32_t i = 0; i < pipeline->settings.requests && cuda->slots != NULL; i++)
+        vrs_cuda_free_slot(cuda, &cuda->slots[i]);
+    vrs_free(cuda->slots);
+    for (int32_t i = 0; i < VRS_MAX_LANES; i++) {
+        vrs_device_stream_destroy(cuda->lanes[i].stream);
+        vrs_queue_destroy(cuda->lanes[i].submit);
+        vrs_queue_destroy(cuda->lanes[i].complete);
+    }
+    vrs_device_event_destroy(cuda->setup_done);
+    vrs_device_stream_destroy(cuda->setup);
+    vrs_free(cuda);
+    pipeline->lane = NULL;
+}
+
+static vrs_status check(const vrs_pipeline *pipeline, const vrs_image *image)
+{
+    if (image->memory == VRS_MEMORY_HOST)
+        return vrs_image_check(image);
+    return vrs_image_check_in(image, VRS_MEMORY_CUDA,
+                              vrs_device_get_properties(vrs_cuda_of(pipeline)->device)->number);
+}
+
+const vrs_lane_ops vrs_lanes_cuda = {
+    .name = "cuda",
+    .fewer_tickets = true,
+    .create = create,
+    .start = start,
+    .stop = stop,
+    .destroy = destroy,
+    .dispatch = dispatch,
+    .inferred = inferred,
+    .check = check,
+    .make_stream = vrs_cuda_make_stream,
+    .free_stream = vrs_cuda_free_stream,
+    .make_ticket = vrs_cuda_make_ticket,
+    .free_ticket = vrs_cuda_free_ticket,
+};

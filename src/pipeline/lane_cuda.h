@@ -1,0 +1,135 @@
+/* Lanes on a GPU.
+ *
+ * A lane has a stream of the driver, a thread that queues work on it and a thread that waits for
+ * events; a batch belongs to one lane and passes it twice:
+ *
+ *   in:  frames up ─> preprocess ─> tensors down ─> event ─> the engine on the CPU
+ *   out: scores up ─> person, smoothing, guided filter ─> render ─> outputs down ─> event ─>
+ * results
+ *
+ * The two waits for these events are the only ones of a host thread for the GPU. What streams share
+ * (a frame whose views are in several batches, the state of smoothing) is ordered by events between
+ * the streams. All memory of a batch, a stream and a ticket is taken when it is made. */
+#ifndef VRS_PIPELINE_LANE_CUDA_H
+#define VRS_PIPELINE_LANE_CUDA_H
+
+#include "device/device.h"
+#include "device/memory.h"
+#include "kernels/cuda/postprocess_launch.h"
+#include "kernels/cuda/preprocess_launch.h"
+#include "pipeline/internal.h"
+
+typedef struct vrs_cuda vrs_cuda;
+
+typedef struct vrs_cuda_lane {
+    vrs_cuda *cuda;
+    vrs_device_stream *stream;
+    vrs_queue *submit, *complete; /* of vrs_cuda_slot */
+    vrs_thread submitter, completer;
+    int64_t polled_ns; /* when the completer last looked for other programs' needs */
+} vrs_cuda_lane;
+
+/* Which way a batch is on; an index of its events. */
+typedef enum vrs_cuda_phase { VRS_CUDA_IN = 0, VRS_CUDA_OUT = 1 } vrs_cuda_phase;
+
+/* What a batch has on the GPU, at fixed addresses; views lie `*_stride` bytes apart. */
+typedef struct vrs_cuda_slot {
+    vrs_batch *batch;
+    vrs_cuda_lane *lane;
+    vrs_memory_block *device, *pinned;
+    vrs_device_ptr tensors, scores, small, once; /* small: masks of the scores' size */
+    uint8_t *tensors_host, *scores_host;
+    vrs_device_event *begin[2], *end[2];
+    vrs_cuda_phase phase;
+    char detail[VRS_DETAIL_SIZE]; /* of batch->status, where a call of this lane failed */
+    vrs_ticket *finished[VRS_MAX_BATCH];
+    int32_t finished_count;
+} vrs_cuda_slot;
+
+struct vrs_cuda {
+    vrs_pipeline *pipeline;
+    vrs_device *device;
+    vrs_memory *memory;
+    vrs_cuda_preprocess preprocess;
+    vrs_cuda_postprocess postprocess;
+    size_t tensor_stride, scores_stride, small_stride, once_stride;
+    vrs_cuda_lane lanes[VRS_MAX_LANES];
+    vrs_cuda_slot *slots; /* one for each of the pipeline's */
+    /* For the start of streams, by the submitting thread. */
+    vrs_device_stream *setup;
+    vrs_device_event *setup_done;
+    bool turn_taken; /* a batch has the smoothing's turn; under the pipeline's order_lock */
+};
+
+/* Of a vrs_stream. */
+typedef struct vrs_cuda_stream {
+    vrs_memory_block *block;
+    vrs_device_ptr tables[VRS_MAX_VIEWS];         /* of the views' plans */
+    vrs_preprocess_view constants[VRS_MAX_VIEWS]; /* and what of the launch never changes */
+    vrs_device_ptr states[VRS_MAX_VIEWS];         /* the last masks */
+    bool state_valid[VRS_MAX_VIEWS];              /* whoever has the turn */
+    vrs_device_event *state_ready;                /* recorded after each use of the states */
+    bool direct[VRS_MAX_OUTPUTS + 1]; /* views of a target are rendered straight into outputs */
+    vrs_device_ptr alpha[VRS_MAX_LANES][2]; /* where not: masks of the target's size */
+    bool on_device;                         /* its frames lie on the GPU */
+} vrs_cuda_stream;
+
+/* Of a ticket. */
+typedef struct vrs_cuda_ticket {
+    vrs_memory_block *device, *pinned;
+    vrs_image source;  /* where kernels read the frame; planes are device addresses */
+    vrs_image staging; /* the same bytes in pinned memory; no planes when frames lie on the GPU */
+    size_t source_bytes;
+    vrs_device_ptr masks[VRS_MAX_VIEWS], guides[VRS_MAX_VIEWS], coefficients[VRS_MAX_VIEWS];
+    vrs_device_ptr sums;
+    uint64_t *sums_host;
+    vrs_image outputs[VRS_MAX_OUTPUTS]; /* on the device; vrs_ticket has the pinned ones */
+    size_t output_bytes[VRS_MAX_OUTPUTS];
+    /* More than one view: batches on other lanes wait for these. */
+    vrs_mutex lock; /* of `uploaded` */
+    bool has_lock, uploaded;
+    vrs_device_event *frame_ready, *mask_ready[VRS_MAX_VIEWS];
+} vrs_cuda_ticket;
+
+static inline vrs_cuda *vrs_cuda_of(const vrs_pipeline *pipeline)
+{
+    return pipeline->lane;
+}
+
+/* Rows of a mask of a target's size, in elements. */
+static inline int32_t vrs_cuda_alpha_stride(int32_t width)
+{
+    return (width + 31) / 32 * 32;
+}
+
+/* lane_cuda_memory.c */
+vrs_status vrs_cuda_make_slot(vrs_cuda *cuda, vrs_cuda_slot *slot) VRS_MUST_USE;
+void vrs_cuda_free_slot(vrs_cuda *cuda, vrs_cuda_slot *slot);
+vrs_status vrs_cuda_make_stream(vrs_stream *stream) VRS_MUST_USE;
+void vrs_cuda_free_stream(vrs_stream *stream);
+vrs_status vrs_cuda_make_ticket(vrs_ticket *ticket) VRS_MUST_USE;
+void vrs_cuda_free_ticket(vrs_ticket *ticket);
+
+/* lane_cuda_input.c: queues the way in of a batch. */
+vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot) VRS_MUST_USE;
+
+/* lane_cuda_output.c: the way out. `live`: places of the views whose tickets have not failed. */
+vrs_status vrs_cuda_queue_scores(vrs_cuda_slot *slot, const int32_t *live,
+                                 int32_t count) VRS_MUST_USE;
+/* Outputs of a ticket whose masks are all queued; fails the ticket where that fails. */
+void vrs_cuda_queue_tickets(vrs_cuda_slot *slot);
+/* Makes the outputs of a ticket that failed background, on the host. */
+void vrs_cuda_fill_background(vrs_ticket *ticket);
+
+/* lane_cuda_pressure.c: fewer tickets where memory is short. */
+bool vrs_cuda_pressure(void *cuda, const vrs_pressure *pressure);
+
+/* A call whose failure would leave others without order: tried twice, then the device counts as
+ * lost, so that nothing that was queued is waited for or read. */
+vrs_status vrs_cuda_record(vrs_device_event *event, vrs_device_stream *stream) VRS_MUST_USE;
+vrs_status vrs_cuda_wait(vrs_device_stream *stream, vrs_device_event *event) VRS_MUST_USE;
+vrs_status vrs_cuda_await(vrs_device *device, vrs_device_event *event) VRS_MUST_USE;
+/* Waits for what `setup` has queued, at the start of a stream. */
+vrs_status vrs_cuda_settle(vrs_cuda *cuda) VRS_MUST_USE;
+
+#endif

@@ -1,0 +1,375 @@
+/* What lanes on a GPU hold for batches, streams and tickets: a block of device memory and one of
+ * pinned memory each, cut into parts at fixed addresses. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "pipeline/lane_cuda.h"
+
+/* Parts of a block begin at multiples of this. */
+#define PART 256
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + PART - 1) / PART * PART;
+}
+
+/* Cuts a block: first with base 0, to know its size. */
+typedef struct vrs_cut {
+    uint64_t base;
+    size_t used;
+} vrs_cut;
+
+static uint64_t cut(vrs_cut *block, bool wanted, size_t bytes)
+{
+    if (!wanted)
+        return 0;
+    uint64_t place = block->base + block->used;
+    block->used += round_up(bytes);
+    return place;
+}
+
+/* Planes of an image one after the other, rows as vrs_image_alloc() has them. Returns the bytes. */
+static size_t lay_out(vrs_image *image)
+{
+    const vrs_format_info *info = vrs_format_get(image->format);
+    size_t used = 0;
+    for (int p = 0; p < info->planes; p++) {
+        size_t row = (size_t)vrs_plane_row_bytes(image, p);
+        row = (row + VRS_ALIGNMENT - 1) / VRS_ALIGNMENT * VRS_ALIGNMENT;
+        image->strides[p] = (ptrdiff_t)row;
+        image->planes[p] = (uint8_t *)(uintptr_t)used;
+        used += row * (size_t)vrs_plane_height(image, p);
+    }
+    return used;
+}
+
+/* An image that was laid out, at an address. */
+static vrs_image place_image(const vrs_image *laid_out, uint64_t address)
+{
+    vrs_image image = *laid_out;
+    for (int p = 0; p < vrs_format_get(image.format)->planes; p++)
+        image.planes[p] = (uint8_t *)(uintptr_t)(address + (uintptr_t)laid_out->planes[p]);
+    return image;
+}
+
+static vrs_image bare_image(vrs_pixel_format format, int32_t width, int32_t height)
+{
+    return (vrs_image){.format = format, .width = width, .height = height};
+}
+
+/* ---- batches ---- */
+
+static size_t cut_slot(const vrs_cuda *cuda, vrs_cuda_slot *slot, uint64_t base)
+{
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    const vrs_engine_io *io = pipeline->io;
+    size_t views = (size_t)pipeline->settings.max_batch;
+    bool small =
+        io->scores_width != pipeline->spec->width || io->scores_height != pipeline->spec->height;
+    bool once = pipeline->settings.refine && pipeline->settings.refine_radius > 1;
+    vrs_cut block = {base, 0};
+    slot->tensors = cut(&block, true, views * cuda->tensor_stride);
+    slot->scores = cut(&block, true, views * cuda->scores_stride);
+    slot->small = cut(&block, small, views * cuda->small_stride);
+    slot->once = cut(&block, once, views * cuda->once_stride);
+    return block.used;
+}
+
+vrs_status vrs_cuda_make_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
+{
+    size_t views = (size_t)cuda->pipeline->settings.max_batch;
+    size_t tensors = round_up(views * cuda->tensor_stride);
+    size_t scores = round_up(views * cuda->scores_stride);
+    vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TENSORS,
+                                         cut_slot(cuda, slot, 0), &slot->device);
+    if (status == VRS_OK)
+        status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_STAGING,
+                                  tensors + scores, &slot->pinned);
+    for (int i = 0; i < 2 && status == VRS_OK; i++) {
+        status = vrs_device_event_create(cuda->device, true, &slot->begin[i]);
+        if (status == VRS_OK)
+            status = vrs_device_event_create(cuda->device, true, &slot->end[i]);
+    }
+    if (status != VRS_OK)
+        return status;
+    (void)cut_slot(cuda, slot, slot->device->address);
+    slot->tensors_host = slot->pinned->host;
+    slot->scores_host = slot->tensors_host + tensors;
+    memset(slot->pinned->host, 0, tensors + scores);
+    return VRS_OK;
+}
+
+void vrs_cuda_free_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
+{
+    for (int i = 0; i < 2; i++) {
+        vrs_device_event_destroy(slot->begin[i]);
+        vrs_device_event_destroy(slot->end[i]);
+    }
+    vrs_memory_free(cuda->memory, slot->device);
+    vrs_memory_free(cuda->memory, slot->pinned);
+}
+
+/* ---- streams ---- */
+
+static bool is_even(vrs_rect r, int32_t width, int32_t height)
+{
+    return r.x % 2 == 0 && r.y % 2 == 0 && (r.width % 2 == 0 || r.x + r.width == width) &&
+           (r.height % 2 == 0 || r.y + r.height == height);
+}
+
+static bool overlap(vrs_rect a, vrs_rect b)
+{
+    return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height &&
+           b.y < a.y + a.height;
+}
+
+/* Views can be rendered straight into the outputs: they cover the picture, none covers another, and
+ * none shares chroma samples with another. */
+static bool is_direct(const vrs_stream *stream, const vrs_target *target, int32_t feather)
+{
+    int64_t area = 0;
+    bool direct = feather == 0;
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        vrs_rect r = target->rects[v];
+        area += (int64_t)r.width * r.height;
+        direct = direct && r.width > 0 && r.height > 0 && is_even(r, target->width, target->height);
+        for (uint32_t w = 0; w < v; w++)
+            direct = direct && !overlap(r, target->rects[w]);
+    }
+    return direct && area == (int64_t)target->width * target->height;
+}
+
+static size_t cut_stream(const vrs_cuda *cuda, const vrs_stream *stream, uint64_t base)
+{
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    vrs_cuda_stream *s = stream->lane;
+    size_t net = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height, alpha = 0;
+    for (int32_t t = 0; t < stream->target_count; t++) {
+        const vrs_target *target = &stream->targets[t];
+        size_t bytes = (size_t)vrs_cuda_alpha_stride(target->width) * (size_t)target->height * 2;
+        alpha = !s->direct[t] && bytes > alpha ? bytes : alpha;
+    }
+    vrs_cut block = {base, 0};
+    for (uint32_t v = 0; v < stream->view_count; v++)
+        s->states[v] = cut(&block, pipeline->settings.smooth, net * sizeof(int16_t));
+    for (uint32_t v = 0; v < stream->view_count; v++)
+        s->tables[v] = cut(&block, true, vrs_cuda_preprocess_bytes(stream->plans[v]));
+    for (int32_t l = 0; l < pipeline->settings.lanes; l++) {
+        s->alpha[l][0] = cut(&block, alpha > 0, alpha);
+        s->alpha[l][1] = cut(&block, alpha > 0 && pipeline->settings.feather > 0, alpha);
+    }
+    return block.used;
+}
+
+/* Copies the tables of the plans up, through a pinned block that is needed no longer then. */
+static vrs_status make_tables(vrs_cuda *cuda, const vrs_stream *stream)
+{
+    vrs_cuda_stream *s = stream->lane;
+    size_t bytes = 0;
+    for (uint32_t v = 0; v < stream->view_count; v++)
+        bytes += round_up(vrs_cuda_preprocess_bytes(stream->plans[v]));
+    vrs_memory_block *staging = NULL;
+    vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_STAGING,
+                                         bytes, &staging);
+    if (status != VRS_OK)
+        return status;
+    memset(staging->host, 0, bytes);
+    size_t used = 0;
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        vrs_cuda_preprocess_fill(stream->plans[v], (char *)staging->host + used, &s->constants[v]);
+        used += round_up(vrs_cuda_preprocess_bytes(stream->plans[v]));
+    }
+    status = vrs_device_upload(cuda->setup, s->tables[0], staging->host, bytes);
+    vrs_status ended = vrs_cuda_settle(cuda);
+    vrs_memory_free(cuda->memory, staging);
+    return status == VRS_OK ? ended : status;
+}
+
+vrs_status vrs_cuda_make_stream(vrs_stream *stream)
+{
+    vrs_cuda *cuda = vrs_cuda_of(stream->pipeline);
+    const vrs_pipeline_settings *set = &stream->pipeline->settings;
+    vrs_cuda_stream *s = vrs_alloc(sizeof(*s));
+    if (s == NULL)
+        return VRS_NO_MEMORY;
+    stream->lane = s;
+    s->on_device = stream->shape.memory == VRS_MEMORY_CUDA;
+    for (int32_t t = 0; t < stream->target_count; t++)
+        s->direct[t] = is_direct(stream, &stream->targets[t], set->feather);
+    vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TABLES,
+                                         cut_stream(cuda, stream, 0), &s->block);
+    if (status != VRS_OK)
+        return status;
+    (void)cut_stream(cuda, stream, s->block->address);
+    if (set->smooth)
+        status = vrs_device_event_create(cuda->device, false, &s->state_ready);
+    return status == VRS_OK ? make_tables(cuda, stream) : status;
+}
+
+void vrs_cuda_free_stream(vrs_stream *stream)
+{
+    vrs_cuda *cuda = vrs_cuda_of(stream->pipeline);
+    vrs_cuda_stream *s = stream->lane;
+    if (s == NULL)
+        return;
+    vrs_device_event_destroy(s->state_ready);
+    vrs_memory_free(cuda->memory, s->block);
+    vrs_free(s);
+    stream->lane = NULL;
+}
+
+/* ---- tickets ---- */
+
+/* Images of a ticket, laid out from address 0. */
+typedef struct vrs_layout {
+    vrs_image source, outputs[VRS_MAX_OUTPUTS];
+    size_t source_bytes, output_bytes[VRS_MAX_OUTPUTS];
+} vrs_layout;
+
+static vrs_layout lay_out_ticket(const vrs_stream *stream)
+{
+    vrs_layout layout;
+    memset(&layout, 0, sizeof(layout));
+    layout.source = bare_image(stream->shape.format, stream->shape.width, stream->shape.height);
+    layout.source_bytes = lay_out(&layout.source);
+    layout.source.color = stream->shape.color;
+    for (uint32_t i = 0; i < stream->pipeline->output_count; i++) {
+        const vrs_output_desc *out = &stream->outputs[i];
+        layout.outputs[i] = bare_image(out->format, out->width, out->height);
+        layout.output_bytes[i] = lay_out(&layout.outputs[i]);
+    }
+    return layout;
+}
+
+static size_t cut_device(const vrs_ticket *ticket, const vrs_layout *layout, uint64_t base)
+{
+    const vrs_stream *stream = ticket->stream;
+    const vrs_pipeline *pipeline = ticket->pipeline;
+    vrs_cuda_ticket *t = ticket->lane;
+    bool refine = pipeline->settings.refine;
+    size_t net = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
+    vrs_cut block = {base, 0};
+    t->sums = cut(&block, true, VRS_MAX_VIEWS * sizeof(uint64_t));
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        t->masks[v] = cut(&block, true, net * sizeof(int16_t));
+        t->guides[v] = cut(&block, refine, net);
+        t->coefficients[v] = cut(&block, refine, net * 2 * sizeof(float));
+    }
+    if (stream->shape.memory == VRS_MEMORY_HOST) {
+        t->source = place_image(&layout->source, cut(&block, true, layout->source_bytes));
+        t->source.memory = VRS_MEMORY_CUDA;
+    }
+    for (uint32_t i = 0; i < pipeline->output_count; i++) {
+        t->outputs[i] =
+            place_image(&layout->outputs[i], cut(&block, true, layout->output_bytes[i]));
+        t->outputs[i].memory = VRS_MEMORY_CUDA;
+        t->outputs[i].color = stream->shape.color;
+        /* Of a mask only the first plane is made: its chroma, if any, never changes. */
+        bool picture = stream->outputs[i].kind == VRS_OUTPUT_COMPOSITE ||
+                       stream->outputs[i].kind == VRS_OUTPUT_CUTOUT;
+        t->output_bytes[i] = picture
+                                 ? layout->output_bytes[i]
+                                 : (size_t)t->outputs[i].strides[0] * (size_t)t->outputs[i].height;
+    }
+    return block.used;
+}
+
+static size_t cut_pinned(vrs_ticket *ticket, const vrs_layout *layout, uint64_t base)
+{
+    const vrs_stream *stream = ticket->stream;
+    vrs_cuda_ticket *t = ticket->lane;
+    vrs_cut block = {base, 0};
+    t->sums_host = (uint64_t *)(uintptr_t)cut(&block, true, VRS_MAX_VIEWS * sizeof(uint64_t));
+    if (stream->shape.memory == VRS_MEMORY_HOST)
+        t->staging = place_image(&layout->source, cut(&block, true, layout->source_bytes));
+    for (uint32_t i = 0; i < ticket->pipeline->output_count; i++)
+        ticket->outputs[i] =
+            place_image(&layout->outputs[i], cut(&block, true, layout->output_bytes[i]));
+    return block.used;
+}
+
+static vrs_status make_events(vrs_cuda *cuda, const vrs_ticket *ticket)
+{
+    vrs_cuda_ticket *t = ticket->lane;
+    vrs_status status = vrs_mutex_init(&t->lock);
+    t->has_lock = status == VRS_OK;
+    if (status != VRS_OK || ticket->stream->view_count == 1)
+        return status;
+    status = vrs_device_event_create(cuda->device, false, &t->frame_ready);
+    for (uint32_t v = 0; v < ticket->stream->view_count && status == VRS_OK; v++)
+        status = vrs_device_event_create(cuda->device, false, &t->mask_ready[v]);
+    return status;
+}
+
+/* Class maps and masks are background where no view is. */
+static vrs_status clear_outputs(vrs_cuda *cuda, const vrs_ticket *ticket)
+{
+    const vrs_cuda_ticket *t = ticket->lane;
+    vrs_status status = VRS_OK;
+    for (uint32_t i = 0; i < ticket->pipeline->output_count && status == VRS_OK; i++)
+        status = vrs_device_fill(cuda->setup, (vrs_device_ptr)(uintptr_t)t->outputs[i].planes[0], 0,
+                                 t->output_bytes[i]);
+    vrs_status ended = vrs_cuda_settle(cuda);
+    return status == VRS_OK ? ended : status;
+}
+
+/* What one frame in flight needs. Without the first there is no stream, and whoever set the budget
+ * can only set another. */
+static vrs_status too_little(const vrs_cuda *cuda, bool first, size_t device, size_t pinned)
+{
+    char why[VRS_DETAIL_SIZE];
+    vrs_memory_stats stats;
+    vrs_memory_get_stats(cuda->memory, VRS_MEMORY_PLACE_DEVICE, &stats);
+    (void)snprintf(why, sizeof(why), "%s", vrs_last_error());
+    return vrs_fail(first ? VRS_INVALID : VRS_NO_MEMORY,
+                    "the memory budget is too small for one frame: it needs %.1f MB of GPU memory "
+                    "(%.1f MB with all that is in use) and %.1f MB of pinned memory (%.300s)",
+                    (double)device / 1e6, (double)(stats.used + device) / 1e6, (double)pinned / 1e6,
+                    why);
+}
+
+vrs_status vrs_cuda_make_ticket(vrs_ticket *ticket)
+{
+    vrs_cuda *cuda = vrs_cuda_of(ticket->pipeline);
+    vrs_layout layout = lay_out_ticket(ticket->stream);
+    vrs_cuda_ticket *t = vrs_alloc(sizeof(*t));
+    if (t == NULL)
+        return VRS_NO_MEMORY;
+    ticket->lane = t;
+    size_t device = cut_device(ticket, &layout, 0), pinned = cut_pinned(ticket, &layout, 0);
+    vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_FRAMES,
+                                         device, &t->device);
+    if (status == VRS_OK)
+        status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_STAGING, pinned,
+                                  &t->pinned);
+    if (status == VRS_NO_MEMORY)
+        return too_little(cuda, ticket->stream->free_count == 0, device, pinned);
+    if (status != VRS_OK)
+        return status;
+    t->source_bytes = layout.source_bytes;
+    (void)cut_device(ticket, &layout, t->device->address);
+    (void)cut_pinned(ticket, &layout, (uint64_t)(uintptr_t)t->pinned->host);
+    memset(t->pinned->host, 0, pinned);
+    for (uint32_t i = 0; i < ticket->pipeline->output_count; i++)
+        vrs_output_prepare(ticket->stream, i, &ticket->outputs[i]);
+    status = make_events(cuda, ticket);
+    return status == VRS_OK ? clear_outputs(cuda, ticket) : status;
+}
+
+void vrs_cuda_free_ticket(vrs_ticket *ticket)
+{
+    vrs_cuda *cuda = vrs_cuda_of(ticket->pipeline);
+    vrs_cuda_ticket *t = ticket->lane;
+    if (t == NULL)
+        return;
+    vrs_device_event_destroy(t->frame_ready);
+    for (int v = 0; v < VRS_MAX_VIEWS; v++)
+        vrs_device_event_destroy(t->mask_ready[v]);
+    if (t->has_lock)
+        vrs_mutex_destroy(&t->lock);
+    vrs_memory_free(cuda->memory, t->device);
+    vrs_memory_free(cuda->memory, t->pinned);
+    vrs_free(t);
+    ticket->lane = NULL;
+}

@@ -1,0 +1,476 @@
+/* The way out of a batch: scores up, masks with smoothing, coefficients of the refinement, class
+ * maps; then, for tickets that are complete, outputs and their way down. */
+#include <string.h>
+
+#include "pipeline/lane_cuda.h"
+
+/* Views that are rendered by one launch. */
+typedef struct vrs_rendering {
+    vrs_cuda_slot *slot;
+    vrs_render_params params;
+    int32_t count;
+} vrs_rendering;
+
+/* ---- masks ---- */
+
+static vrs_post_smooth plain(const vrs_view_work *work)
+{
+    const vrs_cuda_ticket *t = work->ticket->lane;
+    vrs_rect c = vrs_preprocess_content(work->ticket->stream->plans[work->view]);
+    return (vrs_post_smooth){
+        .sum = t->sums + work->view * sizeof(uint64_t),
+        .x = c.x,
+        .y = c.y,
+        .width = c.width,
+        .height = c.height,
+        .next = -1,
+    };
+}
+
+/* Joins the frames of a view into a chain that goes on where the last batch ended. */
+static void link_states(const vrs_cuda_slot *slot, const int32_t *live, int32_t count,
+                        vrs_post_smooth *smooth[VRS_MAX_BATCH])
+{
+    for (int32_t i = 0; i < count; i++) {
+        const vrs_view_work *work = &slot->batch->views[live[i]];
+        const vrs_cuda_stream *s = work->ticket->stream->lane;
+        int32_t before = i - 1;
+        for (; before >= 0; before--) {
+            const vrs_view_work *other = &slot->batch->views[live[before]];
+            if (other->ticket->stream == work->ticket->stream && other->view == work->view)
+                break;
+        }
+        bool restart = work->ticket->restart;
+        smooth[i]->restart = restart ? 1 : 0;
+        smooth[i]->state_out = s->states[work->view];
+        if (before >= 0)
+            smooth[before]->next = i;
+        else if (!restart && s->state_valid[work->view])
+            smooth[i]->state_in = s->states[work->view];
+    }
+}
+
+/* The states of a batch's streams: ready for this lane, or after what it has queued. */
+static vrs_status order_states(const vrs_cuda_slot *slot, bool after)
+{
+    const vrs_batch *batch = slot->batch;
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < batch->count && status == VRS_OK; i++) {
+        const vrs_stream *stream = batch->views[i].ticket->stream;
+        vrs_cuda_stream *s = stream->lane;
+        bool seen = false;
+        for (int32_t j = 0; j < i; j++)
+            seen = seen || batch->views[j].ticket->stream == stream;
+        if (!seen && after)
+            status = vrs_cuda_record(s->state_ready, slot->lane->stream);
+        else if (!seen)
+            status = vrs_cuda_wait(slot->lane->stream, s->state_ready);
+    }
+    return status;
+}
+
+static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t count, bool smooth)
+{
+    vrs_cuda_lane *lane = slot->lane;
+    const vrs_cuda *cuda = lane->cuda;
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    const vrs_engine_io *io = pipeline->io;
+    vrs_person_params p = {
+        .class_stride = io->class_stride,
+        .row_stride = io->row_stride,
+        .column_stride = io->column_stride,
+        .classes = io->classes,
+        .width = io->scores_width,
+        .height = io->scores_height,
+        .person_classes = pipeline->spec->person_classes,
+        .activation = (int32_t)pipeline->spec->activation,
+        .weight = pipeline->settings.smooth_weight,
+    };
+    bool resize = slot->small != 0;
+    vrs_post_smooth *chain[VRS_MAX_BATCH];
+    for (int32_t i = 0; i < count; i++) {
+        const vrs_view_work *work = &slot->batch->views[live[i]];
+        const vrs_cuda_ticket *t = work->ticket->lane;
+        uint64_t place = (uint64_t)live[i];
+        p.view[i].scores = slot->scores + place * cuda->scores_stride;
+        p.view[i].mask = resize ? slot->small + place * cuda->small_stride : t->masks[work->view];
+        p.view[i].smooth = resize ? (vrs_post_smooth){.next = -1} : plain(work);
+        chain[i] = &p.view[i].smooth;
+    }
+    if (smooth && !resize)
+        link_states(slot, live, count, chain);
+    vrs_status status = vrs_cuda_person(&cuda->postprocess, lane->stream, &p, count);
+    if (status != VRS_OK || !resize)
+        return status;
+    vrs_mask_resize_params r = {
+        .source_stride = io->scores_width,
+        .source_width = io->scores_width,
+        .source_height = io->scores_height,
+        .width = pipeline->spec->width,
+        .height = pipeline->spec->height,
+        .weight = pipeline->settings.smooth_weight,
+    };
+    for (int32_t i = 0; i < count; i++) {
+        const vrs_view_work *work = &slot->batch->views[live[i]];
+        r.view[i].source = p.view[i].mask;
+        r.view[i].mask = ((const vrs_cuda_ticket *)work->ticket->lane)->masks[work->view];
+        r.view[i].smooth = plain(work);
+        chain[i] = &r.view[i].smooth;
+    }
+    if (smooth)
+        link_states(slot, live, count, chain);
+    return vrs_cuda_mask_resize(&cuda->postprocess, lane->stream, &r, count);
+}
+
+/* Masks of the live views. The past of a stream ends with a restart, also where that frame failed,
+ * as on the CPU. */
+static vrs_status queue_masks(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
+{
+    const vrs_batch *batch = slot->batch;
+    bool smooth = slot->lane->cuda->pipeline->settings.smooth;
+    vrs_status status = smooth ? order_states(slot, false) : VRS_OK;
+    if (status == VRS_OK && count > 0)
+        status = queue_person(slot, live, count, smooth);
+    for (int32_t i = 0; i < batch->count && smooth; i++) {
+        vrs_cuda_stream *s = batch->views[i].ticket->stream->lane;
+        bool alive = false;
+        for (int32_t j = 0; j < count; j++)
+            alive = alive || live[j] == i;
+        if (alive && status == VRS_OK)
+            s->state_valid[batch->views[i].view] = true;
+        else if (batch->views[i].ticket->restart)
+            s->state_valid[batch->views[i].view] = false;
+    }
+    if (status == VRS_OK && smooth)
+        status = order_states(slot, true);
+    return status;
+}
+
+static bool is_wanted(const vrs_pipeline *pipeline, const vrs_stream *stream, int32_t target)
+{
+    for (uint32_t i = 0; i < pipeline->output_count; i++)
+        if (stream->output_target[i] == target && stream->outputs[i].kind != VRS_OUTPUT_CLASSES)
+            return true;
+    return false;
+}
+
+static vrs_status queue_guided(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    vrs_guided_params p = {
+        .width = pipeline->spec->width,
+        .height = pipeline->spec->height,
+        .radius = pipeline->settings.refine_radius,
+        .epsilon = pipeline->settings.refine_epsilon,
+    };
+    int32_t wanted = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const vrs_view_work *work = &slot->batch->views[live[i]];
+        const vrs_cuda_ticket *t = work->ticket->lane;
+        if (!is_wanted(pipeline, work->ticket->stream, 0))
+            continue;
+        p.view[wanted++] = (vrs_guided_view){
+            .mask = t->masks[work->view],
+            .guide = t->guides[work->view],
+            .once = slot->once == 0 ? 0 : slot->once + (uint64_t)live[i] * cuda->once_stride,
+            .coefficients = t->coefficients[work->view],
+        };
+    }
+    return wanted == 0 ? VRS_OK
+                       : vrs_cuda_guided(&cuda->postprocess, slot->lane->stream, &p, wanted);
+}
+
+static vrs_classes_view classes_view(const vrs_cuda_slot *slot, int32_t place, uint32_t output)
+{
+    const vrs_pipeline *pipeline = slot->lane->cuda->pipeline;
+    const vrs_engine_io *io = pipeline->io;
+    const vrs_view_work *work = &slot->batch->views[place];
+    const vrs_stream *stream = work->ticket->stream;
+    const vrs_image *out = &((const vrs_cuda_ticket *)work->ticket->lane)->outputs[output];
+    vrs_rect from = vrs_content_in(stream->plans[work->view], pipeline->spec, io->scores_width,
+                                   io->scores_height);
+    vrs_rect to = stream->targets[stream->output_target[output]].rects[work->view];
+    int64_t origin = from.y * io->row_stride + from.x * io->column_stride;
+    return (vrs_classes_view){
+        .scores = slot->scores + (uint64_t)place * slot->lane->cuda->scores_stride +
+                  (uint64_t)origin * sizeof(float),
+        .dst = (uint64_t)(uintptr_t)out->planes[0] +
+               (uint64_t)(to.y * (int64_t)out->strides[0] + to.x),
+        .class_stride = io->class_stride,
+        .row_stride = io->row_stride,
+        .column_stride = io->column_stride,
+        .region_width = from.width,
+        .region_height = from.height,
+        .width = to.width,
+        .height = to.height,
+        .dst_stride = (int32_t)out->strides[0],
+    };
+}
+
+static vrs_status queue_classes(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    vrs_status status = VRS_OK;
+    for (uint32_t o = 0; o < pipeline->output_count && status == VRS_OK; o++) {
+        if (pipeline->outputs[o].kind != VRS_OUTPUT_CLASSES)
+            continue;
+        vrs_classes_params p = {.classes = pipeline->io->classes};
+        int32_t views = 0;
+        for (int32_t i = 0; i < count; i++) {
+            vrs_classes_view view = classes_view(slot, live[i], o);
+            if (view.width > 0 && view.height > 0)
+                p.view[views++] = view;
+        }
+        if (views > 0)
+            status = vrs_cuda_classes(&cuda->postprocess, slot->lane->stream, &p, views);
+    }
+    return status;
+}
+
+vrs_status vrs_cuda_queue_scores(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_batch *batch = slot->batch;
+    size_t bytes = cuda->pipeline->io->scores_elements * sizeof(float);
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < count; i++)
+        memcpy(slot->scores_host + (size_t)live[i] * cuda->scores_stride,
+               vrs_request_scores(batch->request, live[i]), bytes);
+    if (count > 0)
+        status = vrs_device_upload(slot->lane->stream, slot->scores, slot->scores_host,
+                                   (size_t)batch->count * cuda->scores_stride);
+    if (status == VRS_OK)
+        status = queue_masks(slot, live, count);
+    if (status == VRS_OK && cuda->pipeline->settings.refine)
+        status = queue_guided(slot, live, count);
+    if (status == VRS_OK)
+        status = queue_classes(slot, live, count);
+    for (int32_t i = 0; i < batch->count && status == VRS_OK; i++) {
+        vrs_cuda_ticket *t = batch->views[i].ticket->lane;
+        if (batch->views[i].ticket->stream->view_count > 1)
+            status = vrs_cuda_record(t->mask_ready[batch->views[i].view], slot->lane->stream);
+    }
+    return status;
+}
+
+/* ---- outputs ---- */
+
+static vrs_status flush(vrs_rendering *r)
+{
+    int32_t count = r->count;
+    r->count = 0;
+    if (count == 0)
+        return VRS_OK;
+    const vrs_cuda_lane *lane = r->slot->lane;
+    r->params.threshold = lane->cuda->pipeline->settings.threshold;
+    r->params.rows = 0;
+    return vrs_cuda_render(&lane->cuda->postprocess, lane->stream, &r->params, count);
+}
+
+static vrs_status add_view(vrs_rendering *r, const vrs_post_part *part)
+{
+    vrs_status status = r->count == VRS_POST_VIEWS ? flush(r) : VRS_OK;
+    if (status == VRS_OK)
+        status = vrs_cuda_render_view(part, &r->params.view[r->count]);
+    if (status == VRS_OK)
+        r->count++;
+    return status;
+}
+
+static int32_t part_output(vrs_output_kind kind)
+{
+    return kind == VRS_OUTPUT_COMPOSITE ? VRS_POST_COMPOSITE
+           : kind == VRS_OUTPUT_CUTOUT  ? VRS_POST_CUTOUT
+                                        : VRS_POST_GRAY;
+}
+
+/* The mask of a view as a part's source: coefficients at the picture's own size, else the small
+ * mask. */
+static vrs_post_part view_part(const vrs_ticket *ticket, int32_t target, uint32_t view)
+{
+    const vrs_pipeline *pipeline = ticket->pipeline;
+    const vrs_stream *stream = ticket->stream;
+    const vrs_cuda_ticket *t = ticket->lane;
+    vrs_rect c = vrs_preprocess_content(stream->plans[view]);
+    bool refine = pipeline->settings.refine && target == 0;
+    uint64_t origin = (uint64_t)c.y * (uint64_t)pipeline->spec->width + (uint64_t)c.x;
+    return (vrs_post_part){
+        .source = &t->source,
+        .source_rect = stream->views[view],
+        .target_rect = stream->targets[target].rects[view],
+        .mask_kind = refine ? VRS_POST_MASK_REFINE : VRS_POST_MASK_SMALL,
+        .mask = refine ? t->coefficients[view] + origin * 2 * sizeof(float)
+                       : t->masks[view] + origin * sizeof(int16_t),
+        .mask_stride = pipeline->spec->width,
+        .mask_width = c.width,
+        .mask_height = c.height,
+    };
+}
+
+static vrs_status render_direct(vrs_rendering *r, vrs_ticket *ticket, int32_t target)
+{
+    const vrs_stream *stream = ticket->stream;
+    const vrs_cuda_ticket *t = ticket->lane;
+    vrs_status status = VRS_OK;
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        vrs_post_part part = view_part(ticket, target, v);
+        for (uint32_t i = 0; i < ticket->pipeline->output_count && status == VRS_OK; i++) {
+            const vrs_output_desc *out = &stream->outputs[i];
+            if (stream->output_target[i] != target || out->kind == VRS_OUTPUT_CLASSES)
+                continue;
+            part.target = &t->outputs[i];
+            part.output = part_output(out->kind);
+            memcpy(part.background, out->background, sizeof(part.background));
+            status = add_view(r, &part);
+        }
+    }
+    return status;
+}
+
+/* Views one after the other, as later ones cover earlier ones. */
+static vrs_status render_alpha(vrs_cuda_slot *slot, vrs_ticket *ticket, int32_t target)
+{
+    const vrs_cuda_lane *lane = slot->lane;
+    const vrs_stream *stream = ticket->stream;
+    const vrs_cuda_stream *s = stream->lane;
+    const vrs_target *size = &stream->targets[target];
+    const vrs_pipeline_settings *set = &ticket->pipeline->settings;
+    int32_t stride = vrs_cuda_alpha_stride(size->width);
+    const vrs_device_ptr *alpha = s->alpha[lane - lane->cuda->lanes];
+    vrs_status status = vrs_device_fill(lane->stream, alpha[0], 0,
+                                        (size_t)stride * (size_t)size->height * sizeof(int16_t));
+    for (uint32_t v = 0; v < stream->view_count && status == VRS_OK; v++) {
+        vrs_post_part part = view_part(ticket, target, v);
+        vrs_render_params params = {.threshold = set->threshold};
+        uint64_t place = (uint64_t)part.target_rect.y * (uint64_t)stride;
+        place = alpha[0] + (place + (uint64_t)part.target_rect.x) * sizeof(int16_t);
+        if (part.target_rect.width <= 0 || part.target_rect.height <= 0)
+            continue;
+        status = vrs_cuda_alpha_view(&part, place, stride, &params.view[0]);
+        if (status == VRS_OK)
+            status = vrs_cuda_render(&lane->cuda->postprocess, lane->stream, &params, 1);
+    }
+    if (status != VRS_OK || set->feather == 0)
+        return status;
+    vrs_box_params box = {.radius = set->feather};
+    box.view[0] = (vrs_box_view){alpha[0], alpha[1], stride, stride, size->width, size->height};
+    return vrs_cuda_feather(&lane->cuda->postprocess, lane->stream, &box, 1);
+}
+
+static vrs_status render_by_alpha(vrs_cuda_slot *slot, vrs_ticket *ticket, int32_t target)
+{
+    const vrs_cuda_lane *lane = slot->lane;
+    const vrs_stream *stream = ticket->stream;
+    const vrs_cuda_ticket *t = ticket->lane;
+    const vrs_cuda_stream *s = stream->lane;
+    const vrs_target *size = &stream->targets[target];
+    vrs_status status = render_alpha(slot, ticket, target);
+    vrs_render_params params = {.threshold = 0};
+    int32_t count = 0;
+    for (uint32_t i = 0; i < ticket->pipeline->output_count && status == VRS_OK; i++) {
+        const vrs_output_desc *out = &stream->outputs[i];
+        if (stream->output_target[i] != target || out->kind == VRS_OUTPUT_CLASSES)
+            continue;
+        vrs_post_part part = {
+            .source = &t->source,
+            .source_rect = {0, 0, size->width, size->height},
+            .target = &t->outputs[i],
+            .target_rect = {0, 0, size->width, size->height},
+            .output = part_output(out->kind),
+            .mask_kind = VRS_POST_MASK_FULL,
+            .mask = s->alpha[lane - lane->cuda->lanes][0],
+            .mask_stride = vrs_cuda_alpha_stride(size->width),
+            .mask_width = size->width,
+            .mask_height = size->height,
+            .background = {out->background[0], out->background[1], out->background[2]},
+        };
+        status = vrs_cuda_render_view(&part, &params.view[count]);
+        count++;
+    }
+    if (status == VRS_OK && count > 0)
+        status = vrs_cuda_render(&lane->cuda->postprocess, lane->stream, &params, count);
+    return status;
+}
+
+static vrs_status render_ticket(vrs_rendering *r, vrs_ticket *ticket)
+{
+    const vrs_stream *stream = ticket->stream;
+    const vrs_cuda_stream *s = stream->lane;
+    const vrs_cuda_ticket *t = ticket->lane;
+    vrs_status status = VRS_OK;
+    for (uint32_t v = 0; v < stream->view_count && stream->view_count > 1; v++)
+        if (status == VRS_OK)
+            status = vrs_cuda_wait(r->slot->lane->stream, t->mask_ready[v]);
+    for (int32_t i = 0; i < stream->target_count && status == VRS_OK; i++)
+        if (is_wanted(ticket->pipeline, stream, i))
+            status =
+                s->direct[i] ? render_direct(r, ticket, i) : render_by_alpha(r->slot, ticket, i);
+    return status;
+}
+
+static vrs_status download(const vrs_cuda_lane *lane, vrs_ticket *ticket)
+{
+    const vrs_cuda_ticket *t = ticket->lane;
+    vrs_status status = vrs_device_download(lane->stream, t->sums_host, t->sums,
+                                            ticket->stream->view_count * sizeof(uint64_t));
+    for (uint32_t i = 0; i < ticket->pipeline->output_count && status == VRS_OK; i++)
+        status = vrs_device_download(lane->stream, ticket->outputs[i].planes[0],
+                                     (vrs_device_ptr)(uintptr_t)t->outputs[i].planes[0],
+                                     t->output_bytes[i]);
+    return status;
+}
+
+void vrs_cuda_queue_tickets(vrs_cuda_slot *slot)
+{
+    vrs_rendering r = {.slot = slot};
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < slot->finished_count && status == VRS_OK; i++)
+        if (slot->finished[i]->result.status == VRS_OK)
+            status = render_ticket(&r, slot->finished[i]);
+    if (status == VRS_OK)
+        status = flush(&r);
+    for (int32_t i = 0; i < slot->finished_count && status == VRS_OK; i++)
+        if (slot->finished[i]->result.status == VRS_OK)
+            status = download(slot->lane, slot->finished[i]);
+    for (int32_t i = 0; i < slot->finished_count && status != VRS_OK; i++)
+        vrs_ticket_fail(slot->finished[i], status, vrs_last_error());
+}
+
+/* ---- failed tickets ---- */
+
+static void fill_plane(vrs_image *image, int plane, int32_t value)
+{
+    bool deep = vrs_format_get(image->format)->sample_bytes == 2;
+    int32_t width = vrs_plane_width(image, plane);
+    for (int32_t y = 0; y < vrs_plane_height(image, plane); y++) {
+        uint8_t *row = image->planes[plane] + y * image->strides[plane];
+        if (!deep)
+            memset(row, value, (size_t)width);
+        for (int32_t x = 0; x < width && deep; x++)
+            ((uint16_t *)(void *)row)[x] = (uint16_t)value;
+    }
+}
+
+void vrs_cuda_fill_background(vrs_ticket *ticket)
+{
+    static const uint8_t black[3] = {0, 0, 0};
+    const vrs_image *source = &ticket->frame.image;
+    for (uint32_t i = 0; i < ticket->pipeline->output_count; i++) {
+        const vrs_output_desc *desc = &ticket->stream->outputs[i];
+        vrs_image *out = &ticket->outputs[i];
+        bool cutout = desc->kind == VRS_OUTPUT_CUTOUT;
+        if (!cutout && desc->kind != VRS_OUTPUT_COMPOSITE) {
+            fill_plane(out, 0, 0);
+            continue;
+        }
+        int32_t ycc[3];
+        vrs_color_from_rgb8(vrs_color_resolve(source), vrs_format_get(source->format)->depth,
+                            cutout ? black : desc->background, ycc);
+        for (int p = 0; p < 3; p++)
+            fill_plane(out, p, ycc[p]);
+        if (cutout)
+            fill_plane(out, 3, 0);
+    }
+}

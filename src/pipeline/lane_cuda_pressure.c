@@ -1,0 +1,52 @@
+/* Short of memory: tickets that are free are given up, down to one for each stream. */
+#include "pipeline/lane_cuda.h"
+
+/* So long a level that may wait does. */
+#define WAIT_NS (2 * VRS_NS_PER_S)
+
+/* Takes a free ticket off the stream that has most; NULL: each stream has one left, or none is
+ * free. With `lock` held. */
+static vrs_ticket *take_free(vrs_pipeline *pipeline, bool *possible)
+{
+    vrs_stream *most = NULL;
+    *possible = false;
+    for (int i = 0; i < VRS_MAX_STREAMS; i++) {
+        vrs_stream *stream = pipeline->streams[i];
+        if (stream == NULL || stream->ticket_count - stream->retired < 2)
+            continue;
+        *possible = true;
+        if (stream->free_list != NULL && (most == NULL || stream->free_count > most->free_count))
+            most = stream;
+    }
+    if (most == NULL)
+        return NULL;
+    vrs_ticket *ticket = most->free_list;
+    most->free_list = ticket->next_free;
+    most->free_count--;
+    most->retired++;
+    ticket->finished = true; /* nobody waits for it */
+    return ticket;
+}
+
+bool vrs_cuda_pressure(void *opaque, const vrs_pressure *pressure)
+{
+    const vrs_cuda *cuda = opaque;
+    vrs_pipeline *pipeline = cuda->pipeline;
+    if (pressure->level < VRS_PRESSURE_TICKETS)
+        return false; /* nothing is kept only to be quick; the batch's memory is its network's */
+    int64_t deadline_ns = vrs_now_ns() + WAIT_NS;
+    bool possible = false;
+    vrs_mutex_lock(&pipeline->lock);
+    vrs_ticket *ticket = take_free(pipeline, &possible);
+    while (ticket == NULL && possible && pressure->level == VRS_PRESSURE_WAIT &&
+           !atomic_load(&pipeline->stopping)) {
+        if (!vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, deadline_ns))
+            break;
+        ticket = take_free(pipeline, &possible);
+    }
+    vrs_mutex_unlock(&pipeline->lock);
+    if (ticket == NULL)
+        return false;
+    vrs_cuda_free_ticket(ticket);
+    return true;
+}

@@ -1,0 +1,45 @@
+#include "pipeline/place.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static vrs_status open_memory(const vrs_config *config, vrs_place *place)
+{
+    vrs_memory_settings settings = {0};
+    vrs_status status =
+        vrs_memory_parse_size(vrs_config_get(config, "gpu_memory"), &settings.limit);
+    if (status == VRS_OK)
+        status = vrs_memory_parse_size(vrs_config_get(config, "gpu_reserve"), &settings.reserve);
+    if (status == VRS_OK)
+        status =
+            vrs_memory_parse_size(vrs_config_get(config, "pinned_memory"), &settings.host_limit);
+    if (status == VRS_OK)
+        status = vrs_memory_create(place->device, &settings, &place->memory);
+    return status;
+}
+
+vrs_status vrs_place_open(const vrs_config *config, vrs_place *place)
+{
+    memset(place, 0, sizeof(*place));
+    const char *name = vrs_config_get(config, "device");
+    (void)snprintf(place->text, sizeof(place->text), "cpu");
+    if (strcmp(name, "cpu") == 0)
+        return VRS_OK;
+    vrs_status status = vrs_device_open(name, &place->device);
+    if (status != VRS_OK)
+        return status;
+    (void)snprintf(place->text, sizeof(place->text), "%s", vrs_device_choice(place->device));
+    if (vrs_device_get_properties(place->device)->kind == VRS_DEVICE_CPU) {
+        vrs_device_close(place->device);
+        place->device = NULL;
+        return VRS_OK;
+    }
+    return open_memory(config, place);
+}
+
+void vrs_place_close(vrs_place *place)
+{
+    vrs_memory_destroy(place->memory);
+    vrs_device_close(place->device);
+    memset(place, 0, sizeof(*place));
+}

@@ -1,0 +1,30 @@
+/* Where a pipeline works: a GPU with its memory manager, or the CPU. Made from the configuration by
+ * the pipeline itself, or before it by somebody who has more to do there (a decoder). */
+#ifndef VRS_PIPELINE_PLACE_H
+#define VRS_PIPELINE_PLACE_H
+
+#include "device/device.h"
+#include "device/memory.h"
+#include "vrseg/config.h"
+#include "vrseg/pipeline.h"
+
+typedef struct vrs_place {
+    vrs_device *device; /* NULL: the CPU */
+    vrs_memory *memory;
+    char text[VRS_DETAIL_SIZE]; /* one line for the user: "cuda:0 (NVIDIA H200)" */
+} vrs_place;
+
+/* By the options device, gpu_memory, gpu_reserve and pinned_memory. Close it also after a failure.
+ * The errors of vrs_device_open() and vrs_memory_create(). */
+VRS_API vrs_status vrs_place_open(const vrs_config *config, vrs_place *place) VRS_MUST_USE;
+/* When no pipeline, image or decoder uses it any more; a zeroed one is fine. */
+VRS_API void vrs_place_close(vrs_place *place);
+
+struct vrs_engine_ops;
+/* As vrs_pipeline_create(), at a place that outlives the pipeline (NULL: by the configuration), on
+ * a back end of the caller's (tests; NULL: the configured one). */
+VRS_API vrs_status vrs_pipeline_create_at(const vrs_config *config, const vrs_model *model,
+                                          const vrs_place *place, const struct vrs_engine_ops *ops,
+                                          vrs_pipeline **pipeline) VRS_MUST_USE;
+
+#endif

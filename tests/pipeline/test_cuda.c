@@ -1,0 +1,371 @@
+/* The pipeline on a GPU, which is fake_cuda: it gives what the CPU gives, in any order that streams
+ * and events allow, and whatever call fails every frame has its result. */
+#define _XOPEN_SOURCE 700
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fake_cuda/fake_cuda.h"
+#include "pipeline/internal.h"
+#include "support/configure.h"
+#include "support/fake_engine.h"
+#include "support/inject.h"
+#include "support/temp.h"
+
+#define FRAMES 12
+#define ONE_PICTURE 2 /* of 255: preprocessing may differ by one, refinement by two of 2^15 */
+
+static char folder[256];
+
+typedef struct outcome {
+    vrs_status status[FRAMES];
+    char detail[VRS_DETAIL_SIZE]; /* of the first failure */
+    float coverage[FRAMES];
+    vrs_image images[FRAMES][VRS_MAX_OUTPUTS];
+    int32_t results;
+    vrs_status submit;
+    vrs_pipeline_stats stats;
+    uint64_t allocations[2]; /* driver's, after the first result and at the end */
+} outcome;
+
+typedef struct scene {
+    vrs_pixel_format format;
+    int32_t width, height;
+    const char *extra; /* of the model */
+    vrs_output_desc outputs[VRS_MAX_OUTPUTS];
+    uint32_t output_count;
+} scene;
+
+static vrs_model *load_model(const char *extra)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/model.yaml", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "title: test\nlicence: Apache-2.0\nsource: none\nbatch: free\n"
+            "input: {name: in, width: 32, height: 20, scale: 1/255}\n"
+            "output: {name: out, activation: none, classes: [red, green, blue], person: [red]}\n%s",
+            extra);
+    fclose(file);
+    vrs_model *model = NULL;
+    if (vrs_model_load(path, &model) != VRS_OK)
+        fail_msg("%s", vrs_last_error());
+    return model;
+}
+
+static vrs_frame paint(const scene *s, int64_t number)
+{
+    vrs_frame frame = {.id = number};
+    assert_int_equal(vrs_image_alloc(&frame.image, s->format, s->width, s->height), VRS_OK);
+    const vrs_format_info *info = vrs_format_get(s->format);
+    for (int p = 0; p < info->planes; p++)
+        for (int32_t y = 0; y < vrs_plane_height(&frame.image, p); y++) {
+            uint8_t *row = frame.image.planes[p] + y * frame.image.strides[p];
+            int32_t samples = vrs_plane_width(&frame.image, p) * info->plane_samples[p];
+            for (int32_t x = 0; x < samples; x++) {
+                int32_t code = 40 + (x * 3 + y * 5 + (int32_t)number * 11 + p * 50) % 150;
+                if (info->sample_bytes == 1)
+                    row[x] = (uint8_t)code;
+                else
+                    ((uint16_t *)(void *)row)[x] = (uint16_t)(code * 4 << info->sample_shift);
+            }
+        }
+    return frame;
+}
+
+static void keep(outcome *o, vrs_result *result)
+{
+    int32_t n = o->results++;
+    assert_int_equal(result->id, n);
+    o->status[n] = result->status;
+    o->coverage[n] = result->coverage;
+    if (result->status != VRS_OK && o->detail[0] == 0)
+        snprintf(o->detail, sizeof(o->detail), "%s", result->detail);
+    for (uint32_t i = 0; i < result->output_count; i++) {
+        const vrs_image *from = &result->outputs[i];
+        vrs_image *to = &o->images[n][i];
+        assert_int_equal(vrs_image_alloc(to, from->format, from->width, from->height), VRS_OK);
+        for (int p = 0; p < vrs_format_get(from->format)->planes; p++)
+            for (int32_t y = 0; y < vrs_plane_height(from, p); y++)
+                memcpy(to->planes[p] + y * to->strides[p], from->planes[p] + y * from->strides[p],
+                       (size_t)vrs_plane_row_bytes(from, p));
+    }
+    vrs_result_release(result);
+}
+
+static uint64_t driver_allocations(void)
+{
+    static const char *const names[] = {"cuMemAlloc_v2", "cuMemHostAlloc", "cuMemCreate",
+                                        "cuStreamCreateWithPriority", "cuEventCreate"};
+    uint64_t calls = 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        calls += fake_cuda_calls(names[i]);
+    return calls;
+}
+
+static void drain(vrs_pipeline *pipeline, outcome *o, int64_t timeout_us)
+{
+    vrs_result *result;
+    while (vrs_pipeline_get_result(pipeline, &result, timeout_us) == VRS_OK) {
+        keep(o, result);
+        if (o->results == 1)
+            o->allocations[0] = driver_allocations();
+    }
+}
+
+/* A whole run; VRS_OK or why there is no pipeline. */
+static vrs_status run(const scene *s, const char *settings, outcome *o)
+{
+    vrs_config *config = NULL;
+    vrs_pipeline *pipeline = NULL;
+    *o = (outcome){0};
+    fake_plan.seed++;
+    assert_int_equal(vrs_config_create(&config), VRS_OK);
+    configure(config, "tickets=6 max_queue_delay_us=300");
+    configure(config, settings);
+    vrs_model *model = load_model(s->extra);
+    vrs_status status = vrs_pipeline_create_on(config, model, &fake_engine_ops, &pipeline);
+    for (uint32_t i = 0; i < s->output_count && status == VRS_OK; i++)
+        assert_int_equal(vrs_pipeline_add_output(pipeline, &s->outputs[i]), VRS_OK);
+    if (status == VRS_OK)
+        status = vrs_pipeline_start(pipeline);
+    for (int64_t n = 0; n < FRAMES && status == VRS_OK && o->submit == VRS_OK; n++) {
+        vrs_frame frame = paint(s, n);
+        while ((o->submit = vrs_pipeline_submit(pipeline, &frame, 0)) == VRS_TIMEOUT ||
+               o->submit == VRS_FULL)
+            drain(pipeline, o, 1000);
+        if (o->submit != VRS_OK) {
+            snprintf(o->detail, sizeof(o->detail), "%s", vrs_last_error());
+            vrs_image_release(&frame.image);
+        }
+    }
+    if (status == VRS_OK) {
+        vrs_pipeline_finish(pipeline);
+        drain(pipeline, o, -1);
+        o->allocations[1] = driver_allocations();
+        o->stats = vrs_pipeline_get_stats(pipeline);
+    }
+    vrs_pipeline_destroy(pipeline);
+    vrs_model_destroy(model);
+    vrs_config_destroy(config);
+    return status;
+}
+
+static void drop(outcome *o)
+{
+    for (int n = 0; n < FRAMES; n++)
+        for (int i = 0; i < VRS_MAX_OUTPUTS; i++)
+            vrs_image_release(&o->images[n][i]);
+}
+
+static int32_t sample(const vrs_image *image, int p, int32_t x, int32_t y)
+{
+    const uint8_t *row = image->planes[p] + y * image->strides[p];
+    return vrs_format_get(image->format)->sample_bytes == 1
+               ? row[x]
+               : ((const uint16_t *)(const void *)row)[x] / 4;
+}
+
+static void compare(const outcome *a, const outcome *b, const scene *s, const char *what)
+{
+    for (int n = 0; n < FRAMES; n++)
+        for (uint32_t i = 0; i < s->output_count; i++) {
+            const vrs_image *x = &a->images[n][i], *y = &b->images[n][i];
+            bool classes = s->outputs[i].kind == VRS_OUTPUT_CLASSES;
+            int32_t wrong = 0;
+            for (int p = 0; p < vrs_format_get(x->format)->planes; p++)
+                for (int32_t j = 0; j < vrs_plane_height(x, p); j++)
+                    for (int32_t k = 0; k < vrs_plane_width(x, p); k++)
+                        wrong += abs(sample(x, p, k, j) - sample(y, p, k, j)) > ONE_PICTURE;
+            /* Where two classes score the same within rounding either is right. */
+            if (wrong > (classes ? x->width * x->height / 50 : 0))
+                fail_msg("%s: frame %d, output %u: %d samples differ", what, n, i, wrong);
+        }
+    for (int n = 0; n < FRAMES; n++)
+        if (fabsf(a->coverage[n] - b->coverage[n]) > 0.002f)
+            fail_msg("%s: frame %d: coverage %f and %f", what, n, (double)a->coverage[n],
+                     (double)b->coverage[n]);
+}
+
+static void begin(uint64_t seed)
+{
+    fake_cuda_reset(seed);
+    fake_cuda_set_mode(seed % 2 == 0 ? FAKE_CUDA_SYNC : FAKE_CUDA_THREAD);
+}
+
+static void end(const char *what)
+{
+    char text[256];
+    if (fake_cuda_leaks(text, sizeof(text)) != 0)
+        fail_msg("%s: alive: %s", what, text);
+}
+
+static const scene all_outputs = {VRS_FORMAT_NV12,
+                                  62,
+                                  38,
+                                  "",
+                                  {{.kind = VRS_OUTPUT_MASK},
+                                   {.kind = VRS_OUTPUT_COMPOSITE, .background = {0, 255, 0}},
+                                   {.kind = VRS_OUTPUT_CUTOUT},
+                                   {.kind = VRS_OUTPUT_CLASSES}},
+                                  4};
+
+static void both(const scene *s, const char *settings, uint64_t seed)
+{
+    char text[512], what[600];
+    outcome cpu, gpu;
+    snprintf(text, sizeof(text), "device=cpu %s", settings);
+    assert_int_equal(run(s, text, &cpu), VRS_OK);
+    begin(seed);
+    snprintf(text, sizeof(text), "device=cuda:0 %s", settings);
+    snprintf(what, sizeof(what), "%s, format %d, seed %llu", settings, (int)s->format,
+             (unsigned long long)seed);
+    if (run(s, text, &gpu) != VRS_OK)
+        fail_msg("%s: %s", what, vrs_last_error());
+    if (gpu.submit != VRS_OK || gpu.stats.failed > 0)
+        fail_msg("%s: %s", what, gpu.detail);
+    assert_int_equal(cpu.results, FRAMES);
+    assert_int_equal(gpu.results, FRAMES);
+    compare(&cpu, &gpu, s, what);
+    /* Nothing is made on the way of a frame. */
+    assert_int_equal(gpu.allocations[0], gpu.allocations[1]);
+    end(what);
+    drop(&cpu);
+    drop(&gpu);
+}
+
+static void formats(void **state)
+{
+    (void)state;
+    static const vrs_pixel_format yuv[] = {VRS_FORMAT_YUV420P, VRS_FORMAT_NV12, VRS_FORMAT_P010,
+                                           VRS_FORMAT_YUV420P10};
+    scene s = all_outputs;
+    for (size_t i = 0; i < sizeof(yuv) / sizeof(yuv[0]); i++) {
+        s.format = yuv[i];
+        both(&s, "lanes=4 requests=4", 10 + i);
+    }
+    s.outputs[1] = (vrs_output_desc){.kind = VRS_OUTPUT_MASK, .width = 20, .height = 11};
+    s.outputs[2] = (vrs_output_desc){.kind = VRS_OUTPUT_MASK, .format = VRS_FORMAT_YUV420P};
+    s.format = VRS_FORMAT_RGB24;
+    both(&s, "lanes=2 requests=3", 20);
+    s.format = VRS_FORMAT_BGRA;
+    both(&s, "lanes=2 requests=3", 21);
+}
+
+static void settings(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "refine=off",
+        "smooth=on lanes=4 requests=6",
+        "smooth=on lanes=3 requests=3 max_batch_size=4",
+        "refine_radius=3 max_batch_size=5",
+        "feather=4",
+        "threshold=0.4",
+        "threshold=0.4 feather=2 refine=off",
+        "layout=sbs lanes=4 requests=4",
+        "layout=tb smooth=on lanes=4 requests=4 max_batch_size=3",
+        "layout=sbs feather=3 refine=off smooth=on",
+        "lanes=1 requests=1",
+        "lanes=8 requests=16",
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        for (uint64_t seed = 30; seed < 31; seed++)
+            both(&all_outputs, lines[i], seed + 10 * i);
+    scene odd = all_outputs;
+    odd.width = 61;
+    odd.height = 37;
+    both(&odd, "layout=sbs", 200);
+    both(&odd, "layout=tb", 201);
+}
+
+static void recurrent(void **state)
+{
+    (void)state;
+    scene s = all_outputs;
+    s.extra = "states: [{input: a, output: b, channels: 1, divisor: 16}]\n";
+    fake_plan.counts_frames = true;
+    both(&s, "lanes=4 requests=4", 300);
+    both(&s, "lanes=2 requests=4 layout=sbs", 301);
+    fake_plan.counts_frames = false;
+}
+
+/* Every call of the driver fails once: a run ends in a sentence or with all its results. */
+static void failing_calls(void **state)
+{
+    (void)state;
+    scene s = all_outputs;
+    outcome o;
+    for (uint64_t n = 1;; n++) {
+        begin(400 + n);
+        fake_cuda_fail_at("*", n, 719 + (n % 2 == 0 ? 0 : -717)); /* or out of memory, 2 */
+        vrs_status status = run(&s, "device=cuda:0 lanes=2 requests=2 tickets=2", &o);
+        bool reached = fake_cuda_failures() > 0;
+        if (status == VRS_OK && o.submit == VRS_OK)
+            assert_int_equal(o.results, FRAMES);
+        if (status != VRS_OK || o.submit != VRS_OK)
+            assert_true(reached);
+        end("failing calls");
+        drop(&o);
+        if (!reached)
+            break;
+        n += n / 6;
+    }
+}
+
+static void lost_device(void **state)
+{
+    (void)state;
+    outcome o;
+    for (uint64_t n = 1; n < 40; n += 4) {
+        begin(900 + n);
+        fake_cuda_lose_at("cuLaunchKernel", n, 719);
+        assert_int_equal(run(&all_outputs, "device=cuda:0 lanes=3 requests=3", &o), VRS_OK);
+        assert_int_equal(o.results, FRAMES);
+        assert_int_equal(o.status[FRAMES - 1], VRS_DEVICE_LOST);
+        drop(&o);
+    }
+}
+
+static void small_budgets(void **state)
+{
+    (void)state;
+    outcome o;
+    bool ran = false, refused = false;
+    for (int32_t kb = 40; kb < 700; kb += 45) {
+        char text[128];
+        begin(1000 + (uint64_t)kb);
+        snprintf(text, sizeof(text), "device=cuda:0 lanes=2 requests=2 gpu_memory=%d000B", kb);
+        vrs_status status = run(&all_outputs, text, &o);
+        if (status == VRS_OK && o.submit == VRS_OK) {
+            assert_int_equal(o.results, FRAMES);
+            assert_int_equal(o.stats.failed, 0);
+            ran = true;
+        } else {
+            assert_false(ran);
+            refused = true;
+            if (status == VRS_OK) {
+                assert_int_equal(o.submit, VRS_INVALID);
+                assert_non_null(strstr(o.detail, "MB of GPU memory"));
+            }
+        }
+        end(text);
+        drop(&o);
+    }
+    assert_true(ran && refused);
+}
+
+int main(void)
+{
+    temp_make(folder, sizeof(folder));
+    fake_plan.seed = 5;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(formats),       cmocka_unit_test(settings),
+        cmocka_unit_test(recurrent),     cmocka_unit_test(lost_device),
+        cmocka_unit_test(small_budgets), cmocka_unit_test(failing_calls),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    temp_remove(folder);
+    return failed;
+}

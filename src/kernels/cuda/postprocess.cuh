@@ -37,6 +37,21 @@ __device__ __forceinline__ int vrs_lerp_q15(int a, int b, int weight)
     return (a * 32768 + (b - a) * weight + 16384) >> 15;
 }
 
+/* 2^x, two units in the last place, tiny results as 0. */
+#if defined(__CUDA_ARCH__)
+__device__ __forceinline__ float vrs_exp2(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+#else
+__device__ __forceinline__ float vrs_exp2(float x)
+{
+    return exp2f(x);
+}
+#endif
+
 struct vrs_tap {
     int index, weight;
 };

@@ -11,6 +11,7 @@
 #include "postprocess.cuh"
 
 #define ROWS 8
+#define TOGETHER 4 /* classes */
 
 __device__ __forceinline__ float load_score(const float *p)
 {
@@ -41,29 +42,54 @@ __device__ __forceinline__ float load_between(const T *plane, const vrs_classes_
     return lerp(load_score(p + left), load_score(p + right), weight);
 }
 
-/* One class against the best so far, in all rows. */
+/* One source row of the classes from `plane` on; `step` holds each one's distance. */
 template <typename T>
-__device__ __forceinline__ void take_class(const T *plane, const vrs_classes_view &v,
-                                           const place &rows, int64_t left, int64_t right,
-                                           float weight, int class_index, float *best, int *which)
+__device__ __forceinline__ void load_classes(const T *plane, const int64_t *step,
+                                             const vrs_classes_view &v, int row, int64_t left,
+                                             int64_t right, float weight, float *value)
 {
+#pragma unroll
+    for (int k = 0; k < TOGETHER; k++)
+        value[k] = load_between(plane + step[k], v, row, left, right, weight);
+}
+
+/* TOGETHER classes from `first` on against the best so far, in all rows: their loads wait for the
+ * memory together. Behind the last class it is taken again, which changes nothing. */
+template <typename T>
+__device__ __forceinline__ void take_classes(const vrs_classes_params &p, const vrs_classes_view &v,
+                                             const place &rows, int64_t left, int64_t right,
+                                             float weight, int first, float *best, int *which)
+{
+    const T *plane = vrs_at<const T>(v.scores) + first * v.class_stride;
     const int last = v.region_height - 1;
+    int64_t step[TOGETHER];
+#pragma unroll
+    for (int k = 0; k < TOGETHER; k++)
+        step[k] = min(k, p.classes - 1 - first) * v.class_stride;
     int current = rows.index[0], below = min(current + 1, last);
-    float upper = load_between(plane, v, current, left, right, weight);
-    float lower = load_between(plane, v, below, left, right, weight);
+    float upper[TOGETHER], lower[TOGETHER];
+    load_classes(plane, step, v, current, left, right, weight, upper);
+    load_classes(plane, step, v, below, left, right, weight, lower);
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-        const int index = rows.index[r];
-        if (index != current) {
-            upper = index == below ? lower : load_between(plane, v, index, left, right, weight);
-            current = index;
-            below = min(index + 1, last);
-            lower = load_between(plane, v, below, left, right, weight);
+        if (rows.index[r] != current) {
+            const bool next = rows.index[r] == below;
+            current = rows.index[r];
+#pragma unroll
+            for (int k = 0; k < TOGETHER; k++)
+                upper[k] = lower[k];
+            if (!next)
+                load_classes(plane, step, v, current, left, right, weight, upper);
+            below = min(current + 1, last);
+            load_classes(plane, step, v, below, left, right, weight, lower);
         }
-        const float value = lerp(upper, lower, rows.weight[r]);
-        if (value > best[r]) {
-            best[r] = value;
-            which[r] = class_index;
+#pragma unroll
+        for (int k = 0; k < TOGETHER; k++) {
+            const float value = lerp(upper[k], lower[k], rows.weight[r]);
+            if (value > best[r]) {
+                best[r] = value;
+                which[r] = first + k;
+            }
         }
     }
 }
@@ -90,9 +116,9 @@ template <typename T> __device__ __forceinline__ void classes(const vrs_classes_
         best[r] = -INFINITY;
         which[r] = 0;
     }
-    for (int c = 0; c < p.classes; c++)
-        take_class(vrs_at<const T>(v.scores) + c * v.class_stride, v, rows, left, right, weight, c,
-                   best, which);
+#pragma unroll 1
+    for (int c = 0; c < p.classes; c += TOGETHER)
+        take_classes<T>(p, v, rows, left, right, weight, c, best, which);
 #pragma unroll
     for (int r = 0; r < ROWS; r++)
         if (y + r < v.height)

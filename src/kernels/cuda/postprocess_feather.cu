@@ -7,23 +7,27 @@
 #include "postprocess_box.cuh"
 
 #define COLUMNS VRS_BOX_COLUMNS
+#define AHEAD 4 /* rows that are on their way */
 
-/* The block's columns of row y, both held inside the picture. */
-__device__ __forceinline__ void load_row(const vrs_box_view &v, int x, int y, int *out)
+/* The thread's columns of row y, both held inside the picture. */
+__device__ __forceinline__ short4 load_row(const vrs_box_view &v, int x, int y)
 {
     const int16_t *row =
         vrs_at<const int16_t>(v.src) + (int64_t)max(min(y, v.height - 1), 0) * v.src_stride;
-    if (x >= 0 && x + COLUMNS <= v.width && (reinterpret_cast<uint64_t>(row + x) & 7) == 0) {
-        const short4 s = __ldg(reinterpret_cast<const short4 *>(row + x));
-        out[0] = s.x;
-        out[1] = s.y;
-        out[2] = s.z;
-        out[3] = s.w;
-        return;
-    }
-#pragma unroll
-    for (int i = 0; i < COLUMNS; i++)
-        out[i] = __ldg(row + max(min(x + i, v.width - 1), 0));
+    if (x >= 0 && x + COLUMNS <= v.width && (reinterpret_cast<uint64_t>(row + x) & 7) == 0)
+        return __ldg(reinterpret_cast<const short4 *>(row + x));
+    const int last = v.width - 1;
+    return make_short4(__ldg(row + max(min(x, last), 0)), __ldg(row + max(min(x + 1, last), 0)),
+                       __ldg(row + max(min(x + 2, last), 0)),
+                       __ldg(row + max(min(x + 3, last), 0)));
+}
+
+__device__ __forceinline__ void add_row(int *sum, short4 row, int sign)
+{
+    sum[0] += sign * row.x;
+    sum[1] += sign * row.y;
+    sum[2] += sign * row.z;
+    sum[3] += sign * row.w;
 }
 
 __device__ __forceinline__ void store_row(const vrs_box_params &p, const vrs_box_view &v,
@@ -64,30 +68,36 @@ extern "C" __global__ void __launch_bounds__(VRS_BOX_THREADS)
     const int begin = blockIdx.y * p.rows, end = min(begin + p.rows, v.height);
     if (first >= v.width || begin >= v.height)
         return;
-    int sum[COLUMNS] = {}, enter[COLUMNS], leave[COLUMNS];
-    for (int y = begin - p.radius; y < begin + p.radius; y++) {
-        load_row(v, x, y, enter);
+    int sum[COLUMNS] = {};
+    short4 enter[AHEAD], leave[AHEAD];
 #pragma unroll
-        for (int i = 0; i < COLUMNS; i++)
-            sum[i] += enter[i];
+    for (int i = 0; i < AHEAD; i++) {
+        enter[i] = load_row(v, x, begin + i + p.radius);
+        leave[i] = load_row(v, x, begin + i - p.radius);
     }
-    load_row(v, x, begin + p.radius, enter);
-    for (int y = begin; y < end; y++) {
-        unsigned value[COLUMNS];
+#pragma unroll 8
+    for (int y = begin - p.radius; y < begin + p.radius; y++)
+        add_row(sum, load_row(v, x, y), 1);
+#pragma unroll 1
+    for (int begun = begin; begun < end; begun += AHEAD) {
 #pragma unroll
-        for (int i = 0; i < COLUMNS; i++) {
-            sum[i] += enter[i];
-            value[i] = (unsigned)sum[i];
+        for (int i = 0; i < AHEAD; i++) {
+            const int y = begun + i;
+            if (y >= end)
+                break;
+            unsigned value[COLUMNS];
+            add_row(sum, enter[i], 1);
+#pragma unroll
+            for (int c = 0; c < COLUMNS; c++)
+                value[c] = (unsigned)sum[c];
+            add_row(sum, leave[i], -1);
+            enter[i] = load_row(v, x, y + AHEAD + p.radius);
+            leave[i] = load_row(v, x, y + AHEAD - p.radius);
+            const unsigned before = vrs_box_scan(box, value);
+            __syncthreads();
+            vrs_box_store(box, value, before);
+            __syncthreads();
+            store_row(p, v, box, first, outs, y);
         }
-        load_row(v, x, y + 1 + p.radius, enter); /* of the next row, on their way meanwhile */
-        load_row(v, x, y - p.radius, leave);
-        const unsigned before = vrs_box_scan(box, value);
-        __syncthreads();
-        vrs_box_store(box, value, before);
-        __syncthreads();
-        store_row(p, v, box, first, outs, y);
-#pragma unroll
-        for (int i = 0; i < COLUMNS; i++)
-            sum[i] -= leave[i];
     }
 }

@@ -13,6 +13,7 @@
 #define ALL 0xffffffffu
 #define LANES 32
 #define WARP_COLUMNS 60 /* that come out of a warp's 64 */
+#define AHEAD 4         /* rows that are on their way */
 
 /* Sums over a part of a window: guide and its square in one word (I in the upper 12 bits, I * I of
  * nine pixels in the lower 20), mask, product. */
@@ -97,25 +98,46 @@ struct march {
     float2 coefficient[2][2];
 };
 
+/* A lane's two pixels of a row as they are stored: masks in one word, guides in another. */
+struct pixels {
+    unsigned mask, guide;
+};
+
 /* The two pixels of row y from column x on; nothing outside. */
-__device__ __forceinline__ void load_pixels(const vrs_guided_params &p, const vrs_guided_view &v,
-                                            int x, int y, unsigned *guide, unsigned *mask)
+__device__ __forceinline__ pixels load_pixels(const vrs_guided_params &p, const vrs_guided_view &v,
+                                              int x, int y)
 {
-    const int64_t row = (int64_t)y * p.width;
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-        const bool inside = y >= 0 && y < p.height && x + i >= 0 && x + i < p.width;
-        guide[i] = inside ? __ldg(vrs_at<const uint8_t>(v.guide) + row + x + i) : 0;
-        mask[i] = inside ? (unsigned)__ldg(vrs_at<const int16_t>(v.mask) + row + x + i) : 0;
+    const int64_t at = (int64_t)y * p.width + x;
+    const uint8_t *guide = vrs_at<const uint8_t>(v.guide) + at;
+    const uint16_t *mask = vrs_at<const uint16_t>(v.mask) + at;
+    pixels two = {0, 0};
+    if (y < 0 || y >= p.height)
+        return two;
+    if (p.width % 2 == 0 && ((v.mask | v.guide) & 3) == 0) { /* x is even: a word is in or out */
+        if (x >= 0 && x < p.width) {
+            two.mask = __ldg(reinterpret_cast<const uint32_t *>(mask));
+            two.guide = __ldg(reinterpret_cast<const uint16_t *>(guide));
+        }
+        return two;
     }
+    if (x >= 0 && x < p.width) {
+        two.mask = __ldg(mask);
+        two.guide = __ldg(guide);
+    }
+    if (x + 1 >= 0 && x + 1 < p.width) {
+        two.mask |= (unsigned)__ldg(mask + 1) << 16;
+        two.guide |= (unsigned)__ldg(guide + 1) << 8;
+    }
+    return two;
 }
 
 /* Takes row y in; then row y - 1 has coefficients and row y - 2 has means, stored if `store`. */
-__device__ __forceinline__ void step(const vrs_guided_params &p, float2 *out, march &m,
-                                     const unsigned *guide, const unsigned *mask, int x, int y,
-                                     bool store)
+__device__ __forceinline__ void step(const vrs_guided_params &p, float2 *out, march &m, pixels two,
+                                     int x, int y, bool store)
 {
-    sums pixel[2] = {sums_of(guide[0], mask[0]), sums_of(guide[1], mask[1])}, three[2];
+    const sums pixel[2] = {sums_of(two.guide & 0xffu, two.mask & 0xffffu),
+                           sums_of(two.guide >> 8, two.mask >> 16)};
+    sums three[2];
     three_columns(pixel, three);
     float2 solved[2], mean[2];
 #pragma unroll
@@ -153,15 +175,19 @@ extern "C" __global__ void __launch_bounds__(128)
         return;
     const bool writes = lane >= 1 && lane < LANES - 1;
     march m = {};
-    unsigned guide[2], mask[2];
-    load_pixels(p, v, x, begin - 2, guide, mask);
-    for (int y = begin - 2; y < end + 2; y++) {
-        unsigned next_guide[2], next_mask[2]; /* on their way while this row is worked on */
-        load_pixels(p, v, x, y + 1, next_guide, next_mask);
-        step(p, vrs_at<float2>(v.coefficients), m, guide, mask, x, y, writes && y - 2 >= begin);
-        for (int i = 0; i < 2; i++) {
-            guide[i] = next_guide[i];
-            mask[i] = next_mask[i];
+    pixels row[AHEAD];
+#pragma unroll
+    for (int i = 0; i < AHEAD; i++)
+        row[i] = load_pixels(p, v, x, begin - 2 + i);
+#pragma unroll 1
+    for (int y = begin - 2; y < end + 2; y += AHEAD) {
+#pragma unroll
+        for (int i = 0; i < AHEAD; i++) {
+            const pixels two = row[i];
+            row[i] = load_pixels(p, v, x, y + i + AHEAD);
+            if (y + i < end + 2)
+                step(p, vrs_at<float2>(v.coefficients), m, two, x, y + i,
+                     writes && y + i - 2 >= begin);
         }
     }
 }

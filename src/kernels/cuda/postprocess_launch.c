@@ -12,12 +12,12 @@
 #define STAGE_BYTES 49152 /* shared memory that every device gives a block */
 #define GUIDED_WARPS 4
 #define GUIDED_COLUMNS 60
-#define GUIDED_ROWS 16
+#define GUIDED_ROWS 8
 #define RENDER_COLUMNS 8
 #define RENDER_WARPS 4
 #define RENDER_ROWS 8 /* also the most */
 #define BOX_THREADS 256
-#define BOX_ROWS 32
+#define BOX_ROWS 8
 #define CLASSES_WARPS 4
 #define CLASSES_ROWS 8
 

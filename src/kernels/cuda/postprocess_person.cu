@@ -16,65 +16,81 @@ enum { ACTIVATION_NONE = 0, ACTIVATION_SIGMOID = 1, ACTIVATION_SOFTMAX = 2, ACTI
 
 /* What is kept of the classes seen so far. Softmax: the largest, and the sums of exp(x - largest).
  * Argmax: the largest person score in `person`, the largest other in `all`. Others: `person`. */
-struct score {
+template <int ACTIVATION> struct score {
     float largest, person, all;
+
+    __device__ __forceinline__ score()
+    {
+        largest = -INFINITY;
+        person = all = ACTIVATION == ACTIVATION_ARGMAX ? -INFINITY : 0;
+    }
+
+    /* The sums after the largest has become `value`; while it is -Inf there is nothing in them. */
+    __device__ __forceinline__ void rescale(float value)
+    {
+        if (value <= largest)
+            return;
+        const float factor = largest == -INFINITY ? 0 : vrs_exp2((largest - value) * LOG2_E);
+        person *= factor;
+        all *= factor;
+        largest = value;
+    }
+
+    __device__ __forceinline__ void add(float value, bool is_person)
+    {
+        if (ACTIVATION == ACTIVATION_SOFTMAX) {
+            const float base = largest == -INFINITY ? 0 : largest;
+            const float e = vrs_exp2((value - base) * LOG2_E);
+            all += e;
+            person += is_person ? e : 0;
+        } else if (ACTIVATION == ACTIVATION_ARGMAX) {
+            float &best = is_person ? person : all;
+            best = value > best ? value : best;
+        } else if (ACTIVATION == ACTIVATION_SIGMOID) {
+            person += __fdividef(1, 1 + vrs_exp2(-value * LOG2_E));
+        } else {
+            person += value;
+        }
+    }
+
+    __device__ __forceinline__ int q15() const
+    {
+        if (ACTIVATION == ACTIVATION_ARGMAX)
+            return person > all ? VRS_Q15_ONE : 0;
+        const float p = ACTIVATION == ACTIVATION_SOFTMAX ? __fdividef(person, all) : person;
+        return vrs_q15_of(vrs_alpha_round(p));
+    }
 };
 
-__device__ __forceinline__ score score_begin(int activation)
+/* The classes that come in: of independent ones those of the person alone. */
+template <int ACTIVATION> __device__ constexpr bool takes_all()
 {
-    const float low = -INFINITY;
-    return activation == ACTIVATION_ARGMAX ? score{low, low, low} : score{low, 0, 0};
+    return ACTIVATION == ACTIVATION_SOFTMAX || ACTIVATION == ACTIVATION_ARGMAX;
 }
 
-/* The sums after the largest has become `largest`; while it is -Inf there is nothing in them. */
-__device__ __forceinline__ void score_rescale(score &s, float largest)
+/* `count` classes of COUNT pixels, the first being class `first`. */
+template <int ACTIVATION, int COUNT>
+__device__ __forceinline__ void add_chunk(score<ACTIVATION> *s, const float (*value)[CHUNK],
+                                          int first, int count, uint32_t persons)
 {
-    if (largest > s.largest) {
-        const float factor = exp2f((s.largest - largest) * LOG2_E);
-        s.person *= factor;
-        s.all *= factor;
-        s.largest = largest;
-    }
-}
-
-__device__ __forceinline__ void score_add(score &s, float value, bool person, int activation)
-{
-    if (activation == ACTIVATION_SOFTMAX) {
-        const float base = s.largest == -INFINITY ? 0 : s.largest;
-        const float e = exp2f((value - base) * LOG2_E);
-        s.all += e;
-        s.person += person ? e : 0;
-    } else if (activation == ACTIVATION_ARGMAX) {
-        float &best = person ? s.person : s.all;
-        best = value > best ? value : best;
-    } else if (person) {
-        s.person += activation == ACTIVATION_SIGMOID ? __fdividef(1, 1 + __expf(-value)) : value;
-    }
-}
-
-/* Up to CHUNK classes of one pixel, `count` of them real, the first being class `first`. */
-__device__ __forceinline__ void score_chunk(score &s, const float *value, int first, int count,
-                                            uint32_t persons, int activation)
-{
-    if (activation == ACTIVATION_SOFTMAX) {
-        float largest = s.largest;
 #pragma unroll
-        for (int i = 0; i < CHUNK; i++)
-            largest = i < count ? fmaxf(largest, value[i]) : largest;
-        score_rescale(s, largest);
+    for (int i = 0; i < COUNT; i++) {
+        float largest = s[i].largest;
+#pragma unroll
+        for (int k = 0; k < CHUNK; k++) /* classes beyond the last repeat it */
+            largest = fmaxf(largest, value[i][k]);
+        if (ACTIVATION == ACTIVATION_SOFTMAX)
+            s[i].rescale(largest);
     }
 #pragma unroll
-    for (int i = 0; i < CHUNK; i++)
-        if (i < count)
-            score_add(s, value[i], (persons >> (first + i) & 1) != 0, activation);
-}
-
-__device__ __forceinline__ int score_q15(const score &s, int activation)
-{
-    if (activation == ACTIVATION_ARGMAX)
-        return s.person > s.all ? VRS_Q15_ONE : 0;
-    const float p = activation == ACTIVATION_SOFTMAX ? s.person / s.all : s.person;
-    return vrs_q15_of(vrs_alpha_round(p));
+    for (int k = 0; k < CHUNK; k++) {
+        if (k >= count)
+            break;
+        const bool is_person = (persons >> (first + k) & 1) != 0;
+#pragma unroll
+        for (int i = 0; i < COUNT; i++)
+            s[i].add(value[i][k], is_person);
+    }
 }
 
 template <typename T> __device__ __forceinline__ float load_score(const T *p);
@@ -107,67 +123,104 @@ __device__ __forceinline__ void load_row(const __half *p, float *out)
     out[3] = b.y;
 }
 
-/* COLUMNS pixels from column x on, by any strides; those beyond the row repeat its last. */
+/* COLUMNS values of one class from column x on; those beyond the row repeat its last. */
 template <typename T>
-__device__ __forceinline__ void read_columns(const vrs_person_params &p, const T *row, int x,
-                                             int *q15)
+__device__ __forceinline__ void load_class(const vrs_person_params &p, const T *row, int x, int c,
+                                           float *v)
 {
-    score s[COLUMNS];
-    for (int i = 0; i < COLUMNS; i++)
-        s[i] = score_begin(p.activation);
-    for (int c = 0; c < p.classes; c += CHUNK) {
-        const int count = min(CHUNK, p.classes - c);
-        float value[COLUMNS][CHUNK];
-#pragma unroll
-        for (int k = 0; k < CHUNK; k++) {
-            const T *at = row + (c + min(k, count - 1)) * p.class_stride;
-            float v[COLUMNS];
-            if (p.vector) {
-                load_row(at + x, v);
-            } else {
-#pragma unroll
-                for (int i = 0; i < COLUMNS; i++)
-                    v[i] = load_score(at + min(x + i, p.width - 1) * p.column_stride);
-            }
-#pragma unroll
-            for (int i = 0; i < COLUMNS; i++)
-                value[i][k] = v[i];
-        }
-#pragma unroll
-        for (int i = 0; i < COLUMNS; i++)
-            score_chunk(s[i], value[i], c, count, p.person_classes, p.activation);
+    const T *at = row + c * p.class_stride;
+    if (p.vector) {
+        load_row(at + x, v);
+        return;
     }
 #pragma unroll
     for (int i = 0; i < COLUMNS; i++)
-        q15[i] = score_q15(s[i], p.activation);
+        v[i] = load_score(at + min(x + i, p.width - 1) * p.column_stride);
+}
+
+/* COLUMNS pixels from column x on, by any strides. */
+template <int ACTIVATION, typename T>
+__device__ __forceinline__ void read_columns(const vrs_person_params &p, const T *row, int x,
+                                             int *q15)
+{
+    score<ACTIVATION> s[COLUMNS];
+    if (!takes_all<ACTIVATION>()) {
+        for (int c = 0; c < p.classes; c++) {
+            float v[COLUMNS];
+            if ((p.person_classes >> c & 1) == 0)
+                continue;
+            load_class(p, row, x, c, v);
+#pragma unroll
+            for (int i = 0; i < COLUMNS; i++)
+                s[i].add(v[i], true);
+        }
+    } else {
+#pragma unroll 1
+        for (int c = 0; c < p.classes; c += CHUNK) {
+            const int count = min(CHUNK, p.classes - c);
+            float value[COLUMNS][CHUNK];
+#pragma unroll
+            for (int k = 0; k < CHUNK; k++) {
+                float v[COLUMNS];
+                load_class(p, row, x, c + min(k, count - 1), v);
+#pragma unroll
+                for (int i = 0; i < COLUMNS; i++)
+                    value[i][k] = v[i];
+            }
+            add_chunk<ACTIVATION, COLUMNS>(s, value, c, count, p.person_classes);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < COLUMNS; i++)
+        q15[i] = s[i].q15();
+}
+
+/* The part of a row that a block reads, into shared memory, in words where both are aligned. */
+template <typename T>
+__device__ __forceinline__ void stage_row(const T *from, int elements, T *stage)
+{
+    constexpr int group = 16 / sizeof(T);
+    const bool aligned = (reinterpret_cast<uint64_t>(from) & 15) == 0;
+    const int groups = aligned ? elements / group : 0;
+    for (int i = threadIdx.x; i < groups; i += blockDim.x)
+        vrs_copy_ahead<16>(stage + i * group, from + i * group);
+    for (int i = groups * group + threadIdx.x; i < elements; i += blockDim.x)
+        stage[i] = from[i];
+    vrs_copy_wait();
 }
 
 /* The same of pixels whose classes lie together: the block's part of the row goes through shared
  * memory, so that it is read in whole lines. */
-template <typename T>
+template <int ACTIVATION, typename T>
 __device__ __forceinline__ void read_staged(const vrs_person_params &p, const T *row, int first,
                                             T *stage, int *q15)
 {
     const int pixels = min((int)blockDim.x * COLUMNS, p.width - first);
-    const T *from = row + (int64_t)first * p.classes;
     __syncthreads(); /* the last view's pixels are read */
-    for (int i = threadIdx.x; i < pixels * p.classes; i += blockDim.x)
-        stage[i] = from[i];
+    stage_row(row + (int64_t)first * p.classes, pixels * p.classes, stage);
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < COLUMNS; i++) {
-        const int pixel = min((int)threadIdx.x * COLUMNS + i, pixels - 1);
-        const T *at = stage + max(pixel, 0) * p.classes;
-        score s = score_begin(p.activation);
+        const int pixel = max(min((int)threadIdx.x * COLUMNS + i, pixels - 1), 0);
+        const T *at = stage + pixel * p.classes;
+        score<ACTIVATION> s;
+#pragma unroll 1
         for (int c = 0; c < p.classes; c += CHUNK) {
             const int count = min(CHUNK, p.classes - c);
-            float value[CHUNK];
+            float value[1][CHUNK];
 #pragma unroll
             for (int k = 0; k < CHUNK; k++)
-                value[k] = (float)at[c + min(k, count - 1)];
-            score_chunk(s, value, c, count, p.person_classes, p.activation);
+                value[0][k] = (float)at[c + min(k, count - 1)];
+            if (takes_all<ACTIVATION>()) {
+                add_chunk<ACTIVATION, 1>(&s, value, c, count, p.person_classes);
+                continue;
+            }
+#pragma unroll
+            for (int k = 0; k < CHUNK; k++)
+                if (k < count && (p.person_classes >> (c + k) & 1) != 0)
+                    s.add(value[0][k], true);
         }
-        q15[i] = score_q15(s, p.activation);
+        q15[i] = s.q15();
     }
 }
 
@@ -255,7 +308,8 @@ __device__ __forceinline__ bool begin_chain(const vrs_post_smooth &m, int x, int
     return true;
 }
 
-template <typename T> __device__ __forceinline__ void person(const vrs_person_params &p, T *stage)
+template <int ACTIVATION, typename T>
+__device__ __forceinline__ void person(const vrs_person_params &p, T *stage)
 {
     const int first = blockIdx.x * blockDim.x * COLUMNS;
     const int x = first + threadIdx.x * COLUMNS, y = blockIdx.y;
@@ -266,11 +320,24 @@ template <typename T> __device__ __forceinline__ void person(const vrs_person_pa
         const T *row = vrs_at<const T>(p.view[v].scores) + y * p.row_stride;
         int q15[COLUMNS] = {};
         if (p.staged)
-            read_staged(p, row, first, stage, q15);
+            read_staged<ACTIVATION>(p, row, first, stage, q15);
         else if (x < p.width)
-            read_columns(p, row, x, q15);
+            read_columns<ACTIVATION>(p, row, x, q15);
         finish(p.view[v].smooth, p.view[v].mask, p.weight, x, y, p.width, q15, past, has_past);
     }
+}
+
+template <typename T>
+__device__ __forceinline__ void person_any(const vrs_person_params &p, T *stage)
+{
+    if (p.activation == ACTIVATION_SOFTMAX)
+        person<ACTIVATION_SOFTMAX>(p, stage);
+    else if (p.activation == ACTIVATION_ARGMAX)
+        person<ACTIVATION_ARGMAX>(p, stage);
+    else if (p.activation == ACTIVATION_SIGMOID)
+        person<ACTIVATION_SIGMOID>(p, stage);
+    else
+        person<ACTIVATION_NONE>(p, stage);
 }
 
 extern "C" __global__ void __launch_bounds__(128)
@@ -278,9 +345,9 @@ extern "C" __global__ void __launch_bounds__(128)
 {
     extern __shared__ __align__(16) unsigned char stage[];
     if (p.half)
-        person(p, reinterpret_cast<__half *>(stage));
+        person_any(p, reinterpret_cast<__half *>(stage));
     else
-        person(p, reinterpret_cast<float *>(stage));
+        person_any(p, reinterpret_cast<float *>(stage));
 }
 
 /* Bytes: the source once and the mask once, from 256x256 to 512x512 and 8 views 5.2 MB, 1.2 us. */

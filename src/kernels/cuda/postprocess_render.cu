@@ -92,12 +92,10 @@ __device__ __forceinline__ samples<N, DEEP> load_samples(const uint8_t *row, int
 {
     constexpr int bytes = DEEP ? 2 : 1;
     samples<N, DEEP> s = {};
-    if (WHOLE) {
+    if (WHOLE)
         load_words<N * bytes>(row + (int64_t)x * bytes, s.word);
-        return s;
-    }
 #pragma unroll
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < (WHOLE ? 0 : N); i++) {
         const int group = min((x + i) / step, count / step - 1);
         const int64_t at = (int64_t)group * step + i % step;
         if (DEEP)
@@ -128,12 +126,10 @@ __device__ __forceinline__ void store_samples(uint8_t *row, int x, int count, co
         }
     }
     if (flags & VRS_POST_DST_DEEP) {
-        if (WHOLE) {
+        if (WHOLE)
             store_words<2 * N>(row + (int64_t)x * 2, word);
-            return;
-        }
 #pragma unroll
-        for (int i = 0; i < N; i++)
+        for (int i = 0; i < (WHOLE ? 0 : N); i++)
             if (x + i < count)
                 reinterpret_cast<uint16_t *>(row)[x + i] = (uint16_t)(word[i / 2] >> (i % 2 * 16));
         return;
@@ -143,12 +139,10 @@ __device__ __forceinline__ void store_samples(uint8_t *row, int x, int count, co
     for (int i = 0; i < N; i += 4)
         packed[i / 4] =
             N < 4 ? word[0] : __byte_perm(word[i / 2], word[(i + 2) / 2 % ((N + 1) / 2)], 0x5410);
-    if (WHOLE) {
+    if (WHOLE)
         store_words<N>(row + x, packed);
-        return;
-    }
 #pragma unroll
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < (WHOLE ? 0 : N); i++)
         if (x + i < count)
             row[x + i] = (uint8_t)(packed[i / 4] >> (i % 4 * 8));
 }
@@ -436,10 +430,9 @@ __device__ __forceinline__ void write_row(const job<WHOLE> &j, int y, const floa
                 word[i / 2] = (uint32_t)vrs_q15_of(alpha[i]) | (uint32_t)vrs_q15_of(alpha[i + 1])
                                                                    << 16;
             store_words<2 * N>(dst + (int64_t)j.x * 2, word);
-            return;
         }
 #pragma unroll
-        for (int i = 0; i < N; i++)
+        for (int i = 0; i < (WHOLE ? 0 : N); i++)
             if (j.x + i < v.width)
                 reinterpret_cast<int16_t *>(dst)[j.x + i] = (int16_t)vrs_q15_of(alpha[i]);
         return;

@@ -211,12 +211,10 @@ __device__ __forceinline__ void read_staged(const vrs_person_params &p, const T 
 #pragma unroll
             for (int k = 0; k < CHUNK; k++)
                 value[0][k] = (float)at[c + min(k, count - 1)];
-            if (takes_all<ACTIVATION>()) {
+            if (takes_all<ACTIVATION>())
                 add_chunk<ACTIVATION, 1>(&s, value, c, count, p.person_classes);
-                continue;
-            }
 #pragma unroll
-            for (int k = 0; k < CHUNK; k++)
+            for (int k = 0; k < (takes_all<ACTIVATION>() ? 0 : CHUNK); k++)
                 if (k < count && (p.person_classes >> (c + k) & 1) != 0)
                     s.add(value[0][k], true);
         }

@@ -52,6 +52,7 @@ cuda: setup ## installs NVIDIA's compiler for the GPU's kernels into .local/cuda
 
 check-gpu: export VRSEG_REQUIRE_CUDA := 1
 check-gpu: check-packages build models ## runs the tests that need an NVIDIA GPU
+	@$(MESON) compile -C $(BUILD) cuda_release
 	@tools/check/check.sh $(BUILD) --suite gpu
 
 sample: clip ## makes the sample clip, plain and stereo

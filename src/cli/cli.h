@@ -31,6 +31,7 @@ extern const vrs_command vrs_commands[];
 int vrs_command_run(int argc, char **argv);
 int vrs_command_models(int argc, char **argv);
 int vrs_command_doctor(int argc, char **argv);
+int vrs_command_monitor(int argc, char **argv);
 int vrs_command_docs(int argc, char **argv);
 
 /* Prints the last error as "vrseg: ..." and returns the exit code for a failed call. */

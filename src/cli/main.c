@@ -8,6 +8,8 @@ const vrs_command vrs_commands[] = {
     {"models", "[list | fetch NAME | show NAME]", "list, fetch and show models",
      vrs_command_models},
     {"doctor", "", "show what this machine has and what is missing", vrs_command_doctor},
+    {"monitor", "[--interval S] [--count N] [--device N]",
+     "show what an NVIDIA GPU is doing, as a table or as JSON lines", vrs_command_monitor},
     {"docs", "options | man", "print the option table as Markdown, or the manual page",
      vrs_command_docs},
     {NULL, NULL, NULL, NULL},

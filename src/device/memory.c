@@ -85,7 +85,7 @@ static vrs_status set_device_budget(vrs_memory *memory, const vrs_memory_setting
         char needed[VRS_BYTES_TEXT];
         return vrs_fail(VRS_NO_MEMORY,
                         "the budget of device memory is %s, but the driver's context alone takes "
-                        "%s: raise memory_limit",
+                        "%s: raise gpu_memory",
                         vrs_bytes_text(account->limit, limit),
                         vrs_bytes_text(account->used, needed));
     }
@@ -404,9 +404,9 @@ static vrs_status try_take(vrs_memory *memory, vrs_pressure *pressure, vrs_memor
 static vrs_status explain(vrs_memory *memory, const vrs_pressure *pressure)
 {
     static const char *const reasons[] = {
-        [VRS_PRESSURE_BUDGET] = "the budget (memory_limit) is used up",
+        [VRS_PRESSURE_BUDGET] = "the budget is used up",
         [VRS_PRESSURE_FAILED] = "the driver has no more",
-        [VRS_PRESSURE_OTHERS] = "other programs and the reserve for them (memory_reserve) need it",
+        [VRS_PRESSURE_OTHERS] = "other programs and the reserve for them (gpu_reserve) need it",
     };
     char wanted[VRS_BYTES_TEXT];
     char used[VRS_BYTES_TEXT];

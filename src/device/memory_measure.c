@@ -69,7 +69,7 @@ vrs_status vrs_memory_measure_end(vrs_memory *memory, int64_t *taken)
         char text[3][VRS_BYTES_TEXT];
         return vrs_fail(VRS_NO_MEMORY,
                         "the %s took %s of device memory, which makes %s of a "
-                        "budget of %s: raise memory_limit",
+                        "budget of %s: raise gpu_memory",
                         vrs_memory_owner_name(measure.owner),
                         vrs_bytes_text((uint64_t)bytes, text[0]), vrs_bytes_text(used, text[1]),
                         vrs_bytes_text(limit, text[2]));

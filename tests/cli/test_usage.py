@@ -1,5 +1,6 @@
 """The command line itself: help, names, values, tables; needs neither weights nor OpenVINO."""
 
+import json
 import os
 import re
 
@@ -11,9 +12,9 @@ class Usage(support.CliTest):
     def test_help(self) -> None:
         done = run("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        for command in ("run", "models", "doctor", "docs"):
+        for command in ("run", "models", "doctor", "monitor", "docs"):
             self.assertIn(f"vrseg {command}", done.stdout)
-        for command in ("run", "models", "doctor", "docs"):
+        for command in ("run", "models", "doctor", "monitor", "docs"):
             with self.subTest(command):
                 done = run(command, "--help")
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -31,6 +32,24 @@ class Usage(support.CliTest):
 
     def test_unknown_command(self) -> None:
         self.assert_refused(run("rnu"), 2, "rnu: no such command, expected one of: run models")
+
+    def test_monitor(self) -> None:
+        for args, complaint in ((["--interval", "0"], "--interval 0: expected 0.1 to 3600"),
+                                (["--count", "1.5"], "--count 1.5: expected a whole number"),
+                                (["--device", "-1"], "--device -1: expected the number of a GPU"),
+                                (["now"], "now: no argument is expected")):
+            with self.subTest(args=args):
+                self.assert_refused(run("monitor", *args), 2, complaint)
+        env = {**os.environ, "VRSEG_NVML_LIBRARY": "/nowhere/libnvidia-ml.so.1"}
+        self.assert_refused(run("monitor", env=env), 1, "it comes with NVIDIA's driver")
+        env["VRSEG_NVML_LIBRARY"] = os.environ["VRSEG_FAKE_NVML_LIBRARY"]
+        done = run("monitor", "--count", "2", "--interval", "0.1", env=env)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        first, second = (json.loads(line) for line in done.stdout.splitlines())
+        self.assertIsNone(first["sm_percent"])
+        self.assertEqual((second["sm_percent"], second["memory_used_bytes"], second["throttle"]),
+                         (75.5, 3000000000, ["power", "temperature"]))
+        self.assert_refused(run("monitor", "--device", "2", env=env), 2, "no GPU 2: NVML sees 2")
 
     def test_unknown_flags(self) -> None:
         for flag, nearest in (("--smoth", "smooth"), ("--max-batch-sise=3", "max-batch-size"),

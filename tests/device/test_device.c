@@ -142,7 +142,7 @@ static void rows_come_back(void **state)
 static void wrong_copies_are_refused(void **state)
 {
     fixture *f = *state;
-    uint8_t bytes[64];
+    uint8_t bytes[64] = {0};
     assert_int_equal(vrs_device_upload(f->stream, 0, bytes, 4), VRS_INVALID);
     assert_int_equal(vrs_device_download_2d(f->stream, bytes, 3, 4096, 8, 4, 2), VRS_INVALID);
     assert_int_equal(vrs_device_fill(f->stream, 0, 1, 4), VRS_INVALID);

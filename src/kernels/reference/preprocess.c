@@ -66,10 +66,9 @@ void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *
             for (int channel = 0; channel < 3; channel++) {
                 const double code = clip(dot(plan->matrix[channel], component), 1.0);
                 const double rgb = 255.0 * (plan->tone ? tone(plan, code) : code);
-                value[channel] =
-                    plan->type == VRS_TENSOR_U8
-                        ? rgb
-                        : (rgb - plan->desc.mean[channel]) * plan->desc.scale[channel];
+                value[channel] = plan->type == VRS_TENSOR_U8
+                                     ? rgb
+                                     : (rgb - plan->desc.mean[channel]) * plan->desc.scale[channel];
             }
             vrs_preprocess_store(plan, tensor, plan->content.x + x, plan->content.y + y, value);
             if (luma != NULL) {

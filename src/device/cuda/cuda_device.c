@@ -19,9 +19,12 @@ void vrs_cuda_leave(vrs_device *device)
 
 bool vrs_cuda_enter_quietly(vrs_cuda_device *device)
 {
-    /* Twice: any call may report an error of earlier work, and this one is not to lose memory. */
-    return device->api->context_push(device->context) == VRS_CU_SUCCESS ||
-           device->api->context_push(device->context) == VRS_CU_SUCCESS;
+    /* Any call may report an error of earlier work, and this one is not to lose memory by it. */
+    vrs_cu_result result = device->api->context_push(device->context);
+    if (result != VRS_CU_SUCCESS) {
+        result = device->api->context_push(device->context);
+    }
+    return result == VRS_CU_SUCCESS;
 }
 
 static void close_device(vrs_device *device)

@@ -46,6 +46,8 @@ typedef struct vrs_job_stats {
     double stage_cpu_seconds[VRS_STAGE_COUNT]; /* by the threads' names */
     double cpu_share;                          /* of the processors that may be used, 0..1 */
     int64_t peak_rss_bytes;
+    double overlap; /* busy time of the stages, summed, over `seconds`: 1 is one after another */
+    const char *device;     /* vrs_pipeline_get_device(); "" before there is a pipeline */
     const char *bottleneck; /* a sentence with its evidence; borrows until the next call */
     const char *note;       /* e.g. dropped streams, the first damaged frame; "" if nothing */
 } vrs_job_stats;

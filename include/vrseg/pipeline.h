@@ -143,6 +143,10 @@ VRS_API void vrs_pipeline_reset_stream(vrs_pipeline *pipeline, uint32_t stream);
  * running. NULL is fine. No other call may be running or follow. */
 VRS_API void vrs_pipeline_destroy(vrs_pipeline *pipeline);
 
+/* Where frames are processed, and where that was chosen by itself why: "cpu", "cuda:0 (NVIDIA
+ * H200)". Lives as long as the pipeline. Any thread. */
+VRS_API const char *vrs_pipeline_get_device(const vrs_pipeline *pipeline);
+
 /* Any thread. */
 VRS_API vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *pipeline);
 

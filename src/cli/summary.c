@@ -21,6 +21,7 @@ void vrs_summary_print(FILE *out, const vrs_job_stats *s)
                       vrs_stage_name((vrs_stage)i), (double)stage->busy_ns / 1e6 / frames,
                       s->stage_cpu_seconds[i] * 1e3 / frames);
     }
+    (void)fprintf(out, "device: %s; stages side by side: %.2f on average\n", s->device, s->overlap);
     (void)fprintf(out, "bottleneck: %s\n", s->bottleneck);
     if (s->damaged > 0 || s->failed > 0)
         (void)fprintf(out, "%llu damaged, %llu failed frames\n", (unsigned long long)s->damaged,
@@ -69,6 +70,8 @@ static void generate(yajl_gen gen, const char *input, const vrs_job_stats *s)
     number(gen, "cpu_seconds", s->cpu_seconds);
     number(gen, "cpu_share", s->cpu_share);
     integer(gen, "peak_rss_bytes", s->peak_rss_bytes);
+    text(gen, "device", s->device);
+    number(gen, "overlap", s->overlap);
     key(gen, "stages");
     (void)yajl_gen_map_open(gen);
     for (int i = 0; i < VRS_STAGE_COUNT; i++) {

@@ -290,9 +290,13 @@ static void hand_out(vrs_job *job, vrs_result *result)
         vrs_queue_push(job->sinks[i].queue, held);
 }
 
-/* Notes the first frame that failed: it is in the files as background. */
+/* Notes the first frame that failed: it is in the files as background. Without its GPU a run ends,
+ * and what is finished stays in the files and the journal. */
 static void note_failure(vrs_job *job, const vrs_result *result)
 {
+    if (result->status == VRS_DEVICE_LOST)
+        vrs_job_fail(job, vrs_fail(VRS_DEVICE_LOST, "%s: frame %lld: %.300s", job->input,
+                                   (long long)result->id, result->detail));
     if (result->status == VRS_OK || job->note[0] != 0)
         return;
     (void)snprintf(job->note, sizeof(job->note), "frame %lld: %.400s", (long long)result->id,
@@ -407,6 +411,8 @@ static void measure_stages(vrs_job *job, vrs_job_stats *stats)
         writers += job->sinks[i].sink != NULL ? 1 : 0;
     stats->pipeline.stages[VRS_STAGE_ENCODE] =
         (vrs_stage_stats){encode.count, encode.busy_ns, writers > 0 ? writers : 1};
+    for (int i = 0; i < VRS_STAGE_COUNT && stats->seconds > 0; i++)
+        stats->overlap += (double)stats->pipeline.stages[i].busy_ns / 1e9 / stats->seconds;
     vrs_thread_times_sum(&job->times, stats->stage_cpu_seconds);
 }
 
@@ -439,7 +445,7 @@ static void add_notes(vrs_job *job, vrs_job_stats *stats)
 
 vrs_job_stats vrs_job_get_stats(vrs_job *job)
 {
-    vrs_job_stats stats = {.frame_estimate = -1, .bottleneck = "", .note = ""};
+    vrs_job_stats stats = {.frame_estimate = -1, .device = "", .bottleneck = "", .note = ""};
     bool ended = job->end_ns != 0;
     int64_t now = ended ? job->end_ns : vrs_now_ns();
     if (job->source != NULL)
@@ -447,6 +453,7 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
     if (job->pipeline == NULL)
         return stats;
     stats.pipeline = vrs_pipeline_get_stats(job->pipeline);
+    stats.device = vrs_pipeline_get_device(job->pipeline);
     stats.read = atomic_load(&job->frames_read);
     stats.failed = stats.pipeline.failed;
     stats.written = stats.pipeline.finished;

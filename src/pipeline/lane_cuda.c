@@ -353,9 +353,9 @@ static vrs_status start(vrs_pipeline *pipeline)
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < pipeline->settings.lanes && status == VRS_OK; i++) {
         vrs_cuda_lane *lane = &cuda->lanes[i];
-        status = vrs_thread_start(&lane->submitter, "vrs-submit", submit_main, lane);
+        status = vrs_thread_start(&lane->submitter, "vrs-pre-lane", submit_main, lane);
         if (status == VRS_OK)
-            status = vrs_thread_start(&lane->completer, "vrs-complete", complete_main, lane);
+            status = vrs_thread_start(&lane->completer, "vrs-post-lane", complete_main, lane);
     }
     return status;
 }

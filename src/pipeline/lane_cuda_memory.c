@@ -8,6 +8,8 @@
 
 /* Parts of a block begin at multiples of this. */
 #define PART 256
+/* Of device memory, in which it is handed out by drivers. */
+#define STEP ((size_t)2 << 20)
 
 static size_t round_up(size_t bytes)
 {
@@ -322,6 +324,7 @@ static vrs_status too_little(const vrs_cuda *cuda, bool first, size_t device, si
     vrs_memory_stats stats;
     vrs_memory_get_stats(cuda->memory, VRS_MEMORY_PLACE_DEVICE, &stats);
     (void)snprintf(why, sizeof(why), "%s", vrs_last_error());
+    device = (device + STEP - 1) / STEP * STEP;
     return vrs_fail(first ? VRS_INVALID : VRS_NO_MEMORY,
                     "the memory budget is too small for one frame: it needs %.1f MB of GPU memory "
                     "(%.1f MB with all that is in use) and %.1f MB of pinned memory (%.300s)",

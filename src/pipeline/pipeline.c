@@ -573,6 +573,11 @@ void vrs_pipeline_destroy(vrs_pipeline *pipeline)
     vrs_free(pipeline);
 }
 
+const char *vrs_pipeline_get_device(const vrs_pipeline *pipeline)
+{
+    return pipeline->place.text;
+}
+
 vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)
 {
     vrs_pipeline *pipeline = (vrs_pipeline *)(uintptr_t)const_pipeline; /* for its lock alone */

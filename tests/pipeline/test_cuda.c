@@ -298,7 +298,7 @@ static void failing_calls(void **state)
     scene s = all_outputs;
     outcome o;
     for (uint64_t n = 1;; n++) {
-        begin(400 + n);
+        begin(400 + 2 * n);
         fake_cuda_fail_at("*", n, 719 + (n % 2 == 0 ? 0 : -717)); /* or out of memory, 2 */
         vrs_status status = run(&s, "device=cuda:0 lanes=2 requests=2 tickets=2", &o);
         bool reached = fake_cuda_failures() > 0;
@@ -319,7 +319,7 @@ static void lost_device(void **state)
     (void)state;
     outcome o;
     for (uint64_t n = 1; n < 40; n += 4) {
-        begin(900 + n);
+        begin(900 + 2 * n);
         fake_cuda_lose_at("cuLaunchKernel", n, 719);
         assert_int_equal(run(&all_outputs, "device=cuda:0 lanes=3 requests=3", &o), VRS_OK);
         assert_int_equal(o.results, FRAMES);
@@ -335,7 +335,7 @@ static void small_budgets(void **state)
     bool ran = false, refused = false;
     for (int32_t kb = 40; kb < 700; kb += 45) {
         char text[128];
-        begin(1000 + (uint64_t)kb);
+        begin(1000 + 2 * (uint64_t)kb);
         snprintf(text, sizeof(text), "device=cuda:0 lanes=2 requests=2 gpu_memory=%d000B", kb);
         vrs_status status = run(&all_outputs, text, &o);
         if (status == VRS_OK && o.submit == VRS_OK) {

@@ -356,14 +356,192 @@ static void small_budgets(void **state)
     assert_true(ran && refused);
 }
 
+/* --- frames that lie on the GPU --- */
+
+typedef struct device_frame {
+    vrs_memory *memory;
+    vrs_memory_block *block, *pinned;
+    vrs_device_event *ready;
+} device_frame;
+
+static atomic_int device_frames;
+
+static void release_device_frame(void *opaque)
+{
+    device_frame *f = opaque;
+    vrs_device_event_destroy(f->ready);
+    vrs_memory_free(f->memory, f->block);
+    vrs_memory_free(f->memory, f->pinned);
+    free(f);
+    device_frames--;
+}
+
+/* The frame moves to the GPU; its bytes come there some time later, before its event. */
+static void move(vrs_place *place, vrs_device_stream *stream, vrs_frame *frame)
+{
+    device_frame *f = calloc(1, sizeof(*f));
+    vrs_image host = frame->image, *image = &frame->image;
+    const vrs_format_info *info = vrs_format_get(host.format);
+    size_t bytes = 0;
+    f->memory = place->memory;
+    for (int p = 0; p < info->planes; p++)
+        bytes += (size_t)host.strides[p] * (size_t)vrs_plane_height(&host, p);
+    assert_int_equal(
+        vrs_memory_alloc(place->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TEST, bytes, &f->block),
+        VRS_OK);
+    assert_int_equal(vrs_memory_alloc(place->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_TEST,
+                                      bytes, &f->pinned),
+                     VRS_OK);
+    assert_int_equal(vrs_device_event_create(place->device, false, &f->ready), VRS_OK);
+    memcpy(f->pinned->host, host.planes[0], bytes);
+    assert_int_equal(vrs_device_upload(stream, f->block->address, f->pinned->host, bytes), VRS_OK);
+    assert_int_equal(vrs_device_event_record(f->ready, stream), VRS_OK);
+    for (int p = 0; p < info->planes; p++)
+        image->planes[p] =
+            (uint8_t *)(uintptr_t)(f->block->address + (size_t)(host.planes[p] - host.planes[0]));
+    image->memory = VRS_MEMORY_CUDA;
+    image->ready = vrs_device_event_handle(f->ready);
+    image->release = release_device_frame;
+    image->opaque = f;
+    device_frames++;
+    vrs_image_release(&host);
+}
+
+/* Submits a frame as soon as a ticket is free, fetching meanwhile. */
+static void give(vrs_pipeline *pipeline, vrs_frame *frame, outcome *o)
+{
+    while ((o->submit = vrs_pipeline_submit(pipeline, frame, 0)) == VRS_TIMEOUT ||
+           o->submit == VRS_FULL)
+        drain(pipeline, o, 1000);
+    if (o->submit != VRS_OK)
+        fail_msg("%s", vrs_last_error());
+}
+
+static void frames_on_the_gpu(void **state)
+{
+    (void)state;
+    outcome cpu, gpu = {0};
+    vrs_config *config = NULL;
+    vrs_place place;
+    vrs_pipeline *pipeline = NULL;
+    vrs_device_stream *stream = NULL;
+    const char *settings = "tickets=6 max_queue_delay_us=300 layout=sbs lanes=3 requests=3";
+    assert_int_equal(run(&all_outputs, "device=cpu layout=sbs", &cpu), VRS_OK);
+    begin(1200);
+    assert_int_equal(vrs_config_create(&config), VRS_OK);
+    configure(config, "device=cuda:0");
+    configure(config, settings);
+    vrs_model *model = load_model("");
+    assert_int_equal(vrs_place_open(config, &place), VRS_OK);
+    assert_int_equal(vrs_pipeline_create_at(config, model, &place, &fake_engine_ops, &pipeline),
+                     VRS_OK);
+    for (uint32_t i = 0; i < all_outputs.output_count; i++)
+        assert_int_equal(vrs_pipeline_add_output(pipeline, &all_outputs.outputs[i]), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(pipeline), VRS_OK);
+    assert_int_equal(vrs_device_stream_create(place.device, VRS_PRIORITY_NORMAL, &stream), VRS_OK);
+    for (int64_t n = 0; n < FRAMES; n++) {
+        vrs_frame frame = paint(&all_outputs, n);
+        move(&place, stream, &frame);
+        give(pipeline, &frame, &gpu);
+    }
+    vrs_frame elsewhere = paint(&all_outputs, FRAMES);
+    assert_int_equal(vrs_pipeline_submit(pipeline, &elsewhere, 0), VRS_INVALID);
+    vrs_image_release(&elsewhere.image);
+    vrs_pipeline_finish(pipeline);
+    drain(pipeline, &gpu, -1);
+    assert_int_equal(gpu.results, FRAMES);
+    assert_int_equal(device_frames, 0);
+    compare(&cpu, &gpu, &all_outputs, "frames on the GPU");
+    vrs_pipeline_destroy(pipeline);
+    vrs_device_stream_destroy(stream);
+    vrs_place_close(&place);
+    vrs_model_destroy(model);
+    vrs_config_destroy(config);
+    end("frames on the GPU");
+    drop(&cpu);
+    drop(&gpu);
+}
+
+/* Another program takes memory in mid-run: tickets are given up, frames come out. */
+static void pressure_of_others(void **state)
+{
+    (void)state;
+    outcome o = {0};
+    vrs_config *config = NULL;
+    vrs_pipeline *pipeline = NULL;
+    begin(1300);
+    fake_cuda_set_memory(64 << 20);
+    assert_int_equal(vrs_config_create(&config), VRS_OK);
+    configure(config, "device=cuda:0 tickets=12 max_queue_delay_us=300 gpu_reserve=1MB");
+    vrs_model *model = load_model("");
+    assert_int_equal(vrs_pipeline_create_on(config, model, &fake_engine_ops, &pipeline), VRS_OK);
+    for (uint32_t i = 0; i < all_outputs.output_count; i++)
+        assert_int_equal(vrs_pipeline_add_output(pipeline, &all_outputs.outputs[i]), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(pipeline), VRS_OK);
+    vrs_frame first = paint(&all_outputs, 0);
+    give(pipeline, &first, &o);
+    drain(pipeline, &o, 100000);
+    uint32_t tickets = vrs_pipeline_get_stats(pipeline).tickets;
+    assert_int_equal(tickets, 12);
+    fake_cuda_set_other_memory((64 << 20) - fake_cuda_used(0));
+    assert_true(vrs_memory_poll(pipeline->place.memory));
+    assert_true(vrs_pipeline_get_stats(pipeline).tickets < tickets);
+    assert_true(vrs_pipeline_get_stats(pipeline).tickets >= 1);
+    for (int64_t n = 1; n < FRAMES; n++) {
+        vrs_frame frame = paint(&all_outputs, n);
+        give(pipeline, &frame, &o);
+    }
+    vrs_pipeline_finish(pipeline);
+    drain(pipeline, &o, -1);
+    assert_int_equal(o.results, FRAMES);
+    assert_int_equal(vrs_pipeline_get_stats(pipeline).failed, 0);
+    vrs_pipeline_destroy(pipeline);
+    vrs_model_destroy(model);
+    vrs_config_destroy(config);
+    end("pressure");
+    drop(&o);
+}
+
+/* Destroyed with frames at every place of their way. */
+static void destroyed_at_work(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1400; seed < 1412; seed++) {
+        vrs_config *config = NULL;
+        vrs_pipeline *pipeline = NULL;
+        begin(seed);
+        assert_int_equal(vrs_config_create(&config), VRS_OK);
+        configure(config, "device=cuda:0 tickets=12 max_queue_delay_us=0 smooth=on");
+        vrs_model *model = load_model("");
+        assert_int_equal(vrs_pipeline_create_on(config, model, &fake_engine_ops, &pipeline),
+                         VRS_OK);
+        assert_int_equal(vrs_pipeline_start(pipeline), VRS_OK);
+        fake_engine_hold(seed % 3 == 0);
+        for (int64_t n = 0; n < (int64_t)(seed % 12); n++) {
+            vrs_frame frame = paint(&all_outputs, n);
+            assert_int_equal(vrs_pipeline_submit(pipeline, &frame, -1), VRS_OK);
+        }
+        vrs_pipeline_destroy(pipeline);
+        vrs_model_destroy(model);
+        vrs_config_destroy(config);
+        end("destroyed at work");
+    }
+}
+
 int main(void)
 {
     temp_make(folder, sizeof(folder));
     fake_plan.seed = 5;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats),       cmocka_unit_test(settings),
-        cmocka_unit_test(recurrent),     cmocka_unit_test(lost_device),
-        cmocka_unit_test(small_budgets), cmocka_unit_test(failing_calls),
+        cmocka_unit_test(formats),
+        cmocka_unit_test(settings),
+        cmocka_unit_test(recurrent),
+        cmocka_unit_test(lost_device),
+        cmocka_unit_test(small_budgets),
+        cmocka_unit_test(frames_on_the_gpu),
+        cmocka_unit_test(pressure_of_others),
+        cmocka_unit_test(destroyed_at_work),
+        cmocka_unit_test(failing_calls),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     temp_remove(folder);

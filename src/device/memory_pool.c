@@ -62,9 +62,11 @@ static vrs_status check_settings(const vrs_pool_settings *settings)
 
 static uint32_t choose_step(const vrs_pool_settings *settings, size_t stride)
 {
-    uint64_t slots = settings->step_slots != 0 ? settings->step_slots : STEP_BYTES / stride;
-    slots = slots == 0 ? 1 : slots;
-    return slots < settings->most_slots ? (uint32_t)slots : settings->most_slots;
+    uint64_t slots = settings->step_slots;
+    if (slots == 0 && stride > 0)
+        slots = STEP_BYTES / stride;
+    slots = slots < settings->most_slots ? slots : settings->most_slots;
+    return slots == 0 ? 1 : (uint32_t)slots;
 }
 
 static vrs_status make_pool(vrs_memory *memory, const vrs_pool_settings *settings, vrs_pool **made)
@@ -86,7 +88,7 @@ static vrs_status make_pool(vrs_memory *memory, const vrs_pool_settings *setting
         (settings->most_slots + pool->settings.step_slots - 1) / pool->settings.step_slots;
     pool->free_slots = vrs_alloc_array(settings->most_slots, sizeof(*pool->free_slots));
     pool->states = vrs_alloc_array(settings->most_slots, sizeof(*pool->states));
-    pool->blocks = vrs_alloc_array(pool->steps, sizeof(*pool->blocks));
+    pool->blocks = vrs_alloc_array(pool->steps, sizeof(void *));
     pool->step_free = vrs_alloc_array(pool->steps, sizeof(*pool->step_free));
     if (pool->free_slots == NULL || pool->states == NULL || pool->blocks == NULL ||
         pool->step_free == NULL) {

@@ -32,7 +32,9 @@ const char *vrs_bytes_text(uint64_t bytes, char text[VRS_BYTES_TEXT])
 static void find_oldest(const vrs_memory *memory, vrs_memory_place place,
                         const vrs_record *oldest[VRS_MEMORY_OWNERS])
 {
-    memset(oldest, 0, VRS_MEMORY_OWNERS * sizeof(*oldest));
+    for (int owner = 0; owner < VRS_MEMORY_OWNERS; owner++) {
+        oldest[owner] = NULL;
+    }
     for (const vrs_record *r = memory->records; r != NULL; r = r->next) {
         bool here = !memory->cuda || r->place == place;
         if (here && (oldest[r->owner] == NULL || r->born_ns < oldest[r->owner]->born_ns)) {

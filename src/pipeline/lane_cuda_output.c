@@ -94,7 +94,9 @@ static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t
         uint64_t place = (uint64_t)live[i];
         p.view[i].scores = slot->scores + place * cuda->scores_stride;
         p.view[i].mask = resize ? slot->small + place * cuda->small_stride : t->masks[work->view];
-        p.view[i].smooth = resize ? (vrs_post_smooth){.next = -1} : plain(work);
+        p.view[i].smooth = plain(work);
+        if (resize)
+            p.view[i].smooth = (vrs_post_smooth){.next = -1};
         chain[i] = &p.view[i].smooth;
     }
     if (smooth && !resize)

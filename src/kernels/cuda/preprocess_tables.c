@@ -53,7 +53,7 @@ static integer_axis reduce(const vrs_axis *axis, int64_t denominator)
             return (integer_axis){0};
         }
     }
-    if (denominator / divisor > MOST_DENOMINATOR) {
+    if (divisor <= 0 || denominator / divisor > MOST_DENOMINATOR) {
         return (integer_axis){0};
     }
     return (integer_axis){denominator / divisor, (int32_t)(largest / divisor)};

@@ -133,7 +133,7 @@ typedef struct vrs_render_view {
     uint16_t background[3];
     uint16_t flags;
     int16_t mask_kind, output;
-    int16_t column_shift, row_shift;    /* x / (2 width) = (x * factor) >> (32 + shift), likewise */
+    int16_t column_shift, row_shift; /* x / (2 width) = (x * factor) >> (32 + shift), likewise */
     uint32_t column_factor, row_factor; /* of the height; filled in by the launch */
 } vrs_render_view;
 VRS_POST_ASSERT(sizeof(vrs_render_view) == 144, "vrs_render_view has no hidden padding");
@@ -143,9 +143,6 @@ typedef struct vrs_render_params {
     vrs_render_view view[VRS_POST_VIEWS];
     int32_t threshold; /* Q15; 0: the mask stays soft */
     int32_t rows;      /* of a strip: 2, 4, 6 or 8 */
-    /* Filled in by the launch: a block's shared memory for samples of the source, and for the part
-     * of the mask that it needs; a part that does not fit is read from where it is. */
-    int32_t stage_bytes, tile_bytes;
 } vrs_render_params;
 VRS_POST_ASSERT(sizeof(vrs_render_params) <= 4096, "kernel parameters are at most 4 KB");
 

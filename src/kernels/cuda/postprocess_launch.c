@@ -220,38 +220,6 @@ static void set_divisions(vrs_render_view *view)
     view->row_shift = (int16_t)shift;
 }
 
-/* Most elements of a mask of `source` that `count` neighbours of `size` results need. */
-static int64_t span(int32_t count, int32_t source, int32_t size)
-{
-    const int64_t most = ((int64_t)count - 1) * source / size + 3;
-    return most < source ? most : source;
-}
-
-/* Shared memory of a block: samples of the source, and the parts of masks that fit beside them. */
-static void share_memory(vrs_render_params *params, int32_t count)
-{
-    params->stage_bytes = params->tile_bytes = 0;
-    for (int32_t v = 0; v < count; v++) {
-        const vrs_render_view *view = &params->view[v];
-        const int32_t sample = (view->flags & VRS_POST_SRC_DEEP) != 0 ? 2 : 1;
-        const int32_t bytes = RENDER_ROWS * 3 / 2 * RENDER_WARPS * 32 * RENDER_COLUMNS * sample;
-        if ((view->mask_kind == VRS_POST_MASK_REFINE || view->output >= VRS_POST_COMPOSITE) &&
-            bytes > params->stage_bytes)
-            params->stage_bytes = bytes;
-    }
-    for (int32_t v = 0; v < count; v++) {
-        const vrs_render_view *view = &params->view[v];
-        if (view->mask_kind > VRS_POST_MASK_REFINE)
-            continue;
-        const int64_t columns = span(32 * RENDER_COLUMNS, view->mask_width, view->width);
-        const int64_t rows = span(RENDER_WARPS * params->rows, view->mask_height, view->height);
-        const int64_t element = view->mask_kind == VRS_POST_MASK_REFINE ? 8 : 2;
-        const int64_t bytes = (columns + columns / 4) * rows * element;
-        if (bytes <= STAGE_BYTES - params->stage_bytes && bytes > params->tile_bytes)
-            params->tile_bytes = (int32_t)bytes;
-    }
-}
-
 vrs_status vrs_cuda_render(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
                            vrs_render_params *params, int32_t count)
 {
@@ -277,9 +245,7 @@ vrs_status vrs_cuda_render(const vrs_cuda_postprocess *kernels, vrs_device_strea
     const uint32_t grid[3] = {parts(width, 32 * RENDER_COLUMNS),
                               parts(height, RENDER_WARPS * params->rows), (uint32_t)count};
     const uint32_t block[3] = {32, RENDER_WARPS, 1};
-    share_memory(params, count);
-    const uint32_t shared = (uint32_t)(params->stage_bytes + params->tile_bytes);
-    return vrs_device_launch(stream, kernels->render, grid, block, shared, params, sizeof(*params));
+    return vrs_device_launch(stream, kernels->render, grid, block, 0, params, sizeof(*params));
 }
 
 vrs_status vrs_cuda_feather(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,

@@ -18,101 +18,24 @@
 #define WARPS 4
 #define COLUMNS 8
 #define MOST_ROWS 8 /* of a strip */
+#define SLOTS (MOST_ROWS + MOST_ROWS / 2)
 /* Samples in a word: 8-bit in bits 8..15, 10-bit in bits 6..15. */
 #define BASE_8 32768.5f
 #define BASE_10 131072.5f
 
-/* Shared memory: the source's samples, then the tile. */
-extern __shared__ uint4 stage[];
-
-/* The part of a mask that a block needs, in shared memory with every fifth element left out (lanes
- * that read every fourth element meet no bank conflict then); or all of it where it lies. */
-template <typename T> struct mask_tile {
-    const T *data;
-    int pitch, x, y;
-    bool skewed;
-
-    __device__ __forceinline__ int place(int column) const
-    {
-        return skewed ? column - x + ((column - x) >> 2) : column;
-    }
-
-    __device__ __forceinline__ const T *row(int index) const
-    {
-        return data + (int64_t)(index - y) * pitch;
-    }
-};
-
-__device__ __forceinline__ void copy_element(float2 *to, const float2 *from)
-{
-    vrs_copy_ahead<8>(to, from);
-}
-
-__device__ __forceinline__ void copy_element(int16_t *to, const int16_t *from)
-{
-    *to = __ldg(from);
-}
-
-__device__ __forceinline__ vrs_tap column_tap(const vrs_render_view &v, int x)
-{
-    return vrs_tap_by(min(x, v.width - 1), v.mask_width, v.width, v.column_factor, v.column_shift);
-}
-
-__device__ __forceinline__ vrs_tap row_tap(const vrs_render_view &v, int y)
-{
-    return vrs_tap_by(min(y, v.height - 1), v.mask_height, v.height, v.row_factor, v.row_shift);
-}
-
-/* Starts to copy the block's part; it is there after a wait and a barrier. */
-template <typename T>
-__device__ __forceinline__ mask_tile<T> make_tile(const vrs_render_params &p,
-                                                  const vrs_render_view &v)
-{
-    const int first = blockIdx.x * 32 * COLUMNS, top = blockIdx.y * WARPS * p.rows;
-    const T *mask = vrs_at<const T>(v.mask);
-    const int left = column_tap(v, first).index, upper = row_tap(v, top).index;
-    const int right = min(column_tap(v, first + 32 * COLUMNS - 1).index + 1, v.mask_width - 1);
-    const int lower = min(row_tap(v, top + WARPS * p.rows - 1).index + 1, v.mask_height - 1);
-    const int pitch = right - left + 1 + ((right - left) >> 2);
-    if (pitch * (lower - upper + 1) * (int)sizeof(T) > p.tile_bytes)
-        return {mask, v.mask_stride, 0, 0, false};
-    T *data = reinterpret_cast<T *>(reinterpret_cast<uint8_t *>(stage) + p.stage_bytes);
-    for (int y = upper + threadIdx.y; y <= lower; y += WARPS) {
-        const T *from = mask + (int64_t)y * v.mask_stride + left;
-        T *to = data + (y - upper) * pitch;
-#pragma unroll 4
-        for (int x = threadIdx.x; x <= right - left; x += 32)
-            copy_element(to + x + (x >> 2), from + x);
-    }
-    return {data, pitch, left, upper, true};
-}
-
-/* Where a thread's columns lie in the mask: both neighbours in one word. */
 template <int N> struct columns {
-    unsigned places[N];
-    int weight[N];
-
-    __device__ __forceinline__ int left(int i) const
-    {
-        return (int)(places[i] & 0xffffu);
-    }
-
-    __device__ __forceinline__ int right(int i) const
-    {
-        return (int)(places[i] >> 16);
-    }
+    int left[N], right[N], weight[N];
 };
 
-template <int N, typename T>
-__device__ __forceinline__ columns<N> make_columns(const vrs_render_view &v,
-                                                   const mask_tile<T> &tile, int x)
+template <int N> __device__ __forceinline__ columns<N> make_columns(const vrs_render_view &v, int x)
 {
     columns<N> c;
 #pragma unroll
     for (int i = 0; i < N; i++) {
-        const vrs_tap tap = column_tap(v, x + i);
-        const int right = min(tap.index + 1, v.mask_width - 1);
-        c.places[i] = (unsigned)tile.place(tap.index) | (unsigned)tile.place(right) << 16;
+        const vrs_tap tap = vrs_tap_by(min(x + i, v.width - 1), v.mask_width, v.width,
+                                       v.column_factor, v.column_shift);
+        c.left[i] = tap.index;
+        c.right[i] = min(tap.index + 1, v.mask_width - 1);
         c.weight[i] = tap.weight;
     }
     return c;
@@ -228,16 +151,15 @@ __device__ __forceinline__ void store_samples(uint8_t *row, int x, int count, co
 template <int N, int KIND> struct source_rows;
 
 template <int N> struct source_rows<N, VRS_POST_MASK_SMALL> {
-    typedef int16_t element;
     int upper[N], lower[N], delta[N], current, below;
 
-    __device__ __forceinline__ void load(const vrs_render_view &, const mask_tile<int16_t> &tile,
-                                         const columns<N> &c, int y, int *out)
+    __device__ __forceinline__ void load(const vrs_render_view &v, const columns<N> &c, int y,
+                                         int *out)
     {
-        const int16_t *row = tile.row(y);
+        const int16_t *row = vrs_at<const int16_t>(v.mask) + (int64_t)y * v.mask_stride;
 #pragma unroll
         for (int i = 0; i < N; i++)
-            out[i] = vrs_lerp_q15(row[c.left(i)], row[c.right(i)], c.weight[i]);
+            out[i] = vrs_lerp_q15(__ldg(row + c.left[i]), __ldg(row + c.right[i]), c.weight[i]);
     }
 
     __device__ __forceinline__ void meet(int i)
@@ -253,17 +175,16 @@ template <int N> struct source_rows<N, VRS_POST_MASK_SMALL> {
 
 /* The luma's scale and offset are put into the coefficients here, once a source row. */
 template <int N> struct source_rows<N, VRS_POST_MASK_REFINE> {
-    typedef float2 element;
     float2 upper[N], lower[N], delta[N];
     int current, below;
 
-    __device__ __forceinline__ void load(const vrs_render_view &v, const mask_tile<float2> &tile,
-                                         const columns<N> &c, int y, float2 *out)
+    __device__ __forceinline__ void load(const vrs_render_view &v, const columns<N> &c, int y,
+                                         float2 *out)
     {
-        const float2 *row = tile.row(y);
+        const float2 *row = vrs_at<const float2>(v.mask) + (int64_t)y * v.mask_stride;
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            const float2 a = row[c.left(i)], b = row[c.right(i)];
+            const float2 a = __ldg(row + c.left[i]), b = __ldg(row + c.right[i]);
             const float weight = (float)c.weight[i] * (1.0f / 32768.0f);
             const float slope = __fmaf_rn(b.x - a.x, weight, a.x);
             const float offset = __fmaf_rn(b.y - a.y, weight, a.y);
@@ -287,10 +208,8 @@ template <int N> struct source_rows<N, VRS_POST_MASK_REFINE> {
 /* Brings the two source rows of a row of the result in; returns the weight of the lower one. A
  * warp's lanes are in the same row. */
 template <int N, int KIND>
-__device__ __forceinline__ int
-move_rows(source_rows<N, KIND> &rows, const vrs_render_view &v,
-          const mask_tile<typename source_rows<N, KIND>::element> &tile, const columns<N> &c,
-          vrs_tap tap)
+__device__ __forceinline__ int move_rows(source_rows<N, KIND> &rows, const vrs_render_view &v,
+                                         const columns<N> &c, vrs_tap tap)
 {
     const int below = min(tap.index + 1, v.mask_height - 1);
     if (tap.index == rows.current && below == rows.below)
@@ -301,12 +220,12 @@ move_rows(source_rows<N, KIND> &rows, const vrs_render_view &v,
             for (int i = 0; i < N; i++)
                 rows.upper[i] = rows.lower[i];
         } else {
-            rows.load(v, tile, c, tap.index, rows.upper);
+            rows.load(v, c, tap.index, rows.upper);
         }
         rows.current = tap.index;
     }
     if (below != rows.below) {
-        rows.load(v, tile, c, below, rows.lower);
+        rows.load(v, c, below, rows.lower);
         rows.below = below;
     }
 #pragma unroll
@@ -388,6 +307,8 @@ __device__ __forceinline__ void load_pair(const job<WHOLE> &j, int y, source_pai
 /* A strip's samples in shared memory, a slot of N samples for each row of luma and each of chroma:
  * all are on their way at once, as one after the other would each take a microsecond. A thread
  * touches its own alone. Planes of U and V share a slot. */
+__shared__ uint4 stage[SLOTS * WARPS * 32];
+
 template <int N, bool DEEP> __device__ __forceinline__ uint8_t *slot_at(int slot)
 {
     const int thread = threadIdx.y * 32 + threadIdx.x;
@@ -578,7 +499,8 @@ struct row_taps {
 
     __device__ __forceinline__ row_taps(const vrs_render_view &v, int first) : begin(first)
     {
-        const vrs_tap t = row_tap(v, first + (int)threadIdx.x);
+        const int y = min(first + (int)threadIdx.x, v.height - 1);
+        const vrs_tap t = vrs_tap_by(y, v.mask_height, v.height, v.row_factor, v.row_shift);
         tap = (uint32_t)t.index << 15 | (uint32_t)t.weight;
     }
 
@@ -592,15 +514,12 @@ struct row_taps {
 /* Readers of alphas: of a small mask, and of a full-size one or none. */
 template <int N, int KIND> struct small_reader {
     source_rows<N, KIND> rows;
-    mask_tile<typename source_rows<N, KIND>::element> tile;
     columns<N> places;
     row_taps taps;
 
     template <bool WHOLE>
-    __device__ __forceinline__ small_reader(const vrs_render_params &p, const job<WHOLE> &j,
-                                            int begin)
-        : tile(make_tile<typename source_rows<N, KIND>::element>(p, j.v)),
-          places(make_columns<N>(j.v, tile, j.x)), taps(j.v, begin)
+    __device__ __forceinline__ small_reader(const job<WHOLE> &j, int begin)
+        : places(make_columns<N>(j.v, j.x)), taps(j.v, begin)
     {
         rows.current = rows.below = -1;
     }
@@ -609,7 +528,7 @@ template <int N, int KIND> struct small_reader {
     __device__ __forceinline__ void read(const job<WHOLE> &j, int y, const float *luma,
                                          float *alpha)
     {
-        const int weight = move_rows(rows, j.v, tile, places, taps.get(y));
+        const int weight = move_rows(rows, j.v, places, taps.get(y));
         const float part = (float)weight * (1.0f / 32768.0f);
 #pragma unroll
         for (int i = 0; i < N; i++)
@@ -618,8 +537,7 @@ template <int N, int KIND> struct small_reader {
 };
 
 template <int N> struct full_reader {
-    template <bool WHOLE>
-    __device__ __forceinline__ full_reader(const vrs_render_params &, const job<WHOLE> &, int)
+    template <bool WHOLE> __device__ __forceinline__ full_reader(const job<WHOLE> &, int)
     {
     }
 
@@ -658,10 +576,11 @@ __device__ __forceinline__ void render_strip(const vrs_render_params &p, const j
 {
     const int begin = (blockIdx.y * WARPS + threadIdx.y) * p.rows;
     const int end = min(begin + p.rows, j.v.height);
+    if (begin >= end)
+        return;
     stage_strip<N, DEEP>(j, begin, end);
-    READER reader(p, j, begin);
+    READER reader(j, begin);
     vrs_copy_wait();
-    __syncthreads();
 #pragma unroll 1
     for (int y = begin; y < end; y += 2) {
         source_pair<N, DEEP> s = {};
@@ -702,7 +621,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 4)
 {
     const vrs_render_view &v = p.view[blockIdx.z];
     const int first = blockIdx.x * 32 * COLUMNS, x = first + threadIdx.x * COLUMNS;
-    if (first >= v.width || (int)blockIdx.y * WARPS * p.rows >= v.height)
+    if (first >= v.width)
         return;
     if ((v.flags & VRS_POST_VECTOR) && v.width % COLUMNS == 0)
         render_view<COLUMNS, true>(p, v, min(x, v.width - COLUMNS));

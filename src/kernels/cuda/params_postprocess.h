@@ -133,7 +133,7 @@ typedef struct vrs_render_view {
     uint16_t background[3];
     uint16_t flags;
     int16_t mask_kind, output;
-    int16_t column_shift, row_shift; /* x / (2 width) = (x * factor) >> (32 + shift), likewise */
+    int16_t column_shift, row_shift;    /* x / (2 width) = (x * factor) >> (32 + shift), likewise */
     uint32_t column_factor, row_factor; /* of the height; filled in by the launch */
 } vrs_render_view;
 VRS_POST_ASSERT(sizeof(vrs_render_view) == 144, "vrs_render_view has no hidden padding");

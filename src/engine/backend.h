@@ -6,18 +6,25 @@
 
 typedef struct vrs_engine_ops {
     const char *name;
+    uint32_t precisions; /* bit p: vrs_precision p may be asked for */
+    bool on_device;      /* needs params.device and params.memory; fills io.on_device likewise */
     vrs_status (*create)(const vrs_model *model, const vrs_engine_params *params,
                          vrs_engine **engine);
     void (*destroy)(vrs_engine *engine);
     vrs_request *(*request)(vrs_engine *engine, int32_t index);
     void *(*input)(vrs_request *request, int32_t position);
-    const float *(*scores)(const vrs_request *request, int32_t position);
+    const void *(*scores)(const vrs_request *request, int32_t position);
     float *(*state_in)(vrs_request *request, int32_t state, int32_t position);
     const float *(*state_out)(const vrs_request *request, int32_t state, int32_t position);
+    /* Host engines; NULL in a device engine. */
     vrs_status (*start)(vrs_request *request, int32_t batch, vrs_request_done_fn done,
                         void *opaque);
     vrs_status (*wait)(vrs_request *request);
+    /* Device engines; NULL in a host engine. */
+    vrs_status (*enqueue)(vrs_request *request, int32_t batch, vrs_device_stream *stream);
 } vrs_engine_ops;
+
+#define VRS_PRECISION_BIT(name) (1u << VRS_PRECISION_##name)
 
 /* Every back end's engine and request begin with these. */
 struct vrs_engine {

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/backend.h"
@@ -11,11 +12,84 @@
 #define MAX_THREADS 256
 #define MAX_BATCH 16
 
-/* NULL: there is no such engine. */
-static const vrs_engine_ops *find_ops(const char *name)
+/* The first is "auto". */
+static const vrs_engine_ops *const engines[] = {&vrs_engine_openvino};
+
+#define ENGINES (sizeof engines / sizeof engines[0])
+
+static const char *const precisions[] = {
+    [VRS_PRECISION_F32] = "f32",   [VRS_PRECISION_TF32] = "tf32", [VRS_PRECISION_F16] = "f16",
+    [VRS_PRECISION_BF16] = "bf16", [VRS_PRECISION_INT8] = "int8",
+};
+
+#define PRECISIONS (sizeof precisions / sizeof precisions[0])
+
+const char *vrs_precision_name(vrs_precision precision)
 {
-    bool openvino = !name || strcmp(name, "auto") == 0 || strcmp(name, "openvino") == 0;
-    return openvino ? &vrs_engine_openvino : NULL;
+    assert((size_t)precision < PRECISIONS);
+    return precisions[precision];
+}
+
+/* "f32, bf16" of those in the set. */
+static void list_precisions(uint32_t set, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < PRECISIONS; i++) {
+        if (set >> i & 1 && used < size) {
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", precisions[i]);
+        }
+    }
+}
+
+vrs_status vrs_precision_parse(const char *name, vrs_precision *precision)
+{
+    for (size_t i = 0; i < PRECISIONS; i++) {
+        if (strcmp(name, precisions[i]) == 0) {
+            *precision = (vrs_precision)i;
+            return VRS_OK;
+        }
+    }
+    char text[64];
+    list_precisions(UINT32_MAX, text, sizeof text);
+    return vrs_fail(VRS_INVALID, "there is no precision \"%s\"; there are %s", name, text);
+}
+
+static vrs_status find_ops(const char *name, const vrs_engine_ops **ops)
+{
+    char text[256] = "auto";
+    size_t used = strlen(text);
+    *ops = engines[0];
+    if (!name || strcmp(name, "auto") == 0) {
+        return VRS_OK;
+    }
+    for (size_t i = 0; i < ENGINES; i++) {
+        *ops = engines[i];
+        if (strcmp(name, engines[i]->name) == 0) {
+            return VRS_OK;
+        }
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
+                                 i + 1 < ENGINES ? ", " : " and ", engines[i]->name);
+    }
+    return vrs_fail(VRS_INVALID, "there is no engine \"%s\"; there are %s", name, text);
+}
+
+/* What the params ask for and the engine's kind has. */
+static vrs_status check_kind(const vrs_engine_ops *ops, const vrs_engine_params *params)
+{
+    if (!(ops->precisions >> params->precision & 1)) {
+        char text[64];
+        list_precisions(ops->precisions, text, sizeof text);
+        return vrs_fail(VRS_UNSUPPORTED, "the engine %s has no precision %s; it has %s", ops->name,
+                        vrs_precision_name(params->precision), text);
+    }
+    if (ops->on_device && !(params->device && params->memory)) {
+        return vrs_fail(VRS_INVALID,
+                        "the engine %s runs on a GPU: choose one with --device, or another engine",
+                        ops->name);
+    }
+    return VRS_OK;
 }
 
 static vrs_status check_range(const char *what, int32_t value, int32_t max)
@@ -31,17 +105,19 @@ vrs_status vrs_engine_create(const char *engine_name, const vrs_model *model,
                              const vrs_engine_params *params, vrs_engine **engine)
 {
     *engine = NULL;
-    const vrs_engine_ops *ops = find_ops(engine_name);
-    if (!ops) {
-        return vrs_fail(VRS_INVALID, "there is no engine \"%s\"; there are auto and openvino",
-                        engine_name);
+    const vrs_engine_ops *ops;
+    vrs_status status = find_ops(engine_name, &ops);
+    if (status == VRS_OK) {
+        status = check_range("requests", params->requests, MAX_REQUESTS);
     }
-    vrs_status status = check_range("requests", params->requests, MAX_REQUESTS);
     if (status == VRS_OK) {
         status = check_range("threads", params->threads, MAX_THREADS);
     }
     if (status == VRS_OK) {
         status = check_range("views a batch", params->max_batch, MAX_BATCH);
+    }
+    if (status == VRS_OK) {
+        status = check_kind(ops, params);
     }
     if (status == VRS_OK) {
         status = vrs_model_check_weights(model);
@@ -87,7 +163,7 @@ void *vrs_request_input(vrs_request *request, int32_t position)
     return request->engine->ops->input(request, position);
 }
 
-const float *vrs_request_scores(const vrs_request *request, int32_t position)
+const void *vrs_request_scores(const vrs_request *request, int32_t position)
 {
     assert_position(request, position);
     return request->engine->ops->scores(request, position);
@@ -111,11 +187,21 @@ vrs_status vrs_request_start(vrs_request *request, int32_t batch, vrs_request_do
                              void *opaque)
 {
     assert(batch >= 1 && batch <= request->engine->params.max_batch);
+    assert(!request->engine->io.on_device);
     return request->engine->ops->start(request, batch, done, opaque);
+}
+
+vrs_status vrs_request_enqueue(vrs_request *request, int32_t batch, vrs_device_stream *stream)
+{
+    assert(batch >= 1 && batch <= request->engine->params.max_batch);
+    assert(request->engine->io.on_device);
+    assert(vrs_device_stream_device(stream) == request->engine->params.device);
+    return request->engine->ops->enqueue(request, batch, stream);
 }
 
 vrs_status vrs_request_wait(vrs_request *request)
 {
+    assert(!request->engine->io.on_device);
     return request->engine->ops->wait(request);
 }
 

@@ -40,9 +40,13 @@ static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
         .requests = pipeline->settings.requests,
         .threads = pipeline->settings.engine_threads,
         .max_batch = pipeline->settings.max_batch,
-        .bf16 = strcmp(vrs_config_get(config, "precision"), "bf16") == 0,
         .cache_dir = cache[0] != 0 ? cache : NULL,
+        .device = pipeline->place.device,
+        .memory = pipeline->place.memory,
     };
+    status = vrs_precision_parse(vrs_config_get(config, "precision"), &params.precision);
+    if (status != VRS_OK)
+        return status;
     if (ops != NULL)
         return ops->create(pipeline->model, &params, &pipeline->engine);
     const char *name = vrs_config_get(config, "engine");

@@ -56,6 +56,8 @@ static vrs_status make_plans(vrs_pipeline *pipeline, vrs_stream *stream)
         .tensor = io->tensor,
         .bgr = io->normalises ? 0 : spec->bgr,
         .pad = spec->pad,
+        .quantum = io->quantum,
+        .channels = io->channels,
     };
     for (int i = 0; i < 3; i++) {
         desc.mean[i] = io->normalises ? 0 : spec->mean[i];

@@ -230,7 +230,8 @@ static void test_states(void **state)
                 memcpy(vrs_request_state_in(request, s, i), out,
                        io->states[s].elements * sizeof(float));
             }
-            assert_true(vrs_request_scores(request, i)[W * H - 1] == sum[i]);
+            const float *scores = vrs_request_scores(request, i);
+            assert_true(scores[W * H - 1] == sum[i]);
         }
     }
     vrs_engine_destroy(engine);
@@ -252,7 +253,7 @@ static void run_once(vrs_engine *engine, int seed, float *first)
     fill_bytes(request, 0, seed);
     assert_int_equal(vrs_request_start(request, 1, NULL, NULL), VRS_OK);
     assert_int_equal(vrs_request_wait(request), VRS_OK);
-    *first = *vrs_request_scores(request, 0);
+    *first = *(const float *)vrs_request_scores(request, 0);
 }
 
 static void test_cache(void **state)

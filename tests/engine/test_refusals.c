@@ -36,6 +36,24 @@ static void test_params(void **state)
     params = plain;
     params.max_batch = 17;
     refuse(HEAD INPUT OUTPUT, "tiny.onnx", params, VRS_INVALID, "17 views");
+    params = plain;
+    params.precision = VRS_PRECISION_TF32;
+    refuse(HEAD INPUT OUTPUT, "tiny.onnx", params, VRS_UNSUPPORTED,
+           "no precision tf32; it has f32, bf16");
+}
+
+/* Names are what the option takes, and the other way round. */
+static void test_precisions(void **state)
+{
+    (void)state;
+    for (int p = VRS_PRECISION_F32; p <= VRS_PRECISION_INT8; p++) {
+        vrs_precision found;
+        assert_int_equal(vrs_precision_parse(vrs_precision_name((vrs_precision)p), &found), VRS_OK);
+        assert_int_equal(found, p);
+    }
+    vrs_precision found;
+    assert_int_equal(vrs_precision_parse("f8", &found), VRS_INVALID);
+    expect_detail("f32, tf32, f16, bf16, int8");
 }
 
 /* bf16 runs where the CPU has it and is refused elsewhere: never quietly something else. */
@@ -43,7 +61,7 @@ static void test_bf16(void **state)
 {
     (void)state;
     vrs_engine_params params = plain;
-    params.bf16 = true;
+    params.precision = VRS_PRECISION_BF16;
     if (!vrs_cpu_has_bf16()) {
         refuse(HEAD INPUT OUTPUT, "tiny.onnx", params, VRS_UNSUPPORTED, "use precision f32");
         return;
@@ -148,9 +166,10 @@ int main(void)
     need_openvino();
     temp_make(folder, sizeof(folder));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_params),    cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_names),
-        cmocka_unit_test(test_cut_files), cmocka_unit_test(test_damaged_files),
+        cmocka_unit_test(test_params),        cmocka_unit_test(test_precisions),
+        cmocka_unit_test(test_bf16),          cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_cut_files),
+        cmocka_unit_test(test_damaged_files),
     };
     int failed = cmocka_run_group_tests_name("refusals", tests, NULL, NULL);
     temp_remove(folder);

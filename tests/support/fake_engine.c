@@ -121,6 +121,7 @@ static void describe(fake_engine *engine, const vrs_model_spec *spec)
     engine->base.io = (vrs_engine_io){
         .tensor = VRS_TENSOR_U8_NHWC,
         .normalises = true,
+        .enlarge = 1,
         .input_bytes = 3 * engine->pixels,
         .scores_width = spec->width,
         .scores_height = spec->height,
@@ -204,7 +205,7 @@ static void *input(vrs_request *request, int32_t position)
     return of(request)->input + (size_t)position * request->engine->io.input_bytes;
 }
 
-static const float *scores(const vrs_request *request, int32_t position)
+static const void *scores(const vrs_request *request, int32_t position)
 {
     return of(request)->scores + (size_t)position * request->engine->io.scores_elements;
 }
@@ -257,6 +258,7 @@ static vrs_status wait_done(vrs_request *base)
 
 const vrs_engine_ops fake_engine_ops = {
     .name = "fake",
+    .precisions = UINT32_MAX,
     .create = create,
     .destroy = destroy,
     .request = get_request,

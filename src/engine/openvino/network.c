@@ -40,7 +40,7 @@ static vrs_ov_code compile(const vrs_ov_opening *o, const char *cache_dir)
     snprintf(streams, sizeof streams, "%d", p->requests < p->threads ? p->requests : p->threads);
     snprintf(threads, sizeof threads, "%d", p->threads);
     vrs_ov_property properties[] = {
-        {"INFERENCE_PRECISION_HINT", p->bf16 ? "bf16" : "f32"},
+        {"INFERENCE_PRECISION_HINT", vrs_precision_name(p->precision)},
         {"NUM_STREAMS", streams},
         {"INFERENCE_NUM_THREADS", threads},
         {"ENABLE_CPU_PINNING", "NO"},
@@ -114,7 +114,7 @@ vrs_status vrs_ov_network_open(vrs_ov_network *network, const vrs_ov_library *li
                         .params = params,
                         .path = info.weights_path,
                         .descriptor = info.descriptor_path};
-    if (params->bf16 && !vrs_cpu_has_bf16()) {
+    if (params->precision == VRS_PRECISION_BF16 && !vrs_cpu_has_bf16()) {
         return vrs_fail(VRS_UNSUPPORTED, "this CPU has no bfloat16 arithmetic (AVX-512 BF16 or "
                                          "AMX); use precision f32");
     }

@@ -173,6 +173,7 @@ static void describe(ov_engine *engine, const vrs_model *model)
     vrs_engine_io *io = &base->io;
     bool bytes = n->input.type == VRS_OV_U8;
     io->normalises = bytes;
+    io->enlarge = 1;
     io->tensor = bytes              ? VRS_TENSOR_U8_NHWC
                  : spec->nhwc_input ? VRS_TENSOR_F32_NHWC
                                     : VRS_TENSOR_F32_NCHW;
@@ -191,7 +192,7 @@ static void describe(ov_engine *engine, const vrs_model *model)
         io->states[i].elements = n->state_in[i].bytes / sizeof(float);
     }
     snprintf(base->description, sizeof base->description, "openvino %s, %s%s", n->library->version,
-             base->params.bf16 ? "bf16" : "f32", n->from_cache ? ", from cache" : "");
+             vrs_precision_name(base->params.precision), n->from_cache ? ", from cache" : "");
 }
 
 /* --- the table --- */
@@ -374,7 +375,7 @@ static void *ov_input(vrs_request *request, int32_t position)
     return own(request)->slots[position].input;
 }
 
-static const float *ov_scores(const vrs_request *request, int32_t position)
+static const void *ov_scores(const vrs_request *request, int32_t position)
 {
     return own(request)->slots[position].scores;
 }
@@ -391,6 +392,7 @@ static const float *ov_state_out(const vrs_request *request, int32_t state, int3
 
 const vrs_engine_ops vrs_engine_openvino = {
     .name = "openvino",
+    .precisions = VRS_PRECISION_BIT(F32) | VRS_PRECISION_BIT(BF16),
     .create = ov_create,
     .destroy = ov_destroy,
     .request = ov_request_at,

@@ -1,23 +1,20 @@
-/* 1080p frames, masks of 512x512, batches of 1 and 8, as in a run: four sets of random data in
- * turn, of more bytes than the L2 holds. The floor of each job is its bytes in and out once. */
-#include "kernels_cuda_postprocess.h"
+/* 1080p frames, masks of 512x512, batches of 1 and 8, as in a run: 64 views of random data in turn,
+ * of more bytes than the L2 holds. The floor of each job is its bytes in and out once. */
+#include "kernels_cuda.h"
 
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "device/raw.h"
 #include "image/format.h"
 #include "kernels/cuda/postprocess_launch.h"
 #include "kernels/kernels.h"
 
-#define SETS 4
+#define VIEWS 64
 #define BATCH 8
 #define WIDTH 1920
 #define HEIGHT 1080
 #define SIDE 512
 #define CLASSES 21
-#define RANDOM_BYTES ((size_t)16 << 20)
 
 static const double large = (double)WIDTH * HEIGHT;
 static const double small = (double)SIDE * SIDE;
@@ -28,11 +25,10 @@ typedef struct bench_view {
 } bench_view;
 
 typedef struct bench_state {
-    vrs_device *device;
+    bench_cuda *bench;
     vrs_device_stream *stream;
     vrs_cuda_postprocess kernels;
-    bench_view view[SETS][BATCH];
-    int failed;
+    bench_view view[VIEWS];
 } bench_state;
 
 /* What is timed: one kernel on `count` views. */
@@ -50,11 +46,10 @@ typedef struct bench_job {
     int32_t output, mask_kind;
 } bench_job;
 
-static void check(bench_state *state, vrs_status status)
+/* View `v` of a call: views come in turn. */
+static const bench_view *view_of(const bench_job *j, int rotation, int32_t v)
 {
-    if (status != VRS_OK && state->failed == 0)
-        fprintf(stderr, "kernels_cuda: %s\n", vrs_last_error());
-    state->failed |= status != VRS_OK;
+    return &j->state->view[(rotation * j->count + v) % VIEWS];
 }
 
 static void run_person(void *ctx, int rotation)
@@ -72,14 +67,14 @@ static void run_person(void *ctx, int rotation)
                            .half = 1,
                            .weight = 20000};
     for (int32_t v = 0; v < j->count; v++) {
-        const bench_view *view = &s->view[rotation % SETS][v];
+        const bench_view *view = view_of(j, rotation, v);
         p.view[v].scores = view->scores;
         p.view[v].mask = view->mask;
         p.view[v].smooth.next = j->chain && v + 1 < j->count ? v + 1 : -1;
         p.view[v].smooth.state_in = j->smooth ? view->state : 0;
         p.view[v].smooth.state_out = j->smooth ? view->state : 0;
     }
-    check(s, vrs_cuda_person(&s->kernels, s->stream, &p, j->count));
+    bench_require(vrs_cuda_person(&s->kernels, s->stream, &p, j->count));
 }
 
 static void run_guided(void *ctx, int rotation)
@@ -89,10 +84,10 @@ static void run_guided(void *ctx, int rotation)
     vrs_guided_params p = {
         .width = SIDE, .height = SIDE, .radius = j->radius, .epsilon = 5e-4f, .rows = j->rows};
     for (int32_t v = 0; v < j->count; v++) {
-        const bench_view *view = &s->view[rotation % SETS][v];
+        const bench_view *view = view_of(j, rotation, v);
         p.view[v] = (vrs_guided_view){view->mask, view->guide, view->once, view->coefficients};
     }
-    check(s, vrs_cuda_guided(&s->kernels, s->stream, &p, j->count));
+    bench_require(vrs_cuda_guided(&s->kernels, s->stream, &p, j->count));
 }
 
 /* An image of rows without gaps at an address. */
@@ -113,7 +108,7 @@ static void run_render(void *ctx, int rotation)
     bench_state *s = j->state;
     vrs_render_params p = {.rows = j->rows};
     for (int32_t v = 0; v < j->count; v++) {
-        const bench_view *view = &s->view[rotation % SETS][v];
+        const bench_view *view = view_of(j, rotation, v);
         const vrs_image source = image_at(j->from, view->source);
         const vrs_image target =
             image_at(j->output == VRS_POST_ALPHA ? VRS_FORMAT_GRAY8 : j->to, view->target);
@@ -135,11 +130,11 @@ static void run_render(void *ctx, int rotation)
             part.mask_stride = WIDTH;
         }
         if (j->output == VRS_POST_ALPHA)
-            check(s, vrs_cuda_alpha_view(&part, view->alpha, WIDTH, &p.view[v]));
+            bench_require(vrs_cuda_alpha_view(&part, view->alpha, WIDTH, &p.view[v]));
         else
-            check(s, vrs_cuda_render_view(&part, &p.view[v]));
+            bench_require(vrs_cuda_render_view(&part, &p.view[v]));
     }
-    check(s, vrs_cuda_render(&s->kernels, s->stream, &p, j->count));
+    bench_require(vrs_cuda_render(&s->kernels, s->stream, &p, j->count));
 }
 
 static void run_feather(void *ctx, int rotation)
@@ -148,10 +143,10 @@ static void run_feather(void *ctx, int rotation)
     bench_state *s = j->state;
     vrs_box_params p = {.radius = j->radius, .rows = j->rows};
     for (int32_t v = 0; v < j->count; v++) {
-        const bench_view *view = &s->view[rotation % SETS][v];
+        const bench_view *view = view_of(j, rotation, v);
         p.view[v] = (vrs_box_view){view->alpha, view->target, WIDTH, WIDTH, WIDTH, HEIGHT};
     }
-    check(s, vrs_cuda_feather(&s->kernels, s->stream, &p, j->count));
+    bench_require(vrs_cuda_feather(&s->kernels, s->stream, &p, j->count));
 }
 
 static void run_classes(void *ctx, int rotation)
@@ -160,7 +155,7 @@ static void run_classes(void *ctx, int rotation)
     bench_state *s = j->state;
     vrs_classes_params p = {.classes = CLASSES, .half = 1};
     for (int32_t v = 0; v < j->count; v++) {
-        const bench_view *view = &s->view[rotation % SETS][v];
+        const bench_view *view = view_of(j, rotation, v);
         p.view[v] = (vrs_classes_view){.scores = view->scores,
                                        .dst = view->target,
                                        .class_stride = (int64_t)SIDE * SIDE,
@@ -172,7 +167,7 @@ static void run_classes(void *ctx, int rotation)
                                        .height = HEIGHT,
                                        .dst_stride = WIDTH};
     }
-    check(s, vrs_cuda_classes(&s->kernels, s->stream, &p, j->count));
+    bench_require(vrs_cuda_classes(&s->kernels, s->stream, &p, j->count));
 }
 
 static size_t round_up(double bytes)
@@ -180,8 +175,8 @@ static size_t round_up(double bytes)
     return ((size_t)bytes + 4095) / 4096 * 4096;
 }
 
-/* All of a view from one allocation, filled with the random bytes. */
-static void open_view(bench_state *s, bench_view *view, const void *random)
+/* All of a view from one allocation of random bytes. */
+static void open_view(bench_state *s, bench_view *view)
 {
     const double bytes[] = {large * 3, large * 5, large * 2, small * 2 * CLASSES,
                             small * 2, small * 2, small,     small * 8,
@@ -190,11 +185,8 @@ static void open_view(bench_state *s, bench_view *view, const void *random)
     size_t total = 0;
     for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++)
         total += round_up(bytes[i]);
-    vrs_device_ptr at = 0;
-    check(s, vrs_device_raw_alloc(s->device, total, &at));
-    for (size_t done = 0; done < total && s->failed == 0; done += RANDOM_BYTES)
-        check(s, vrs_device_upload(s->stream, at + done, random,
-                                   total - done < RANDOM_BYTES ? total - done : RANDOM_BYTES));
+    /* No infinities among halves. */
+    vrs_device_ptr at = bench_cuda_random(s->bench, total, 0xbfffbfffbfffbfffU);
     for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
         part[i] = at;
         at += round_up(bytes[i]);
@@ -204,20 +196,8 @@ static void open_view(bench_state *s, bench_view *view, const void *random)
 /* Random bytes; then masks that are masks, and coefficients and alphas made of them. */
 static void open_data(bench_state *s)
 {
-    uint64_t *random = malloc(RANDOM_BYTES), x = 0x9E3779B97F4A7C15U;
-    if (random == NULL) {
-        s->failed = 1;
-        return;
-    }
-    for (size_t i = 0; i < RANDOM_BYTES / sizeof(*random); i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        random[i] = x & 0xbfffbfffbfffbfffU; /* no infinities among halves */
-    }
-    for (int set = 0; set < SETS; set++)
-        for (int v = 0; v < BATCH && s->failed == 0; v++)
-            open_view(s, &s->view[set][v], random);
+    for (int v = 0; v < VIEWS; v++)
+        open_view(s, &s->view[v]);
     bench_job job = {.state = s,
                      .count = BATCH,
                      .classes = 1,
@@ -227,22 +207,15 @@ static void open_data(bench_state *s)
                      .from = VRS_FORMAT_NV12,
                      .output = VRS_POST_ALPHA,
                      .mask_kind = VRS_POST_MASK_SMALL};
-    for (int set = 0; set < SETS && s->failed == 0; set++) {
+    for (int set = 0; set < VIEWS / BATCH; set++) {
         run_person(&job, set);
-        for (int v = 0; v < BATCH && s->failed == 0; v++)
-            check(s, vrs_device_copy(s->stream, s->view[set][v].state, s->view[set][v].mask,
-                                     (size_t)small * 2));
+        for (int32_t v = 0; v < BATCH; v++) {
+            const bench_view *view = view_of(&job, set, v);
+            bench_require(vrs_device_copy(s->stream, view->state, view->mask, (size_t)small * 2));
+        }
         run_guided(&job, set);
         run_render(&job, set);
     }
-    free(random);
-}
-
-static void close_data(bench_state *s)
-{
-    for (int set = 0; set < SETS; set++)
-        for (int v = 0; v < BATCH; v++)
-            vrs_device_raw_free(s->device, s->view[set][v].source);
 }
 
 typedef struct bench_row {
@@ -264,7 +237,7 @@ typedef struct bench_row {
         .from = VRS_FORMAT_##from_, .to = VRS_FORMAT_##to_, .output = output_, .mask_kind = kind_ \
     }
 
-static void run_rows(bench_state *s, bench_timer timer, bench_report report)
+static void run_rows(bench_state *s)
 {
     const double coefficients = small * 8, mask = small * 2;
     const bench_row rows[] = {
@@ -296,34 +269,30 @@ static void run_rows(bench_state *s, bench_timer timer, bench_report report)
         {"feather, radius 64, two boxes", run_feather, large * 8, {.radius = 64}},
         {"classes 512x512x21 FP16", run_classes, large + small * 2 * CLASSES, {.radius = 0}},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && s->failed == 0; i++) {
-        for (int32_t count = 1; count <= BATCH && s->failed == 0; count += BATCH - 1) {
+    bool opened = false;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (int32_t count = 1; count <= BATCH; count += BATCH - 1) {
             bench_job job = rows[i].job;
             char name[128];
             job.state = s;
             job.count = count;
-            (void)snprintf(name, sizeof(name), "%s, B%d", rows[i].name, count);
-            const double us = timer(rows[i].run, &job);
-            report(name, rows[i].bytes * count, us);
+            (void)snprintf(name, sizeof(name), "postprocess/%s, B%d", rows[i].name, count);
+            if (!opened && bench_cuda_wants(s->bench, name)) {
+                open_data(s);
+                opened = true;
+            }
+            bench_cuda_measure(s->bench, &(bench_call){.name = name,
+                                                       .run = rows[i].run,
+                                                       .ctx = &job,
+                                                       .bytes = rows[i].bytes * count,
+                                                       .times_floor = 1.5});
         }
     }
 }
 
-int bench_cuda_postprocess(vrs_device *device, vrs_device_stream *stream, bench_timer timer,
-                           bench_report report)
+void bench_cuda_postprocess(bench_cuda *bench)
 {
-    bench_state *state = calloc(1, sizeof(*state));
-    if (state == NULL)
-        return 1;
-    state->device = device;
-    state->stream = stream;
-    check(state, vrs_cuda_postprocess_open(device, &state->kernels));
-    if (state->failed == 0)
-        open_data(state);
-    if (state->failed == 0)
-        run_rows(state, timer, report);
-    close_data(state);
-    const int failed = state->failed;
-    free(state);
-    return failed;
+    bench_state state = {.bench = bench, .stream = bench_cuda_stream(bench)};
+    bench_require(vrs_cuda_postprocess_open(bench_cuda_device(bench), &state.kernels));
+    run_rows(&state);
 }

@@ -1,7 +1,7 @@
 /* 1080p and 4K frames to 512x512, random data, batches of 1 and 8, over sets of frames and tensors
  * in turn that are together several times the L2. The floor of each job is its source's bytes and
  * its tensor's once. */
-#include "kernels_cuda_preprocess.h"
+#include "kernels_cuda.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #define SIDE 512
 #define MOST_TENSOR ((size_t)SIDE * SIDE * 8 * 2)
 #define LARGEST_FRAME ((size_t)1920 * 1080 * 4)
-#define RANDOM_BYTES ((size_t)16 << 20)
+#define TABLES_BYTES ((size_t)1 << 20)
 
 typedef struct bench_case {
     const char *name;
@@ -46,16 +46,7 @@ typedef struct bench_state {
     vrs_preprocess_view view;
     vrs_pixel_format format;
     int32_t guide, count;
-    int failed;
 } bench_state;
-
-static void check(bench_state *state, vrs_status status)
-{
-    if (status != VRS_OK && state->failed == 0) {
-        fprintf(stderr, "kernels_cuda: %s\n", vrs_last_error());
-    }
-    state->failed |= status != VRS_OK;
-}
 
 /* Planes of a frame of 1080p at an address; bytes in all. */
 static size_t frame_at(vrs_image *image, vrs_pixel_format format, vrs_device_ptr address)
@@ -88,7 +79,7 @@ static void run(void *ctx, int rotation)
             .tensor = state->tensors + slot * MOST_TENSOR,
             .luma = state->guide ? state->lumas + slot * SIDE * SIDE : 0};
     }
-    check(state, vrs_cuda_preprocess_run(&state->kernels, state->stream, items, state->count));
+    bench_require(vrs_cuda_preprocess_run(&state->kernels, state->stream, items, state->count));
 }
 
 static vrs_preprocess_desc describe(const bench_case *what)
@@ -107,88 +98,66 @@ static vrs_preprocess_desc describe(const bench_case *what)
                                  .quantum = 0.02F};
 }
 
-static void finish(bench_state *state, vrs_device_event *event)
-{
-    check(state, vrs_device_event_record(event, state->stream));
-    check(state, vrs_device_event_wait(event));
-}
-
-static void measure(bench_state *state, const bench_case *what, vrs_device_event *event,
-                    bench_timer timer, bench_report report)
+/* The case's plan and tables. */
+static void open_case(bench_cuda *bench, bench_state *state, const bench_case *what)
 {
     const vrs_preprocess_desc desc = describe(what);
-    check(state, vrs_preprocess_plan_create(&desc, &state->plan));
-    if (state->failed) {
-        return;
-    }
+    bench_require(vrs_preprocess_plan_create(&desc, &state->plan));
     const size_t bytes = vrs_cuda_preprocess_bytes(state->plan);
     void *tables = malloc(bytes);
-    if (tables == NULL) {
-        state->failed = 1;
-        return;
+    if (tables == NULL || bytes > TABLES_BYTES) {
+        bench_require(VRS_NO_MEMORY);
     }
     vrs_cuda_preprocess_fill(state->plan, tables, &state->view);
-    check(state, vrs_device_upload(state->stream, state->tables, tables, bytes));
-    finish(state, event);
+    bench_require(vrs_device_upload(state->stream, state->tables, tables, bytes));
+    bench_cuda_finish(bench);
     free(tables);
     state->format = what->format;
     state->guide = what->luma;
-    for (state->count = 1; state->count <= 8 && !state->failed; state->count *= 8) {
-        vrs_image image;
-        const double once = (double)frame_at(&image, what->format, 0) +
-                            (double)vrs_preprocess_tensor_bytes(state->plan) +
-                            (what->luma ? (double)SIDE * SIDE : 0.0);
-        char name[96];
-        snprintf(name, sizeof(name), "preprocess 1080p %s, B%d", what->name, (int)state->count);
-        report(name, once * state->count, timer(run, state));
-    }
+}
+
+static void measure(bench_cuda *bench, bench_state *state, const bench_case *what, const char *name)
+{
+    vrs_image image;
+    open_case(bench, state, what);
+    const double once = (double)frame_at(&image, what->format, 0) +
+                        (double)vrs_preprocess_tensor_bytes(state->plan) +
+                        (what->luma ? (double)SIDE * SIDE : 0.0);
+    bench_cuda_measure(bench, &(bench_call){.name = name,
+                                            .run = run,
+                                            .ctx = state,
+                                            .bytes = once * state->count,
+                                            .times_floor = state->count == 8 ? 1.3 : 0.0,
+                                            .most_us = state->count == 1 ? 8.0 : 0.0});
     vrs_preprocess_plan_destroy(state->plan);
     state->plan = NULL;
 }
 
-static void fill_random(bench_state *state, vrs_device_event *event)
+static void open_data(bench_cuda *bench, bench_state *state)
 {
-    uint64_t *random = malloc(RANDOM_BYTES), x = 88172645463325252U;
-    if (random == NULL) {
-        state->failed = 1;
-        return;
-    }
-    for (size_t i = 0; i < RANDOM_BYTES / 8; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        random[i] = x;
-    }
-    const size_t all = VIEWS * LARGEST_FRAME;
-    for (size_t at = 0; at < all; at += RANDOM_BYTES) {
-        const size_t part = all - at < RANDOM_BYTES ? all - at : RANDOM_BYTES;
-        check(state, vrs_device_upload(state->stream, state->frames + at, random, part));
-    }
-    finish(state, event);
-    free(random);
+    vrs_device *device = bench_cuda_device(bench);
+    bench_require(vrs_cuda_preprocess_open(device, &state->kernels));
+    state->frames = bench_cuda_random(bench, VIEWS * LARGEST_FRAME, UINT64_MAX);
+    bench_require(vrs_device_raw_alloc(device, VIEWS * MOST_TENSOR, &state->tensors));
+    bench_require(vrs_device_raw_alloc(device, (size_t)VIEWS * SIDE * SIDE, &state->lumas));
+    bench_require(vrs_device_raw_alloc(device, TABLES_BYTES, &state->tables));
 }
 
-int bench_cuda_preprocess(vrs_device *device, vrs_device_stream *stream, bench_timer timer,
-                          bench_report report)
+void bench_cuda_preprocess(bench_cuda *bench)
 {
-    bench_state state = {.stream = stream};
-    vrs_device_event *event = NULL;
-    check(&state, vrs_cuda_preprocess_open(device, &state.kernels));
-    check(&state, vrs_device_event_create(device, false, &event));
-    check(&state, vrs_device_raw_alloc(device, VIEWS * LARGEST_FRAME, &state.frames));
-    check(&state, vrs_device_raw_alloc(device, VIEWS * MOST_TENSOR, &state.tensors));
-    check(&state, vrs_device_raw_alloc(device, (size_t)VIEWS * SIDE * SIDE, &state.lumas));
-    check(&state, vrs_device_raw_alloc(device, 1 << 20, &state.tables));
-    if (!state.failed) {
-        fill_random(&state, event);
+    bench_state state = {.stream = bench_cuda_stream(bench)};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (state.count = 1; state.count <= 8; state.count *= 8) {
+            char name[96];
+            snprintf(name, sizeof(name), "preprocess/1080p %s, B%d", cases[i].name,
+                     (int)state.count);
+            if (!bench_cuda_wants(bench, name)) {
+                continue;
+            }
+            if (state.frames == 0) {
+                open_data(bench, &state);
+            }
+            measure(bench, &state, &cases[i], name);
+        }
     }
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) && !state.failed; i++) {
-        measure(&state, &cases[i], event, timer, report);
-    }
-    vrs_device_raw_free(device, state.frames);
-    vrs_device_raw_free(device, state.tensors);
-    vrs_device_raw_free(device, state.lumas);
-    vrs_device_raw_free(device, state.tables);
-    vrs_device_event_destroy(event);
-    return state.failed;
 }

@@ -35,12 +35,14 @@ check: check-packages build models ## builds and runs all tests
 tidy: check-packages build ## runs the checks of style alone
 	@tools/check/check.sh $(BUILD) --suite tidy
 
-setup: ## installs what is missing: Debian packages, OpenVINO, the tools' Python packages
+setup: ## installs what is missing: Debian packages, the engines, the tools' Python packages
 	@tools/setup/packages.sh base
-	@$(PYTHON) tools/setup/setup.py --gpu runtime tools data
+	@$(PYTHON) tools/setup/setup.py --gpu runtime onnxruntime tools data
 
 build: setup ## builds into build/, the program is build/vrseg
 	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD)
+	@test ! .local/onnxruntime/.stamp -nt $(BUILD)/build.ninja || \
+	  $(MESON) setup --reconfigure $(BUILD)
 	@$(MESON) compile -C $(BUILD)
 
 models: setup ## fetches and converts the default weights to where the program looks for them

@@ -35,6 +35,11 @@ VRS_API const char *vrs_cpu_isa(void);
 VRS_API vrs_status vrs_openvino_info(char *version, size_t version_size, char *folder,
                                      size_t folder_size) VRS_MUST_USE;
 
+/* The same of ONNX Runtime; the version names the providers that it was built with: "1.32.0 (cpu)".
+ * VRS_MISSING also where vrseg was built without it, VRS_UNSUPPORTED: it is too old. */
+VRS_API vrs_status vrs_onnxruntime_info(char *version, size_t version_size, char *folder,
+                                        size_t folder_size) VRS_MUST_USE;
+
 /* NVIDIA GPUs that the driver shows; at least 1 on success. VRS_MISSING: no driver, one without a
  * function that is needed, or no GPU; VRS_UNSUPPORTED: the driver is too old; VRS_DEVICE: it does
  * not start. The detail says how to get what is missing. */

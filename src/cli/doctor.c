@@ -22,6 +22,16 @@ static int check_engine(void)
     return 1;
 }
 
+/* The second engine: no must. */
+static void check_onnxruntime(void)
+{
+    char version[256], folder[4096];
+    if (vrs_onnxruntime_info(version, sizeof(version), folder, sizeof(folder)) == VRS_OK)
+        (void)printf("ONNX Runtime %s in %s\n", version, folder);
+    else
+        (void)printf("ONNX Runtime missing: %s\n", vrs_last_error());
+}
+
 /* GPUs are no must: a run takes the CPU where there is none. */
 static void check_gpus(void)
 {
@@ -71,6 +81,7 @@ int vrs_command_doctor(int argc, char **argv)
     (void)printf("libav        %s\n", media);
     check_gpus();
     int missing = check_engine();
+    check_onnxruntime();
     missing += check_models();
     (void)puts(missing == 0 ? "Everything that a run needs is here."
                             : "Something that a run needs is missing.");

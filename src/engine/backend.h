@@ -40,5 +40,6 @@ struct vrs_request {
 };
 
 extern const vrs_engine_ops vrs_engine_openvino;
+extern const vrs_engine_ops vrs_engine_onnxruntime; /* without its header: one that refuses */
 
 #endif

@@ -13,7 +13,7 @@
 #define MAX_BATCH 16
 
 /* The first is "auto". */
-static const vrs_engine_ops *const engines[] = {&vrs_engine_openvino};
+static const vrs_engine_ops *const engines[] = {&vrs_engine_openvino, &vrs_engine_onnxruntime};
 
 #define ENGINES (sizeof engines / sizeof engines[0])
 

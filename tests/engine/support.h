@@ -32,17 +32,29 @@ static inline const char *data_path(const char *name)
     return path;
 }
 
-/* Ends the program as skipped where OpenVINO is not installed. */
-static inline void need_openvino(void)
+/* What the tests run on; the same program runs for each. */
+static const char *engine_name = "openvino";
+
+static inline bool with_openvino(void)
 {
-    char version[32], where[4096];
-    vrs_status status = vrs_openvino_info(version, sizeof(version), where, sizeof(where));
+    return strcmp(engine_name, "openvino") == 0;
+}
+
+/* Ends the program as skipped where the engine's library is not installed, or vrseg was built
+ * without the engine. */
+static inline void need_engine(const char *name)
+{
+    char version[256], where[4096];
+    engine_name = name;
+    vrs_status status = with_openvino()
+                            ? vrs_openvino_info(version, sizeof(version), where, sizeof(where))
+                            : vrs_onnxruntime_info(version, sizeof(version), where, sizeof(where));
     if (status == VRS_MISSING) {
         fprintf(stderr, "skipped: %s\n", vrs_last_error());
         exit(SHARED_SKIP);
     }
     if (status != VRS_OK) {
-        fprintf(stderr, "OpenVINO cannot be used: %s\n", vrs_last_error());
+        fprintf(stderr, "%s cannot be used: %s\n", name, vrs_last_error());
         exit(1);
     }
 }
@@ -74,7 +86,7 @@ static inline vrs_model *load_model(const char *descriptor, const char *onnx)
 static inline vrs_engine *make_engine(const vrs_model *model, vrs_engine_params params)
 {
     vrs_engine *engine = NULL;
-    if (vrs_engine_create("auto", model, &params, &engine) != VRS_OK) {
+    if (vrs_engine_create(engine_name, model, &params, &engine) != VRS_OK) {
         fail_msg("%s", vrs_last_error());
     }
     return engine;

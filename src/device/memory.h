@@ -29,8 +29,8 @@ typedef struct vrs_memory_settings {
                           * VRS_MEMORY_CONTEXT; 0: asked of NVML, nothing where that is silent */
 } vrs_memory_settings;
 
-/* Returns owned. Borrows the device, which outlives the manager. Any thread. VRS_NO_MEMORY: also
- * when the context alone is over the limit, with what is needed. VRS_DEVICE. */
+/* Returns owned. Borrows the device, which outlives the manager. Any thread. VRS_INVALID: the
+ * context alone is over the limit (says what is needed). VRS_NO_MEMORY, VRS_DEVICE. */
 VRS_API vrs_status vrs_memory_create(vrs_device *device, const vrs_memory_settings *settings,
                                      vrs_memory **memory) VRS_MUST_USE;
 
@@ -130,7 +130,8 @@ VRS_API void vrs_arena_destroy(vrs_arena *arena);
 
 /* Memory behind the first `bytes` (rounded up to the arena's step), none behind the rest. What
  * stays mapped keeps address and contents: graphs that use the front alone stay valid. Growing may
- * call the pressure handler and fails whole: VRS_NO_MEMORY leaves the arena as it was.
+ * call the pressure handler and fails whole: VRS_NO_MEMORY leaves the arena as it was, or as the
+ * handler has shrunk it, which may be this arena and ends its growth.
  * VRS_INVALID: more than was reserved. */
 VRS_API vrs_status vrs_arena_resize(vrs_arena *arena, uint64_t bytes) VRS_MUST_USE;
 VRS_API vrs_device_ptr vrs_arena_address(const vrs_arena *arena);

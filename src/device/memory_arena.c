@@ -91,6 +91,25 @@ void vrs_arena_destroy(vrs_arena *arena)
     vrs_free(arena);
 }
 
+/* Maps one step more. A pressure handler may answer by shrinking this very arena: then growing it
+ * would take back what was just given, for ever, so it ends, and `before`, what stays of the arena,
+ * is what the handler left. */
+static vrs_status grow(vrs_arena *arena, uint64_t *before)
+{
+    uint64_t had = arena->record.bytes;
+    vrs_status status =
+        vrs_memory_take(arena->memory, &arena->record, arena->step, map_step, arena);
+    uint64_t left = arena->record.bytes - (status == VRS_OK ? arena->step : 0);
+    *before = left < *before ? left : *before;
+    if (status == VRS_OK && left < had) {
+        return vrs_fail(VRS_NO_MEMORY,
+                        "an arena cannot grow: where memory was short for it, it was shrunk to "
+                        "%llu bytes",
+                        (unsigned long long)left);
+    }
+    return status;
+}
+
 vrs_status vrs_arena_resize(vrs_arena *arena, uint64_t bytes)
 {
     if (bytes > arena->reserved) {
@@ -100,8 +119,7 @@ vrs_status vrs_arena_resize(vrs_arena *arena, uint64_t bytes)
     uint64_t wanted = round_up(bytes, arena->step);
     uint64_t before = arena->record.bytes;
     while (arena->record.bytes < wanted) {
-        vrs_status status =
-            vrs_memory_take(arena->memory, &arena->record, arena->step, map_step, arena);
+        vrs_status status = grow(arena, &before);
         if (status != VRS_OK) {
             shrink(arena, before);
             return status;

@@ -129,7 +129,7 @@ static void test_least(void **state)
     printf("context: %.1f MB\n", (double)context / 1e6);
     if (context != 0) {
         vrs_memory_settings tight = {.limit = context - 1};
-        assert_int_equal(vrs_memory_create(device, &tight, &memory), VRS_NO_MEMORY);
+        assert_int_equal(vrs_memory_create(device, &tight, &memory), VRS_INVALID);
         printf("%s\n", vrs_last_error());
     }
     vrs_device_close(device);

@@ -140,8 +140,9 @@ static void test_too_small(void **state)
     vrs_memory *memory = NULL;
     fake_raw_reset(1024 * MB);
     vrs_memory_settings settings = {.limit = 100 * MB, .host_limit = MB, .context = 200 * MB};
-    assert_int_equal(vrs_memory_create(fake_raw_device(), &settings, &memory), VRS_NO_MEMORY);
+    assert_int_equal(vrs_memory_create(fake_raw_device(), &settings, &memory), VRS_INVALID);
     assert_null(memory);
+    expect_words("context alone takes 209.72 MB");
     expect_words("raise gpu_memory");
     memory = with_limit(16 * MB);
     vrs_memory_block *block = NULL;
@@ -405,6 +406,34 @@ static bool answer(void *opaque, const vrs_pressure *pressure)
     return false;
 }
 
+/* Gives up what is behind the front of the arena for which memory is wanted. */
+static bool shrink_itself(void *opaque, const vrs_pressure *pressure)
+{
+    vrs_arena *arena = opaque;
+    uint64_t bytes = vrs_arena_bytes(arena);
+    if (pressure->level != VRS_PRESSURE_BATCH || bytes <= 32 * MB) {
+        return false;
+    }
+    assert_int_equal(vrs_arena_resize(arena, bytes - 16 * MB), VRS_OK);
+    return true;
+}
+
+static void test_arena_answers_itself(void **state)
+{
+    (void)state;
+    vrs_memory *memory = with_limit(101 * MB);
+    vrs_arena *arena = NULL;
+    assert_int_equal(vrs_arena_create(memory, VRS_MEMORY_ARENA, 500 * MB, &arena), VRS_OK);
+    assert_int_equal(vrs_arena_resize(arena, 64 * MB), VRS_OK);
+    vrs_memory_on_pressure(memory, shrink_itself, arena);
+    assert_int_equal(vrs_arena_resize(arena, 200 * MB), VRS_NO_MEMORY); /* and it ends */
+    expect_words("it was shrunk");
+    assert_in_range(vrs_arena_bytes(arena), 32 * MB, 64 * MB);
+    assert_int_equal(vrs_arena_resize(arena, 90 * MB), VRS_OK); /* there is enough for this */
+    vrs_arena_destroy(arena);
+    close_memory(memory);
+}
+
 static void test_pressure_order(void **state)
 {
     (void)state;
@@ -607,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_arena),
         cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_arena_answers_itself),
         cmocka_unit_test(test_pressure_order),
         cmocka_unit_test(test_pressure_of_the_driver),
         cmocka_unit_test(test_poll),

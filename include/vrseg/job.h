@@ -47,12 +47,14 @@ typedef struct vrs_job_stats {
     double cpu_share;                          /* of the processors that may be used, 0..1 */
     int64_t peak_rss_bytes;
     double overlap; /* busy time of the stages, summed, over `seconds`: 1 is one after another */
+    const char *decoder;    /* who has decoded: "nvdec", "cpu"; "" before there is a pipeline */
     const char *device;     /* vrs_pipeline_get_device(); "" before there is a pipeline */
     const char *bottleneck; /* a sentence with its evidence; borrows until the next call */
     const char *note;       /* e.g. dropped streams, the first damaged frame; "" if nothing */
 } vrs_job_stats;
 
-/* Runs to the end. Progress calls come from the calling thread about four times a second.
+/* Runs to the end. Progress calls come from the calling thread: the first when everything is open,
+ * then about four times a second.
  * VRS_OK: all frames are written. VRS_CORRUPT: done, but some frames were damaged or failed (the
  * stats tell). VRS_CANCELLED: vrs_job_stop() was called; what was finished is in the files.
  * Others: failed; the last error says what and where. */

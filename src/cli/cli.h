@@ -64,6 +64,7 @@ typedef struct vrs_progress {
     int terminal;
     double last_seconds;
     int shown;
+    int named; /* the device was said */
 } vrs_progress;
 
 void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/json.h"
 
 #define HEADER_EVERY 20
 
@@ -119,15 +120,7 @@ static void print_row(const vrs_monitor_reading *r, long line)
 
 /* ---- JSON lines ---- */
 
-static void print_member(const char *name, double value, int decimals)
-{
-    if (value < 0)
-        (void)printf(", \"%s\": null", name);
-    else
-        (void)printf(", \"%s\": %.*f", name, decimals, value);
-}
-
-static void print_throttle(int32_t throttle)
+static void add_throttle(yajl_gen gen, int32_t throttle)
 {
     static const struct {
         vrs_throttle flag;
@@ -136,48 +129,46 @@ static void print_throttle(int32_t throttle)
                    {VRS_THROTTLE_TEMPERATURE, "temperature"},
                    {VRS_THROTTLE_HARDWARE, "hardware"},
                    {VRS_THROTTLE_SETTING, "setting"}};
-    const char *between = "";
+    vrs_json_key(gen, "throttle");
     if (throttle < 0) {
-        (void)fputs(", \"throttle\": null", stdout);
+        (void)yajl_gen_null(gen);
         return;
     }
-    (void)fputs(", \"throttle\": [", stdout);
+    (void)yajl_gen_array_open(gen);
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-        if ((throttle & (int32_t)reasons[i].flag) != 0) {
-            (void)printf("%s\"%s\"", between, reasons[i].name);
-            between = ", ";
-        }
-    (void)putchar(']');
+        if ((throttle & (int32_t)reasons[i].flag) != 0)
+            vrs_json_key(gen, reasons[i].name);
+    (void)yajl_gen_array_close(gen);
 }
 
-static void print_json(const vrs_monitor_reading *r, const settings *s, const char *name)
+static void print_json(yajl_gen gen, const vrs_monitor_reading *r, const settings *s,
+                       const char *name)
 {
-    (void)printf("{\"seconds\": %.3f, \"device\": %ld, \"name\": \"", (double)r->time_ns / 1e9,
-                 s->device);
-    for (; *name != 0; name++)
-        if (*name >= ' ' && *name != '"' && *name != '\\')
-            (void)putchar(*name);
-    (void)putchar('"');
-    print_member("memory_total_bytes", (double)r->memory_total, 0);
-    print_member("memory_used_bytes", (double)r->memory_used, 0);
-    print_member("memory_free_bytes", (double)r->memory_free, 0);
-    print_member("gpu_percent", r->gpu_percent, 0);
-    print_member("memory_percent", r->memory_percent, 0);
-    print_member("sm_percent", r->sm_percent, 2);
-    print_member("tensor_percent", r->tensor_percent, 2);
-    print_member("dram_percent", r->dram_percent, 2);
-    print_member("decoder_percent", r->decoder_percent, 0);
-    print_member("encoder_percent", r->encoder_percent, 0);
-    print_member("sm_mhz", r->sm_mhz, 0);
-    print_member("memory_mhz", r->memory_mhz, 0);
-    print_member("power_watts", r->power_watts, 1);
-    print_member("power_limit_watts", r->power_limit_watts, 1);
-    print_member("temperature_c", r->temperature_c, 0);
-    print_throttle(r->throttle);
-    (void)puts("}");
+    (void)yajl_gen_map_open(gen);
+    vrs_json_reading(gen, "seconds", (double)r->time_ns / 1e9, 3);
+    vrs_json_integer(gen, "device", s->device);
+    vrs_json_text(gen, "name", name);
+    vrs_json_reading(gen, "memory_total_bytes", (double)r->memory_total, 0);
+    vrs_json_reading(gen, "memory_used_bytes", (double)r->memory_used, 0);
+    vrs_json_reading(gen, "memory_free_bytes", (double)r->memory_free, 0);
+    vrs_json_reading(gen, "gpu_percent", r->gpu_percent, 0);
+    vrs_json_reading(gen, "memory_percent", r->memory_percent, 0);
+    vrs_json_reading(gen, "sm_percent", r->sm_percent, 2);
+    vrs_json_reading(gen, "tensor_percent", r->tensor_percent, 2);
+    vrs_json_reading(gen, "dram_percent", r->dram_percent, 2);
+    vrs_json_reading(gen, "decoder_percent", r->decoder_percent, 0);
+    vrs_json_reading(gen, "encoder_percent", r->encoder_percent, 0);
+    vrs_json_reading(gen, "sm_mhz", r->sm_mhz, 0);
+    vrs_json_reading(gen, "memory_mhz", r->memory_mhz, 0);
+    vrs_json_reading(gen, "power_watts", r->power_watts, 1);
+    vrs_json_reading(gen, "power_limit_watts", r->power_limit_watts, 1);
+    vrs_json_reading(gen, "temperature_c", r->temperature_c, 0);
+    add_throttle(gen, r->throttle);
+    (void)yajl_gen_map_close(gen);
+    vrs_json_line(gen, stdout);
 }
 
-static int watch(vrs_monitor *monitor, const settings *s)
+static int watch(vrs_monitor *monitor, const settings *s, yajl_gen gen)
 {
     bool table = isatty(STDOUT_FILENO) != 0;
     if (table)
@@ -192,7 +183,7 @@ static int watch(vrs_monitor *monitor, const settings *s)
         if (table)
             print_row(&reading, i);
         else
-            print_json(&reading, s, vrs_monitor_name(monitor));
+            print_json(gen, &reading, s, vrs_monitor_name(monitor));
         if (fflush(stdout) != 0)
             return VRS_EXIT_FAILED;
     }
@@ -219,7 +210,10 @@ int vrs_command_monitor(int argc, char **argv)
     vrs_status status = vrs_monitor_open((int32_t)s.device, &monitor);
     if (status != VRS_OK)
         return vrs_report(status);
-    int code = watch(monitor, &s);
+    yajl_gen gen = yajl_gen_alloc(NULL);
+    int code = gen != NULL ? watch(monitor, &s, gen) : vrs_report(VRS_NO_MEMORY);
+    if (gen != NULL)
+        yajl_gen_free(gen);
     vrs_monitor_close(monitor);
     return code;
 }

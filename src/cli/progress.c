@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/json.h"
 
 /* Seconds between lines where standard error is no terminal. */
 #define PLAIN_SECONDS 5.0
@@ -37,11 +38,22 @@ static void show_json(const vrs_job_stats *stats)
 {
     double share;
     const char *stage = busiest(stats, &share);
-    (void)fprintf(stderr,
-                  "{\"frames\":%llu,\"of\":%lld,\"seconds\":%.2f,\"fps\":%.2f,\"busiest\":\"%s\","
-                  "\"busiest_share\":%.3f,\"cpu_share\":%.3f}\n",
-                  (unsigned long long)stats->written, (long long)stats->frame_estimate,
-                  stats->seconds, stats->fps, stage, share, stats->cpu_share);
+    yajl_gen gen = yajl_gen_alloc(NULL);
+    if (gen == NULL)
+        return; /* a line less */
+    (void)yajl_gen_map_open(gen);
+    vrs_json_integer(gen, "frames", (int64_t)stats->written);
+    vrs_json_integer(gen, "of", stats->frame_estimate);
+    vrs_json_reading(gen, "seconds", stats->seconds, 2);
+    vrs_json_reading(gen, "fps", stats->fps, 2);
+    vrs_json_text(gen, "busiest", stage);
+    vrs_json_reading(gen, "busiest_share", share, 3);
+    vrs_json_reading(gen, "cpu_share", stats->cpu_share, 3);
+    vrs_json_text(gen, "device", stats->device);
+    vrs_json_text(gen, "decoder", stats->decoder);
+    (void)yajl_gen_map_close(gen);
+    vrs_json_line(gen, stderr);
+    yajl_gen_free(gen);
 }
 
 void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
@@ -51,6 +63,11 @@ void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
         return;
     if (progress->kind == VRS_PROGRESS_JSON) {
         show_json(stats);
+        return;
+    }
+    if (!progress->named) { /* where the work is done, and why there */
+        progress->named = 1;
+        (void)fprintf(stderr, "vrseg: device %s, decoded by %s\n", stats->device, stats->decoder);
         return;
     }
     if (!progress->terminal && stats->seconds - progress->last_seconds < PLAIN_SECONDS)

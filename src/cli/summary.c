@@ -2,9 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include <yajl/yajl_gen.h>
-
 #include "cli/cli.h"
+#include "cli/json.h"
 
 void vrs_summary_print(FILE *out, const vrs_job_stats *s)
 {
@@ -21,7 +20,8 @@ void vrs_summary_print(FILE *out, const vrs_job_stats *s)
                       vrs_stage_name((vrs_stage)i), (double)stage->busy_ns / 1e6 / frames,
                       s->stage_cpu_seconds[i] * 1e3 / frames);
     }
-    (void)fprintf(out, "device: %s; stages side by side: %.2f on average\n", s->device, s->overlap);
+    (void)fprintf(out, "device: %s; decoded by %s; stages side by side: %.2f on average\n",
+                  s->device, s->decoder, s->overlap);
     (void)fprintf(out, "bottleneck: %s\n", s->bottleneck);
     if (s->damaged > 0 || s->failed > 0)
         (void)fprintf(out, "%llu damaged, %llu failed frames\n", (unsigned long long)s->damaged,
@@ -30,63 +30,40 @@ void vrs_summary_print(FILE *out, const vrs_job_stats *s)
         (void)fprintf(out, "note: %s\n", s->note);
 }
 
-static void key(yajl_gen gen, const char *name)
-{
-    (void)yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
-}
-
-static void number(yajl_gen gen, const char *name, double value)
-{
-    key(gen, name);
-    (void)yajl_gen_double(gen, value);
-}
-
-static void integer(yajl_gen gen, const char *name, int64_t value)
-{
-    key(gen, name);
-    (void)yajl_gen_integer(gen, value);
-}
-
-static void text(yajl_gen gen, const char *name, const char *value)
-{
-    key(gen, name);
-    if (yajl_gen_string(gen, (const unsigned char *)value, strlen(value)) != yajl_gen_status_ok)
-        (void)yajl_gen_null(gen); /* not UTF-8 */
-}
-
 static void generate(yajl_gen gen, const char *input, const vrs_job_stats *s)
 {
     (void)yajl_gen_map_open(gen);
-    text(gen, "version", vrs_version());
-    text(gen, "input", input);
-    integer(gen, "frames", (int64_t)s->written);
-    integer(gen, "damaged", (int64_t)s->damaged);
-    integer(gen, "failed", (int64_t)s->failed);
-    number(gen, "start_seconds", s->start_seconds);
-    number(gen, "start_cpu_seconds", s->start_cpu_seconds);
-    number(gen, "seconds", s->seconds);
-    number(gen, "fps", s->fps);
-    number(gen, "first_mask_seconds", s->first_mask_seconds);
-    number(gen, "cpu_seconds", s->cpu_seconds);
-    number(gen, "cpu_share", s->cpu_share);
-    integer(gen, "peak_rss_bytes", s->peak_rss_bytes);
-    text(gen, "device", s->device);
-    number(gen, "overlap", s->overlap);
-    key(gen, "stages");
+    vrs_json_text(gen, "version", vrs_version());
+    vrs_json_text(gen, "input", input);
+    vrs_json_integer(gen, "frames", (int64_t)s->written);
+    vrs_json_integer(gen, "damaged", (int64_t)s->damaged);
+    vrs_json_integer(gen, "failed", (int64_t)s->failed);
+    vrs_json_number(gen, "start_seconds", s->start_seconds);
+    vrs_json_number(gen, "start_cpu_seconds", s->start_cpu_seconds);
+    vrs_json_number(gen, "seconds", s->seconds);
+    vrs_json_number(gen, "fps", s->fps);
+    vrs_json_number(gen, "first_mask_seconds", s->first_mask_seconds);
+    vrs_json_number(gen, "cpu_seconds", s->cpu_seconds);
+    vrs_json_number(gen, "cpu_share", s->cpu_share);
+    vrs_json_integer(gen, "peak_rss_bytes", s->peak_rss_bytes);
+    vrs_json_text(gen, "device", s->device);
+    vrs_json_text(gen, "decoder", s->decoder);
+    vrs_json_number(gen, "overlap", s->overlap);
+    vrs_json_key(gen, "stages");
     (void)yajl_gen_map_open(gen);
     for (int i = 0; i < VRS_STAGE_COUNT; i++) {
         const vrs_stage_stats *stage = &s->pipeline.stages[i];
-        key(gen, vrs_stage_name((vrs_stage)i));
+        vrs_json_key(gen, vrs_stage_name((vrs_stage)i));
         (void)yajl_gen_map_open(gen);
-        integer(gen, "frames", (int64_t)stage->frames);
-        number(gen, "busy_seconds", (double)stage->busy_ns / 1e9);
-        number(gen, "cpu_seconds", s->stage_cpu_seconds[i]);
-        integer(gen, "threads", stage->threads);
+        vrs_json_integer(gen, "frames", (int64_t)stage->frames);
+        vrs_json_number(gen, "busy_seconds", (double)stage->busy_ns / 1e9);
+        vrs_json_number(gen, "cpu_seconds", s->stage_cpu_seconds[i]);
+        vrs_json_integer(gen, "threads", stage->threads);
         (void)yajl_gen_map_close(gen);
     }
     (void)yajl_gen_map_close(gen);
-    text(gen, "bottleneck", s->bottleneck);
-    text(gen, "note", s->note);
+    vrs_json_text(gen, "bottleneck", s->bottleneck);
+    vrs_json_text(gen, "note", s->note);
     (void)yajl_gen_map_close(gen);
 }
 

@@ -62,6 +62,7 @@ struct vrs_gpu_frames {
     slot_set *set;
     int32_t users; /* the owner; each slot in use */
     int32_t running, most_running;
+    int64_t surfaces; /* bytes that are booked for the decoder's; the reading thread's */
     vrs_status failure;
     char failure_text[VRS_DETAIL_SIZE];
 };
@@ -97,9 +98,18 @@ static void free_set(slot_set *set)
     vrs_free(set);
 }
 
-static vrs_status make_set(vrs_gpu_frames *frames, size_t bytes, slot_set **out)
+/* Slots for which there is memory: at most half of what there is now, as the lanes need the other
+ * half for what they make of the frames; one in any case. */
+static int32_t affordable(const vrs_gpu_frames *frames, size_t bytes)
 {
-    int32_t count = frames->params.slots;
+    uint64_t left = vrs_memory_available(frames->params.memory, VRS_MEMORY_PLACE_DEVICE);
+    uint64_t count = left / 2 / bytes;
+    count = count > 0 ? count : 1;
+    return count < (uint64_t)frames->params.slots ? (int32_t)count : frames->params.slots;
+}
+
+static vrs_status make_set(vrs_gpu_frames *frames, size_t bytes, int32_t count, slot_set **out)
+{
     slot_set *set = vrs_alloc(sizeof *set + (size_t)count * sizeof(slot));
     if (!set) {
         return VRS_NO_MEMORY;
@@ -126,16 +136,36 @@ static vrs_status make_set(vrs_gpu_frames *frames, size_t bytes, slot_set **out)
     return VRS_OK;
 }
 
-/* Makes the set that holds `bytes` the current one. */
+/* Not even one slot fits: whoever set the budget can only set another. */
+static vrs_status too_little(const vrs_gpu_frames *frames, size_t bytes)
+{
+    vrs_memory_stats stats;
+    vrs_memory_get_stats(frames->params.memory, VRS_MEMORY_PLACE_DEVICE, &stats);
+    if (stats.used + bytes <= stats.budget) {
+        return VRS_NO_MEMORY; /* it is not the budget's fault */
+    }
+    return vrs_fail(VRS_INVALID,
+                    "the memory budget is too small for one decoded frame: it needs %.1f MB of GPU "
+                    "memory, %.1f MB with all that is in use, and has %.1f MB: raise gpu_memory",
+                    (double)bytes / 1e6, (double)(stats.used + bytes) / 1e6,
+                    (double)stats.budget / 1e6);
+}
+
+/* Makes the set that holds `bytes` the current one: with fewer slots where memory is short. */
 static vrs_status fit_set(vrs_gpu_frames *frames, size_t bytes)
 {
     slot_set *made = NULL;
     if (frames->set && frames->set->bytes >= bytes) {
         return VRS_OK;
     }
-    vrs_status status = make_set(frames, bytes, &made);
+    int32_t count = affordable(frames, bytes);
+    vrs_status status = make_set(frames, bytes, count, &made);
+    while (status == VRS_NO_MEMORY && count > 1) {
+        count /= 2;
+        status = make_set(frames, bytes, count, &made);
+    }
     if (status != VRS_OK) {
-        return status;
+        return status == VRS_NO_MEMORY ? too_little(frames, bytes) : status;
     }
     vrs_mutex_lock(&frames->lock);
     slot_set *old = frames->set;
@@ -146,6 +176,16 @@ static vrs_status fit_set(vrs_gpu_frames *frames, size_t bytes)
     return VRS_OK;
 }
 
+/* Until no copy runs: none reads a buffer, none keeps a surface and its decoder alive. */
+static void wait_for_copies(vrs_gpu_frames *frames)
+{
+    vrs_mutex_lock(&frames->lock);
+    while (frames->running > 0) {
+        (void)vrs_cond_wait_until(&frames->changed, &frames->lock, INT64_MAX);
+    }
+    vrs_mutex_unlock(&frames->lock);
+}
+
 /* The same for the pinned buffers. No copy from a smaller one runs any more when it goes: larger
  * pictures are rare, so this waits for the thread that returns them. */
 static vrs_status fit_staging(vrs_gpu_frames *frames, size_t bytes)
@@ -153,11 +193,7 @@ static vrs_status fit_staging(vrs_gpu_frames *frames, size_t bytes)
     if (frames->staging && frames->staging_bytes >= bytes) {
         return VRS_OK;
     }
-    vrs_mutex_lock(&frames->lock);
-    while (frames->running > 0) {
-        (void)vrs_cond_wait_until(&frames->changed, &frames->lock, INT64_MAX);
-    }
-    vrs_mutex_unlock(&frames->lock);
+    wait_for_copies(frames);
     vrs_pool_destroy(frames->staging);
     frames->staging = NULL;
     const vrs_pool_settings settings = {
@@ -329,6 +365,38 @@ static bool is_lost(void *opaque)
     return status == VRS_DEVICE_LOST || vrs_device_check(frames->params.device) != VRS_OK;
 }
 
+static void give_surfaces(void *opaque)
+{
+    vrs_gpu_frames *frames = opaque;
+    wait_for_copies(frames);
+    vrs_status status = vrs_memory_book(frames->params.memory, VRS_MEMORY_PLACE_DEVICE,
+                                        VRS_MEMORY_DECODER, -frames->surfaces);
+    (void)status; /* giving back cannot fail */
+    frames->surfaces = 0;
+}
+
+/* Libav frees a decoder before it asks for the next one. */
+static vrs_status take_surfaces(void *opaque, uint64_t expected)
+{
+    vrs_gpu_frames *frames = opaque;
+    give_surfaces(frames);
+    return vrs_memory_measure_begin(frames->params.memory, VRS_MEMORY_DECODER, expected);
+}
+
+static vrs_status book_surfaces(void *opaque)
+{
+    vrs_gpu_frames *frames = opaque;
+    int64_t taken = 0;
+    vrs_status status = vrs_memory_measure_end(frames->params.memory, &taken);
+    frames->surfaces = taken > 0 ? taken : 0;
+    if (status == VRS_NO_MEMORY) {
+        char why[VRS_DETAIL_SIZE];
+        (void)snprintf(why, sizeof why, "%s", vrs_last_error());
+        return vrs_fail(VRS_INVALID, "%.400s, or use the decoder cpu", why);
+    }
+    return status;
+}
+
 vrs_hw_place vrs_gpu_frames_place(vrs_gpu_frames *frames)
 {
     return (vrs_hw_place){
@@ -336,6 +404,9 @@ vrs_hw_place vrs_gpu_frames_place(vrs_gpu_frames *frames)
         .stream = vrs_device_stream_handle(frames->stream),
         .surfaces = VRS_GPU_SURFACES,
         .lost = is_lost,
+        .taking = take_surfaces,
+        .taken = book_surfaces,
+        .given = give_surfaces,
         .opaque = frames,
     };
 }

@@ -58,8 +58,9 @@ vrs_status vrs_gpu_frames_wait(vrs_gpu_frames *frames) VRS_MUST_USE;
 /* Makes an image of a hardware frame: NV12 or P010 whose data are addresses of the device, valid on
  * the decoder's stream. Takes `frame`, also on failure; the surface goes back when its copy is
  * done. The image is owned: its release (any thread, also after destroy) makes its slot free.
- * vrs_gpu_frames_wait() must have been called since the last put or upload. VRS_NO_MEMORY: the
- * memory's budget does not hold the slots; VRS_DEVICE; VRS_UNSUPPORTED: another pixel format. */
+ * vrs_gpu_frames_wait() must have been called since the last put or upload. VRS_INVALID: the
+ * memory's budget does not hold one slot (says what is needed; where it does not hold all, there
+ * are fewer); VRS_NO_MEMORY; VRS_DEVICE; VRS_UNSUPPORTED: another pixel format. */
 vrs_status vrs_gpu_frames_put(vrs_gpu_frames *frames, AVFrame *frame,
                               vrs_image *image) VRS_MUST_USE;
 

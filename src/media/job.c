@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/thread.h"
+#include "media/carry.h"
 #include "media/job_internal.h"
 #include "pipeline/bottleneck.h"
 
@@ -68,7 +69,7 @@ static bool at_once(const vrs_job *job)
     return atomic_load(&job->stop) == 2 || atomic_load(&job->failed);
 }
 
-static bool reading_ends(void *opaque)
+bool vrs_job_reading_ends(void *opaque)
 {
     const vrs_job *job = opaque;
     return atomic_load(&job->stop) != 0 || atomic_load(&job->failed);
@@ -102,7 +103,9 @@ static vrs_status read_frame(vrs_job *job, vrs_image *shape)
     vrs_status status = vrs_source_read(job->source, &frame);
     if (status != VRS_OK)
         return status;
-    vrs_track_record(job->read_track, VRS_STAGE_DECODE, frame.id, begin_ns, vrs_now_ns());
+    vrs_track_record(job->read_track, VRS_STAGE_DECODE, frame.id, begin_ns + job->source->waited_ns,
+                     vrs_now_ns());
+    atomic_store(&job->by_hardware, job->source->by_hardware);
     frame.capture_ns = begin_ns;
     if (job->names != NULL) {
         char *name = job->names[frame.id % VRS_JOB_HELD];
@@ -127,7 +130,7 @@ static void reader_main(void *arg)
     vrs_image shape = {0};
     vrs_status status = VRS_OK;
     vrs_thread_step_back(VRS_STEPS_INFER);
-    while (status == VRS_OK && !reading_ends(job))
+    while (status == VRS_OK && !vrs_job_reading_ends(job))
         status = read_frame(job, &shape);
     bool ended = status == VRS_OK || status == VRS_END || status == VRS_CANCELLED ||
                  status == VRS_CLOSED || status == VRS_TIMEOUT;
@@ -201,73 +204,6 @@ static double cpu_seconds(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
 }
 
-static vrs_status open_source(vrs_job *job)
-{
-    const char *raw = vrs_config_get(job->config, "raw_format");
-    bool pictures = false;
-    for (int32_t i = 0; i < job->sink_count; i++)
-        pictures =
-            pictures || job->sinks[i].kind == VRS_JOB_GREEN || job->sinks[i].kind == VRS_JOB_CUTOUT;
-    const char *decoder = vrs_config_get(job->config, "decoder");
-    vrs_source_params params = {
-        .path = job->input,
-        .raw_format = raw[0] != 0 ? raw : NULL,
-        .decoder = strcmp(decoder, "cpu") == 0     ? VRS_DECODER_CPU
-                   : strcmp(decoder, "nvdec") == 0 ? VRS_DECODER_NVDEC
-                                                   : VRS_DECODER_AUTO,
-        .threads = (int32_t)vrs_config_int(job->config, "decoder_threads", 0),
-        .max_frames = vrs_config_int(job->config, "max_frames", 0),
-        .need_yuv = pictures,
-        .stop = reading_ends,
-        .stop_opaque = job,
-    };
-    vrs_thread_name("vrs-decode");
-    job->first_read_ns = vrs_now_ns();
-    vrs_status status = vrs_source_open(&params, &job->source);
-    if (status == VRS_OK && job->source->info.still) {
-        job->names = vrs_alloc_array(VRS_JOB_HELD, VRS_JOB_NAME_SIZE);
-        status = job->names == NULL ? VRS_NO_MEMORY : VRS_OK;
-    }
-    return status;
-}
-
-static vrs_status make_held(vrs_job *job)
-{
-    vrs_status status = vrs_queue_create(VRS_JOB_HELD, &job->free_held);
-    for (int i = 0; i < VRS_JOB_HELD && status == VRS_OK; i++) {
-        job->held[i].free_held = job->free_held;
-        vrs_queue_push(job->free_held, &job->held[i]);
-    }
-    for (int32_t i = 0; i < job->sink_count && status == VRS_OK; i++)
-        status = vrs_queue_create(VRS_JOB_HELD, &job->sinks[i].queue);
-    return status;
-}
-
-/* Everything that can fail before the first frame, cheap things first. Threads that the libraries
- * make here inherit the name that the calling thread has at that moment. */
-static vrs_status open_all(vrs_job *job)
-{
-    if (job->sink_count == 0)
-        return vrs_fail(VRS_INVALID, "%s: no output is given", job->input);
-    vrs_status status = vrs_model_load(vrs_config_get(job->config, "model"), &job->model);
-    if (status == VRS_OK)
-        status = open_source(job);
-    if (status == VRS_OK)
-        status = vrs_job_make_preview(job);
-    vrs_thread_name("vrs-encode");
-    if (status == VRS_OK)
-        status = vrs_job_open_sinks(job);
-    vrs_thread_name("vrs-infer");
-    if (status == VRS_OK)
-        status = vrs_pipeline_create(job->config, job->model, &job->pipeline);
-    if (status == VRS_OK)
-        status = vrs_job_describe_outputs(job);
-    if (status == VRS_OK)
-        status = make_held(job);
-    vrs_thread_name("vrseg");
-    return status;
-}
-
 static vrs_status start_threads(vrs_job *job)
 {
     job->read_track = vrs_recorder_track(job->recorder, "decode");
@@ -307,6 +243,10 @@ static void pump(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
 {
     int64_t tick_ns = vrs_now_ns();
     vrs_status status = VRS_OK;
+    if (progress != NULL) { /* who it is that works */
+        vrs_job_stats stats = vrs_job_get_stats(job);
+        progress(opaque, &stats);
+    }
     while (status == VRS_OK || status == VRS_TIMEOUT) {
         vrs_result *result;
         status = vrs_pipeline_get_result(job->pipeline, &result, VRS_TICK_US);
@@ -378,7 +318,7 @@ vrs_status vrs_job_run(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
 {
     job->run_ns = vrs_now_ns();
     job->run_cpu_seconds = cpu_seconds();
-    vrs_status status = open_all(job);
+    vrs_status status = vrs_job_open_all(job);
     vrs_thread_times_sample(&job->times);
     if (status == VRS_OK)
         status = start_threads(job);
@@ -433,19 +373,28 @@ static void name_bottleneck(vrs_job *job, vrs_job_stats *stats)
     stats->bottleneck = job->bottleneck;
 }
 
+/* What the user should know, each part once. */
+static void add_note(vrs_job *job, const char *text)
+{
+    if (text[0] != 0 && strstr(job->note, text) == NULL)
+        vrs_note_add(job->note, sizeof(job->note), "%s", text);
+}
+
 static void add_notes(vrs_job *job, vrs_job_stats *stats)
 {
-    if (job->note[0] == 0 && job->source != NULL && job->source->damaged > 0)
-        (void)snprintf(job->note, sizeof(job->note), "%s", job->source->damage);
-    for (int32_t i = 0; i < job->sink_count && job->note[0] == 0; i++)
-        if (job->sinks[i].sink != NULL && job->sinks[i].sink->note[0] != 0)
-            (void)snprintf(job->note, sizeof(job->note), "%s", job->sinks[i].sink->note);
+    if (job->note[0] == 0 && job->source->damaged > 0)
+        add_note(job, job->source->damage);
+    for (int32_t i = 0; i < job->sink_count; i++)
+        if (job->sinks[i].sink != NULL)
+            add_note(job, job->sinks[i].sink->note);
+    add_note(job, job->source->note);
     stats->note = job->note;
 }
 
 vrs_job_stats vrs_job_get_stats(vrs_job *job)
 {
-    vrs_job_stats stats = {.frame_estimate = -1, .device = "", .bottleneck = "", .note = ""};
+    vrs_job_stats stats = {
+        .frame_estimate = -1, .device = "", .decoder = "", .bottleneck = "", .note = ""};
     bool ended = job->end_ns != 0;
     int64_t now = ended ? job->end_ns : vrs_now_ns();
     if (job->source != NULL)
@@ -454,6 +403,7 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
         return stats;
     stats.pipeline = vrs_pipeline_get_stats(job->pipeline);
     stats.device = vrs_pipeline_get_device(job->pipeline);
+    stats.decoder = atomic_load(&job->by_hardware) ? "nvdec" : "cpu";
     stats.read = atomic_load(&job->frames_read);
     stats.failed = stats.pipeline.failed;
     stats.written = stats.pipeline.finished;
@@ -492,6 +442,7 @@ void vrs_job_destroy(vrs_job *job)
     vrs_source_close(job->source);
     vrs_preview_destroy(job->preview);
     vrs_model_destroy(job->model);
+    vrs_place_close(&job->place);
     vrs_recorder_destroy(job->recorder);
     vrs_free(job->names);
     vrs_free(job->input);

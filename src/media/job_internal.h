@@ -12,6 +12,7 @@
 #include "media/sink.h"
 #include "media/source.h"
 #include "media/thread_times.h"
+#include "pipeline/place.h"
 #include "vrseg/job.h"
 
 /* More results than can be in flight. */
@@ -44,6 +45,8 @@ struct vrs_job {
     vrs_job_sink sinks[VRS_MAX_OUTPUTS];
     int32_t sink_count;
 
+    vrs_place place;
+    const struct vrs_engine_ops *engine; /* of tests; NULL: the configured one */
     vrs_model *model;
     vrs_source *source;
     vrs_pipeline *pipeline;
@@ -53,7 +56,8 @@ struct vrs_job {
 
     atomic_int stop; /* 0, 1: finish what is in flight, 2: at once */
     atomic_bool failed;
-    vrs_mutex lock; /* of the failure and of sinks_ended */
+    atomic_bool by_hardware; /* the last frame was decoded by the GPU */
+    vrs_mutex lock;          /* of the failure and of sinks_ended */
     vrs_cond sink_ended;
     int32_t sinks_ended;
     bool has_lock, has_sink_ended;
@@ -74,6 +78,12 @@ struct vrs_job {
     char bottleneck[VRS_DETAIL_SIZE];
     char note[VRS_DETAIL_SIZE];
 };
+
+/* job_open.c: everything that can fail before the first frame. */
+vrs_status vrs_job_open_all(vrs_job *job) VRS_MUST_USE;
+
+/* Whether no more frames are to be read. */
+bool vrs_job_reading_ends(void *job);
 
 /* job_outputs.c: opens the sinks and describes the pipeline's outputs. */
 vrs_status vrs_job_open_sinks(vrs_job *job) VRS_MUST_USE;

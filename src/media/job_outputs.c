@@ -107,12 +107,15 @@ static void output_size(const vrs_job *job, const vrs_output_desc *desc, int32_t
     }
 }
 
-/* NVENC by itself only where frames are on the GPU anyway: a run on the CPU is the same on every
+/* NVENC by itself only in a run on the GPU: a run on the CPU is the same on every
  * machine. */
-static vrs_encoder_place configured_encoder(const vrs_config *config)
+static vrs_encoder_place configured_encoder(const vrs_job *job)
 {
-    return strcmp(vrs_config_get(config, "encoder"), "nvenc") == 0 ? VRS_ENCODER_NVENC
-                                                                   : VRS_ENCODER_CPU;
+    const char *name = vrs_config_get(job->config, "encoder");
+    if (strcmp(name, "nvenc") == 0)
+        return VRS_ENCODER_NVENC;
+    return strcmp(name, "auto") == 0 && job->place.device != NULL ? VRS_ENCODER_AUTO
+                                                                  : VRS_ENCODER_CPU;
 }
 
 static vrs_status open_sink(vrs_job *job, vrs_job_sink *out)
@@ -132,7 +135,7 @@ static vrs_status open_sink(vrs_job *job, vrs_job_sink *out)
         .path = out->path,
         .kind = desc.kind,
         .codec = codec,
-        .encoder = configured_encoder(job->config),
+        .encoder = configured_encoder(job),
         .stream = &job->source->info,
         .format = format,
         .source_path = job->input,
@@ -192,6 +195,6 @@ vrs_status vrs_job_make_preview(vrs_job *job)
     vrs_status status = parse_color(vrs_config_get(job->config, "background"), background);
     for (int32_t i = 0; i < job->sink_count && status == VRS_OK; i++)
         if (job->sinks[i].kind == VRS_JOB_PREVIEW && job->preview == NULL)
-            status = vrs_preview_create(background, &job->preview);
+            status = vrs_preview_create(background, job->place.device, &job->preview);
     return status;
 }

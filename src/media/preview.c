@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "image/format.h"
 #include "media/av.h"
+#include "media/gpu_fetch.h"
 #include "media/picture.h"
 
 /* Longest side of each of the three panels, and the gap between them. */
@@ -22,18 +23,20 @@
 
 struct vrs_preview {
     uint8_t background[3];
+    vrs_device *device;
     bool kept;
     uint64_t offered, kept_number;
     float kept_coverage;
     vrs_image picture;
 };
 
-vrs_status vrs_preview_create(const uint8_t background[3], vrs_preview **out)
+vrs_status vrs_preview_create(const uint8_t background[3], vrs_device *device, vrs_preview **out)
 {
     vrs_preview *preview = vrs_alloc(sizeof(*preview));
     if (preview == NULL)
         return VRS_NO_MEMORY;
     memcpy(preview->background, background, 3);
+    preview->device = device;
     *out = preview;
     return VRS_OK;
 }
@@ -94,33 +97,50 @@ static bool is_wanted(const vrs_preview *preview, uint64_t number, float coverag
     return number >= 2 * preview->kept_number && coverage >= VRS_ENOUGH * preview->kept_coverage;
 }
 
-vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result, const vrs_image *mask)
+/* The three panels of a frame; owned. */
+static vrs_status make_picture(const vrs_preview *preview, const vrs_image *source,
+                               const vrs_image *mask, vrs_image *picture)
 {
-    uint64_t number = ++preview->offered;
-    if (result->status != VRS_OK || !is_wanted(preview, number, result->coverage))
-        return VRS_OK;
-    const vrs_image *source = result->source;
     int32_t longest = source->width > source->height ? source->width : source->height;
     double zoom = longest > VRS_PANEL_SIDE ? (double)VRS_PANEL_SIDE / longest : 1;
     int32_t width = (int32_t)(source->width * zoom + 0.5);
     int32_t height = (int32_t)(source->height * zoom + 0.5);
     width = width > 0 ? width : 1;
     height = height > 0 ? height : 1;
-    vrs_image picture;
     vrs_status status =
-        vrs_image_alloc(&picture, VRS_FORMAT_RGB24, 3 * width + 2 * VRS_PANEL_GAP, height);
+        vrs_image_alloc(picture, VRS_FORMAT_RGB24, 3 * width + 2 * VRS_PANEL_GAP, height);
     if (status != VRS_OK)
         return status;
     for (int32_t y = 0; y < height; y++)
-        memset(picture.planes[0] + y * picture.strides[0], 255, 3 * (size_t)picture.width);
-    status = draw(source, false, &picture, 0, width);
+        memset(picture->planes[0] + y * picture->strides[0], 255, 3 * (size_t)picture->width);
+    status = draw(source, false, picture, 0, width);
     if (status == VRS_OK)
-        status = draw(mask, true, &picture, width + VRS_PANEL_GAP, width);
+        status = draw(mask, true, picture, width + VRS_PANEL_GAP, width);
     if (status != VRS_OK) {
-        vrs_image_release(&picture);
+        vrs_image_release(picture);
         return status;
     }
-    compose(preview, &picture, width);
+    compose(preview, picture, width);
+    return VRS_OK;
+}
+
+vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result, const vrs_image *mask)
+{
+    uint64_t number = ++preview->offered;
+    if (result->status != VRS_OK || !is_wanted(preview, number, result->coverage))
+        return VRS_OK;
+    vrs_image fetched = {0}, picture = {0};
+    const vrs_image *source = result->source;
+    vrs_status status = VRS_OK;
+    if (source->memory != VRS_MEMORY_HOST) {
+        status = vrs_gpu_fetch(preview->device, source, &fetched);
+        source = &fetched;
+    }
+    if (status == VRS_OK)
+        status = make_picture(preview, source, mask, &picture);
+    vrs_image_release(&fetched);
+    if (status != VRS_OK)
+        return status;
     vrs_image_release(&preview->picture);
     preview->picture = picture;
     preview->kept = true;

@@ -5,18 +5,22 @@
 
 #include <stdint.h>
 
+#include "device/device.h"
 #include "vrseg/image.h"
 #include "vrseg/pipeline.h"
 
 typedef struct vrs_preview vrs_preview;
 
-/* Returns owned. `background`: R, G, B of the composite. VRS_NO_MEMORY. */
-vrs_status vrs_preview_create(const uint8_t background[3], vrs_preview **preview) VRS_MUST_USE;
+/* Returns owned. `background`: R, G, B of the composite; `device` (shared): where sources that are
+ * not in host memory lie, else NULL. VRS_NO_MEMORY. */
+vrs_status vrs_preview_create(const uint8_t background[3], vrs_device *device,
+                              vrs_preview **preview) VRS_MUST_USE;
 void vrs_preview_destroy(vrs_preview *preview);
 
 /* Looks at a result, in the film's order, and keeps a small copy of a few frames, each twice as far
  * into the film as the one before (so over a long film only a handful is copied). `mask`: its GRAY8
- * or YUV420P mask in any size. VRS_NO_MEMORY. */
+ * or YUV420P mask in any size. VRS_NO_MEMORY;
+ * VRS_DEVICE, VRS_DEVICE_LOST. */
 vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result,
                              const vrs_image *mask) VRS_MUST_USE;
 

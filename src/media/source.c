@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/errno_text.h"
 #include "media/source_internal.h"
 
@@ -84,7 +85,9 @@ vrs_status vrs_source_read(vrs_source *source, vrs_frame *frame)
         return VRS_END;
     }
     *frame = (vrs_frame){.id = (int64_t)source->frames};
+    int64_t began_ns = vrs_now_ns();
     vrs_status status = source->gpu ? vrs_gpu_frames_wait(source->gpu) : VRS_OK;
+    source->waited_ns = vrs_now_ns() - began_ns;
     if (status == VRS_OK) {
         status = source->ops->read(source, frame);
     }

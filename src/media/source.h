@@ -67,6 +67,8 @@ struct vrs_source {
     int64_t max_frames;           /* 0: all */
     bool need_yuv;                /* RGB is converted; set when it is opened */
     struct vrs_gpu_frames *gpu;   /* NULL: frames stay in host memory */
+    bool by_hardware;             /* the last decoded frame was, by the GPU */
+    int64_t waited_ns;            /* of the last read: for a slot, not for the decoder */
     uint64_t frames;              /* read so far */
     uint64_t damaged;             /* packets and frames that are damaged or missing */
     char damage[VRS_DETAIL_SIZE]; /* the first such complaint; "" if none */

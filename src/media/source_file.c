@@ -61,6 +61,7 @@ static vrs_status decode(vrs_file_source *file, AVFrame **out)
         av_frame_free(&frame);
         return status;
     }
+    file->source.by_hardware = frame->hw_frames_ctx != NULL;
     *out = frame;
     return VRS_OK;
 }

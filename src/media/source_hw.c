@@ -61,9 +61,71 @@ vrs_status vrs_hw_open(vrs_hw *hw, const vrs_hw_place *place)
     return VRS_OK;
 }
 
+vrs_status vrs_hw_settle(vrs_hw *hw)
+{
+    if (!hw->taking) {
+        return VRS_OK;
+    }
+    hw->taking = false;
+    hw->took = true;
+    return hw->place.taken(hw->place.opaque);
+}
+
 void vrs_hw_close(vrs_hw *hw)
 {
+    vrs_status status = vrs_hw_settle(hw);
+    (void)status; /* it is gone */
+    if (hw->took) {
+        hw->took = false;
+        hw->place.given(hw->place.opaque);
+    }
     av_buffer_unref(&hw->device);
+}
+
+/* Beside a decoder's surfaces there must be room for frames, in surfaces. */
+#define ROOM_FOR_FRAMES 8
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+/* Bytes that must be free for a decoder of what `decoder` is about to decode: as many surfaces to
+ * decode into as to give out (libavcodec/nvdec.c), three more than these parameters say
+ * (libavcodec/decode.c), each with rows of whole 512 bytes. 0: not known. */
+static uint64_t expect_bytes(AVCodecContext *decoder)
+{
+    AVBufferRef *buffer = NULL;
+    uint64_t bytes = 0;
+    if (avcodec_get_hw_frames_parameters(decoder, decoder->hw_device_ctx, AV_PIX_FMT_CUDA,
+                                         &buffer) >= 0) {
+        const AVHWFramesContext *frames = (AVHWFramesContext *)(void *)buffer->data;
+        uint64_t row = (uint64_t)frames->width * (frames->sw_format == AV_PIX_FMT_NV12 ? 1 : 2);
+        uint64_t rows = round_up((uint64_t)frames->height, 32) * 3 / 2;
+        uint64_t count = 2 * ((uint64_t)frames->initial_pool_size + 3) + ROOM_FOR_FRAMES;
+        bytes = round_up(row, 512) * rows * count;
+    }
+    av_buffer_unref(&buffer);
+    return bytes;
+}
+
+/* Whether there is memory for a decoder of its surfaces; if not, hw->why says it. */
+static bool take(vrs_hw *hw, AVCodecContext *decoder)
+{
+    if (!hw->place.taking) {
+        return true;
+    }
+    vrs_status status = vrs_hw_settle(hw); /* of a decoder that libav could not make */
+    if (status == VRS_OK) {
+        status = hw->place.taking(hw->place.opaque, expect_bytes(decoder));
+    }
+    hw->taking = status == VRS_OK;
+    if (status != VRS_OK) {
+        (void)snprintf(hw->why, sizeof hw->why, "NVDEC's surfaces for %dx%d find no room: %.180s",
+                       decoder->width, decoder->height, vrs_last_error());
+        hw->refused = true;
+    }
+    return status == VRS_OK;
 }
 
 /* What the software decoder would deliver is the last of what is offered: it tells depth and
@@ -89,7 +151,7 @@ static enum AVPixelFormat choose_format(AVCodecContext *decoder, const enum AVPi
         }
     }
     if (cuda && (software == AV_PIX_FMT_NONE || fits(software))) {
-        return AV_PIX_FMT_CUDA;
+        return take(hw, decoder) ? AV_PIX_FMT_CUDA : AV_PIX_FMT_NONE;
     }
     const char *profile = avcodec_profile_name(decoder->codec_id, decoder->profile);
     const char *pixels = av_get_pix_fmt_name(software);

@@ -22,6 +22,13 @@ typedef struct vrs_hw_place {
         surfaces; /* that the caller holds at the same time, at most. libav is told to have so
                    * many beyond its own: it fails when its surfaces run out, it does not wait */
     bool (*lost)(void *opaque); /* whether the GPU itself is lost; then the last error says so */
+    /* Around the making of a decoder, by the thread that reads: `expected` bytes of the GPU's
+     * memory are about to be taken (VRS_NO_MEMORY: they are not to be had, and there is no end);
+     * they are taken (VRS_INVALID: more than there may be); all are given back. NULL: nobody keeps
+     * books. */
+    vrs_status (*taking)(void *opaque, uint64_t expected);
+    vrs_status (*taken)(void *opaque);
+    void (*given)(void *opaque);
     void *opaque;
 } vrs_hw_place;
 
@@ -30,6 +37,8 @@ typedef struct vrs_hw {
     AVBufferRef *device; /* libav's; NULL: the CPU decodes */
     vrs_hw_place place;
     bool refused;  /* set by choose_format(): the hardware cannot go on */
+    bool taking;   /* between place.taking() and place.taken() */
+    bool took;     /* place.given() is owed */
     char why[256]; /* if it does not decode: what it lacks; "" otherwise */
 } vrs_hw;
 
@@ -39,11 +48,16 @@ const AVCodec *vrs_hw_find_decoder(enum AVCodecID id);
 /* Makes libav's device of the place. Nothing is decoded yet. VRS_NO_MEMORY; VRS_UNSUPPORTED: this
  * libav has no CUDA or finds no driver (hw->why says it). */
 vrs_status vrs_hw_open(vrs_hw *hw, const vrs_hw_place *place) VRS_MUST_USE;
+/* After the decoder, whose memory counts as given back then. */
 void vrs_hw_close(vrs_hw *hw);
 
 /* Prepares a context, before it is opened: one thread, our device, our surfaces. `hw` must live as
  * long as the context. VRS_NO_MEMORY. */
 vrs_status vrs_hw_set_up(vrs_hw *hw, AVCodecContext *decoder) VRS_MUST_USE;
+
+/* To be called after each call that may have made a decoder: it is booked. VRS_INVALID: it took
+ * more memory than the budget has. */
+vrs_status vrs_hw_settle(vrs_hw *hw) VRS_MUST_USE;
 
 /* Applies what libav leaves to the reader for hardware frames: cropping at the left and the top. */
 void vrs_hw_crop(AVFrame *frame);

@@ -409,6 +409,10 @@ static vrs_status send(vrs_reader *reader, bool end)
         error = avcodec_send_packet(reader->decoder, end ? NULL : reader->packet);
     }
     av_packet_unref(reader->packet);
+    vrs_status status = vrs_hw_settle(&reader->hw);
+    if (status != VRS_OK) {
+        return status;
+    }
     if (error < 0 && error != AVERROR_EOF && !reader->hw.refused) {
         reader->errors++;
         give_up_hardware(reader);
@@ -480,6 +484,10 @@ vrs_status vrs_reader_next(vrs_reader *reader, AVFrame *frame)
     while (!reader->ended) {
         int error =
             vrs_inject("libav") ? avcodec_receive_frame(reader->decoder, frame) : AVERROR(ENOMEM);
+        vrs_status status = vrs_hw_settle(&reader->hw);
+        if (status != VRS_OK) {
+            return status;
+        }
         if (error >= 0) {
             if (frame->hw_frames_ctx) {
                 vrs_hw_crop(frame);
@@ -489,7 +497,7 @@ vrs_status vrs_reader_next(vrs_reader *reader, AVFrame *frame)
             reader->frames++;
             return VRS_OK;
         }
-        vrs_status status = look_at_error(reader, error);
+        status = look_at_error(reader, error);
         if (status != VRS_OK) {
             return status;
         }

@@ -60,6 +60,26 @@ static vrs_image bare_image(vrs_pixel_format format, int32_t width, int32_t heig
     return (vrs_image){.format = format, .width = width, .height = height};
 }
 
+/* What something needs, in a sentence: VRS_INVALID where nothing can be done without it and the
+ * budget is what lacks, as whoever set it can only set another. */
+static vrs_status too_little(const vrs_cuda *cuda, const char *what, bool must, size_t device,
+                             size_t pinned)
+{
+    char why[VRS_DETAIL_SIZE];
+    vrs_memory_stats gpu, host;
+    vrs_memory_get_stats(cuda->memory, VRS_MEMORY_PLACE_DEVICE, &gpu);
+    vrs_memory_get_stats(cuda->memory, VRS_MEMORY_PLACE_PINNED, &host);
+    (void)snprintf(why, sizeof(why), "%s", vrs_last_error());
+    if (device >= STEP / 2)
+        device = (device + STEP - 1) / STEP * STEP;
+    bool budget = gpu.used + device > gpu.budget || host.used + pinned > host.budget;
+    return vrs_fail(must && budget ? VRS_INVALID : VRS_NO_MEMORY,
+                    "the memory budget is too small for %s: it needs %.1f MB of GPU memory "
+                    "(%.1f MB with all that is in use) and %.1f MB of pinned memory (%.300s)",
+                    what, (double)device / 1e6, (double)(gpu.used + device) / 1e6,
+                    (double)pinned / 1e6, why);
+}
+
 /* ---- batches ---- */
 
 static size_t cut_slot(const vrs_cuda *cuda, vrs_cuda_slot *slot, uint64_t base)
@@ -83,11 +103,14 @@ vrs_status vrs_cuda_make_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
     size_t views = (size_t)cuda->pipeline->settings.max_batch;
     size_t tensors = round_up(views * cuda->tensor_stride);
     size_t scores = round_up(views * cuda->scores_stride);
+    size_t device = cut_slot(cuda, slot, 0);
     vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TENSORS,
-                                         cut_slot(cuda, slot, 0), &slot->device);
+                                         device, &slot->device);
     if (status == VRS_OK)
         status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_STAGING,
                                   tensors + scores, &slot->pinned);
+    if (status == VRS_NO_MEMORY)
+        return too_little(cuda, "a batch", true, device, tensors + scores);
     for (int i = 0; i < 2 && status == VRS_OK; i++) {
         status = vrs_device_event_create(cuda->device, true, &slot->begin[i]);
         if (status == VRS_OK)
@@ -199,8 +222,11 @@ vrs_status vrs_cuda_make_stream(vrs_stream *stream)
     s->on_device = stream->shape.memory == VRS_MEMORY_CUDA;
     for (int32_t t = 0; t < stream->target_count; t++)
         s->direct[t] = is_direct(stream, &stream->targets[t], set->feather);
+    size_t device = cut_stream(cuda, stream, 0);
     vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TABLES,
-                                         cut_stream(cuda, stream, 0), &s->block);
+                                         device, &s->block);
+    if (status == VRS_NO_MEMORY)
+        return too_little(cuda, "a stream's tables", true, device, 0);
     if (status != VRS_OK)
         return status;
     (void)cut_stream(cuda, stream, s->block->address);
@@ -316,22 +342,6 @@ static vrs_status clear_outputs(vrs_cuda *cuda, const vrs_ticket *ticket)
     return status == VRS_OK ? ended : status;
 }
 
-/* What one frame in flight needs. Without the first there is no stream, and whoever set the budget
- * can only set another. */
-static vrs_status too_little(const vrs_cuda *cuda, bool first, size_t device, size_t pinned)
-{
-    char why[VRS_DETAIL_SIZE];
-    vrs_memory_stats stats;
-    vrs_memory_get_stats(cuda->memory, VRS_MEMORY_PLACE_DEVICE, &stats);
-    (void)snprintf(why, sizeof(why), "%s", vrs_last_error());
-    device = (device + STEP - 1) / STEP * STEP;
-    return vrs_fail(first ? VRS_INVALID : VRS_NO_MEMORY,
-                    "the memory budget is too small for one frame: it needs %.1f MB of GPU memory "
-                    "(%.1f MB with all that is in use) and %.1f MB of pinned memory (%.300s)",
-                    (double)device / 1e6, (double)(stats.used + device) / 1e6, (double)pinned / 1e6,
-                    why);
-}
-
 vrs_status vrs_cuda_make_ticket(vrs_ticket *ticket)
 {
     vrs_cuda *cuda = vrs_cuda_of(ticket->pipeline);
@@ -347,7 +357,7 @@ vrs_status vrs_cuda_make_ticket(vrs_ticket *ticket)
         status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_STAGING, pinned,
                                   &t->pinned);
     if (status == VRS_NO_MEMORY)
-        return too_little(cuda, ticket->stream->free_count == 0, device, pinned);
+        return too_little(cuda, "one frame", ticket->stream->free_count == 0, device, pinned);
     if (status != VRS_OK)
         return status;
     t->source_bytes = layout.source_bytes;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pipeline/internal.h"
+
 static vrs_status open_memory(const vrs_config *config, vrs_place *place)
 {
     vrs_memory_settings settings = {0};
@@ -42,4 +44,14 @@ void vrs_place_close(vrs_place *place)
     vrs_memory_destroy(place->memory);
     vrs_device_close(place->device);
     memset(place, 0, sizeof(*place));
+}
+
+vrs_status vrs_place_tickets(const vrs_config *config, const vrs_model *model,
+                             const vrs_place *place, int32_t *tickets)
+{
+    vrs_pipeline_settings settings = {0};
+    vrs_status status =
+        vrs_settings_read(config, vrs_model_get_spec(model), place->device != NULL, &settings);
+    *tickets = settings.tickets;
+    return status;
 }

@@ -20,6 +20,11 @@ VRS_API vrs_status vrs_place_open(const vrs_config *config, vrs_place *place) VR
 /* When no pipeline, image or decoder uses it any more; a zeroed one is fine. */
 VRS_API void vrs_place_close(vrs_place *place);
 
+/* Frames of a stream that a pipeline of this configuration has in flight at this place, at most:
+ * for who must know before there is one. The errors of the options. */
+VRS_API vrs_status vrs_place_tickets(const vrs_config *config, const vrs_model *model,
+                                     const vrs_place *place, int32_t *tickets) VRS_MUST_USE;
+
 struct vrs_engine_ops;
 /* As vrs_pipeline_create(), at a place that outlives the pipeline (NULL: by the configuration), on
  * a back end of the caller's (tests; NULL: the configured one). */

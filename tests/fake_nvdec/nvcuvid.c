@@ -27,6 +27,7 @@ typedef struct decoder {
     void *stream;             /* that drawing was queued on */
     int orders[MAX_SURFACES]; /* of the picture in each decode surface */
     surface outputs[MAX_SURFACES];
+    uint64_t decoded_into; /* the decode surfaces' memory, one block */
 } decoder;
 
 static struct {
@@ -156,6 +157,29 @@ int cuvidGetDecoderCaps(cuvid_caps *caps)
     return 0;
 }
 
+static void free_decoder(decoder *one)
+{
+    for (int i = 0; i < MAX_SURFACES; i++) {
+        if (one->outputs[i].memory) {
+            driver_free(one->outputs[i].memory);
+        }
+    }
+    if (one->decoded_into) {
+        driver_free(one->decoded_into);
+    }
+    free(one);
+}
+
+/* All surfaces at once, as the real one takes them. */
+static int take_surfaces(decoder *one)
+{
+    int error = driver_alloc(&one->decoded_into, one->bytes * one->made.decode_surfaces);
+    for (unsigned long i = 0; i < one->made.output_surfaces && error == 0; i++) {
+        error = driver_alloc(&one->outputs[i].memory, one->bytes);
+    }
+    return error;
+}
+
 int cuvidCreateDecoder(void **out, cuvid_create *made)
 {
     if (made->decode_surfaces > MAX_SURFACES || made->output_surfaces > MAX_SURFACES) {
@@ -169,6 +193,11 @@ int cuvidCreateDecoder(void **out, cuvid_create *made)
     one->made = *made;
     one->pitch = (row + 511) / 512 * 512;
     one->bytes = one->pitch * made->target_height * 3 / 2;
+    int error = take_surfaces(one);
+    if (error != 0) {
+        free_decoder(one);
+        return error;
+    }
     *out = one;
     pthread_mutex_lock(&fake.lock);
     fake.counts.decoders++;
@@ -180,12 +209,7 @@ int cuvidDestroyDecoder(void *handle)
 {
     decoder *one = handle;
     driver_wait(one->stream); /* as the real one does before it frees its surfaces */
-    for (int i = 0; i < MAX_SURFACES; i++) {
-        if (one->outputs[i].memory) {
-            driver_free(one->outputs[i].memory);
-        }
-    }
-    free(one);
+    free_decoder(one);
     pthread_mutex_lock(&fake.lock);
     fake.counts.decoders--;
     pthread_mutex_unlock(&fake.lock);
@@ -244,9 +268,6 @@ int cuvidMapVideoFrame64(void *handle, int index, uint64_t *memory, unsigned *pi
     }
     uint8_t *drawing = malloc(one->bytes);
     int error = drawing ? 0 : DRIVER_NO_MEMORY;
-    if (error == 0 && !found->memory) {
-        error = driver_alloc(&found->memory, one->bytes);
-    }
     if (error == 0) { /* pageable memory is read during the call */
         draw(one, drawing, one->orders[index]);
         one->stream = map->stream;

@@ -253,6 +253,81 @@ static void surfaces_do_run_out_without_it(void **state)
     bench_end(&used);
 }
 
+/* Reads to the end: `expected` frames of the first one's size. */
+static void expect_count(vrs_source *source, uint64_t expected, vrs_pixel_format format)
+{
+    vrs_frame frame;
+    int64_t last = -1;
+    vrs_status status;
+    while ((status = vrs_source_read(source, &frame)) == VRS_OK) {
+        assert_int_equal(frame.image.width, WIDTH);
+        assert_int_equal(frame.image.height, HEIGHT);
+        assert_int_equal(frame.image.format, format);
+        assert_true(frame.pts > last);
+        last = frame.pts;
+        wait_ready(&frame.image);
+        vrs_image_release(&frame.image);
+    }
+    if (status != VRS_END || source->frames != expected) {
+        fail_msg("%llu frames, %s", (unsigned long long)source->frames, vrs_status_name(status));
+    }
+}
+
+static uint64_t booked(const bench *used)
+{
+    vrs_memory_stats stats;
+    vrs_memory_get_stats(used->memory, VRS_MEMORY_PLACE_DEVICE, &stats);
+    assert_int_equal(stats.used, fake_cuda_used(0)); /* nothing that the ledger does not know */
+    return stats.owners[VRS_MEMORY_DECODER].used;
+}
+
+/* The decoder's own memory is in the ledger, by what the driver says, as long as it is there. */
+static void surfaces_are_in_the_ledger(void **state)
+{
+    (void)state;
+    bench used = bench_begin(12);
+    assert_int_equal(booked(&used), 0);
+    vrs_source *source = open_on(&used, "change.ts", 3, VRS_DECODER_AUTO);
+    uint64_t small = booked(&used);
+    assert_true(small > 10 * WIDTH * HEIGHT * 3 / 2);
+    vrs_frame frame;
+    while (vrs_source_read(source, &frame) == VRS_OK) {
+        wait_ready(&frame.image);
+        vrs_image_release(&frame.image);
+    }
+    assert_true(booked(&used) > 2 * small); /* of the larger picture that came later */
+    vrs_source_close(source);
+    assert_int_equal(booked(&used), 0);
+    bench_end(&used);
+}
+
+/* Surfaces for which there is no room are not asked of the driver: the CPU decodes, or, where NVDEC
+ * must, the source does not open. */
+static void surfaces_need_room(void **state)
+{
+    (void)state;
+    bench used = bench_begin(13);
+    vrs_memory_block *rest = NULL;
+    size_t room = (size_t)vrs_memory_available(used.memory, VRS_MEMORY_PLACE_DEVICE);
+    assert_int_equal(vrs_memory_alloc(used.memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TEST,
+                                      room - (2 << 20), &rest),
+                     VRS_OK);
+    uint64_t before = fake_cuda_used(0);
+    const vrs_source_gpu gpu = {used.device, used.memory, 2};
+    const vrs_source_params params = {
+        .path = "h264.mp4", .decoder = VRS_DECODER_NVDEC, .gpu = &gpu};
+    vrs_source *source = NULL;
+    assert_int_equal(vrs_source_open(&params, &source), VRS_UNSUPPORTED);
+    assert_non_null(strstr(vrs_last_error(), "NVDEC's surfaces for 320x180 find no room"));
+    assert_int_equal(fake_cuda_used(0), before);
+    source = open_on(&used, "h264.mp4", 2, VRS_DECODER_AUTO);
+    expect_count(source, FRAMES, VRS_FORMAT_YUV420P);
+    assert_non_null(strstr(source->note, "decoded on the CPU: NVDEC's surfaces"));
+    vrs_source_close(source);
+    vrs_memory_free(used.memory, rest);
+    bench_end(&used);
+}
+
 /* ---- who decodes ---------------------------------------------------------------------------- */
 
 /* Every frame is the one that a source in host memory gives. */
@@ -326,26 +401,6 @@ static void asking_for_nvdec_is_refused_where_it_cannot(void **state)
 
 /* ---- changes and failures ------------------------------------------------------------------- */
 
-/* Reads to the end: `expected` frames of the first one's size. */
-static void expect_count(vrs_source *source, uint64_t expected)
-{
-    vrs_frame frame;
-    int64_t last = -1;
-    vrs_status status;
-    while ((status = vrs_source_read(source, &frame)) == VRS_OK) {
-        assert_int_equal(frame.image.width, WIDTH);
-        assert_int_equal(frame.image.height, HEIGHT);
-        assert_int_equal(frame.image.format, VRS_FORMAT_NV12);
-        assert_true(frame.pts > last);
-        last = frame.pts;
-        wait_ready(&frame.image);
-        vrs_image_release(&frame.image);
-    }
-    if (status != VRS_END || source->frames != expected) {
-        fail_msg("%llu frames, %s", (unsigned long long)source->frames, vrs_status_name(status));
-    }
-}
-
 /* The second part is twice as large: the hardware goes on, or where it is too large for it, the
  * CPU; nothing is lost either way. */
 static void a_change_of_size_loses_nothing(void **state)
@@ -357,13 +412,13 @@ static void a_change_of_size_loses_nothing(void **state)
     uint64_t joint = source->damaged; /* what the demuxer says of the place where they meet */
     vrs_source_close(source);
     source = open_on(&used, "change.ts", 3, VRS_DECODER_AUTO);
-    expect_count(source, 2 * FRAMES);
+    expect_count(source, 2 * FRAMES, VRS_FORMAT_NV12);
     assert_int_equal(source->damaged, joint);
     assert_string_equal(source->note, "");
     vrs_source_close(source);
     fake_nvdec_set_max_width(WIDTH);
     source = open_on(&used, "change.ts", 3, VRS_DECODER_AUTO);
-    expect_count(source, 2 * FRAMES);
+    expect_count(source, 2 * FRAMES, VRS_FORMAT_NV12);
     assert_int_equal(source->damaged, joint);
     assert_non_null(strstr(source->note, "NVDEC does not decode h264 High 640x360"));
     vrs_source_close(source);
@@ -563,6 +618,8 @@ int main(void)
         cmocka_unit_test(several_inputs_share_a_device),
         cmocka_unit_test(slow_consumer_waits_for_slots),
         cmocka_unit_test(surfaces_do_run_out_without_it),
+        cmocka_unit_test(surfaces_are_in_the_ledger),
+        cmocka_unit_test(surfaces_need_room),
         cmocka_unit_test(an_early_release_shows_poison),
         cmocka_unit_test(the_cpu_decodes_what_the_gpu_does_not),
         cmocka_unit_test(asking_for_nvdec_is_refused_where_it_cannot),

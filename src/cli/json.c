@@ -1,0 +1,50 @@
+#include "cli/json.h"
+
+#include <string.h>
+
+void vrs_json_key(yajl_gen gen, const char *name)
+{
+    (void)yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
+}
+
+void vrs_json_text(yajl_gen gen, const char *name, const char *value)
+{
+    vrs_json_key(gen, name);
+    if (yajl_gen_string(gen, (const unsigned char *)value, strlen(value)) != yajl_gen_status_ok)
+        (void)yajl_gen_null(gen);
+}
+
+void vrs_json_integer(yajl_gen gen, const char *name, int64_t value)
+{
+    vrs_json_key(gen, name);
+    (void)yajl_gen_integer(gen, value);
+}
+
+void vrs_json_number(yajl_gen gen, const char *name, double value)
+{
+    vrs_json_key(gen, name);
+    (void)yajl_gen_double(gen, value);
+}
+
+void vrs_json_reading(yajl_gen gen, const char *name, double value, int decimals)
+{
+    char digits[64];
+    int length = snprintf(digits, sizeof(digits), "%.*f", decimals, value);
+    vrs_json_key(gen, name);
+    if (value < 0 || length < 0 || (size_t)length >= sizeof(digits))
+        (void)yajl_gen_null(gen);
+    else
+        (void)yajl_gen_number(gen, digits, (size_t)length);
+}
+
+void vrs_json_line(yajl_gen gen, FILE *out)
+{
+    const unsigned char *json;
+    size_t length;
+    if (yajl_gen_get_buf(gen, &json, &length) == yajl_gen_status_ok) {
+        (void)fwrite(json, 1, length, out);
+        (void)fputc('\n', out);
+    }
+    yajl_gen_clear(gen);
+    yajl_gen_reset(gen, NULL);
+}

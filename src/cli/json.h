@@ -1,0 +1,21 @@
+/* Members of a JSON object, written by YAJL. */
+#ifndef VRS_CLI_JSON_H
+#define VRS_CLI_JSON_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <yajl/yajl_gen.h>
+
+void vrs_json_key(yajl_gen gen, const char *name);
+/* What is not UTF-8 is null. */
+void vrs_json_text(yajl_gen gen, const char *name, const char *value);
+void vrs_json_integer(yajl_gen gen, const char *name, int64_t value);
+void vrs_json_number(yajl_gen gen, const char *name, double value);
+/* With so many digits after the point; a negative value is one that is not known: null. */
+void vrs_json_reading(yajl_gen gen, const char *name, double value, int decimals);
+
+/* Writes what was generated as a line, and begins anew. */
+void vrs_json_line(yajl_gen gen, FILE *out);
+
+#endif

@@ -1,0 +1,305 @@
+/* A whole job on a GPU: libav's own NVDEC code on fake_nvdec, the lanes on fake_cuda, an engine of
+ * the tests'. Masks equal those that the CPU makes of the same pictures, frames do not cross the
+ * bus, and what the hardware cannot decode the CPU does, and the job says so. */
+#define _XOPEN_SOURCE 700
+#include "media/clips.h"
+
+#include <dlfcn.h>
+
+#include "fake_cuda/fake_cuda.h"
+#include "fake_nvdec/fake_nvdec.h"
+#include "media/job_internal.h"
+#include "support/configure.h"
+#include "support/fake_engine.h"
+#include "vrseg/job.h"
+
+#define WIDTH 320
+#define HEIGHT 180
+#define FRAMES 40
+#define SURFACE (512 * HEIGHT * 3 / 2) /* with the stand-in's pitch */
+#define SCORES (3 * 32 * 20 * 4)
+#define ILLEGAL_ADDRESS 700
+#define CLOSE 2 /* of 255: preprocessing may differ by one, refinement by two of 2^15 */
+
+static int (*start_driver)(unsigned flags);
+
+typedef struct outcome {
+    vrs_status status;
+    char error[VRS_DETAIL_SIZE], note[VRS_DETAIL_SIZE], device[VRS_DETAIL_SIZE], decoder[16];
+    vrs_job_stats stats; /* numbers alone */
+} outcome;
+
+static void begin(uint64_t seed)
+{
+    fake_cuda_reset(seed);
+    fake_cuda_set_mode(seed % 2 == 0 ? FAKE_CUDA_SYNC : FAKE_CUDA_THREAD);
+    fake_nvdec_reset();
+    fake_plan.seed = (uint32_t)seed;
+    (void)start_driver(0);
+}
+
+static void expect_nothing_left(void)
+{
+    char text[512] = "";
+    assert_int_equal(fake_nvdec_read().decoders, 0);
+    if (fake_cuda_leaks(text, sizeof text) != 0) {
+        fail_msg("alive at the end: %s", text);
+    }
+}
+
+/* The configured outputs of one input; `outputs` ends with a NULL path. */
+typedef struct wanted {
+    vrs_job_output kind;
+    const char *path;
+} wanted;
+
+static outcome run_job(const char *input, const char *settings, const wanted *outputs)
+{
+    outcome o = {0};
+    vrs_config *config = NULL;
+    vrs_job *job = NULL;
+    assert_int_equal(vrs_job_config_create(&config), VRS_OK);
+    configure(config, "model=model.yaml tickets=6 max_queue_delay_us=300 requests=4");
+    configure(config, settings);
+    assert_int_equal(vrs_job_create(config, input, &job), VRS_OK);
+    job->engine = &fake_engine_ops;
+    for (; outputs->path; outputs++) {
+        assert_int_equal(vrs_job_add_output(job, outputs->kind, outputs->path), VRS_OK);
+    }
+    o.status = vrs_job_run(job, NULL, NULL);
+    (void)snprintf(o.error, sizeof o.error, "%s", o.status != VRS_OK ? vrs_last_error() : "");
+    o.stats = vrs_job_get_stats(job);
+    (void)snprintf(o.note, sizeof o.note, "%s", o.stats.note);
+    (void)snprintf(o.device, sizeof o.device, "%s", o.stats.device);
+    (void)snprintf(o.decoder, sizeof o.decoder, "%s", o.stats.decoder);
+    vrs_job_destroy(job);
+    vrs_config_destroy(config);
+    return o;
+}
+
+static outcome run_well(const char *input, const char *settings, const wanted *outputs)
+{
+    outcome o = run_job(input, settings, outputs);
+    if (o.status != VRS_OK) {
+        fail_msg("%s: %s", settings, o.error);
+    }
+    assert_int_equal(o.stats.written, FRAMES);
+    assert_int_equal(o.stats.failed, 0);
+    return o;
+}
+
+/* Both files hold the same pictures, byte by byte within CLOSE; headers are compared too. */
+static void expect_alike(const char *path, const char *expected, const char *what)
+{
+    size_t sizes[2];
+    uint8_t *a = read_file(path, &sizes[0]), *b = read_file(expected, &sizes[1]);
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_true(sizes[0] > (size_t)FRAMES * WIDTH * HEIGHT);
+    size_t wrong = 0;
+    for (size_t i = 0; i < sizes[0]; i++) {
+        wrong += abs(a[i] - b[i]) > CLOSE ? 1 : 0;
+    }
+    if (wrong > 0) {
+        fail_msg("%s: %zu of %zu bytes differ", what, wrong, sizes[0]);
+    }
+    free(a);
+    free(b);
+}
+
+/* The pictures that fake_nvdec shows, as a file for the CPU. */
+static void write_pictures(const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    (void)fprintf(file, "YUV4MPEG2 W%d H%d F25:1 Ip A1:1 C420mpeg2\n", WIDTH, HEIGHT);
+    for (int n = 0; n < FRAMES; n++) {
+        (void)fputs("FRAME\n", file);
+        for (int y = 0; y < HEIGHT; y++) {
+            for (int x = 0; x < WIDTH; x++) {
+                (void)fputc(fake_nvdec_byte(2 * n, 0, x, y), file);
+            }
+        }
+        for (int plane = 0; plane < 2; plane++) {
+            for (int y = 0; y < HEIGHT / 2; y++) {
+                for (int x = 0; x < WIDTH / 2; x++) {
+                    (void)fputc(fake_nvdec_byte(2 * n, 1, 2 * x + plane, y), file);
+                }
+            }
+        }
+    }
+    assert_int_equal(fclose(file), 0);
+}
+
+static const wanted mask_only[] = {{VRS_JOB_MASK, "mask.y4m"}, {0, NULL}};
+
+static void masks_equal_the_cpus(void **state)
+{
+    (void)state;
+    static const char *const lanes[] = {"lanes=1", "lanes=4", "lanes=4 smooth=on",
+                                        "lanes=2 layout=sbs max_batch_size=3"};
+    const wanted expected[] = {
+        {VRS_JOB_MASK, "cpu-mask.y4m"}, {VRS_JOB_GREEN, "cpu-green.y4m"}, {0, NULL}};
+    const wanted made[] = {{VRS_JOB_MASK, "mask.y4m"}, {VRS_JOB_GREEN, "green.y4m"}, {0, NULL}};
+    for (size_t i = 0; i < sizeof lanes / sizeof lanes[0]; i++) {
+        char settings[128];
+        (void)snprintf(settings, sizeof settings, "device=cpu %s", lanes[i]);
+        begin(1);
+        outcome cpu = run_well("pictures.y4m", settings, expected);
+        assert_string_equal(cpu.decoder, "cpu");
+        assert_string_equal(cpu.device, "cpu");
+        for (uint64_t seed = 10; seed < 13; seed++) {
+            begin(seed);
+            (void)snprintf(settings, sizeof settings, "device=cuda:0 decoder=nvdec %s", lanes[i]);
+            outcome gpu = run_well("h264.mp4", settings, made);
+            assert_string_equal(gpu.decoder, "nvdec");
+            assert_non_null(strstr(gpu.device, "cuda:0"));
+            assert_int_equal(fake_nvdec_read().released, FRAMES);
+            expect_alike("mask.y4m", "cpu-mask.y4m", settings);
+            expect_alike("green.y4m", "cpu-green.y4m", settings);
+            expect_nothing_left();
+        }
+    }
+}
+
+/* Up the bus go the stand-in decoder's own pictures, scores and tables: no frame. */
+static void frames_stay_on_the_gpu(void **state)
+{
+    (void)state;
+    begin(20);
+    outcome o = run_well("h264.mp4", "device=auto lanes=2", mask_only);
+    assert_string_equal(o.decoder, "nvdec");
+    assert_string_equal(o.note, "");
+    uint64_t up = fake_cuda_bytes_copied().to_device;
+    assert_true(up >= (uint64_t)FRAMES * SURFACE);
+    assert_true(up < (uint64_t)FRAMES * (SURFACE + 4 * SCORES) + (1 << 18));
+    expect_nothing_left();
+}
+
+static void the_cpu_decodes_what_the_gpu_cannot(void **state)
+{
+    (void)state;
+    const wanted expected[] = {{VRS_JOB_MASK, "cpu-mask.y4m"}, {0, NULL}};
+    begin(30);
+    (void)run_well("h264.mp4", "device=cpu", expected);
+    fake_nvdec_set_max_width(WIDTH - 2);
+    outcome o = run_well("h264.mp4", "device=cuda:0 decoder=auto", mask_only);
+    assert_string_equal(o.decoder, "cpu");
+    assert_non_null(strstr(o.note, "decoded on the CPU: NVDEC does not decode h264 High 320x180"));
+    expect_alike("mask.y4m", "cpu-mask.y4m", "decoded on the CPU");
+    o = run_job("h264.mp4", "device=cuda:0 decoder=nvdec", mask_only);
+    assert_int_equal(o.status, VRS_UNSUPPORTED);
+    assert_non_null(strstr(o.error, "use the decoder auto or cpu"));
+    fake_nvdec_reset();
+    o = run_well("h264.mp4", "device=cuda:0 decoder=cpu", mask_only);
+    assert_string_equal(o.decoder, "cpu");
+    assert_string_equal(o.note, "");
+    expect_alike("mask.y4m", "cpu-mask.y4m", "decoder=cpu");
+    assert_int_equal(fake_nvdec_read().decoded, 0);
+    o = run_job("h264.mp4", "device=cpu decoder=nvdec", mask_only);
+    assert_int_equal(o.status, VRS_UNSUPPORTED);
+    assert_non_null(strstr(o.error, "in runs on the GPU alone"));
+    expect_nothing_left();
+}
+
+static void previews_show_frames_of_the_gpu(void **state)
+{
+    (void)state;
+    const wanted expected[] = {{VRS_JOB_PREVIEW, "cpu.png"}, {0, NULL}};
+    const wanted made[] = {{VRS_JOB_PREVIEW, "gpu.png"}, {0, NULL}};
+    begin(40);
+    (void)run_well("pictures.y4m", "device=cpu", expected);
+    (void)run_well("h264.mp4", "device=cuda:0", made);
+    expect_nothing_left();
+    clip("-i cpu.png -pix_fmt rgb24 -f rawvideo cpu.raw");
+    clip("-i gpu.png -pix_fmt rgb24 -f rawvideo gpu.raw");
+    size_t sizes[2];
+    uint8_t *a = read_file("cpu.raw", &sizes[0]), *b = read_file("gpu.raw", &sizes[1]);
+    assert_int_equal(sizes[0], sizes[1]);
+    uint64_t apart = 0; /* chroma is enlarged another way from NV12 */
+    for (size_t i = 0; i < sizes[0]; i++) {
+        apart += (uint64_t)abs(a[i] - b[i]);
+    }
+    assert_true(apart < 2 * sizes[0]);
+    free(a);
+    free(b);
+}
+
+/* Whatever the budget, a run has all its frames or says what is needed; more memory never hurts. */
+static void budgets(void **state)
+{
+    (void)state;
+    bool ran = false, refused = false, slow = false;
+    for (int32_t kb = 64; kb < 8192; kb += kb / 4) {
+        char settings[128];
+        begin(50 + (uint64_t)kb);
+        (void)snprintf(settings, sizeof settings, "device=cuda:0 lanes=2 gpu_memory=%d000B", kb);
+        outcome o = run_job("h264.mp4", settings, mask_only);
+        if (o.status == VRS_OK) {
+            assert_int_equal(o.stats.written, FRAMES);
+            slow = slow || strstr(o.note, "NVDEC's surfaces for 320x180 find no room") != NULL;
+            ran = true;
+        } else {
+            assert_false(ran);
+            if (o.status != VRS_INVALID || !strstr(o.error, "budget")) {
+                fail_msg("%d kB: %s: %s", kb, vrs_status_name(o.status), o.error);
+            }
+            refused = true;
+        }
+        assert_true(fake_cuda_peak(0) <= (uint64_t)kb * 1000);
+        expect_nothing_left();
+    }
+    assert_true(ran && refused && slow);
+}
+
+/* The GPU is lost in mid-run: the job ends with that, and its finished segments stay. */
+static void a_lost_gpu_ends_the_job(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"cuMemcpy2DAsync_v2", "cuLaunchKernel",
+                                        "cuEventSynchronize", "cuMemcpyDtoHAsync_v2"};
+    const wanted made[] = {{VRS_JOB_MASK, "lost.mkv"}, {0, NULL}};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        begin(60 + i);
+        fake_cuda_lose_at(calls[i], 60, ILLEGAL_ADDRESS);
+        outcome o = run_job("h264.mp4", "device=cuda:0 lanes=2 codec=ffv1 segment_frames=5", made);
+        if (o.status != VRS_DEVICE_LOST) {
+            fail_msg("%s: %s: %s", calls[i], vrs_status_name(o.status), o.error);
+        }
+        assert_int_not_equal(access("lost.mkv", F_OK), 0);
+        assert_int_equal(access("lost.mkv.vrseg", F_OK), 0);
+        temp_remove("lost.mkv.vrseg");
+    }
+}
+
+static void make_files(void)
+{
+    const char *const source = "-f lavfi -i testsrc2=size=320x180:rate=25 -frames:v 40";
+    char command[512];
+    (void)snprintf(command, sizeof command, "%s %s", source,
+                   "-c:v libx264 -bf 3 -g 1000 -sc_threshold 0 -pix_fmt yuv420p h264.mp4");
+    clip(command);
+    write_pictures("pictures.y4m");
+    static const char model[] =
+        "title: test\nlicence: Apache-2.0\nsource: none\nbatch: free\n"
+        "input: {name: in, width: 32, height: 20, scale: 1/255}\n"
+        "output: {name: out, activation: none, classes: [red, green, blue], person: [red]}\n";
+    write_file("model.yaml", model, sizeof model - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(masks_equal_the_cpus),
+        cmocka_unit_test(frames_stay_on_the_gpu),
+        cmocka_unit_test(the_cpu_decodes_what_the_gpu_cannot),
+        cmocka_unit_test(previews_show_frames_of_the_gpu),
+        cmocka_unit_test(budgets),
+        cmocka_unit_test(a_lost_gpu_ends_the_job),
+    };
+    *(void **)(&start_driver) = dlsym(RTLD_DEFAULT, "cuInit");
+    clips_begin();
+    make_files();
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    clips_end();
+    return failed;
+}

@@ -103,7 +103,7 @@ static void free_set(slot_set *set)
 static int32_t affordable(const vrs_gpu_frames *frames, size_t bytes)
 {
     uint64_t left = vrs_memory_available(frames->params.memory, VRS_MEMORY_PLACE_DEVICE);
-    uint64_t count = left / 2 / bytes;
+    uint64_t count = bytes > 0 ? left / 2 / bytes : 0;
     count = count > 0 ? count : 1;
     return count < (uint64_t)frames->params.slots ? (int32_t)count : frames->params.slots;
 }

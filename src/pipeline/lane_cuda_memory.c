@@ -72,12 +72,16 @@ static vrs_status too_little(const vrs_cuda *cuda, const char *what, bool must, 
     (void)snprintf(why, sizeof(why), "%s", vrs_last_error());
     if (device >= STEP / 2)
         device = (device + STEP - 1) / STEP * STEP;
-    bool budget = gpu.used + device > gpu.budget || host.used + pinned > host.budget;
-    return vrs_fail(must && budget ? VRS_INVALID : VRS_NO_MEMORY,
-                    "the memory budget is too small for %s: it needs %.1f MB of GPU memory "
-                    "(%.1f MB with all that is in use) and %.1f MB of pinned memory (%.300s)",
-                    what, (double)device / 1e6, (double)(gpu.used + device) / 1e6,
-                    (double)pinned / 1e6, why);
+    bool of_gpu = gpu.used + device > gpu.budget, of_host = host.used + pinned > host.budget;
+    return vrs_fail(must && (of_gpu || of_host) ? VRS_INVALID : VRS_NO_MEMORY,
+                    "the memory %s too small for %s: it needs %.1f MB of GPU memory (%.1f MB with "
+                    "all that is in use) and %.1f MB of pinned memory%s (%.260s)",
+                    of_gpu || of_host ? "budget is" : "that is left is", what, (double)device / 1e6,
+                    (double)(gpu.used + device) / 1e6, (double)pinned / 1e6,
+                    of_gpu    ? ": raise gpu_memory"
+                    : of_host ? ": raise pinned_memory"
+                              : "",
+                    why);
 }
 
 /* ---- batches ---- */

@@ -63,7 +63,8 @@ class Figures(support.CliTest):
         self.assertEqual(set(found), {
             "version", "input", "frames", "damaged", "failed", "seconds", "fps",
             "first_mask_seconds", "start_seconds", "start_cpu_seconds", "cpu_seconds", "cpu_share",
-            "peak_rss_bytes", "stages", "bottleneck", "note", "device", "overlap"})
+            "peak_rss_bytes", "stages", "bottleneck", "note", "device",
+            "decoder", "overlap"})
         self.assertEqual((found["frames"], found["damaged"], found["failed"]), (30, 0, 0))
         self.assertEqual((found["input"], found["note"]), (str(source), ""))
         self.assertEqual(f"vrseg {found['version']}\n", run("--version").stdout)
@@ -91,7 +92,7 @@ class Figures(support.CliTest):
         source = clip(self.folder / "a.mp4", 3)
         done = run("run", source, "-o", "null", "--json", self.folder / "none" / "run.json")
         self.assertEqual(done.returncode, 2)
-        self.assertRegex(done.stderr, r"^vrseg: .*run\.json")
+        self.assertRegex(done.stderr, r"(?m)^vrseg: .*run\.json")
 
     def test_commands_of_the_readme(self) -> None:
         """Its `vrseg run` lines, as they stand there."""

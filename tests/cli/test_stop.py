@@ -158,7 +158,7 @@ class Stop(support.CliTest):
         text = process.stderr.read().decode()
         process.stderr.close()
         self.assertEqual(process.wait(support.PATIENCE), 1, text)
-        self.assertRegex(text, r"^vrseg: [^\n]*standard output[^\n]*\n", text)
+        self.assertRegex(text, r"(?m)^vrseg: [^\n]*standard output[^\n]*\n", text)
 
 
 class Pipes(support.CliTest):

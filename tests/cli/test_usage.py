@@ -50,6 +50,8 @@ class Usage(support.CliTest):
         self.assertEqual((second["sm_percent"], second["memory_used_bytes"], second["throttle"]),
                          (75.5, 3000000000, ["power", "temperature"]))
         self.assert_refused(run("monitor", "--device", "2", env=env), 2, "no GPU 2: NVML sees 2")
+        done = run("monitor", "--count", "1", env=env | {"VRSEG_FAKE_NVML": "quoted"})
+        self.assertEqual(json.loads(done.stdout)["name"], 'Fake "GPU" \\ 0')
 
     def test_unknown_flags(self) -> None:
         for flag, nearest in (("--smoth", "smooth"), ("--max-batch-sise=3", "max-batch-size"),

@@ -88,7 +88,8 @@ vrs_nvml_result nvmlDeviceGetHandleByPciBusId_v2(const char *pci, vrs_nvml_devic
 
 vrs_nvml_result nvmlDeviceGetName(vrs_nvml_device device, char *text, unsigned size)
 {
-    (void)snprintf(text, size, "Fake GPU %u", device->number);
+    (void)snprintf(text, size, plays("quoted") ? "Fake \"GPU\" \\ %u" : "Fake GPU %u",
+                   device->number);
     return VRS_NVML_SUCCESS;
 }
 

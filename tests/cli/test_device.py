@@ -1,0 +1,78 @@
+"""Runs on a GPU, which is the stand-in driver: the device is said in one line, and what is wrong
+with it in one sentence with the right exit code."""
+
+import json
+import os
+import unittest
+
+from support import CliTest, clip, engine_missing, frames, main, run, summary
+
+DRIVER = os.environ.get("VRSEG_FAKE_DRIVER", "")
+LOST = 719  # CUDA_ERROR_LAUNCH_FAILED
+NO_CODE = 209  # CUDA_ERROR_NO_BINARY_FOR_GPU
+
+
+def on_gpu(**more: object) -> dict:
+    """The environment of a run that finds the stand-ins, with settings of fake_cuda."""
+    names = {"LD_LIBRARY_PATH": os.path.dirname(DRIVER), "VRSEG_CUDA_LIBRARY": DRIVER,
+             "VRSEG_CUDA_IMAGE": os.path.join(os.environ["VRSEG_SOURCE_DIR"], "LICENSE")}
+    return os.environ | names | {f"VRSEG_FAKE_CUDA_{k.upper()}": str(v) for k, v in more.items()}
+
+
+@unittest.skipUnless(DRIVER, "this build has no stand-in driver")
+class DeviceTest(CliTest):
+    def refused(self, code: int, sentence: str, *args: object, **more: object) -> None:
+        done = run("run", "a.mp4", "-o", self.out / "o.mkv", *args, cwd=self.folder,
+                   env=on_gpu(**more))
+        self.assert_refused(done, code, sentence)
+        self.assert_left()
+
+    def setUp(self) -> None:
+        super().setUp()
+        clip(self.folder / "a.mp4", 30, size="128x96")
+
+    def test_refusals(self) -> None:
+        self.refused(2, "there is no GPU cuda:7: the driver shows cuda:0 alone",
+                     "--device", "cuda:7")
+        self.refused(2, "cuda:2: the driver shows cuda:0 to cuda:1", "--device", "cuda:2",
+                     devices=2)
+        self.refused(2, "driver is too old: it has CUDA 11.4, and vrseg needs 13.0: install",
+                     "--device", "cuda", driver=11040)
+        self.refused(2, "compute capability 5.2", "--device", "cuda", capability="5.2",
+                     image_error=NO_CODE)
+        self.refused(2, "gpu_memory", "--device", "cuda", "--gpu-memory", "100000B")
+        self.refused(2, "decoder nvdec works in runs on the GPU alone", "--device", "cpu",
+                     "--decoder", "nvdec")
+
+    def test_no_driver(self) -> None:
+        env = os.environ | {"VRSEG_CUDA_LIBRARY": "/nowhere/libcuda.so.1"}
+        done = run("run", self.folder / "a.mp4", "-o", "null", "--device", "cuda", env=env)
+        self.assert_refused(done, 1, "libcuda.so.1 cannot be opened .*: install NVIDIA's driver")
+
+    def test_said_at_the_start(self) -> None:
+        figures = self.folder / "f.json"
+        for more, line in (({}, r"device cuda:0 \(Fake GPU 0\), decoded by nvdec"),
+                           ({"driver": 11040}, r"device cpu \(.*driver.*\), decoded by cpu")):
+            with self.subTest(line):
+                done = run("run", self.folder / "a.mp4", "-o", self.out / "o.mkv", "--json",
+                           figures, env=on_gpu(**more))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertRegex(done.stderr.splitlines()[0], f"^vrseg: {line}$")
+                self.assertEqual(summary(figures)["decoder"], line.split()[-1])
+                self.assertEqual(frames(self.out / "o.mkv"), 30)
+        done = run("run", self.folder / "a.mp4", "-o", "null", "--progress", "json", env=on_gpu())
+        first = json.loads(done.stderr.splitlines()[0])
+        self.assertEqual((first["device"], first["decoder"]), ("cuda:0 (Fake GPU 0)", "nvdec"))
+
+    def test_lost(self) -> None:
+        done = run("run", self.folder / "a.mp4", "-o", self.out / "o.mkv", "--device", "cuda",
+                   "--codec", "ffv1", "--segment-frames", 4, "--tickets", 4,
+                   env=on_gpu(lose=f"cuLaunchKernel:60:{LOST}"))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr.splitlines()[-1], "^vrseg: .*cuda:0 was lost: ")
+        self.assert_sentences(done.stderr)
+        self.assert_left("o.mkv.vrseg")
+
+
+if __name__ == "__main__":
+    main(needs_engine=True)

@@ -59,7 +59,7 @@ typedef struct vrs_conv_provider vrs_conv_provider;
 /* One way to run one convolution: begins what a provider makes. */
 typedef struct vrs_conv_plan {
     const vrs_conv_provider *provider;
-    size_t workspace;  /* bytes that enqueue() may use; zeroed before the first run alone */
+    size_t workspace;  /* bytes that enqueue() may use, of any content before */
     char name[96];     /* for people, unique within provider and convolution */
     bool tensor_cores; /* that it uses them */
 } vrs_conv_plan;

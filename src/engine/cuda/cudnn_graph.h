@@ -1,0 +1,42 @@
+/* Descriptors of cuDNN's graph API for one convolution with what is fused into it. Private to
+ * cuda/. */
+#ifndef VRS_ENGINE_CUDA_CUDNN_GRAPH_H
+#define VRS_ENGINE_CUDA_CUDNN_GRAPH_H
+
+#include "engine/cuda/conv.h"
+#include "engine/cuda/cudnn.h"
+
+#define VRS_DNN_CONFIGS 12     /* kept of what the heuristics offer */
+#define VRS_DNN_DESCRIPTORS 48 /* that a graph makes at most */
+
+/* Names of the tensors that are memory. */
+enum {
+    VRS_DNN_ID_X = 1,
+    VRS_DNN_ID_W,
+    VRS_DNN_ID_BIAS,
+    VRS_DNN_ID_RESIDUAL,
+    VRS_DNN_ID_SCALE,
+    VRS_DNN_ID_Y,
+    VRS_DNN_ID_BETWEEN, /* and those that are not */
+};
+
+typedef struct vrs_dnn_graph {
+    vrs_conv conv;
+    vrs_dnn_descriptor all[VRS_DNN_DESCRIPTORS];
+    int32_t count;
+    vrs_dnn_descriptor graph;
+    vrs_dnn_descriptor configs[VRS_DNN_CONFIGS];
+    int32_t config_count;
+} vrs_dnn_graph;
+
+/* Whether the graph API can say this convolution. */
+bool vrs_dnn_says(const vrs_conv *conv);
+
+/* Describes the convolution and asks the heuristics; `graph` is zeroed. What was made is freed by
+ * the free function, also after a failure. Inside vrs_device_enter() and with the handle's mutex.
+ * VRS_UNSUPPORTED: cuDNN has nothing for it. */
+vrs_status vrs_dnn_graph_build(const vrs_dnn *dnn, const vrs_conv *conv,
+                               vrs_dnn_graph *graph) VRS_MUST_USE;
+void vrs_dnn_graph_free(const vrs_dnn *dnn, vrs_dnn_graph *graph);
+
+#endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "fake_cuda/internal.h"
+#include "fake_cuda/kernels_net.h"
 #include "fake_cuda/kernels_postprocess.h"
 #include "fake_cuda/kernels_preprocess.h"
 #include "kernels/cuda/params_postprocess.h"
@@ -91,4 +92,11 @@ void fake_kernels_init(void)
 #define ADD_PREPROCESS(name) add(#name, fake_##name, sizeof(vrs_preprocess_params));
     VRS_PREPROCESS_KERNELS(ADD_PREPROCESS)
 #undef ADD_PREPROCESS
+#define ADD_NET(name) add("vrs_net_" #name, fake_vrs_net_##name, sizeof(vrs_net_##name##_params));
+    VRS_NET_KERNELS(ADD_NET)
+#undef ADD_NET
+#define ADD_NET(name, twin) \
+    add("vrs_net_" #name, fake_vrs_net_##twin, sizeof(vrs_net_##twin##_params));
+    VRS_NET_FAST_KERNELS(ADD_NET)
+#undef ADD_NET
 }

@@ -33,6 +33,7 @@ typedef struct vrs_conv {
     int32_t residual_pitch;                                 /* 0: no residual */
     int32_t kernel[2], stride[2], dilation[2], pad_before[2], pad_after[2];
     int32_t groups;
+    int32_t transposed;                /* 1: as in params_net.h; only the direct kernels run it */
     int32_t in_type;                   /* VRS_NET_F32, F16 or I8: of x and weights */
     int32_t out_type;                  /* of y and the residual */
     int32_t tf32;                      /* F32: 1: factors may be rounded to TF32 */

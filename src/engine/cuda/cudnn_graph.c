@@ -228,7 +228,7 @@ bool vrs_dnn_says(const vrs_conv *c)
 {
     bool known =
         c->act.kind == VRS_NET_ACT_NONE || mode_of(c->act.kind) >= 0 || clips_like_relu(&c->act);
-    bool plain = c->follow == VRS_CONV_FOLLOW_NONE;
+    bool plain = c->follow == VRS_CONV_FOLLOW_NONE && !c->transposed;
     bool steps = c->residual_scale == 1 && c->out_quantum == 1;
     return known && plain && steps;
 }

@@ -16,7 +16,7 @@ typedef struct vrs_arena_request {
     size_t offset;  /* in bytes, there */
 } vrs_arena_request;
 
-typedef struct vrs_arena {
+typedef struct vrs_graph_arena {
     size_t bytes;      /* of the whole block */
     size_t live_bytes; /* the most that is alive at once: no plan can be smaller */
     int32_t value_count, node_count;
@@ -24,7 +24,7 @@ typedef struct vrs_arena {
     size_t *workspace;     /* offset of each node's workspace; VRS_NO_PLACE: none */
     int32_t *first, *last; /* nodes between which a value is alive, with what lies inside it;
                             * -1: before the first node; node_count: after the last */
-} vrs_arena;
+} vrs_graph_arena;
 
 /* Fills `requests` (value_count of them): every input, output and result with its bytes; results of
  * RESHAPE inside their input; inputs of CONCAT inside its output where they are dense there (all
@@ -36,8 +36,8 @@ void vrs_arena_wish(const vrs_graph *graph, vrs_arena_request *requests);
  * until after the last; every offset but one `inside` is a multiple of VRS_ARENA_ALIGNMENT. Returns
  * owned. VRS_NO_MEMORY; VRS_INVALID: a request lies inside a value that has no place, that is too
  * small, or in a ring. */
-vrs_status vrs_arena_plan(const vrs_graph *graph, const vrs_arena_request *requests,
-                          const size_t *workspace, vrs_arena **arena) VRS_MUST_USE;
-void vrs_arena_destroy(vrs_arena *arena);
+vrs_status vrs_graph_arena_plan(const vrs_graph *graph, const vrs_arena_request *requests,
+                                const size_t *workspace, vrs_graph_arena **arena) VRS_MUST_USE;
+void vrs_graph_arena_destroy(vrs_graph_arena *arena);
 
 #endif

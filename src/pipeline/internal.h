@@ -122,6 +122,7 @@ struct vrs_stream {
     uint32_t retired; /* of ticket_count: given up, as memory was short; under `lock` */
     vrs_ticket *free_list;
     bool restart; /* the next submitted frame has no past */
+    bool refine;  /* masks of the source's size follow its edges */
 };
 
 struct vrs_ticket {
@@ -146,8 +147,10 @@ typedef struct vrs_pipeline_settings {
     int32_t tickets, preprocess_threads, postprocess_threads, requests, engine_threads, max_batch;
     int32_t lanes; /* on a GPU; 0 on the CPU */
     int64_t max_queue_delay_us;
-    int32_t layout; /* 0 mono, 1 side by side, 2 top and bottom */
-    bool refine, smooth;
+    int32_t layout;     /* 0 mono, 1 side by side, 2 top and bottom */
+    bool refine;        /* streams may be refined: vrs_stream.refine */
+    bool refine_always; /* also where the mask is hardly enlarged */
+    bool smooth;
     int32_t refine_radius;
     float refine_epsilon;
     int16_t smooth_weight, threshold; /* Q15; threshold 0: soft */

@@ -89,13 +89,13 @@ static vrs_status make_post_scratch(vrs_pipeline *pipeline, vrs_stream *stream, 
     s->hard = take(&all, true, padded * sizeof(int16_t) * 2);
     s->chroma_alpha = take(&all, true, padded * sizeof(int16_t));
     s->upsample = take(&all, true, 2 * padded * sizeof(int16_t));
-    s->refine = take(&all, set->refine, 4 * padded * sizeof(float));
-    s->luma = take(&all, set->refine, VRS_STRIP_ROWS * padded);
-    s->guided =
-        take(&all, set->refine, vrs_guided_scratch(pipeline->spec->width, pipeline->spec->height));
+    s->refine = take(&all, stream->refine, 4 * padded * sizeof(float));
+    s->luma = take(&all, stream->refine, VRS_STRIP_ROWS * padded);
+    s->guided = take(&all, stream->refine,
+                     vrs_guided_scratch(pipeline->spec->width, pipeline->spec->height));
     for (uint32_t v = 0; v < stream->view_count; v++) {
-        s->slope[v] = take(&all, set->refine, net * sizeof(float));
-        s->offset[v] = take(&all, set->refine, net * sizeof(float));
+        s->slope[v] = take(&all, stream->refine, net * sizeof(float));
+        s->offset[v] = take(&all, stream->refine, net * sizeof(float));
     }
     s->feather = take(&all, set->feather > 0, vrs_feather_scratch((int32_t)width, (int32_t)height));
     bool other_size =
@@ -181,7 +181,7 @@ static vrs_status make_ticket(vrs_ticket *ticket)
     vrs_take all = {false};
     for (uint32_t v = 0; v < ticket->stream->view_count; v++) {
         ticket->mask[v] = take(&all, true, pixels * sizeof(int16_t));
-        ticket->guide[v] = take(&all, pipeline->settings.refine, pixels);
+        ticket->guide[v] = take(&all, ticket->stream->refine, pixels);
     }
     vrs_status status = all.failed ? VRS_NO_MEMORY : VRS_OK;
     for (uint32_t i = 0; i < pipeline->output_count && status == VRS_OK; i++)

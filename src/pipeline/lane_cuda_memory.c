@@ -279,7 +279,7 @@ static size_t cut_device(const vrs_ticket *ticket, const vrs_layout *layout, uin
     const vrs_stream *stream = ticket->stream;
     const vrs_pipeline *pipeline = ticket->pipeline;
     vrs_cuda_ticket *t = ticket->lane;
-    bool refine = pipeline->settings.refine;
+    bool refine = stream->refine;
     size_t net = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
     vrs_cut block = {base, 0};
     t->sums = cut(&block, true, VRS_MAX_VIEWS * sizeof(uint64_t));

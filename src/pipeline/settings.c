@@ -49,7 +49,9 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
     s.max_queue_delay_us = vrs_config_int(config, "max_queue_delay_us", 2000);
     const char *layout = vrs_config_get(config, "layout");
     s.layout = strcmp(layout, "sbs") == 0 ? 1 : strcmp(layout, "tb") == 0 ? 2 : 0;
-    s.refine = vrs_config_bool(config, "refine");
+    const char *refine = vrs_config_get(config, "refine");
+    s.refine = strcmp(refine, "off") != 0;
+    s.refine_always = strcmp(refine, "on") == 0;
     s.refine_radius = (int32_t)vrs_config_int(config, "refine_radius", 1);
     s.refine_epsilon = (float)vrs_config_float(config, "refine_epsilon", 0.0005);
     s.smooth = vrs_config_bool(config, "smooth");

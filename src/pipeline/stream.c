@@ -118,6 +118,22 @@ static vrs_status make_target(vrs_pipeline *pipeline, vrs_stream *stream, vrs_ta
     return VRS_OK;
 }
 
+/* The guided filter adds edges that lie between a mask's pixels. Where the mask is hardly enlarged
+ * there are none, and it only smears (docs/decisions.md). */
+#define REFINE_ENLARGES 2
+
+static bool wants_refinement(const vrs_pipeline *pipeline, const vrs_stream *stream)
+{
+    int64_t large = 0, small = 0;
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        vrs_rect content = vrs_preprocess_content(stream->plans[v]);
+        large += (int64_t)stream->views[v].width * stream->views[v].height;
+        small += (int64_t)content.width * content.height;
+    }
+    return pipeline->settings.refine &&
+           (pipeline->settings.refine_always || large >= REFINE_ENLARGES * small);
+}
+
 static int32_t find_target(vrs_stream *stream, int32_t width, int32_t height)
 {
     for (int32_t i = 0; i < stream->target_count; i++)
@@ -225,6 +241,8 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
     vrs_status status = set_views(pipeline, frame, stream);
     if (status == VRS_OK)
         status = make_plans(pipeline, stream);
+    if (status == VRS_OK)
+        stream->refine = wants_refinement(pipeline, stream);
     (void)find_target(stream, frame->image.width, frame->image.height);
     for (uint32_t i = 0; i < pipeline->output_count && status == VRS_OK; i++)
         status = resolve_output(pipeline, stream, i);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "pipeline/internal.h"
+#include "pipeline/outputs.h"
 #include "support/configure.h"
 #include "support/fake_engine.h"
 #include "support/inject.h"
@@ -144,18 +145,6 @@ static vrs_pipeline *make_pipeline(const scene *s, const char *settings, vrs_con
     return pipeline;
 }
 
-static vrs_image copy_of(const vrs_image *from)
-{
-    vrs_image to;
-    assert_int_equal(vrs_image_alloc(&to, from->format, from->width, from->height), VRS_OK);
-    to.color = from->color;
-    for (int p = 0; p < vrs_format_get(from->format)->planes; p++)
-        for (int32_t y = 0; y < vrs_plane_height(from, p); y++)
-            memcpy(to.planes[p] + y * to.strides[p], from->planes[p] + y * from->strides[p],
-                   (size_t)vrs_plane_row_bytes(from, p));
-    return to;
-}
-
 static outcome run(const scene *s, const char *settings)
 {
     outcome out = {0};
@@ -177,50 +166,12 @@ static outcome run(const scene *s, const char *settings)
         if (s->width > 16) /* not a mask of nothing, nor of everything */
             assert_true(result->coverage > 0.05f && result->coverage < 0.95f);
         for (uint32_t o = 0; o < s->output_count; o++)
-            out.images[i][o] = copy_of(&result->outputs[o]);
+            out.images[i][o] = outputs_copy(&result->outputs[o]);
         vrs_result_release(result);
     }
     vrs_pipeline_destroy(pipeline);
     vrs_config_destroy(config);
     return out;
-}
-
-static void drop(outcome *out)
-{
-    for (int i = 0; i < FRAMES; i++)
-        for (int o = 0; o < VRS_MAX_OUTPUTS; o++)
-            vrs_image_release(&out->images[i][o]);
-}
-
-static int32_t sample(const vrs_image *image, int plane, int32_t x, int32_t y)
-{
-    const uint8_t *row = image->planes[plane] + y * image->strides[plane];
-    const vrs_format_info *info = vrs_format_get(image->format);
-    return info->sample_bytes == 1 ? row[x]
-                                   : ((const uint16_t *)(const void *)row)[x] >> info->sample_shift;
-}
-
-typedef struct difference {
-    int32_t largest;
-    int64_t beyond, samples; /* how many differ by more than the tolerance, of how many */
-} difference;
-
-static difference compare(const vrs_image *a, const vrs_image *b, int32_t tolerance)
-{
-    difference d = {0};
-    assert_int_equal(a->format, b->format);
-    assert_int_equal(a->width, b->width);
-    assert_int_equal(a->height, b->height);
-    const vrs_format_info *info = vrs_format_get(a->format);
-    for (int p = 0; p < info->planes; p++)
-        for (int32_t y = 0; y < vrs_plane_height(a, p); y++)
-            for (int32_t x = 0; x < vrs_plane_width(a, p) * info->plane_samples[p]; x++) {
-                int32_t off = abs(sample(a, p, x, y) - sample(b, p, x, y));
-                d.largest = off > d.largest ? off : d.largest;
-                d.beyond += off > tolerance ? 1 : 0;
-                d.samples++;
-            }
-    return d;
 }
 
 /* The first four that every format can give, then those of YUV formats. */
@@ -259,7 +210,7 @@ static void expect_alike(const scene *s, const char *settings, const outcome *a,
             bool chooses = s->outputs[o].kind == VRS_OUTPUT_CLASSES ||
                            s->outputs[o].kind == VRS_OUTPUT_CUTOUT ||
                            strstr(settings, "threshold") != NULL;
-            difference d = compare(image, &b->images[i][o], deep ? 6 : 2);
+            outputs_difference d = outputs_compare(image, &b->images[i][o], deep ? 6 : 2);
             int64_t allowed = chooses ? d.samples / 50 : 0;
             if (d.beyond > allowed)
                 fail_msg("%s, %s %dx%d, frame %d, output %u (%s): %lld of %lld samples differ by "
@@ -277,8 +228,8 @@ static void compare_sets(const char *set, const scene *s, const char *treatment)
     snprintf(fast, sizeof(fast), "%s kernels=%s", treatment, set);
     outcome expected = run(s, plain), found = run(s, fast);
     expect_alike(s, fast, &expected, &found);
-    drop(&expected);
-    drop(&found);
+    outputs_drop(expected.images, FRAMES);
+    outputs_drop(found.images, FRAMES);
 }
 
 static void compare_all(const char *set)
@@ -324,7 +275,7 @@ static void expect_same(const outcome *a, const outcome *b, uint32_t outputs)
     for (int i = 0; i < FRAMES; i++) {
         assert_true(a->coverage[i] == b->coverage[i]);
         for (uint32_t o = 0; o < outputs; o++)
-            assert_int_equal(compare(&a->images[i][o], &b->images[i][o], 0).beyond, 0);
+            assert_int_equal(outputs_compare(&a->images[i][o], &b->images[i][o], 0).beyond, 0);
     }
 }
 
@@ -348,8 +299,34 @@ static void test_any_number_of_workers(void **state)
             expect_same(&outcomes[0], &outcomes[1], s.output_count);
             expect_same(&outcomes[0], &outcomes[2], s.output_count);
             for (int w = 0; w < 3; w++)
-                drop(&outcomes[w]);
+                outputs_drop(outcomes[w].images, FRAMES);
         }
+}
+
+/* --- where the refinement is worth it --- */
+
+static int64_t apart(const scene *s, const char *a, const char *b)
+{
+    outcome one = run(s, a), other = run(s, b);
+    int64_t samples = outputs_compare(&one.images[0][0], &other.images[0][0], 0).beyond;
+    outputs_drop(one.images, FRAMES);
+    outputs_drop(other.images, FRAMES);
+    return samples;
+}
+
+/* By itself from twice the pixels of the network's mask on: that has 24 x 14 = 336. */
+static void test_refined_where_enlarged(void **state)
+{
+    (void)state;
+    scene s = {VRS_FORMAT_YUV420P, 35, 19, paint_disc, masks, 1}; /* 665 pixels */
+    assert_true(apart(&s, "refine=on", "refine=off") > 0);
+    assert_int_equal(apart(&s, "refine=auto", "refine=off"), 0);
+    s.width = 36; /* 684 */
+    assert_true(apart(&s, "refine=on", "refine=off") > 0);
+    assert_int_equal(apart(&s, "refine=auto", "refine=on"), 0);
+    assert_int_equal(apart(&s, "", "refine=auto"), 0);
+    s.width = 48; /* 912, but 456 an eye */
+    assert_int_equal(apart(&s, "refine=auto layout=sbs", "refine=off layout=sbs"), 0);
 }
 
 /* --- composition --- */
@@ -358,7 +335,8 @@ static void test_any_number_of_workers(void **state)
 static int32_t source_code(const vrs_image *source, int c, int32_t x, int32_t y)
 {
     bool pairs = vrs_format_get(source->format)->planes == 2;
-    return pairs && c > 0 ? sample(source, 1, 2 * x + c - 1, y) : sample(source, c, x, y);
+    return pairs && c > 0 ? outputs_sample(source, 1, 2 * x + c - 1, y)
+                          : outputs_sample(source, c, x, y);
 }
 
 /* Away from the border between the halves the mask is all or nothing, so the source stands there
@@ -369,7 +347,7 @@ static void check_halves(const vrs_image *source, const vrs_image *out, const in
         int32_t w = vrs_plane_width(out, c);
         for (int32_t y = 0; y < vrs_plane_height(out, c); y++)
             for (int32_t x = 0; x < w; x++) {
-                int32_t found = sample(out, c, x, y);
+                int32_t found = outputs_sample(out, c, x, y);
                 if (x < w / 4)
                     assert_int_equal(found, source_code(source, c, x, y));
                 else if (x >= w - w / 4)
@@ -382,7 +360,7 @@ static void check_alpha(const vrs_image *alpha, int plane, int32_t peak)
 {
     for (int32_t y = 0; y < alpha->height; y++)
         for (int32_t x = 0; x < alpha->width; x++) {
-            int32_t found = sample(alpha, plane, x, y);
+            int32_t found = outputs_sample(alpha, plane, x, y);
             if (x < alpha->width / 4)
                 assert_int_equal(found, peak);
             else if (x >= alpha->width - alpha->width / 4)
@@ -414,7 +392,7 @@ static void test_composition(void **state)
             check_alpha(&out.images[0][1], 3, deep ? 1023 : 255);
             check_alpha(&out.images[0][2], 0, 1023);
             vrs_image_release(&frame.image);
-            drop(&out);
+            outputs_drop(out.images, FRAMES);
         }
 }
 
@@ -443,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_avx2_as_reference),
         cmocka_unit_test(test_avx512_as_reference),
         cmocka_unit_test(test_any_number_of_workers),
+        cmocka_unit_test(test_refined_where_enlarged),
         cmocka_unit_test(test_composition),
         cmocka_unit_test(test_pictures_of_rgb_are_refused),
     };

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "media/av.h"
+#include "media/mp4_layout.h"
 
 /* A video that ends less than this (in AV_TIME_BASE) before its source's end is whole: then the
  * other streams keep their last moments too. */
@@ -153,12 +154,27 @@ static const char *stream_name(const AVStream *stream, char *text, size_t size)
     return text;
 }
 
-/* Says what FFmpeg's MOV cannot say of stereo and spherical pictures. */
-static void note_layout(const vrs_carry *carry, const char *muxer, char *note, size_t note_size)
+void vrs_carry_note_layout(const vrs_carry *carry, const char *path, const char *muxer, char *note,
+                           size_t note_size)
 {
     const AVStream *video = carry->video;
-    bool layout = video && (av_stream_get_side_data(video, AV_PKT_DATA_STEREO3D, NULL) ||
-                            av_stream_get_side_data(video, AV_PKT_DATA_SPHERICAL, NULL));
+    if (!video) {
+        return;
+    }
+    vrs_mp4_layout lost = vrs_mp4_layout_read(path);
+    if (lost.mesh) {
+        vrs_note_add(note, note_size,
+                     "the mesh of its projection (VR180's mshp) is not kept: set the projection in "
+                     "the player");
+    }
+    if (lost.stereo_lost) {
+        vrs_note_add(note, note_size, "stereo mode %d (%s) is not kept", lost.stereo_lost,
+                     lost.stereo_lost == 4   ? "right eye on the left"
+                     : lost.stereo_lost == 3 ? "custom"
+                                             : "unknown");
+    }
+    bool layout = av_stream_get_side_data(video, AV_PKT_DATA_STEREO3D, NULL) ||
+                  av_stream_get_side_data(video, AV_PKT_DATA_SPHERICAL, NULL);
     if (layout && strcmp(muxer, "mov") == 0) {
         vrs_note_add(note, note_size,
                      "stereo and spherical tags are not kept: mov does not hold them, mp4 does");
@@ -168,7 +184,6 @@ static void note_layout(const vrs_carry *carry, const char *muxer, char *note, s
 vrs_status vrs_carry_choose(vrs_carry *carry, const char *muxer, const AVCodecParameters *video,
                             AVRational time_base, AVRational rate, char *note, size_t note_size)
 {
-    note_layout(carry, muxer, note, note_size);
     for (unsigned i = 0; carry->source && i < carry->source->nb_streams; i++) {
         AVStream *stream = carry->source->streams[i];
         char name[96];

@@ -37,6 +37,11 @@ vrs_status vrs_carry_open(vrs_carry *carry, const vrs_carry_params *params, char
                           size_t note_size) VRS_MUST_USE;
 void vrs_carry_close(vrs_carry *carry);
 
+/* Says in the note what of the source's layout (stereo, projection) the output will not say: what
+ * libav does not read, and what FFmpeg's MOV does not hold. */
+void vrs_carry_note_layout(const vrs_carry *carry, const char *path, const char *muxer, char *note,
+                           size_t note_size);
+
 /* Chooses the streams that `muxer` takes beside video of `video` and names the others in the note.
  * VRS_NO_MEMORY. */
 vrs_status vrs_carry_choose(vrs_carry *carry, const char *muxer, const AVCodecParameters *video,

@@ -137,11 +137,31 @@ static vrs_status copy_packets(joining *join, AVFormatContext *segment, size_t i
     return status;
 }
 
+/* A segment must be what the journal says was written: a disk that has lost some of it, or somebody
+ * who wrote there, must not end up in the middle of a film. */
+static vrs_status check_segment(const vrs_journal_entry *entry, const char *path)
+{
+    int64_t bytes = 0;
+    uint32_t crc = 0;
+    vrs_status status = vrs_file_checksum(path, &bytes, &crc);
+    if (status == VRS_OK && (bytes != entry->bytes || crc != entry->crc)) {
+        return vrs_fail(VRS_CORRUPT,
+                        "%s: is not what was written: %lld bytes with checksum %08x, and the "
+                        "journal says %lld with %08x; run again",
+                        path, (long long)bytes, (unsigned)crc, (long long)entry->bytes,
+                        (unsigned)entry->crc);
+    }
+    return status;
+}
+
 static vrs_status join_segment(joining *join, size_t index, const char *path)
 {
     char name[VRS_PATH_MAX];
     AVFormatContext *segment = NULL;
     vrs_status status = segment_path(join->params, index, name);
+    if (status == VRS_OK) {
+        status = check_segment(&join->params->journal->entries[index], name);
+    }
     if (status == VRS_OK) {
         status = open_segment(name, &segment);
     }

@@ -107,19 +107,19 @@ vrs_status vrs_out_file_adopt(vrs_out_file *file, int fd, const char *name)
     return status == VRS_OK ? make_io(file) : status;
 }
 
-static vrs_status checksum(const vrs_out_file *file, int64_t *bytes, uint32_t *crc)
+static vrs_status checksum(int fd, const char *path, int64_t *bytes, uint32_t *crc)
 {
     const AVCRC *table = av_crc_get_table(AV_CRC_32_IEEE_LE);
     uint8_t block[BUFFER_BYTES];
     uint32_t sum = UINT32_MAX;
     int64_t place = 0;
     for (;;) {
-        ssize_t count = pread(file->fd, block, sizeof block, (off_t)place);
+        ssize_t count = pread(fd, block, sizeof block, (off_t)place);
         if (count < 0 && errno == EINTR) {
             continue;
         }
         if (count < 0) {
-            return vrs_fail(vrs_errno_status(errno), "%s: cannot be read back: %s", file->path,
+            return vrs_fail(vrs_errno_status(errno), "%s: cannot be read back: %s", path,
                             vrs_errno_text(errno));
         }
         if (count == 0) {
@@ -153,7 +153,7 @@ vrs_status vrs_out_file_finish(vrs_out_file *file, int64_t *bytes, uint32_t *crc
     int64_t size = 0;
     uint32_t sum = 0;
     if (status == VRS_OK && (bytes || crc)) {
-        status = checksum(file, &size, &sum);
+        status = checksum(file->fd, file->path, &size, &sum);
     }
     if (status != VRS_OK) {
         vrs_out_file_discard(file);
@@ -168,6 +168,19 @@ vrs_status vrs_out_file_finish(vrs_out_file *file, int64_t *bytes, uint32_t *crc
     close_io(file);
     close_descriptor(file, false);
     return VRS_OK;
+}
+
+vrs_status vrs_file_checksum(const char *path, int64_t *bytes, uint32_t *crc)
+{
+    errno = EIO;
+    int fd = vrs_inject("open") ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        return vrs_fail(vrs_errno_status(errno), "%s: cannot be read back: %s", path,
+                        vrs_errno_text(errno));
+    }
+    vrs_status status = checksum(fd, path, bytes, crc);
+    (void)close(fd);
+    return status;
 }
 
 void vrs_out_file_discard(vrs_out_file *file)

@@ -31,6 +31,9 @@ vrs_status vrs_out_file_adopt(vrs_out_file *file, int fd, const char *name) VRS_
  * file) may be NULL. On failure the file is removed. VRS_NO_SPACE, VRS_IO. */
 vrs_status vrs_out_file_finish(vrs_out_file *file, int64_t *bytes, uint32_t *crc) VRS_MUST_USE;
 
+/* Size and CRC-32 of a file as it lies there. VRS_IO, VRS_NOT_FOUND, VRS_PERMISSION. */
+vrs_status vrs_file_checksum(const char *path, int64_t *bytes, uint32_t *crc) VRS_MUST_USE;
+
 /* Closes and removes. Does nothing for a closed or zeroed one whose `io` is NULL. */
 void vrs_out_file_discard(vrs_out_file *file);
 

@@ -203,6 +203,7 @@ static vrs_status prepare(video_sink *video, const vrs_sink_params *params)
     if (status != VRS_OK) {
         return status;
     }
+    vrs_carry_note_layout(&carry, video->carrying.path, video->muxer, note, VRS_NOTE_SIZE);
     video->encoding.tags = tags_of(params, &carry);
     status = open_encoder(video);
     if (status == VRS_OK && params->keep_streams) {

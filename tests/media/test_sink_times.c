@@ -1,6 +1,7 @@
 /* Times, segments, and what is taken over from the source. */
-#define _XOPEN_SOURCE 700
+#define _GNU_SOURCE /* memmem */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libavutil/display.h>
@@ -8,6 +9,7 @@
 #include <libavutil/spherical.h>
 #include <libavutil/stereo3d.h>
 
+#include "media/mp4_layout.h"
 #include "media/sink_tools.h"
 #include "media/times.h"
 #include "support/temp.h"
@@ -354,6 +356,91 @@ static void mov_says_that_it_has_no_stereo(void **state)
     tools_forget(&clip);
 }
 
+/* A whole file; freed by free(). */
+static size_t load(const char *path, uint8_t **bytes)
+{
+    enum { MOST = 1 << 20 };
+    FILE *file = fopen(path, "rb");
+    *bytes = malloc(MOST);
+    assert_true(file != NULL && *bytes != NULL);
+    size_t size = fread(*bytes, 1, MOST, file);
+    assert_true(size > 0 && size < MOST);
+    assert_int_equal(fclose(file), 0);
+    return size;
+}
+
+static void save(const char *path, const uint8_t *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Replaces four bytes, which are there once; `at` bytes after them, `byte` is put too (-1: not). */
+static void patch(const char *path, const char *from, const char *to, int at, int byte)
+{
+    uint8_t *bytes = NULL;
+    size_t size = load(path, &bytes);
+    uint8_t *tag = memmem(bytes, size, from, 4);
+    assert_non_null(tag);
+    assert_null(memmem(tag + 4, size - (size_t)(tag + 4 - bytes), from, 4));
+    memcpy(tag, to, 4);
+    tag[at] = byte >= 0 ? (uint8_t)byte : tag[at];
+    save(path, bytes, size);
+    free(bytes);
+}
+
+/* What libav drops when it reads: VR180's mesh, and a stereo mode that it does not know. */
+static void layout_that_libav_drops_is_told(void **state)
+{
+    (void)state;
+    char source[512], path[512], note[VRS_NOTE_SIZE];
+    path_of(source, "source.mp4");
+    path_of(path, "out.mp4");
+    tools_make_source(source, 10, tools_even);
+    write_from(source, path, VRS_OUTPUT_MASK, 10, tools_even, note);
+    assert_null(strstr(note, "mesh"));
+    assert_null(strstr(note, "stereo"));
+    patch(source, "equi", "mshp", 0, -1);
+    patch(source, "st3d", "st3d", 8, 4);
+    write_from(source, path, VRS_OUTPUT_MASK, 10, tools_even, note);
+    assert_non_null(strstr(note, "the mesh of its projection (VR180's mshp) is not kept"));
+    assert_non_null(strstr(note, "stereo mode 4 (right eye on the left) is not kept"));
+    assert_null(strstr(strstr(note, "mesh") + 1, "mesh")); /* said once */
+}
+
+/* Boxes that lie about their sizes end the looking, and nothing else. */
+static void broken_boxes_are_no_layout(void **state)
+{
+    (void)state;
+    char source[512];
+    path_of(source, "source.mp4");
+    tools_make_source(source, 10, tools_even);
+    patch(source, "equi", "mshp", 0, -1);
+    assert_true(vrs_mp4_layout_read(source).mesh);
+    static const char *const on_the_way[] = {"moov", "mdia", "stsd", "sv3d", "proj"};
+    static const int sizes[] = {0, 1, 0x7f};
+    for (size_t i = 0; i < sizeof on_the_way / sizeof on_the_way[0]; i++) {
+        for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+            uint8_t *bytes = NULL;
+            size_t size = load(source, &bytes);
+            uint8_t *tag = memmem(bytes, size, on_the_way[i], 4);
+            assert_non_null(tag);
+            memset(tag - 4, 0, 4);
+            tag[-1] = (uint8_t)(sizes[s] & 1);
+            tag[-4] = (uint8_t)(sizes[s] & 0x7e);
+            char path[512];
+            path_of(path, "broken.mp4");
+            save(path, bytes, size);
+            (void)vrs_mp4_layout_read(path); /* ends */
+            free(bytes);
+        }
+    }
+    assert_false(vrs_mp4_layout_read("/dev/null").mesh);
+    assert_false(vrs_mp4_layout_read(folder).mesh);
+}
+
 static void only_the_written_range_is_copied(void **state)
 {
     (void)state;
@@ -427,6 +514,8 @@ int main(void)
         ONE(everything_is_taken_over),
         ONE(a_mask_gets_no_mastering_data_and_matroska_its_sound),
         ONE(mov_says_that_it_has_no_stereo),
+        ONE(layout_that_libav_drops_is_told),
+        ONE(broken_boxes_are_no_layout),
         ONE(only_the_written_range_is_copied),
         ONE(a_smaller_mask_keeps_the_shape),
         ONE(sources_without_streams_of_their_own),

@@ -119,8 +119,8 @@ struct vrs_stream {
     void *lane; /* what the lanes keep for it */
     vrs_ticket *tickets;
     uint32_t ticket_count, free_count;
-    uint32_t retired; /* of ticket_count: given up, as memory was short; under `lock` */
-    vrs_ticket *free_list;
+    uint32_t retired; /* of ticket_count: without memory, as that was short; under `lock` */
+    vrs_ticket *free_list, *retired_list;
     bool restart; /* the next submitted frame has no past */
     bool refine;  /* masks of the source's size follow its edges */
 };
@@ -217,6 +217,11 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
 vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame,
                              vrs_stream **stream) VRS_MUST_USE;
 void vrs_stream_destroy(vrs_stream *stream);
+/* A ticket that is in no list any more has given its memory back. With `lock` held. */
+void vrs_stream_retire(vrs_ticket *ticket);
+/* Gives a retired ticket its memory again where there is room. The submitting thread, with `lock`
+ * held, which is let go meanwhile. */
+void vrs_stream_grow_back(vrs_stream *stream);
 
 /* Colour of an output whose planes are made, and the chroma of a mask that is a YUV picture. */
 void vrs_output_prepare(const vrs_stream *stream, uint32_t index, vrs_image *image);

@@ -19,6 +19,9 @@ typedef struct vrs_lane_ops {
     const char *name;
     /* A stream may have fewer tickets than wanted where memory is short, but one. */
     bool fewer_tickets;
+    /* Whether there is memory again for one of those that are missing, after some quiet. The
+     * submitting thread, with the pipeline's lock; NULL: none is ever missing. */
+    bool (*has_room)(vrs_stream *stream);
     /* Makes pipeline->lane, after engine and slots. VRS_NO_MEMORY, VRS_SYSTEM, VRS_DEVICE,
      * VRS_NOT_FOUND. What was made is freed by destroy(). */
     vrs_status (*create)(vrs_pipeline *pipeline);

@@ -413,6 +413,7 @@ static vrs_status check(const vrs_pipeline *pipeline, const vrs_image *image)
 const vrs_lane_ops vrs_lanes_cuda = {
     .name = "cuda",
     .fewer_tickets = true,
+    .has_room = vrs_cuda_has_room,
     .create = create,
     .start = start,
     .stop = stop,

@@ -72,6 +72,8 @@ typedef struct vrs_cuda_stream {
     bool direct[VRS_MAX_OUTPUTS + 1]; /* views of a target are rendered straight into outputs */
     vrs_device_ptr alpha[VRS_MAX_LANES][2]; /* where not: masks of the target's size */
     bool on_device;                         /* its frames lie on the GPU */
+    size_t ticket_device, ticket_pinned;    /* bytes of a ticket */
+    int64_t look_ns;                        /* when it is next looked for room for one */
 } vrs_cuda_stream;
 
 /* Of a ticket. */
@@ -123,6 +125,7 @@ void vrs_cuda_fill_background(vrs_ticket *ticket);
 
 /* lane_cuda_pressure.c: fewer tickets where memory is short. */
 bool vrs_cuda_pressure(void *cuda, const vrs_pressure *pressure);
+bool vrs_cuda_has_room(vrs_stream *stream);
 
 /* A call whose failure would leave others without order: tried twice, then the device counts as
  * lost, so that nothing that was queued is waited for or read. */

@@ -365,6 +365,8 @@ vrs_status vrs_cuda_make_ticket(vrs_ticket *ticket)
     if (status != VRS_OK)
         return status;
     t->source_bytes = layout.source_bytes;
+    ((vrs_cuda_stream *)ticket->stream->lane)->ticket_device = device;
+    ((vrs_cuda_stream *)ticket->stream->lane)->ticket_pinned = pinned;
     (void)cut_device(ticket, &layout, t->device->address);
     (void)cut_pinned(ticket, &layout, (uint64_t)(uintptr_t)t->pinned->host);
     memset(t->pinned->host, 0, pinned);

@@ -412,6 +412,8 @@ vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame, int64_t
     pipeline->has_submitter = true;
     vrs_stream *stream = NULL;
     status = find_stream(pipeline, frame, deadline_ns, &stream);
+    if (status == VRS_OK && stream->free_list == NULL)
+        vrs_stream_grow_back(stream);
     if (status == VRS_OK)
         status = wait_for_ticket(pipeline, stream, deadline_ns);
     if (status != VRS_OK) {

@@ -215,17 +215,64 @@ void vrs_output_prepare(const vrs_stream *stream, uint32_t index, vrs_image *ima
                    (size_t)vrs_plane_row_bytes(image, p));
 }
 
-static vrs_status make_ticket(vrs_pipeline *pipeline, vrs_stream *stream, vrs_ticket *ticket)
+static void free_ticket(vrs_ticket *ticket)
 {
-    ticket->kind = VRS_WORK_TICKET;
-    ticket->stream = stream;
-    ticket->pipeline = pipeline;
-    vrs_status status = pipeline->lanes->make_ticket(ticket);
-    if (status != VRS_OK)
-        return status;
+    vrs_stream *stream = ticket->stream;
     ticket->next_free = stream->free_list;
     stream->free_list = ticket;
     stream->free_count++;
+}
+
+void vrs_stream_retire(vrs_ticket *ticket)
+{
+    vrs_stream *stream = ticket->stream;
+    ticket->finished = true; /* nobody waits for it */
+    ticket->next_free = stream->retired_list;
+    stream->retired_list = ticket;
+    stream->retired++;
+}
+
+void vrs_stream_grow_back(vrs_stream *stream)
+{
+    vrs_pipeline *pipeline = stream->pipeline;
+    vrs_ticket *ticket = stream->retired_list;
+    if (ticket == NULL || !pipeline->lanes->has_room(stream))
+        return;
+    stream->retired_list = ticket->next_free;
+    vrs_mutex_unlock(&pipeline->lock); /* whoever gives memory up for it takes the lock */
+    vrs_status status = pipeline->lanes->make_ticket(ticket);
+    if (status != VRS_OK)
+        pipeline->lanes->free_ticket(ticket);
+    vrs_mutex_lock(&pipeline->lock);
+    stream->retired--;
+    if (status == VRS_OK)
+        free_ticket(ticket);
+    else
+        vrs_stream_retire(ticket);
+}
+
+/* The tickets of a stream: fewer where memory is short and the lanes can do with fewer, but one. */
+static vrs_status make_tickets(vrs_pipeline *pipeline, vrs_stream *stream)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < pipeline->settings.tickets; i++) {
+        vrs_ticket *ticket = &stream->tickets[i];
+        ticket->kind = VRS_WORK_TICKET;
+        ticket->stream = stream;
+        ticket->pipeline = pipeline;
+        stream->ticket_count++;
+        if (status == VRS_OK)
+            status = pipeline->lanes->make_ticket(ticket);
+        if (status == VRS_OK) {
+            free_ticket(ticket);
+            continue;
+        }
+        bool fewer = pipeline->lanes->fewer_tickets && stream->free_count > 0;
+        if (status != VRS_NO_MEMORY || !fewer)
+            return status;
+        pipeline->lanes->free_ticket(ticket);
+        vrs_stream_retire(ticket);
+    }
     return VRS_OK;
 }
 
@@ -257,15 +304,7 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
     stream->tickets = vrs_alloc_array((size_t)pipeline->settings.tickets, sizeof(vrs_ticket));
     if (stream->tickets == NULL)
         return VRS_NO_MEMORY;
-    for (int32_t i = 0; i < pipeline->settings.tickets && status == VRS_OK; i++) {
-        stream->ticket_count++;
-        status = make_ticket(pipeline, stream, &stream->tickets[i]);
-    }
-    if (status == VRS_NO_MEMORY && stream->free_count > 0 && pipeline->lanes->fewer_tickets) {
-        pipeline->lanes->free_ticket(&stream->tickets[--stream->ticket_count]);
-        status = VRS_OK;
-    }
-    return status;
+    return make_tickets(pipeline, stream);
 }
 
 vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream **out)

@@ -26,8 +26,12 @@ typedef struct outcome {
     int32_t results;
     vrs_status submit;
     vrs_pipeline_stats stats;
-    uint64_t allocations[2]; /* driver's, after the first result and at the end */
+    /* After the first result and at the end. */
+    uint64_t others[2]; /* calls of the driver that are none of those that a frame needs */
+    vrs_memory_stats ledger[2];
 } outcome;
+
+static int64_t frame_count = FRAMES; /* of a run */
 
 typedef struct scene {
     vrs_pixel_format format;
@@ -88,14 +92,26 @@ static void keep(outcome *o, vrs_result *result)
     vrs_result_release(result);
 }
 
-static uint64_t driver_allocations(void)
+/* What a frame may ask of the driver: nothing is made, nothing waits for a device, a context or a
+ * stream. */
+static uint64_t other_calls(void)
 {
-    static const char *const names[] = {"cuMemAlloc_v2", "cuMemHostAlloc", "cuMemCreate",
-                                        "cuStreamCreateWithPriority", "cuEventCreate"};
-    uint64_t calls = 0;
+    static const char *const names[] = {
+        "cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2",
+        "cuMemsetD8Async",     "cuLaunchKernel",     "cuEventRecord",        "cuStreamWaitEvent",
+        "cuEventSynchronize",  "cuEventQuery",       "cuEventElapsedTime",   "cuMemGetInfo_v2"};
+    uint64_t calls = fake_cuda_calls("*");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        calls += fake_cuda_calls(names[i]);
+        calls -= fake_cuda_calls(names[i]);
     return calls;
+}
+
+static void look(const vrs_pipeline *pipeline, outcome *o, int when)
+{
+    if (pipeline->place.memory == NULL)
+        return;
+    o->others[when] = other_calls();
+    vrs_memory_get_stats(pipeline->place.memory, VRS_MEMORY_PLACE_DEVICE, &o->ledger[when]);
 }
 
 static void drain(vrs_pipeline *pipeline, outcome *o, int64_t timeout_us)
@@ -104,7 +120,7 @@ static void drain(vrs_pipeline *pipeline, outcome *o, int64_t timeout_us)
     while (vrs_pipeline_get_result(pipeline, &result, timeout_us) == VRS_OK) {
         keep(o, result);
         if (o->results == 1)
-            o->allocations[0] = driver_allocations();
+            look(pipeline, o, 0);
     }
 }
 
@@ -126,7 +142,7 @@ static vrs_status run(const scene *s, const char *settings, outcome *o)
         assert_int_equal(vrs_pipeline_add_output(pipeline, &s->outputs[i]), VRS_OK);
     if (status == VRS_OK)
         status = vrs_pipeline_start(pipeline);
-    for (int64_t n = 0; n < FRAMES && status == VRS_OK && o->submit == VRS_OK; n++) {
+    for (int64_t n = 0; n < frame_count && status == VRS_OK && o->submit == VRS_OK; n++) {
         vrs_frame frame = paint(s, n);
         while ((o->submit = vrs_pipeline_submit(pipeline, &frame, 0)) == VRS_TIMEOUT ||
                o->submit == VRS_FULL)
@@ -139,7 +155,7 @@ static vrs_status run(const scene *s, const char *settings, outcome *o)
     if (status == VRS_OK) {
         vrs_pipeline_finish(pipeline);
         drain(pipeline, o, -1);
-        o->allocations[1] = driver_allocations();
+        look(pipeline, o, 1);
         o->stats = vrs_pipeline_get_stats(pipeline);
     }
     vrs_pipeline_destroy(pipeline);
@@ -213,7 +229,11 @@ static void both(const scene *s, const char *settings, uint64_t seed)
     assert_int_equal(gpu.results, FRAMES);
     compare(&cpu, &gpu, s, what);
     /* Nothing is made on the way of a frame. */
-    assert_int_equal(gpu.allocations[0], gpu.allocations[1]);
+    assert_int_equal(gpu.others[0], gpu.others[1]);
+    assert_int_equal(gpu.ledger[0].used, gpu.ledger[1].used);
+    assert_int_equal(gpu.ledger[0].high_water, gpu.ledger[1].high_water);
+    assert_int_equal(gpu.ledger[0].allocations, gpu.ledger[1].allocations);
+    assert_true(gpu.ledger[0].used > 0);
     end(what);
     drop(&cpu);
     drop(&gpu);
@@ -280,27 +300,36 @@ static void recurrent(void **state)
     fake_plan.counts_frames = false;
 }
 
-/* Every call of the driver fails once: a run ends in a sentence or with all its results. */
+/* Every call of the driver fails once, each of them, by a launch that failed and for lack of
+ * memory: a run ends in a sentence or with all its results. Four frames, as every batch after the
+ * second makes the same calls again. */
 static void failing_calls(void **state)
 {
     (void)state;
-    scene s = all_outputs;
+    enum { LAUNCH_FAILED = 719, OUT_OF_MEMORY = 2 };
     outcome o;
-    for (uint64_t n = 1;; n++) {
-        begin(400 + 2 * n);
-        fake_cuda_fail_at("*", n, 719 + (n % 2 == 0 ? 0 : -717)); /* or out of memory, 2 */
-        vrs_status status = run(&s, "device=cuda:0 lanes=2 requests=2 tickets=2", &o);
-        bool reached = fake_cuda_failures() > 0;
-        if (status == VRS_OK && o.submit == VRS_OK)
-            assert_int_equal(o.results, FRAMES);
-        if (status != VRS_OK || o.submit != VRS_OK)
-            assert_true(reached);
-        end("failing calls");
-        drop(&o);
-        if (!reached)
-            break;
-        n += n / 6;
-    }
+    bool reached = true;
+    uint64_t runs = 0;
+    frame_count = 4;
+    for (uint64_t n = 1; reached; n++)
+        for (int error = 0; error < 2; error++) {
+            begin(400 + 2 * n);
+            fake_cuda_fail_at("*", n, error == 0 ? LAUNCH_FAILED : OUT_OF_MEMORY);
+            vrs_status status =
+                run(&all_outputs, "device=cuda:0 lanes=2 requests=2 tickets=2 layout=sbs", &o);
+            reached = fake_cuda_failures() > 0;
+            if (status == VRS_OK && o.submit == VRS_OK)
+                assert_int_equal(o.results, frame_count);
+            if (status != VRS_OK || o.submit != VRS_OK)
+                assert_true(reached);
+            if (o.stats.failed > 0)
+                assert_true(o.detail[0] != 0);
+            end("failing calls");
+            drop(&o);
+            runs++;
+        }
+    frame_count = FRAMES;
+    assert_true(runs > 400); /* it was about all of them */
 }
 
 static void lost_device(void **state)
@@ -489,7 +518,63 @@ static void pressure_of_others(void **state)
     drop(&o);
 }
 
-/* Destroyed with frames at every place of their way. */
+/* Tickets that were given up come back when memory is there again and nothing was short for some
+ * time. */
+static void tickets_grow_back(void **state)
+{
+    (void)state;
+    enum { TICKETS = 6 };
+    outcome o = {0};
+    vrs_config *config = NULL;
+    vrs_pipeline *pipeline = NULL;
+    int64_t n = 0;
+    begin(1350);
+    fake_cuda_set_memory(64 << 20);
+    assert_int_equal(vrs_config_create(&config), VRS_OK);
+    configure(config, "device=cuda:0 tickets=6 max_queue_delay_us=0 gpu_reserve=1MB");
+    vrs_model *model = load_model("");
+    assert_int_equal(vrs_pipeline_create_on(config, model, &fake_engine_ops, &pipeline), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(pipeline), VRS_OK);
+    vrs_frame first = paint(&all_outputs, n++);
+    give(pipeline, &first, &o);
+    drain(pipeline, &o, 100000);
+    fake_cuda_set_other_memory((64 << 20) - fake_cuda_used(0));
+    assert_true(vrs_memory_poll(pipeline->place.memory));
+    uint32_t left = vrs_pipeline_get_stats(pipeline).tickets;
+    assert_in_range(left, 1, TICKETS - 1);
+    fake_cuda_set_other_memory(0);
+    fake_engine_hold(true);
+    while (n < (int64_t)left + 1) { /* all that are left are in use */
+        vrs_frame frame = paint(&all_outputs, n++);
+        assert_int_equal(vrs_pipeline_submit(pipeline, &frame, 0), VRS_OK);
+    }
+    vrs_frame more = paint(&all_outputs, n);
+    assert_int_equal(vrs_pipeline_submit(pipeline, &more, 0), VRS_TIMEOUT); /* too early */
+    assert_int_equal(vrs_pipeline_get_stats(pipeline).tickets, left);
+    vrs_clock_use_virtual(vrs_now_ns() + 6 * VRS_NS_PER_S);
+    for (uint32_t tickets = left + 1; tickets <= TICKETS; tickets++) {
+        vrs_clock_advance_ns(VRS_NS_PER_S);
+        assert_int_equal(vrs_pipeline_submit(pipeline, &more, 0), VRS_OK);
+        assert_int_equal(vrs_pipeline_get_stats(pipeline).tickets, tickets);
+        more = paint(&all_outputs, ++n);
+    }
+    assert_int_equal(vrs_pipeline_submit(pipeline, &more, 0), VRS_TIMEOUT);
+    vrs_clock_use_real();
+    vrs_image_release(&more.image);
+    fake_engine_hold(false);
+    vrs_pipeline_finish(pipeline);
+    drain(pipeline, &o, -1);
+    assert_int_equal(o.results, n);
+    assert_int_equal(vrs_pipeline_get_stats(pipeline).failed, 0);
+    vrs_pipeline_destroy(pipeline);
+    vrs_model_destroy(model);
+    vrs_config_destroy(config);
+    end("grow back");
+    drop(&o);
+}
+
+/* Destroyed with frames at every place of their way, and while the clock stands still: so nothing
+ * there waits for time to pass. */
 static void destroyed_at_work(void **state)
 {
     (void)state;
@@ -508,7 +593,9 @@ static void destroyed_at_work(void **state)
             vrs_frame frame = paint(&all_outputs, n);
             assert_int_equal(vrs_pipeline_submit(pipeline, &frame, -1), VRS_OK);
         }
+        vrs_clock_use_virtual(vrs_now_ns());
         vrs_pipeline_destroy(pipeline);
+        vrs_clock_use_real();
         vrs_model_destroy(model);
         vrs_config_destroy(config);
         end("destroyed at work");
@@ -527,6 +614,7 @@ int main(void)
         cmocka_unit_test(small_budgets),
         cmocka_unit_test(frames_on_the_gpu),
         cmocka_unit_test(pressure_of_others),
+        cmocka_unit_test(tickets_grow_back),
         cmocka_unit_test(destroyed_at_work),
         cmocka_unit_test(failing_calls),
     };

@@ -71,13 +71,10 @@ def default_names(count: int) -> tuple[str, ...]:
     return usual.get(count, tuple(f"class {i}" for i in range(count)))
 
 
-def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """What says how a network is fed and read; vrseg-train has it, too."""
+def add_feed_options(parser: argparse.ArgumentParser) -> None:
+    """What says how a network is fed, and what it is called; vrseg-train has it, too."""
     parser.add_argument("--size", type=size_of, default=(512, 512), metavar="WxH",
                         help="of the network's input; 512x512")
-    parser.add_argument("--classes", type=names_of, default=("background", "person"),
-                        metavar="N|NAMES", help="how many classes, or their names with commas "
-                        "between; background,person")
     parser.add_argument("--mean", type=three_of, default=descriptor.IMAGENET_MEAN,
                         help="of colours in 0..1, one number or R,G,B; ImageNet's")
     parser.add_argument("--std", type=three_of, default=descriptor.IMAGENET_STD,
@@ -98,7 +95,10 @@ def parser_of() -> argparse.ArgumentParser:
     given.add_argument("--random-weights", action="store_true",
                        help="weights drawn from --seed: for benchmarks, never for people")
     parser.add_argument("--seed", type=int, default=0, help="of --random-weights; 0")
-    add_network_options(parser)
+    add_feed_options(parser)
+    parser.add_argument("--classes", type=names_of, default=("background", "person"),
+                        metavar="N|NAMES", help="how many classes, or their names with commas "
+                        "between; background,person")
     parser.add_argument("--person", type=lambda text: text.split(","), metavar="NAMES",
                         help="the classes that count as person; person")
     parser.add_argument("--activation", choices=descriptor.ACTIVATIONS,
@@ -113,10 +113,14 @@ def parser_of() -> argparse.ArgumentParser:
     return parser
 
 
-def model_name(arguments: argparse.Namespace) -> str:
-    """The name of the files. UserError: it is none."""
-    plain = arguments.network.removeprefix("torchvision:").removesuffix(".py")
-    name = arguments.name or re.sub(r"[^A-Za-z0-9.-]+", "-", Path(plain).name).strip("-.").lower()
+def plain_name(network: str) -> str:
+    """A model's name after its network."""
+    plain = network.removeprefix("torchvision:").removesuffix(".py")
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", Path(plain).name).strip("-.").lower()
+
+
+def check_name(name: str) -> str:
+    """The name of a model's files. UserError: it is none."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         raise UserError(f"{name!r} is no name of a model; give --name of 1 to 63 letters, digits, "
                         "- _ and .")
@@ -268,7 +272,7 @@ def loaded(arguments: argparse.Namespace) -> tuple[nn.Module, str]:
 
 def main() -> int:
     arguments = parser_of().parse_args()
-    name = model_name(arguments)
+    name = check_name(arguments.name or plain_name(arguments.network))
     if arguments.weights:
         names = sources.weight_names(arguments.network, arguments.weights)
         arguments = argparse.Namespace(**{**vars(arguments),

@@ -28,16 +28,23 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
 
 
+def mask_of(folder: Path, stem: str) -> Path:
+    """The mask's file: NAME.png, or NAME_mask.png where only that is there."""
+    plain, marked = folder / f"{stem}.png", folder / f"{stem}_mask.png"
+    return marked if marked.is_file() and not plain.is_file() else plain
+
+
 def pairs_in(folder: Path) -> list[Pair]:
-    """The pairs of a folder, by name: images/NAME.* with masks/NAME.png, or NAME.jpg (webp, ...)
-    with NAME.png beside it. UserError: no folder, or a picture without its mask."""
+    """The pairs of a folder, by name: images/NAME.* with masks/NAME.png (or NAME_mask.png), or
+    NAME.jpg (webp, ...) with that mask beside it. UserError: no folder, or a picture without its
+    mask."""
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder of pictures and masks")
     if (folder / "images").is_dir():
-        found = [Pair(path, folder / "masks" / f"{path.stem}.png")
+        found = [Pair(path, mask_of(folder / "masks", path.stem))
                  for path in pictures_in(folder / "images")]
     else:
-        found = [Pair(path, path.with_suffix(".png")) for path in pictures_in(folder)
+        found = [Pair(path, mask_of(folder, path.stem)) for path in pictures_in(folder)
                  if path.suffix.lower() != ".png"]
     if not found:
         raise UserError(f"{folder}: there are no pictures; wanted are images/NAME.jpg with "

@@ -177,14 +177,19 @@ def load(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def apply(network: nn.Module, path: Path) -> None:
-    """Gives a network of make() the weights of a checkpoint. UserError: they do not fit, with the
-    first that does not."""
+def named_as(network: nn.Module, path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """A checkpoint's weights under the names of a network of make(), and the network's own."""
     state = load(path)
     for prefix in ("module.", "network."):
         if all(key.startswith(prefix) for key in state):
             state = {key[len(prefix):]: value for key, value in state.items()}
-    own = network.network.state_dict()
+    return state, network.network.state_dict()
+
+
+def apply(network: nn.Module, path: Path) -> None:
+    """Gives a network of make() the weights of a checkpoint. UserError: they do not fit, with the
+    first that does not."""
+    state, own = named_as(network, path)
     # Training's second head is no part of what runs.
     state = {key: value for key, value in state.items()
              if key in own or not key.startswith("aux_classifier.")}
@@ -198,3 +203,16 @@ def apply(network: nn.Module, path: Path) -> None:
     if left:
         raise UserError(f"{path}: has weights {left[0]} that the network has not")
     network.network.load_state_dict(state)
+
+
+def apply_fitting(network: nn.Module, path: Path) -> list[str]:
+    """Gives a network of make() those weights of a checkpoint that fit by name and shape; returns
+    the names of the tensors that it has none for. UserError: for most there are none."""
+    state, own = named_as(network, path)
+    fitting = {key: state[key] for key, value in own.items()
+               if key in state and state[key].shape == value.shape}
+    if len(fitting) * 2 < len(own):
+        raise UserError(f"{path}: has fitting weights for {len(fitting)} of {len(own)} tensors; it "
+                        "is of another network")
+    network.network.load_state_dict(fitting, strict=False)
+    return [key for key in own if key not in fitting]

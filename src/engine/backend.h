@@ -40,6 +40,7 @@ struct vrs_request {
 };
 
 extern const vrs_engine_ops vrs_engine_openvino;
-extern const vrs_engine_ops vrs_engine_onnxruntime; /* without its header: one that refuses */
+/* Built without its header: two that refuse. The second is for the providers of GPUs. */
+extern const vrs_engine_ops vrs_engine_onnxruntime, vrs_engine_onnxruntime_device;
 
 #endif

@@ -75,6 +75,13 @@ static vrs_status find_ops(const char *name, const vrs_engine_ops **ops)
     return vrs_fail(VRS_INVALID, "there is no engine \"%s\"; there are %s", name, text);
 }
 
+/* ONNX Runtime is two engines, by its provider: one of the host, one of a device. */
+static const vrs_engine_ops *ops_of_provider(const vrs_engine_ops *ops, const char *provider)
+{
+    bool other = provider && strcmp(provider, "cpu") != 0;
+    return ops == &vrs_engine_onnxruntime && other ? &vrs_engine_onnxruntime_device : ops;
+}
+
 /* What the params ask for and the engine's kind has. */
 static vrs_status check_kind(const vrs_engine_ops *ops, const vrs_engine_params *params)
 {
@@ -108,6 +115,7 @@ vrs_status vrs_engine_create(const char *engine_name, const vrs_model *model,
     const vrs_engine_ops *ops;
     vrs_status status = find_ops(engine_name, &ops);
     if (status == VRS_OK) {
+        ops = ops_of_provider(ops, params->provider);
         status = check_range("requests", params->requests, MAX_REQUESTS);
     }
     if (status == VRS_OK) {

@@ -53,6 +53,11 @@ typedef struct vrs_engine_params {
     const char *cache_dir; /* compiled models; NULL: none */
     vrs_device *device;    /* where device engines run; NULL for engines of the CPU */
     vrs_memory *memory;    /* of that device; both outlive the engine */
+    /* Of the engine onnxruntime alone. */
+    const char *provider;         /* "cpu", "cuda", "tensorrt", "tensorrt-rtx"; NULL: cpu */
+    const char *provider_options; /* further options of the provider, "key=value,key=value"; NULL */
+    const char *plugin;           /* library of a plug-in provider; NULL: beside ONNX Runtime's */
+    /* All text is borrowed until the engine is made. */
 } vrs_engine_params;
 
 typedef struct vrs_state_desc {

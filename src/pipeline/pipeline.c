@@ -43,6 +43,9 @@ static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
         .cache_dir = cache[0] != 0 ? cache : NULL,
         .device = pipeline->place.device,
         .memory = pipeline->place.memory,
+        .provider = vrs_config_get(config, "ort_provider"),
+        .provider_options = vrs_config_get(config, "ort_options"),
+        .plugin = vrs_config_get(config, "ort_plugin"),
     };
     status = vrs_precision_parse(vrs_config_get(config, "precision"), &params.precision);
     if (status != VRS_OK)
@@ -166,6 +169,11 @@ static vrs_status make_pipeline(vrs_pipeline *pipeline, const vrs_config *config
     if (status != VRS_OK)
         return status;
     pipeline->io = vrs_engine_get_io(pipeline->engine);
+    if (pipeline->io->on_device)
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "%s: its tensors are on the GPU, and the pipeline feeds engines of the CPU "
+                        "alone; use --engine openvino, or --ort-provider cpu",
+                        vrs_engine_describe(pipeline->engine));
     pipeline->kernels = vrs_kernels_get(pipeline->settings.isa);
     status = make_slots(pipeline);
     if (status == VRS_OK)

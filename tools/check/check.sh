@@ -74,7 +74,8 @@ if [ $# -eq 0 ]; then
 			cli/examples pipeline outputs golden
 	CC=clang compile "$build/tsan" --buildtype=debugoptimized -Db_sanitize=thread \
 		-Db_lundef=false -Dwerror=true &&
-		run_named "$build/tsan" base/ engine/engine engine/inject media/ pipeline outputs golden
+		run_named "$build/tsan" base/ engine/engine engine/inject engine/onnxruntime-engine \
+			engine/onnxruntime-inject engine/onnxruntime-device media/ pipeline outputs golden
 fi
 # shellcheck disable=SC2086 # the list is split on purpose
 "$python" "$here/summary.py" --status "$status" $logs

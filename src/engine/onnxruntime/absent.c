@@ -18,6 +18,8 @@ static vrs_status absent_create(const vrs_model *model, const vrs_engine_params 
 
 const vrs_engine_ops vrs_engine_onnxruntime = {
     .name = "onnxruntime", .precisions = UINT32_MAX, .create = absent_create};
+const vrs_engine_ops vrs_engine_onnxruntime_device = {
+    .name = "onnxruntime", .precisions = UINT32_MAX, .create = absent_create};
 
 vrs_status vrs_onnxruntime_info(char *version, size_t version_size, char *folder,
                                 size_t folder_size)

@@ -191,8 +191,8 @@ OrtStatus *vrs_ort_injected(void)
     return (OrtStatus *)(void *)&marker;
 }
 
-/* One line without what only ONNX Runtime's developers need: "file.cc:84 function ", and stack
- * traces after an empty line. */
+/* One line without what only ONNX Runtime's developers need: "[ONNXRuntimeError] : 1 : FAIL : ",
+ * "file.cc:84 function ", and stack traces after an empty line. */
 static void tidy_message(const char *message, char *line, size_t size)
 {
     size_t used = 0;
@@ -201,6 +201,10 @@ static void tidy_message(const char *message, char *line, size_t size)
     if (message[0] == '/' && place) {
         const char *words = strstr(place, ") ");
         message = words ? words + 2 : message;
+    }
+    for (int i = 0; i < 3 && strncmp(message, "[ONNXRuntimeError]", 18) == 0; i++) {
+        const char *words = strstr(message, "L : "); /* of FAIL, the only one that is nested */
+        message = words ? words + 4 : message + 18;
     }
     for (; *message && strncmp(message, "\n\n", 2) != 0 && used + 1 < size; message++) {
         char c = *message == '\n' || *message == '\t' ? ' ' : *message;

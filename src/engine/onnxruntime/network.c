@@ -290,3 +290,22 @@ void vrs_ort_network_close(vrs_ort_network *network)
     }
     *network = (vrs_ort_network){0};
 }
+
+vrs_status vrs_ort_bind(const vrs_ort_library *library, OrtIoBinding *binding, vrs_ort_bind_fn bind,
+                        const vrs_ort_tensor *tensor, int32_t views, const OrtMemoryInfo *where,
+                        void *at)
+{
+    const int64_t *d = tensor->shape.dims;
+    const int64_t dims[4] = {views, d[1], d[2], d[3]};
+    size_t bytes = (size_t)views * tensor->shape.elements * sizeof(float);
+    OrtValue *value = NULL;
+    OrtStatus *result = VRS_ORT_TRY(library->api->CreateTensorWithDataAsOrtValue(
+        where, at, bytes, dims, 4, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &value));
+    if (!result) {
+        result = VRS_ORT_TRY(bind(binding, tensor->name, value));
+    }
+    if (value) {
+        library->api->ReleaseValue(value); /* the binding shares it */
+    }
+    return vrs_ort_check(library, result, VRS_ENGINE, "cannot bind a tensor");
+}

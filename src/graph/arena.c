@@ -48,6 +48,11 @@ typedef struct block {
     bool workspace;
 } block;
 
+/* A part of the memory that is taken while a block is alive. */
+typedef struct part {
+    size_t offset, end;
+} part;
+
 /* What a plan is made with. */
 typedef struct planner {
     const vrs_graph *graph;
@@ -166,13 +171,13 @@ static int larger_first(const void *a, const void *b)
 
 static int lower_first(const void *a, const void *b)
 {
-    const block *const *x = a, *const *y = b;
-    return ((*x)->offset > (*y)->offset) - ((*x)->offset < (*y)->offset);
+    const part *x = a, *y = b;
+    return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
 /* Places the blocks from the largest on, each into the lowest gap between those that are alive at
  * the same time. */
-static void place(planner *p, block **beside)
+static void place(planner *p, part *beside)
 {
     qsort(p->blocks, (size_t)p->count, sizeof(*p->blocks), larger_first);
     for (int32_t i = 0; i < p->count; i++) {
@@ -180,16 +185,16 @@ static void place(planner *p, block **beside)
         int32_t count = 0;
         for (int32_t k = 0; k < i; k++) {
             if (p->blocks[k].first <= b->last && b->first <= p->blocks[k].last) {
-                beside[count++] = &p->blocks[k];
+                size_t offset = p->blocks[k].offset;
+                beside[count++] = (part){offset, offset + p->blocks[k].bytes};
             }
         }
         qsort(beside, (size_t)count, sizeof(*beside), lower_first);
         for (int32_t k = 0; k < count; k++) {
-            if (beside[k]->offset >= b->offset + b->bytes) {
+            if (beside[k].offset >= b->offset + b->bytes) {
                 break;
             }
-            size_t end = beside[k]->offset + beside[k]->bytes;
-            b->offset = end > b->offset ? end : b->offset;
+            b->offset = beside[k].end > b->offset ? beside[k].end : b->offset;
         }
         size_t end = b->offset + b->bytes;
         p->arena->bytes = end > p->arena->bytes ? end : p->arena->bytes;
@@ -242,7 +247,7 @@ static vrs_status new_arena(const vrs_graph *graph, vrs_graph_arena **arena)
     return made->offsets && made->workspace && made->first && made->last ? VRS_OK : VRS_NO_MEMORY;
 }
 
-static vrs_status plan(planner *p, const size_t *workspace, block **beside)
+static vrs_status plan(planner *p, const size_t *workspace, part *beside)
 {
     for (int32_t i = 0; i < p->graph->value_count; i++) {
         vrs_status status = find_root(p, i);
@@ -267,7 +272,7 @@ vrs_status vrs_graph_arena_plan(const vrs_graph *graph, const vrs_arena_request 
     p.roots = vrs_alloc_array(values, sizeof(*p.roots));
     p.offsets = vrs_alloc_array(values, sizeof(*p.offsets));
     p.blocks = vrs_alloc_array(blocks, sizeof(*p.blocks));
-    block **beside = vrs_alloc_array(blocks, sizeof(*beside));
+    part *beside = vrs_alloc_array(blocks, sizeof(*beside));
     if (status == VRS_OK) {
         status = p.roots && p.offsets && p.blocks && beside ? plan(&p, workspace, beside)
                                                             : VRS_NO_MEMORY;

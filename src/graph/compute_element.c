@@ -298,7 +298,7 @@ static int64_t to_integer(vrs_dtype dtype, float x)
     if (isnan(x)) {
         return 0;
     }
-    double number = trunc(x);
+    double number = trunc((double)x);
     if (number >= 0x1p63) {
         return dtype == VRS_DTYPE_I64 ? INT64_MAX : (int64_t)most;
     }

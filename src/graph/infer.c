@@ -280,7 +280,7 @@ static vrs_status infer_gemm(vrs_graph *graph, vrs_node *node)
     }
     const vrs_value *c = infer_in(graph, node, 2), *y = &graph->values[node->outputs[0]];
     int32_t rank;
-    int64_t wide[VRS_GRAPH_MAX_RANK];
+    int64_t wide[VRS_GRAPH_MAX_RANK] = {0};
     status = infer_broadcast(graph, node, y, c, &rank, wide);
     if (status == VRS_OK &&
         (c->dtype != VRS_DTYPE_F32 || rank != 2 || wide[0] != dims[0] || wide[1] != dims[1])) {

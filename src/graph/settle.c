@@ -98,7 +98,7 @@ vrs_status vrs_node_fold(vrs_graph *graph, const vrs_node *node, bool *done)
 /* Infers one node again; what it makes keeps its number of axes. */
 static vrs_status infer_again(vrs_graph *graph, vrs_node *node)
 {
-    int32_t rank[VRS_GRAPH_MAX_INPUTS];
+    int32_t rank[VRS_GRAPH_MAX_INPUTS] = {0};
     for (int32_t i = 0; i < node->output_count; i++) {
         rank[i] = graph->values[node->outputs[i]].rank;
     }

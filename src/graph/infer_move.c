@@ -79,11 +79,11 @@ static int64_t slice_axis(int64_t size, int64_t start, int64_t end, int64_t step
     end = clamp(end, -FAR, FAR);
     start += start < 0 ? size : 0;
     end += end < 0 ? size : 0;
-    int64_t count;
+    int64_t count = 0;
     if (step > 0) {
         *first = clamp(start, 0, size);
         count = (clamp(end, 0, size) - *first + step - 1) / step;
-    } else {
+    } else if (step < 0) {
         *first = clamp(start, 0, size - 1);
         count = (*first - clamp(end, -1, size - 1) - step - 1) / -step;
     }

@@ -8,6 +8,7 @@ if ! command -v cppcheck >/dev/null 2>&1; then
 	echo "skipped: cppcheck is missing, run \`make check\` to have it installed"
 	exit 77
 fi
-exec cppcheck --project="$2/compile_commands.json" --file-filter="$root/src/*" -j "$(nproc)" \
+# What others' generators write is not ours.
+exec cppcheck --suppress='*:*/onnx.pb-c.h' --project="$2/compile_commands.json" --file-filter="$root/src/*" -j "$(nproc)" \
 	--enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
 	--template='{file}:{line}: {severity}: {message} [{id}]'

@@ -21,8 +21,9 @@
 #include "engine/engine.h"
 #include "vrseg/system.h"
 
-#define ROUNDS 9
-#define RUNS 20
+#define ROUNDS 7
+#define LATENCIES 100
+#define ROUND_MS 150 /* about; at least 3 runs */
 
 static const int32_t batches[] = {1, 4, 16};
 
@@ -159,18 +160,26 @@ static double difference(bench *b, vrs_engine *engine, int32_t batch)
     return worst / largest;
 }
 
+/* Milliseconds of so many runs back to back. */
+static double time_runs(bench *b, vrs_request *request, int32_t batch, int runs)
+{
+    double milliseconds = 0;
+    require(vrs_device_event_record(b->start, b->stream));
+    for (int i = 0; i < runs; i++) {
+        require(vrs_request_enqueue(request, batch, b->stream));
+    }
+    wait_for(b->end, b->stream);
+    require(vrs_device_event_elapsed(b->start, b->end, &milliseconds));
+    return milliseconds;
+}
+
 static double rate(bench *b, vrs_request *request, int32_t batch)
 {
     double values[ROUNDS];
+    int runs = (int)(ROUND_MS / time_runs(b, request, batch, 3) * 3);
+    runs = runs < 3 ? 3 : runs;
     for (int r = 0; r < ROUNDS; r++) {
-        double milliseconds = 0;
-        require(vrs_device_event_record(b->start, b->stream));
-        for (int i = 0; i < RUNS; i++) {
-            require(vrs_request_enqueue(request, batch, b->stream));
-        }
-        wait_for(b->end, b->stream);
-        require(vrs_device_event_elapsed(b->start, b->end, &milliseconds));
-        values[r] = 1000.0 * RUNS * batch / milliseconds;
+        values[r] = 1000.0 * runs * batch / time_runs(b, request, batch, runs);
     }
     return median(values, ROUNDS);
 }
@@ -178,16 +187,16 @@ static double rate(bench *b, vrs_request *request, int32_t batch)
 /* Microseconds of one run: until it is queued, and until it is done. */
 static void latency(bench *b, vrs_request *request, double *queued, double *done)
 {
-    double queue[ROUNDS * RUNS], whole[ROUNDS * RUNS];
-    for (int r = 0; r < ROUNDS * RUNS; r++) {
+    double queue[LATENCIES], whole[LATENCIES];
+    for (int r = 0; r < LATENCIES; r++) {
         int64_t start = vrs_now_ns();
         require(vrs_request_enqueue(request, 1, b->stream));
         queue[r] = (double)(vrs_now_ns() - start) / 1000;
         wait_for(b->end, b->stream);
         whole[r] = (double)(vrs_now_ns() - start) / 1000;
     }
-    *queued = median(queue, ROUNDS * RUNS);
-    *done = median(whole, ROUNDS * RUNS);
+    *queued = median(queue, LATENCIES);
+    *done = median(whole, LATENCIES);
 }
 
 static void measure(bench *b, vrs_precision precision)

@@ -203,7 +203,9 @@ static void add_cuda(option_list *list, const vrs_ort_session_desc *desc)
     add(list, "do_copy_in_default_stream", "1");
     add(list, "enable_cuda_graph", "1");
     add(list, "use_tf32", "%d", desc->params->precision == VRS_PRECISION_TF32);
+    /* Together: the bias as a part of the convolution is only there for this layout. */
     add(list, "prefer_nhwc", "1");
+    add(list, "fuse_conv_bias", "1");
     add(list, "cudnn_conv_algo_search", "EXHAUSTIVE");
     add(list, "cudnn_conv_use_max_workspace", "1");
 }

@@ -80,6 +80,35 @@ def tiny_state() -> onnx.ModelProto:
     return model(nodes, inputs, outputs, constants)
 
 
+def tiny_int8() -> onnx.ModelProto:
+    """The convolution quantised: bytes in, weights of eighths, scores in steps of 4."""
+    shaped = np.array(WEIGHTS, np.float32)[:, :, np.newaxis, np.newaxis]
+    constants = [
+        numpy_helper.from_array((shaped * 8).astype(np.int8), "weights_q"),
+        numpy_helper.from_array(np.array([1 / 8] * 2, np.float32), "weights_scale"),
+        numpy_helper.from_array(np.zeros(2, np.int8), "weights_zero"),
+        numpy_helper.from_array((np.array(BIASES) * 8).astype(np.int32), "biases_q"),
+        numpy_helper.from_array(np.zeros(2, np.int32), "biases_zero"),
+        numpy_helper.from_array(np.array(1, np.float32), "one"),
+        numpy_helper.from_array(np.array(4, np.float32), "four"),
+        numpy_helper.from_array(np.array(0, np.uint8), "zero"),
+        numpy_helper.from_array(np.array(100, np.uint8), "hundred"),
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["picture", "one", "zero"], ["picture_q"]),
+        helper.make_node("DequantizeLinear", ["picture_q", "one", "zero"], ["picture_f"]),
+        helper.make_node("DequantizeLinear", ["weights_q", "weights_scale", "weights_zero"],
+                         ["weights"], axis=0),
+        helper.make_node("DequantizeLinear", ["biases_q", "weights_scale", "biases_zero"],
+                         ["biases"], axis=0),
+        helper.make_node("Conv", ["picture_f", "weights", "biases"], ["result"]),
+        helper.make_node("QuantizeLinear", ["result", "four", "hundred"], ["result_q"]),
+        helper.make_node("DequantizeLinear", ["result_q", "four", "hundred"], ["scores"]),
+    ]
+    return model(nodes, [value("picture", ["n", 3, HEIGHT, WIDTH])],
+                 [value("scores", ["n", 2, HEIGHT, WIDTH])], constants)
+
+
 def tiny_integer() -> onnx.ModelProto:
     """Its output is of whole numbers, which vrseg refuses."""
     node, constants = convolution("picture", "result", WEIGHTS, BIASES)
@@ -107,6 +136,7 @@ def main() -> None:
         "tiny-other": tiny(WEIGHTS[::-1]),
         "tiny-nhwc": tiny_nhwc(),
         "tiny-state": tiny_state(),
+        "tiny-int8": tiny_int8(),
         "tiny-integer": tiny_integer(),
         "tiny-two-outputs": tiny_two_outputs(),
     }

@@ -1,8 +1,10 @@
 /* The engine on tiny networks: every number is known exactly. */
 #define _XOPEN_SOURCE 700
 
+#include <math.h>
 #include <stdatomic.h>
 
+#include "engine/cpu.h"
 #include "engine/support.h"
 
 #define WIDTH 6
@@ -53,6 +55,36 @@ static void check_scores(const vrs_engine_io *io, const vrs_request *request, in
             assert_true(scores[at] == expected(k, v));
         }
     }
+}
+
+/* Of the quantised network: scores in steps of 4 from -400 to 620. */
+static void test_quantised(void **state)
+{
+    (void)state;
+    vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny-int8.onnx");
+    static const vrs_precision precisions[] = {VRS_PRECISION_F32, VRS_PRECISION_INT8};
+    for (int i = 0; i < (vrs_cpu_has_int8() ? 2 : 1); i++) {
+        vrs_engine_params params = plain;
+        params.precision = precisions[i];
+        vrs_engine *engine = make_engine(model, params);
+        const vrs_engine_io *io = vrs_engine_get_io(engine);
+        const char *text = strchr(vrs_engine_describe(engine), ',');
+        assert_non_null(strstr(text, i == 0 ? "f32" : "int8"));
+        vrs_request *request = vrs_engine_request(engine, 0);
+        fill(io, request, 0, 9);
+        assert_int_equal(vrs_request_start(request, 1, NULL, NULL), VRS_OK);
+        assert_int_equal(vrs_request_wait(request), VRS_OK);
+        const float *scores = vrs_request_scores(request, 0);
+        for (int p = 0; p < PIXELS; p++) {
+            const float v[3] = {code(9, p, 0), code(9, p, 1), code(9, p, 2)};
+            for (int k = 0; k < 2; k++) {
+                double steps = fmin(fmax(rint((double)expected(k, v) / 4), -100), 155);
+                assert_true(fabs((double)scores[k * PIXELS + p] - 4 * steps) < 1e-3);
+            }
+        }
+        vrs_engine_destroy(engine);
+    }
+    vrs_model_destroy(model);
 }
 
 static void count_done(void *opaque, vrs_request *request, vrs_status status)
@@ -346,12 +378,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_description),   cmocka_unit_test(test_batches),
         cmocka_unit_test(test_restart),       cmocka_unit_test(test_normalisation),
         cmocka_unit_test(test_states),        cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_damaged_cache),
+        cmocka_unit_test(test_damaged_cache), cmocka_unit_test(test_quantised),
     };
     const struct CMUnitTest without_cache[] = {
         cmocka_unit_test(test_description), cmocka_unit_test(test_batches),
         cmocka_unit_test(test_restart),     cmocka_unit_test(test_normalisation),
-        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_states),      cmocka_unit_test(test_quantised),
     };
     int failed = with_openvino() ? cmocka_run_group_tests_name("engine", tests, NULL, NULL)
                                  : cmocka_run_group_tests_name("engine", without_cache, NULL, NULL);

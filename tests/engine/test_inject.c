@@ -3,11 +3,13 @@
 
 #include <sys/wait.h>
 
+#include "engine/cpu.h"
 #include "engine/support.h"
 #include "support/inject.h"
 
 typedef struct plan {
     const vrs_model *model;
+    vrs_precision precision;
     char cache[512];
 } plan;
 
@@ -16,6 +18,7 @@ static vrs_status live(void *opaque)
     const plan *p = opaque;
     vrs_engine_params params = {.requests = 2, .threads = 1, .max_batch = 2};
     params.cache_dir = p->cache;
+    params.precision = p->precision;
     vrs_engine *engine = NULL;
     vrs_status status = vrs_engine_create("auto", p->model, &params, &engine);
     for (int i = 0; status == VRS_OK && i < 2; i++) {
@@ -38,7 +41,7 @@ static void test_each_failure(void **state)
     /* VRS_OK: the cache and the question whether it was used can fail without harm. */
     static const vrs_status also[] = {VRS_OK,      VRS_ENGINE,  VRS_FORMAT,
                                       VRS_INVALID, VRS_MISSING, VRS_IO};
-    plan p;
+    plan p = {.precision = VRS_PRECISION_F32};
     p.model = load_model(
         HEAD "input: {width: 6, height: 4, order: bgr, mean: 2, scale: 2}\n" OUTPUT, "tiny.onnx");
     snprintf(p.cache, sizeof(p.cache), "%s/cache", folder);
@@ -46,6 +49,12 @@ static void test_each_failure(void **state)
     printf("%u resources failed in turn\n", failed);
     assert_in_range(failed, 40, 1000);
     vrs_model_destroy((vrs_model *)p.model);
+    if (vrs_cpu_has_int8()) {
+        p.precision = VRS_PRECISION_INT8;
+        p.model = load_model(HEAD INPUT OUTPUT, "tiny-int8.onnx");
+        assert_true(inject_all_allowing(live, &p, also, sizeof(also) / sizeof(*also)) > failed);
+        vrs_model_destroy((vrs_model *)p.model);
+    }
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 /* What the engine refuses, and in which words. */
 #define _XOPEN_SOURCE 700
 
-#include "engine/openvino/cpu.h"
+#include "engine/cpu.h"
 #include "engine/support.h"
 
 static void refuse(const char *descriptor, const char *onnx, vrs_engine_params params,
@@ -39,8 +39,8 @@ static void test_params(void **state)
     params = plain;
     params.precision = VRS_PRECISION_TF32;
     refuse(HEAD INPUT OUTPUT, "tiny.onnx", params, VRS_UNSUPPORTED,
-           with_openvino() ? "no precision tf32; it has f32, bf16"
-                           : "no precision tf32; it has f32");
+           with_openvino() ? "no precision tf32; it has f32, bf16, int8"
+                           : "no precision tf32; it has f32, int8");
 }
 
 /* Names are what the option takes, and the other way round. */
@@ -76,6 +76,23 @@ static void test_bf16(void **state)
     assert_string_equal(vrs_engine_describe(engine), "openvino 2026.4.1, bf16");
     vrs_engine_destroy(engine);
     vrs_model_destroy(model);
+}
+
+/* INT8 wants a quantised file and a CPU for it. */
+static void test_int8(void **state)
+{
+    (void)state;
+    vrs_engine_params params = plain;
+    params.precision = VRS_PRECISION_INT8;
+    if (!vrs_cpu_has_int8()) {
+        refuse(HEAD INPUT OUTPUT, "tiny-int8.onnx", params, VRS_UNSUPPORTED, "use precision f32");
+        return;
+    }
+    refuse(HEAD INPUT OUTPUT, "tiny.onnx", params, VRS_INVALID, "has no quantised layer");
+    expect_detail("vrseg-quantize");
+    refuse(HEAD INPUT OUTPUT, "tiny-other.onnx", params, VRS_INVALID, "has no quantised layer");
+    refuse(HEAD "input: {width: 8, height: 4}\n" OUTPUT, "tiny-int8.onnx", params, VRS_INVALID,
+           "tiny-int8.onnx");
 }
 
 static void test_shapes(void **state)
@@ -178,10 +195,10 @@ int main(int argc, char **argv)
     need_engine(argc > 1 ? argv[1] : "openvino");
     temp_make(folder, sizeof(folder));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_params),        cmocka_unit_test(test_precisions),
-        cmocka_unit_test(test_bf16),          cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_cut_files),
-        cmocka_unit_test(test_damaged_files),
+        cmocka_unit_test(test_params),    cmocka_unit_test(test_precisions),
+        cmocka_unit_test(test_bf16),      cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_names),
+        cmocka_unit_test(test_cut_files), cmocka_unit_test(test_damaged_files),
     };
     int failed = cmocka_run_group_tests_name("refusals", tests, NULL, NULL);
     temp_remove(folder);

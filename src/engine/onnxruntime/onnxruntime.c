@@ -12,6 +12,7 @@
 #include "engine/backend.h"
 #include "engine/onnxruntime/network.h"
 #include "engine/onnxruntime/provider.h"
+#include "engine/quantised.h"
 
 typedef struct ort_engine ort_engine;
 
@@ -303,13 +304,17 @@ static vrs_status try_run(ort_engine *engine, const vrs_model *model)
 static vrs_status ort_create(const vrs_model *model, const vrs_engine_params *params,
                              vrs_engine **out)
 {
+    vrs_status status = vrs_check_int8(model, params->precision);
+    if (status != VRS_OK) {
+        return status;
+    }
     ort_engine *engine = vrs_alloc(sizeof *engine);
     if (!engine) {
         return VRS_NO_MEMORY;
     }
     engine->base.ops = &vrs_engine_onnxruntime;
     engine->base.params = *params;
-    vrs_status status = open_network(engine, model);
+    status = open_network(engine, model);
     if (status == VRS_OK) {
         engine->requests = vrs_alloc_array((size_t)params->requests, sizeof *engine->requests);
         status = engine->requests ? VRS_OK : VRS_NO_MEMORY;
@@ -328,8 +333,8 @@ static vrs_status ort_create(const vrs_model *model, const vrs_engine_params *pa
         return status;
     }
     vrs_network_io_set(vrs_model_get_spec(model), &engine->network.shapes, &engine->base.io);
-    snprintf(engine->base.description, sizeof engine->base.description, "onnxruntime %s, cpu, f32",
-             engine->network.library->version);
+    snprintf(engine->base.description, sizeof engine->base.description, "onnxruntime %s, cpu, %s",
+             engine->network.library->version, vrs_precision_name(params->precision));
     *out = &engine->base;
     return VRS_OK;
 }
@@ -361,7 +366,7 @@ static const float *ort_state_out(const vrs_request *request, int32_t state, int
 
 const vrs_engine_ops vrs_engine_onnxruntime = {
     .name = "onnxruntime",
-    .precisions = VRS_PRECISION_BIT(F32),
+    .precisions = VRS_PRECISION_BIT(F32) | VRS_PRECISION_BIT(INT8),
     .create = ort_create,
     .destroy = ort_destroy,
     .request = ort_request_at,

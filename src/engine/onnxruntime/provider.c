@@ -18,7 +18,7 @@ static const struct {
     const char *name;
     uint32_t precisions;
 } kinds[] = {
-    [VRS_ORT_CPU] = {"cpu", 1U << VRS_PRECISION_F32},
+    [VRS_ORT_CPU] = {"cpu", 1U << VRS_PRECISION_F32 | 1U << VRS_PRECISION_INT8},
     [VRS_ORT_CUDA] = {"cuda", 1U << VRS_PRECISION_F32 | 1U << VRS_PRECISION_TF32},
     /* It has no switch for TF32, which is on. */
     [VRS_ORT_TENSORRT] = {"tensorrt", 1U << VRS_PRECISION_TF32 | 1U << VRS_PRECISION_F16 |
@@ -118,10 +118,11 @@ static vrs_status keep_or_free(const vrs_ort_library *library, vrs_status status
 vrs_status vrs_ort_cpu_options(const vrs_ort_library *library, const vrs_engine_params *params,
                                OrtSessionOptions **options)
 {
-    static const entry entries[] = {
+    const entry entries[] = {
         {"session.intra_op.allow_spinning", "0"},
         {"session.inter_op.allow_spinning", "0"},
-        {"session.disable_quant_qdq", "1"}, /* a quantised file's layers, too, in floats */
+        /* F32: a quantised file's layers, too. */
+        {"session.disable_quant_qdq", params->precision == VRS_PRECISION_INT8 ? "0" : "1"},
     };
     vrs_status status = make_options(library, options);
     if (status == VRS_OK) {

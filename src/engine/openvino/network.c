@@ -4,8 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/openvino/cpu.h"
+#include "engine/cpu.h"
 #include "engine/openvino/opening.h"
+#include "engine/quantised.h"
 #include "vrseg/log.h"
 
 vrs_status vrs_ov_opening_check(const vrs_ov_opening *o, vrs_ov_code code, vrs_status status,
@@ -39,8 +40,10 @@ static vrs_ov_code compile(const vrs_ov_opening *o, const char *cache_dir)
     char streams[16], threads[16];
     snprintf(streams, sizeof streams, "%d", p->requests < p->threads ? p->requests : p->threads);
     snprintf(threads, sizeof threads, "%d", p->threads);
+    bool int8 = p->precision == VRS_PRECISION_INT8;
     vrs_ov_property properties[] = {
-        {"INFERENCE_PRECISION_HINT", vrs_precision_name(p->precision)},
+        {"INFERENCE_PRECISION_HINT", int8 ? "f32" : vrs_precision_name(p->precision)},
+        {"LP_TRANSFORMS_MODE", int8 ? "YES" : "NO"}, /* whether quantised layers run in INT8 */
         {"NUM_STREAMS", streams},
         {"INFERENCE_NUM_THREADS", threads},
         {"ENABLE_CPU_PINNING", "NO"},
@@ -114,12 +117,16 @@ vrs_status vrs_ov_network_open(vrs_ov_network *network, const vrs_ov_library *li
                         .params = params,
                         .path = info.weights_path,
                         .descriptor = info.descriptor_path};
+    vrs_status status = vrs_check_int8(model, params->precision);
+    if (status != VRS_OK) {
+        return status;
+    }
     if (params->precision == VRS_PRECISION_BF16 && !vrs_cpu_has_bf16()) {
         return vrs_fail(VRS_UNSUPPORTED, "this CPU has no bfloat16 arithmetic (AVX-512 BF16 or "
                                          "AMX); use precision f32");
     }
     vrs_ov_describe_tensors(&o);
-    vrs_status status = open_model(&o);
+    status = open_model(&o);
     if (o.model) {
         o.api->ov_model_free(o.model);
     }

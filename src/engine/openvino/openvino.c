@@ -392,7 +392,7 @@ static const float *ov_state_out(const vrs_request *request, int32_t state, int3
 
 const vrs_engine_ops vrs_engine_openvino = {
     .name = "openvino",
-    .precisions = VRS_PRECISION_BIT(F32) | VRS_PRECISION_BIT(BF16),
+    .precisions = VRS_PRECISION_BIT(F32) | VRS_PRECISION_BIT(BF16) | VRS_PRECISION_BIT(INT8),
     .create = ov_create,
     .destroy = ov_destroy,
     .request = ov_request_at,

@@ -247,6 +247,10 @@ void vrs_batch_settle(vrs_batch *batch);
 /* States over time, from the stream into the request and back; `good`: the run was. */
 void vrs_load_states(vrs_view_work *work);
 void vrs_commit_states(vrs_view_work *work, bool good);
+/* The flags of the two alone: whether there is a past (a restart ends it), and that the next frame
+ * of the view may run. */
+bool vrs_has_states(vrs_view_work *work);
+void vrs_end_states(vrs_view_work *work, bool good);
 /* A view of a batch needs its slot no longer. */
 void vrs_view_read(vrs_pipeline *pipeline);
 /* The share of a frame that is person, from the sum over each view's content in its mask. */

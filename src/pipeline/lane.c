@@ -51,16 +51,34 @@ void vrs_batch_settle(vrs_batch *slot)
         slot->status = status;
 }
 
-void vrs_load_states(vrs_view_work *work)
+bool vrs_has_states(vrs_view_work *work)
 {
-    vrs_pipeline *pipeline = work->slot->pipeline;
     vrs_view_state *state = &work->ticket->stream->state[work->view];
     if (work->ticket->restart)
         state->states_valid = false;
+    return state->states_valid;
+}
+
+void vrs_end_states(vrs_view_work *work, bool good)
+{
+    vrs_pipeline *pipeline = work->slot->pipeline;
+    vrs_view_state *state = &work->ticket->stream->state[work->view];
+    vrs_mutex_lock(&pipeline->lock);
+    state->states_valid = state->states_valid || good;
+    state->busy = false;
+    vrs_mutex_unlock(&pipeline->lock);
+    vrs_batcher_wake(pipeline);
+}
+
+void vrs_load_states(vrs_view_work *work)
+{
+    vrs_pipeline *pipeline = work->slot->pipeline;
+    const vrs_view_state *state = &work->ticket->stream->state[work->view];
+    bool valid = vrs_has_states(work);
     for (int32_t s = 0; s < pipeline->io->state_count; s++) {
         size_t bytes = pipeline->io->states[s].elements * sizeof(float);
         float *to = vrs_request_state_in(work->slot->request, s, work->position);
-        if (state->states_valid)
+        if (valid)
             memcpy(to, state->states[s], bytes);
         else
             memset(to, 0, bytes);
@@ -72,15 +90,11 @@ void vrs_commit_states(vrs_view_work *work, bool good)
     vrs_pipeline *pipeline = work->slot->pipeline;
     if (pipeline->io->state_count == 0)
         return;
-    vrs_view_state *state = &work->ticket->stream->state[work->view];
+    const vrs_view_state *state = &work->ticket->stream->state[work->view];
     for (int32_t s = 0; s < pipeline->io->state_count && good; s++)
         memcpy(state->states[s], vrs_request_state_out(work->slot->request, s, work->position),
                pipeline->io->states[s].elements * sizeof(float));
-    vrs_mutex_lock(&pipeline->lock);
-    state->states_valid = state->states_valid || good;
-    state->busy = false;
-    vrs_mutex_unlock(&pipeline->lock);
-    vrs_batcher_wake(pipeline);
+    vrs_end_states(work, good);
 }
 
 void vrs_view_read(vrs_pipeline *pipeline)

@@ -104,9 +104,20 @@ static void dispatch(vrs_batch *batch)
 
 static void send_in(vrs_cuda_slot *slot)
 {
-    fail_slot(slot, vrs_device_event_record(slot->begin[VRS_CUDA_IN], slot->lane->stream));
+    vrs_device_stream *stream = slot->lane->stream;
+    fail_slot(slot, vrs_device_event_record(slot->begin[VRS_CUDA_IN], stream));
     if (slot->batch->status == VRS_OK)
         fail_slot(slot, vrs_cuda_queue_inputs(slot));
+    /* Also behind what failed half way: it says when the memory is free again. */
+    fail_slot(slot, vrs_cuda_record(slot->end[VRS_CUDA_IN], stream));
+}
+
+/* An engine of the GPU goes on where preprocessing ends. */
+static void run_network(vrs_cuda_slot *slot)
+{
+    if (slot->batch->status == VRS_OK)
+        fail_slot(slot, vrs_cuda_queue_network(slot));
+    fail_slot(slot, vrs_cuda_record(slot->ran, slot->lane->stream));
 }
 
 static vrs_status ticket_status(vrs_ticket *ticket)
@@ -134,7 +145,10 @@ static void send_out(vrs_cuda_slot *slot)
     if (batch->status != VRS_OK)
         fail_tickets(slot);
     for (int32_t i = 0; i < batch->count; i++) {
-        vrs_commit_states(&batch->views[i], batch->status == VRS_OK);
+        if (cuda->pipeline->io->on_device)
+            vrs_end_states(&batch->views[i], batch->status == VRS_OK);
+        else
+            vrs_commit_states(&batch->views[i], batch->status == VRS_OK);
         if (ticket_status(batch->views[i].ticket) == VRS_OK)
             live[count++] = i;
     }
@@ -155,6 +169,30 @@ static void send_out(vrs_cuda_slot *slot)
             slot->finished[slot->finished_count++] = ticket;
     }
     vrs_cuda_queue_tickets(slot);
+    vrs_status status = vrs_cuda_record(slot->end[VRS_CUDA_OUT], slot->lane->stream);
+    for (int32_t i = 0; i < slot->finished_count && status != VRS_OK; i++)
+        vrs_ticket_fail(slot->finished[i], status, vrs_last_error());
+}
+
+/* One step of a batch. With smoothing its second one waits for its turn. */
+static void submit(vrs_cuda_lane *lane, vrs_cuda_slot *slot)
+{
+    const vrs_pipeline *pipeline = lane->cuda->pipeline;
+    if (slot->phase == VRS_CUDA_IN) {
+        send_in(slot);
+        if (!pipeline->io->on_device) {
+            vrs_queue_push(lane->complete, slot);
+            return;
+        }
+        run_network(slot);
+        slot->phase = VRS_CUDA_OUT;
+        if (pipeline->settings.smooth) {
+            inferred(slot->batch);
+            return;
+        }
+    }
+    send_out(slot);
+    vrs_queue_push(lane->complete, slot);
 }
 
 static void submit_main(void *arg)
@@ -163,41 +201,51 @@ static void submit_main(void *arg)
     vrs_thread_step_back(VRS_STEPS_POSTPROCESS);
     void *item;
     while (vrs_queue_pop(lane->submit, &item, INT64_MAX) == VRS_OK) {
-        vrs_cuda_slot *slot = item;
-        if (atomic_load(&lane->cuda->pipeline->stopping))
-            continue;
-        if (slot->phase == VRS_CUDA_IN)
-            send_in(slot);
-        else
-            send_out(slot);
-        /* Also behind what failed half way: it says when the memory is free again. */
-        vrs_status status = vrs_cuda_record(slot->end[slot->phase], lane->stream);
-        if (slot->phase == VRS_CUDA_IN)
-            fail_slot(slot, status);
-        for (int32_t i = 0; slot->phase == VRS_CUDA_OUT && i < slot->finished_count; i++)
-            if (status != VRS_OK)
-                vrs_ticket_fail(slot->finished[i], status, vrs_last_error());
-        vrs_queue_push(lane->complete, slot);
+        if (!atomic_load(&lane->cuda->pipeline->stopping))
+            submit(lane, item);
     }
 }
 
 /* ---- the completing thread ---- */
 
-/* Books what the GPU worked for a batch, from its own clock, in `parts` equal spans that end now.
- */
-static void record_spans(vrs_cuda_slot *slot, vrs_track *track, uint32_t kind, int32_t parts)
+/* Nanoseconds of the GPU's own clock between two events; 0: not known. */
+static int64_t between(vrs_device_event *begin, vrs_device_event *end)
 {
     double ms = 0;
-    if (parts == 0 ||
-        vrs_device_event_elapsed(slot->begin[slot->phase], slot->end[slot->phase], &ms) != VRS_OK)
-        return;
-    int64_t part_ns = (int64_t)(ms * 1e6) / parts, end_ns = vrs_now_ns();
+    return vrs_device_event_elapsed(begin, end, &ms) == VRS_OK ? (int64_t)(ms * 1e6) : 0;
+}
+
+/* Books what the GPU worked for a batch, in equal spans that end then, one for each view
+ * (preprocessing) or finished ticket. Returns when they began. */
+static int64_t record_spans(const vrs_cuda_slot *slot, vrs_track *track, uint32_t kind,
+                            int64_t end_ns, int64_t duration_ns)
+{
+    bool in = kind == VRS_STAGE_PREPROCESS;
+    int32_t parts = in ? slot->batch->count : slot->finished_count;
+    int64_t part_ns = parts > 0 ? duration_ns / parts : 0;
     for (int32_t i = 0; i < parts; i++) {
-        const vrs_ticket *ticket =
-            slot->phase == VRS_CUDA_IN ? slot->batch->views[i].ticket : slot->finished[i];
+        const vrs_ticket *ticket = in ? slot->batch->views[i].ticket : slot->finished[i];
         int64_t begin_ns = end_ns - (parts - i) * part_ns;
         vrs_track_record(track, kind, ticket->frame.id, begin_ns, begin_ns + part_ns);
     }
+    return end_ns - duration_ns;
+}
+
+/* What a batch took that is done. */
+static void record_batch(vrs_cuda_slot *slot, vrs_track *track)
+{
+    vrs_batch *batch = slot->batch;
+    bool on_device = batch->pipeline->io->on_device;
+    int64_t began_ns = record_spans(slot, track, VRS_STAGE_POSTPROCESS, vrs_now_ns(),
+                                    between(slot->begin[VRS_CUDA_OUT], slot->end[VRS_CUDA_OUT]));
+    if (on_device) {
+        batch->end_ns = began_ns;
+        batch->begin_ns = began_ns - between(slot->end[VRS_CUDA_IN], slot->ran);
+        (void)record_spans(slot, track, VRS_STAGE_PREPROCESS, batch->begin_ns,
+                           between(slot->begin[VRS_CUDA_IN], slot->end[VRS_CUDA_IN]));
+    }
+    vrs_track_record(track, VRS_STAGE_INFER, batch->views[0].ticket->frame.id, batch->begin_ns,
+                     batch->end_ns);
 }
 
 static void came_in(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
@@ -205,9 +253,9 @@ static void came_in(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
     vrs_batch *batch = slot->batch;
     const vrs_cuda *cuda = slot->lane->cuda;
     fail_slot(slot, status);
-    slot->phase = VRS_CUDA_IN;
     if (batch->status == VRS_OK)
-        record_spans(slot, track, VRS_STAGE_PREPROCESS, batch->count);
+        (void)record_spans(slot, track, VRS_STAGE_PREPROCESS, vrs_now_ns(),
+                           between(slot->begin[VRS_CUDA_IN], slot->end[VRS_CUDA_IN]));
     slot->phase = VRS_CUDA_OUT;
     if (batch->status != VRS_OK) {
         inferred(batch);
@@ -242,11 +290,8 @@ static void came_out(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
     vrs_ticket *finished[VRS_MAX_BATCH];
     int32_t count = slot->finished_count, views = batch->count;
     memcpy(finished, slot->finished, sizeof(finished));
-    if (status == VRS_OK && batch->status == VRS_OK) {
-        vrs_track_record(track, VRS_STAGE_INFER, batch->views[0].ticket->frame.id, batch->begin_ns,
-                         batch->end_ns);
-        record_spans(slot, track, VRS_STAGE_POSTPROCESS, count);
-    }
+    if (status == VRS_OK && batch->status == VRS_OK)
+        record_batch(slot, track);
     vrs_queue_push(pipeline->free_slots, batch);
     for (int32_t i = 0; i < count; i++)
         finish(finished[i], status);
@@ -375,12 +420,16 @@ static void stop(vrs_pipeline *pipeline)
             vrs_queue_close(lane->complete);
         vrs_thread_join(&lane->completer);
     }
-    for (int32_t i = 0; i < pipeline->settings.requests && cuda->slots != NULL; i++)
-        for (int phase = 0; phase < 2; phase++)
-            if (cuda->slots[i].end[phase] != NULL) {
-                vrs_status status = vrs_cuda_await(cuda->device, cuda->slots[i].end[phase]);
+    for (int32_t i = 0; i < pipeline->settings.requests && cuda->slots != NULL; i++) {
+        const vrs_cuda_slot *slot = &cuda->slots[i];
+        vrs_device_event *const last[] = {slot->end[VRS_CUDA_IN], slot->ran,
+                                          slot->end[VRS_CUDA_OUT]};
+        for (size_t e = 0; e < sizeof(last) / sizeof(last[0]); e++)
+            if (last[e] != NULL) {
+                vrs_status status = vrs_cuda_await(cuda->device, last[e]);
                 (void)status; /* of a lost device nothing is under way */
             }
+    }
 }
 
 static void destroy(vrs_pipeline *pipeline)

@@ -1,13 +1,18 @@
 /* Lanes on a GPU.
  *
  * A lane has a stream of the driver, a thread that queues work on it and a thread that waits for
- * events; a batch belongs to one lane and passes it twice:
+ * events; a batch belongs to one lane. With an engine of the GPU all its work is on that stream:
  *
- *   in:  frames up ─> preprocess ─> tensors down ─> event ─> the engine on the CPU
- *   out: scores up ─> person, smoothing, guided filter ─> render ─> outputs down ─> event ─>
- * results
+ *   frames up ─> preprocess ─> network ─> person, smoothing, guided filter ─> render ─> outputs
+ *   down ─> event ─> results
  *
- * The two waits for these events are the only ones of a host thread for the GPU. What streams share
+ * Preprocessing writes into the engine's input, and scores are read where the engine has them. With
+ * an engine of the CPU a batch passes the lane twice:
+ *
+ *   in:  frames up ─> preprocess ─> tensors down ─> event ─> the engine
+ *   out: scores up ─> person, smoothing, guided filter ─> ... as above
+ *
+ * The waits for these events are the only ones of a host thread for the GPU. What streams share
  * (a frame whose views are in several batches, the state of smoothing) is ordered by events between
  * the streams. All memory of a batch, a stream and a ticket is taken when it is made. */
 #ifndef VRS_PIPELINE_LANE_CUDA_H
@@ -36,10 +41,13 @@ typedef enum vrs_cuda_phase { VRS_CUDA_IN = 0, VRS_CUDA_OUT = 1 } vrs_cuda_phase
 typedef struct vrs_cuda_slot {
     vrs_batch *batch;
     vrs_cuda_lane *lane;
-    vrs_memory_block *device, *pinned;
-    vrs_device_ptr tensors, scores, small, once; /* small: masks of the scores' size */
-    uint8_t *tensors_host, *scores_host;
+    vrs_memory_block *device, *pinned; /* NULL: nothing is needed */
+    /* By view: of the engine where it is on the GPU, else of `device`. */
+    vrs_device_ptr tensors[VRS_MAX_BATCH], scores[VRS_MAX_BATCH];
+    vrs_device_ptr small, once;          /* small: masks of the scores' size */
+    uint8_t *tensors_host, *scores_host; /* of an engine of the CPU */
     vrs_device_event *begin[2], *end[2];
+    vrs_device_event *ran; /* the network has; of an engine of the GPU */
     vrs_cuda_phase phase;
     char detail[VRS_DETAIL_SIZE]; /* of batch->status, where a call of this lane failed */
     vrs_ticket *finished[VRS_MAX_BATCH];
@@ -72,8 +80,11 @@ typedef struct vrs_cuda_stream {
     bool direct[VRS_MAX_OUTPUTS + 1]; /* views of a target are rendered straight into outputs */
     vrs_device_ptr alpha[VRS_MAX_LANES][2]; /* where not: masks of the target's size */
     bool on_device;                         /* its frames lie on the GPU */
-    size_t ticket_device, ticket_pinned;    /* bytes of a ticket */
-    int64_t look_ns;                        /* when it is next looked for room for one */
+    /* States over time of a recurrent network on the GPU, and when they are there. */
+    vrs_device_ptr net_states[VRS_MAX_VIEWS][VRS_MAX_STATES];
+    vrs_device_event *net_ready[VRS_MAX_VIEWS];
+    size_t ticket_device, ticket_pinned; /* bytes of a ticket */
+    int64_t look_ns;                     /* when it is next looked for room for one */
 } vrs_cuda_stream;
 
 /* Of a ticket. */
@@ -114,6 +125,9 @@ void vrs_cuda_free_ticket(vrs_ticket *ticket);
 
 /* lane_cuda_input.c: queues the way in of a batch. */
 vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot) VRS_MUST_USE;
+
+/* lane_cuda_network.c: queues the network of a batch whose inputs are queued, with its states. */
+vrs_status vrs_cuda_queue_network(vrs_cuda_slot *slot) VRS_MUST_USE;
 
 /* lane_cuda_output.c: the way out. `live`: places of the views whose tickets have not failed. */
 vrs_status vrs_cuda_queue_scores(vrs_cuda_slot *slot, const int32_t *live,

@@ -1,4 +1,5 @@
-/* The way in of a batch: frames up, one launch of preprocessing, tensors down. */
+/* The way in of a batch: frames up, one launch of preprocessing, and for an engine of the CPU the
+ * tensors down. */
 #include <string.h>
 
 #include "device/cuda/cuda.h"
@@ -95,14 +96,14 @@ vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot)
             .view = &s->constants[view],
             .image = &t->source,
             .tables = s->tables[view],
-            .tensor = slot->tensors + (uint64_t)i * cuda->tensor_stride,
+            .tensor = slot->tensors[i],
             .luma = t->guides[view],
         };
     }
     if (status == VRS_OK)
         status = vrs_cuda_preprocess_run(&cuda->preprocess, lane->stream, items, batch->count);
-    if (status == VRS_OK)
-        status = vrs_device_download(lane->stream, slot->tensors_host, slot->tensors,
+    if (status == VRS_OK && !cuda->pipeline->io->on_device)
+        status = vrs_device_download(lane->stream, slot->tensors_host, slot->tensors[0],
                                      (size_t)batch->count * cuda->tensor_stride);
     return status;
 }

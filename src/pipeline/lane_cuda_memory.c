@@ -95,38 +95,74 @@ static size_t cut_slot(const vrs_cuda *cuda, vrs_cuda_slot *slot, uint64_t base)
         io->scores_width != pipeline->spec->width || io->scores_height != pipeline->spec->height;
     bool once = pipeline->settings.refine && pipeline->settings.refine_radius > 1;
     vrs_cut block = {base, 0};
-    slot->tensors = cut(&block, true, views * cuda->tensor_stride);
-    slot->scores = cut(&block, true, views * cuda->scores_stride);
+    uint64_t tensors = cut(&block, !io->on_device, views * cuda->tensor_stride);
+    uint64_t scores = cut(&block, !io->on_device, views * cuda->scores_stride);
+    for (size_t i = 0; i < views && !io->on_device; i++) {
+        slot->tensors[i] = tensors + i * cuda->tensor_stride;
+        slot->scores[i] = scores + i * cuda->scores_stride;
+    }
     slot->small = cut(&block, small, views * cuda->small_stride);
     slot->once = cut(&block, once, views * cuda->once_stride);
     return block.used;
 }
 
-vrs_status vrs_cuda_make_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
+/* The memory of a slot between host and device, for an engine of the CPU. */
+static vrs_status make_bridge(vrs_cuda *cuda, vrs_cuda_slot *slot, size_t tensors, size_t scores)
 {
-    size_t views = (size_t)cuda->pipeline->settings.max_batch;
-    size_t tensors = round_up(views * cuda->tensor_stride);
-    size_t scores = round_up(views * cuda->scores_stride);
-    size_t device = cut_slot(cuda, slot, 0);
-    vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TENSORS,
-                                         device, &slot->device);
-    if (status == VRS_OK)
-        status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_STAGING,
-                                  tensors + scores, &slot->pinned);
-    if (status == VRS_NO_MEMORY)
-        return too_little(cuda, "a batch", true, device, tensors + scores);
+    vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_STAGING,
+                                         tensors + scores, &slot->pinned);
+    if (status != VRS_OK)
+        return status;
+    slot->tensors_host = slot->pinned->host;
+    slot->scores_host = slot->tensors_host + tensors;
+    memset(slot->pinned->host, 0, tensors + scores);
+    return VRS_OK;
+}
+
+/* The engine's own memory, which it keeps at these addresses. */
+static void find_buffers(const vrs_cuda *cuda, vrs_cuda_slot *slot)
+{
+    for (int32_t i = 0; i < cuda->pipeline->settings.max_batch; i++) {
+        slot->tensors[i] = (vrs_device_ptr)(uintptr_t)vrs_request_input(slot->batch->request, i);
+        slot->scores[i] = (vrs_device_ptr)(uintptr_t)vrs_request_scores(slot->batch->request, i);
+    }
+}
+
+static vrs_status make_slot_events(vrs_cuda *cuda, vrs_cuda_slot *slot)
+{
+    vrs_status status = VRS_OK;
     for (int i = 0; i < 2 && status == VRS_OK; i++) {
         status = vrs_device_event_create(cuda->device, true, &slot->begin[i]);
         if (status == VRS_OK)
             status = vrs_device_event_create(cuda->device, true, &slot->end[i]);
     }
+    if (status == VRS_OK && cuda->pipeline->io->on_device)
+        status = vrs_device_event_create(cuda->device, true, &slot->ran);
+    return status;
+}
+
+vrs_status vrs_cuda_make_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
+{
+    bool on_device = cuda->pipeline->io->on_device;
+    size_t views = (size_t)cuda->pipeline->settings.max_batch;
+    size_t tensors = on_device ? 0 : round_up(views * cuda->tensor_stride);
+    size_t scores = on_device ? 0 : round_up(views * cuda->scores_stride);
+    size_t device = cut_slot(cuda, slot, 0);
+    vrs_status status = VRS_OK;
+    if (device > 0)
+        status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TENSORS, device,
+                                  &slot->device);
+    if (status == VRS_OK && !on_device)
+        status = make_bridge(cuda, slot, tensors, scores);
+    if (status == VRS_NO_MEMORY)
+        return too_little(cuda, "a batch", true, device, tensors + scores);
     if (status != VRS_OK)
         return status;
-    (void)cut_slot(cuda, slot, slot->device->address);
-    slot->tensors_host = slot->pinned->host;
-    slot->scores_host = slot->tensors_host + tensors;
-    memset(slot->pinned->host, 0, tensors + scores);
-    return VRS_OK;
+    if (slot->device != NULL)
+        (void)cut_slot(cuda, slot, slot->device->address);
+    if (on_device)
+        find_buffers(cuda, slot);
+    return make_slot_events(cuda, slot);
 }
 
 void vrs_cuda_free_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
@@ -135,6 +171,7 @@ void vrs_cuda_free_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
         vrs_device_event_destroy(slot->begin[i]);
         vrs_device_event_destroy(slot->end[i]);
     }
+    vrs_device_event_destroy(slot->ran);
     vrs_memory_free(cuda->memory, slot->device);
     vrs_memory_free(cuda->memory, slot->pinned);
 }
@@ -184,6 +221,11 @@ static size_t cut_stream(const vrs_cuda *cuda, const vrs_stream *stream, uint64_
         s->states[v] = cut(&block, pipeline->settings.smooth, net * sizeof(int16_t));
     for (uint32_t v = 0; v < stream->view_count; v++)
         s->tables[v] = cut(&block, true, vrs_cuda_preprocess_bytes(stream->plans[v]));
+    bool recurrent = pipeline->io->on_device;
+    for (uint32_t v = 0; v < stream->view_count; v++)
+        for (int32_t i = 0; i < pipeline->io->state_count; i++)
+            s->net_states[v][i] =
+                cut(&block, recurrent, pipeline->io->states[i].elements * sizeof(float));
     for (int32_t l = 0; l < pipeline->settings.lanes; l++) {
         s->alpha[l][0] = cut(&block, alpha > 0, alpha);
         s->alpha[l][1] = cut(&block, alpha > 0 && pipeline->settings.feather > 0, alpha);
@@ -236,6 +278,10 @@ vrs_status vrs_cuda_make_stream(vrs_stream *stream)
     (void)cut_stream(cuda, stream, s->block->address);
     if (set->smooth)
         status = vrs_device_event_create(cuda->device, false, &s->state_ready);
+    const vrs_engine_io *io = stream->pipeline->io;
+    for (uint32_t v = 0; v < stream->view_count && status == VRS_OK; v++)
+        if (io->on_device && io->state_count > 0)
+            status = vrs_device_event_create(cuda->device, false, &s->net_ready[v]);
     return status == VRS_OK ? make_tables(cuda, stream) : status;
 }
 
@@ -246,6 +292,8 @@ void vrs_cuda_free_stream(vrs_stream *stream)
     if (s == NULL)
         return;
     vrs_device_event_destroy(s->state_ready);
+    for (int v = 0; v < VRS_MAX_VIEWS; v++)
+        vrs_device_event_destroy(s->net_ready[v]);
     vrs_memory_free(cuda->memory, s->block);
     vrs_free(s);
     stream->lane = NULL;

@@ -1,5 +1,6 @@
-/* The way out of a batch: scores up, masks with smoothing, coefficients of the refinement, class
- * maps; then, for tickets that are complete, outputs and their way down. */
+/* The way out of a batch: the scores of an engine of the CPU up, masks with smoothing, coefficients
+ * of the refinement, class maps; then, for tickets that are complete, outputs and their way down.
+ */
 #include <string.h>
 
 #include "pipeline/lane_cuda.h"
@@ -84,6 +85,7 @@ static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t
         .height = io->scores_height,
         .person_classes = pipeline->spec->person_classes,
         .activation = (int32_t)pipeline->spec->activation,
+        .half = io->scores_type == VRS_TENSOR_F16 ? 1 : 0,
         .weight = pipeline->settings.smooth_weight,
     };
     bool resize = slot->small != 0;
@@ -92,7 +94,7 @@ static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t
         const vrs_view_work *work = &slot->batch->views[live[i]];
         const vrs_cuda_ticket *t = work->ticket->lane;
         uint64_t place = (uint64_t)live[i];
-        p.view[i].scores = slot->scores + place * cuda->scores_stride;
+        p.view[i].scores = slot->scores[place];
         p.view[i].mask = resize ? slot->small + place * cuda->small_stride : t->masks[work->view];
         p.view[i].smooth = plain(work);
         if (resize)
@@ -195,8 +197,8 @@ static vrs_classes_view classes_view(const vrs_cuda_slot *slot, int32_t place, u
     vrs_rect to = stream->targets[stream->output_target[output]].rects[work->view];
     int64_t origin = from.y * io->row_stride + from.x * io->column_stride;
     return (vrs_classes_view){
-        .scores = slot->scores + (uint64_t)place * slot->lane->cuda->scores_stride +
-                  (uint64_t)origin * sizeof(float),
+        .scores =
+            slot->scores[place] + (uint64_t)origin * vrs_tensor_element_bytes(io->scores_type),
         .dst = (uint64_t)(uintptr_t)out->planes[0] +
                (uint64_t)(to.y * (int64_t)out->strides[0] + to.x),
         .class_stride = io->class_stride,
@@ -218,7 +220,8 @@ static vrs_status queue_classes(vrs_cuda_slot *slot, const int32_t *live, int32_
     for (uint32_t o = 0; o < pipeline->output_count && status == VRS_OK; o++) {
         if (pipeline->outputs[o].kind != VRS_OUTPUT_CLASSES)
             continue;
-        vrs_classes_params p = {.classes = pipeline->io->classes};
+        vrs_classes_params p = {.classes = pipeline->io->classes,
+                                .half = pipeline->io->scores_type == VRS_TENSOR_F16 ? 1 : 0};
         int32_t views = 0;
         for (int32_t i = 0; i < count; i++) {
             vrs_classes_view view = classes_view(slot, live[i], o);
@@ -231,18 +234,26 @@ static vrs_status queue_classes(vrs_cuda_slot *slot, const int32_t *live, int32_
     return status;
 }
 
-vrs_status vrs_cuda_queue_scores(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
+/* Scores of an engine of the CPU. */
+static vrs_status bring_scores(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
 {
     const vrs_cuda *cuda = slot->lane->cuda;
     const vrs_batch *batch = slot->batch;
     size_t bytes = cuda->pipeline->io->scores_elements * sizeof(float);
-    vrs_status status = VRS_OK;
     for (int32_t i = 0; i < count; i++)
         memcpy(slot->scores_host + (size_t)live[i] * cuda->scores_stride,
                vrs_request_scores(batch->request, live[i]), bytes);
-    if (count > 0)
-        status = vrs_device_upload(slot->lane->stream, slot->scores, slot->scores_host,
-                                   (size_t)batch->count * cuda->scores_stride);
+    return vrs_device_upload(slot->lane->stream, slot->scores[0], slot->scores_host,
+                             (size_t)batch->count * cuda->scores_stride);
+}
+
+vrs_status vrs_cuda_queue_scores(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_batch *batch = slot->batch;
+    vrs_status status = VRS_OK;
+    if (count > 0 && !cuda->pipeline->io->on_device)
+        status = bring_scores(slot, live, count);
     if (status == VRS_OK)
         status = queue_masks(slot, live, count);
     if (status == VRS_OK && cuda->pipeline->settings.refine)

@@ -169,11 +169,6 @@ static vrs_status make_pipeline(vrs_pipeline *pipeline, const vrs_config *config
     if (status != VRS_OK)
         return status;
     pipeline->io = vrs_engine_get_io(pipeline->engine);
-    if (pipeline->io->on_device)
-        return vrs_fail(VRS_UNSUPPORTED,
-                        "%s: its tensors are on the GPU, and the pipeline feeds engines of the CPU "
-                        "alone; use --engine openvino, or --ort-provider cpu",
-                        vrs_engine_describe(pipeline->engine));
     pipeline->kernels = vrs_kernels_get(pipeline->settings.isa);
     status = make_slots(pipeline);
     if (status == VRS_OK)
@@ -620,7 +615,8 @@ vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)
     vrs_span_totals scores = vrs_recorder_totals(pipeline->recorder, VRS_SPAN_SCORES);
     stats.stages[VRS_STAGE_POSTPROCESS].busy_ns += scores.busy_ns;
     stats.stages[VRS_STAGE_PREPROCESS].threads = pipeline->settings.preprocess_threads;
-    stats.stages[VRS_STAGE_INFER].threads = pipeline->settings.requests;
+    stats.stages[VRS_STAGE_INFER].threads =
+        pipeline->io->on_device ? pipeline->settings.lanes : pipeline->settings.requests;
     stats.stages[VRS_STAGE_POSTPROCESS].threads = pipeline->settings.postprocess_threads;
     return stats;
 }

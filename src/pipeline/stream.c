@@ -192,7 +192,7 @@ static vrs_status resolve_output(vrs_pipeline *pipeline, vrs_stream *stream, uin
 
 static vrs_status make_states(vrs_pipeline *pipeline, vrs_stream *stream)
 {
-    for (uint32_t v = 0; v < stream->view_count; v++)
+    for (uint32_t v = 0; v < stream->view_count && !pipeline->io->on_device; v++)
         for (int32_t s = 0; s < pipeline->io->state_count; s++) {
             float **state = &stream->state[v].states[s];
             *state = vrs_alloc_array(pipeline->io->states[s].elements, sizeof(float));

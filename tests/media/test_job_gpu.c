@@ -10,6 +10,7 @@
 #include "fake_nvdec/fake_nvdec.h"
 #include "media/job_internal.h"
 #include "support/configure.h"
+#include "support/fake_device_engine.h"
 #include "support/fake_engine.h"
 #include "vrseg/job.h"
 
@@ -22,6 +23,7 @@
 #define CLOSE 2 /* of 255: preprocessing may differ by one, refinement by two of 2^15 */
 
 static int (*start_driver)(unsigned flags);
+static const vrs_engine_ops *engine_of_gpu = &fake_engine_ops; /* of runs on the GPU */
 
 typedef struct outcome {
     vrs_status status;
@@ -62,7 +64,8 @@ static outcome run_job(const char *input, const char *settings, const wanted *ou
     configure(config, "model=model.yaml tickets=6 max_queue_delay_us=300 requests=4");
     configure(config, settings);
     assert_int_equal(vrs_job_create(config, input, &job), VRS_OK);
-    job->engine = &fake_engine_ops;
+    bool gpu = strcmp(vrs_config_get(config, "device"), "cpu") != 0;
+    job->engine = gpu ? engine_of_gpu : &fake_engine_ops;
     for (; outputs->path; outputs++) {
         assert_int_equal(vrs_job_add_output(job, outputs->kind, outputs->path), VRS_OK);
     }
@@ -159,6 +162,25 @@ static void masks_equal_the_cpus(void **state)
             expect_nothing_left();
         }
     }
+}
+
+/* Decoded, segmented and rendered on the GPU: what comes down are outputs alone. */
+static void the_whole_way_on_the_gpu(void **state)
+{
+    (void)state;
+    const wanted expected[] = {{VRS_JOB_MASK, "cpu-mask.y4m"}, {0, NULL}};
+    begin(1);
+    (void)run_well("pictures.y4m", "device=cpu", expected);
+    engine_of_gpu = &fake_device_engine_ops;
+    for (uint64_t seed = 14; seed < 16; seed++) {
+        begin(seed);
+        (void)run_well("h264.mp4", "device=cuda:0 lanes=3 max_batch_size=2", mask_only);
+        expect_alike("mask.y4m", "cpu-mask.y4m", "the whole way");
+        uint64_t down = fake_cuda_bytes_copied().to_host;
+        assert_in_range(down, FRAMES * WIDTH * HEIGHT, FRAMES * (WIDTH * HEIGHT + 256));
+        expect_nothing_left();
+    }
+    engine_of_gpu = &fake_engine_ops;
 }
 
 /* Up the bus go the stand-in decoder's own pictures, scores and tables: no frame. */
@@ -291,12 +313,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(masks_equal_the_cpus),
         cmocka_unit_test(frames_stay_on_the_gpu),
+        cmocka_unit_test(the_whole_way_on_the_gpu),
         cmocka_unit_test(the_cpu_decodes_what_the_gpu_cannot),
         cmocka_unit_test(previews_show_frames_of_the_gpu),
         cmocka_unit_test(budgets),
         cmocka_unit_test(a_lost_gpu_ends_the_job),
     };
     *(void **)(&start_driver) = dlsym(RTLD_DEFAULT, "cuInit");
+    fake_device_engine_register();
     clips_begin();
     make_files();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

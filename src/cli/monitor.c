@@ -10,6 +10,8 @@
 #include "cli/json.h"
 
 #define HEADER_EVERY 20
+/* NVML counts over a tenth of a second at least. */
+#define FIRST_MS 120
 
 typedef struct settings {
     double interval;
@@ -171,13 +173,16 @@ static void print_json(yajl_gen gen, const vrs_monitor_reading *r, const setting
 static int watch(vrs_monitor *monitor, const settings *s, yajl_gen gen)
 {
     bool table = isatty(STDOUT_FILENO) != 0;
+    vrs_monitor_reading reading;
+    /* What is counted between two readings is to be in the first one that is shown. */
+    vrs_status status = vrs_monitor_read(monitor, &reading);
+    (void)poll(NULL, 0, status == VRS_OK ? FIRST_MS : 0);
     if (table)
         (void)printf("%s, driver %s\n", vrs_monitor_name(monitor), vrs_monitor_driver(monitor));
     for (long i = 0; s->count == 0 || i < s->count; i++) {
-        vrs_monitor_reading reading;
         if (i != 0)
             (void)poll(NULL, 0, (int)(s->interval * 1000)); /* a signal ends the program */
-        vrs_status status = vrs_monitor_read(monitor, &reading);
+        status = vrs_monitor_read(monitor, &reading);
         if (status != VRS_OK)
             return vrs_report(status);
         if (table)
@@ -198,8 +203,8 @@ int vrs_command_monitor(int argc, char **argv)
         NULL,
         "Shows what an NVIDIA GPU is doing: memory, utilisation, clocks, power, temperature and "
         "throttling. A table on a terminal, JSON lines elsewhere.\vGPU % is the time in which "
-        "some kernel ran; SM % how many of the multiprocessors had work, from Hopper on and from "
-        "the second reading on. What a GPU does not tell is - or null.",
+        "some kernel ran; SM % how many of the multiprocessors had work, from Hopper on. "
+        "What a GPU does not tell is - or null.",
         NULL,
         NULL,
         NULL};

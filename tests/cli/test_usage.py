@@ -46,7 +46,7 @@ class Usage(support.CliTest):
         done = run("monitor", "--count", "2", "--interval", "0.1", env=env)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         first, second = (json.loads(line) for line in done.stdout.splitlines())
-        self.assertIsNone(first["sm_percent"])
+        self.assertEqual(first["sm_percent"], 75.5)
         self.assertEqual((second["sm_percent"], second["memory_used_bytes"], second["throttle"]),
                          (75.5, 3000000000, ["power", "temperature"]))
         self.assert_refused(run("monitor", "--device", "2", env=env), 2, "no GPU 2: NVML sees 2")

@@ -3,6 +3,7 @@
 #define VRS_ENGINE_BACKEND_H
 
 #include "engine/engine.h"
+#include "engine/report.h"
 
 typedef struct vrs_engine_ops {
     const char *name;
@@ -22,6 +23,8 @@ typedef struct vrs_engine_ops {
     vrs_status (*wait)(vrs_request *request);
     /* Device engines; NULL in a host engine. */
     vrs_status (*enqueue)(vrs_request *request, int32_t batch, vrs_device_stream *stream);
+    /* May be NULL. */
+    void (*visit_nodes)(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque);
 } vrs_engine_ops;
 
 #define VRS_PRECISION_BIT(name) (1u << VRS_PRECISION_##name)
@@ -40,6 +43,7 @@ struct vrs_request {
 };
 
 extern const vrs_engine_ops vrs_engine_openvino;
+extern const vrs_engine_ops vrs_engine_cuda;
 /* Built without its header: two that refuse. The second is for the providers of GPUs. */
 extern const vrs_engine_ops vrs_engine_onnxruntime, vrs_engine_onnxruntime_device;
 

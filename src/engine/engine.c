@@ -153,6 +153,13 @@ const char *vrs_engine_describe(const vrs_engine *engine)
     return engine->description;
 }
 
+void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque)
+{
+    if (engine->ops->visit_nodes) {
+        engine->ops->visit_nodes(engine, visit, opaque);
+    }
+}
+
 vrs_request *vrs_engine_request(vrs_engine *engine, int32_t index)
 {
     assert(index >= 0 && index < engine->params.requests);

@@ -42,9 +42,11 @@ const char *vrs_precision_name(vrs_precision precision);
 vrs_status vrs_precision_parse(const char *name, vrs_precision *precision) VRS_MUST_USE;
 
 typedef struct vrs_engine_params {
-    int32_t requests;  /* how many run at once, 1..64 */
-    int32_t threads;   /* CPU threads of the engine, 1.. */
-    int32_t max_batch; /* 1..16 */
+    int32_t requests;    /* how many run at once, 1..64 */
+    int32_t threads;     /* CPU threads of the engine, 1.. */
+    int32_t max_batch;   /* 1..16 */
+    int32_t batches[16]; /* a device engine compiles for these sizes, each up to max_batch, up to
+                          * the first 0, and for max_batch; none: powers of two */
     vrs_precision precision;
     bool float_input;      /* the network's own float input; false: what the engine likes best:
                             * bytes where it can normalise, FP16, channels padded, S2D */

@@ -33,12 +33,13 @@ typedef struct vrs_conv {
     int32_t residual_pitch;                                 /* 0: no residual */
     int32_t kernel[2], stride[2], dilation[2], pad_before[2], pad_after[2];
     int32_t groups;
-    int32_t transposed;                /* 1: as in params_net.h; only the direct kernels run it */
-    int32_t in_type;                   /* VRS_NET_F32, F16 or I8: of x and weights */
-    int32_t out_type;                  /* of y and the residual */
-    int32_t tf32;                      /* F32: 1: factors may be rounded to TF32 */
-    vrs_net_act act;                   /* PRELU: slopes at args.slope, one a channel */
-    int32_t scaled;                    /* I8: 1: factors at args.scale, one a channel of y */
+    int32_t transposed; /* 1: as in params_net.h; only the direct kernels run it */
+    int32_t in_type;    /* VRS_NET_F32, F16 or I8: of x and weights */
+    int32_t out_type;   /* of y and the residual */
+    int32_t bare;       /* 1: no bias, residual and activation: the engine adds them afterwards */
+    int32_t tf32;       /* F32: 1: factors may be rounded to TF32 */
+    vrs_net_act act;    /* PRELU: slopes at args.slope, one a channel */
+    int32_t scaled;     /* I8: 1: factors at args.scale, one a channel of y */
     float residual_scale, out_quantum; /* 1 but for I8 */
     int32_t follow;                    /* vrs_conv_follow */
     /* MAX_POOL: its window; taps outside of the picture do not count. */
@@ -62,11 +63,15 @@ typedef struct vrs_conv_plan {
     const vrs_conv_provider *provider;
     size_t workspace;  /* bytes that enqueue() may use, of any content before */
     char name[96];     /* for people, unique within provider and convolution */
+    char packing[32];  /* of a provider with pack(): plans of the same convolution at any batch that
+                        * take the same bytes have the same word here, and share them */
     bool tensor_cores; /* that it uses them */
 } vrs_conv_plan;
 
 struct vrs_conv_provider {
     const char *name;
+    /* prepare() compiles, some tenths of a second: it is spread over threads, each with a state. */
+    bool compiles;
     /* What the provider keeps for a device: libraries, kernels. Returns owned in `*state`.
      * VRS_MISSING, VRS_UNSUPPORTED: it has nothing for this machine, which is said in the table of
      * plans and is no failure of the engine. */

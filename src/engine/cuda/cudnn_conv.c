@@ -20,7 +20,7 @@ typedef struct dnn_plan {
     vrs_conv_plan base;
     dnn_state *state;
     vrs_dnn_descriptor plan;
-    bool residual, scaled;
+    bool bias, residual, scaled;
 } dnn_plan;
 
 static vrs_status dnn_open(vrs_device *device, void **result)
@@ -221,6 +221,7 @@ static vrs_status dnn_prepare(void *opaque, const vrs_conv *conv, int32_t candid
     }
     plan->base.provider = &vrs_conv_cudnn;
     plan->state = state;
+    plan->bias = !conv->bare;
     plan->residual = conv->residual_pitch != 0;
     plan->scaled = conv->scaled != 0;
     vrs_status status = vrs_device_enter(state->dnn.device);
@@ -250,8 +251,8 @@ static vrs_dnn_status execute(const dnn_plan *plan, const vrs_conv_args *args, v
     } all[] = {
         {true, VRS_DNN_ID_X, args->x},
         {true, VRS_DNN_ID_W, args->weights},
-        {true, VRS_DNN_ID_BIAS, args->bias},
         {true, VRS_DNN_ID_Y, args->y},
+        {plan->bias, VRS_DNN_ID_BIAS, args->bias},
         {plan->residual, VRS_DNN_ID_RESIDUAL, args->residual},
         {plan->scaled, VRS_DNN_ID_SCALE, args->scale},
     };
@@ -306,6 +307,7 @@ static vrs_status dnn_enqueue(const vrs_conv_plan *base, const vrs_conv_args *ar
 
 const vrs_conv_provider vrs_conv_cudnn = {
     .name = "cudnn",
+    .compiles = true,
     .open = dnn_open,
     .close = dnn_close,
     .candidates = dnn_candidates,

@@ -235,6 +235,25 @@ bool vrs_dnn_says(const vrs_conv *c)
 
 /* --- the whole --- */
 
+/* Bias, residual and activation. */
+static void describe_rest(builder *b, vrs_dnn_descriptor now, vrs_dnn_descriptor y)
+{
+    const vrs_conv *c = &b->graph->conv;
+    bool acts = c->act.kind != VRS_NET_ACT_NONE;
+    vrs_dnn_descriptor next = c->residual_pitch == 0 && !acts ? y : between(b);
+    pointwise(b, begin_pointwise(b, VRS_DNN_ADD), now, channels(b, VRS_DNN_ID_BIAS), next);
+    now = next;
+    if (c->residual_pitch != 0) {
+        next = acts ? between(b) : y;
+        pointwise(b, begin_pointwise(b, VRS_DNN_ADD), now,
+                  result(b, VRS_DNN_ID_RESIDUAL, type_of(c->out_type), c->residual_pitch), next);
+        now = next;
+    }
+    if (acts) {
+        pointwise(b, begin_activation(b, &c->act), now, NULL, y);
+    }
+}
+
 static void describe(builder *b)
 {
     const vrs_conv *c = &b->graph->conv;
@@ -245,7 +264,7 @@ static void describe(builder *b)
     vrs_dnn_descriptor x = tensor(b, VRS_DNN_ID_X, in, x_dims, c->in_pitch);
     vrs_dnn_descriptor w = tensor(b, VRS_DNN_ID_W, in, w_dims, w_dims[1]);
     vrs_dnn_descriptor y = result(b, VRS_DNN_ID_Y, out, c->out_pitch);
-    bool integers = c->in_type == VRS_NET_I8, acts = c->act.kind != VRS_NET_ACT_NONE;
+    bool integers = c->in_type == VRS_NET_I8;
     vrs_dnn_descriptor now = integers ? result(b, 0, VRS_DNN_INT32, c->out_channels) : between(b);
     convolution(b, x, w, now);
     if (c->scaled) {
@@ -253,17 +272,8 @@ static void describe(builder *b)
         pointwise(b, begin_pointwise(b, VRS_DNN_MUL), now, channels(b, VRS_DNN_ID_SCALE), next);
         now = next;
     }
-    vrs_dnn_descriptor next = c->residual_pitch == 0 && !acts ? y : between(b);
-    pointwise(b, begin_pointwise(b, VRS_DNN_ADD), now, channels(b, VRS_DNN_ID_BIAS), next);
-    now = next;
-    if (c->residual_pitch != 0) {
-        next = acts ? between(b) : y;
-        pointwise(b, begin_pointwise(b, VRS_DNN_ADD), now,
-                  result(b, VRS_DNN_ID_RESIDUAL, out, c->residual_pitch), next);
-        now = next;
-    }
-    if (acts) {
-        pointwise(b, begin_activation(b, &c->act), now, NULL, y);
+    if (!c->bare) {
+        describe_rest(b, now, y);
     }
     b->graph->graph = make(b, VRS_DNN_OPERATIONGRAPH);
     set(b, b->graph->graph, VRS_DNN_GRAPH_HANDLE, VRS_DNN_TYPE_HANDLE, 1, &b->dnn->handle);
@@ -312,8 +322,8 @@ vrs_status vrs_dnn_graph_build(const vrs_dnn *dnn, const vrs_conv *conv, vrs_dnn
     builder b = {.dnn = dnn, .graph = graph, .next_id = VRS_DNN_ID_BETWEEN};
     graph->conv = *conv;
     describe(&b);
-    ask(&b, VRS_DNN_HEUR_A, 8);
-    ask(&b, VRS_DNN_HEUR_B, 4);
+    /* Mode B offers what A does, in another order. */
+    ask(&b, VRS_DNN_HEUR_A, 7);
     if (b.status == VRS_DNN_SUCCESS && graph->config_count == 0) {
         ask(&b, VRS_DNN_HEUR_FALLBACK, 4);
     }

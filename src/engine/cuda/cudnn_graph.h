@@ -6,7 +6,7 @@
 #include "engine/cuda/conv.h"
 #include "engine/cuda/cudnn.h"
 
-#define VRS_DNN_CONFIGS 12     /* kept of what the heuristics offer */
+#define VRS_DNN_CONFIGS 8      /* kept of what the heuristics offer */
 #define VRS_DNN_DESCRIPTORS 48 /* that a graph makes at most */
 
 /* Names of the tensors that are memory. */

@@ -89,8 +89,12 @@ template <typename T> __device__ static __forceinline__ void vrs_map(const vrs_n
     float v[3][N];
 #pragma unroll
     for (int k = 0; k < 3; k++) {
-        if (!p.in[k].data)
+        if (!p.in[k].data) {
+#pragma unroll
+            for (int e = 0; e < N; e++)
+                v[k][e] = 0.0f;
             continue;
+        }
         const int64_t at = row * p.in[k].stride[0];
         if (p.in[k].stride[1] == 0) {
             const float one = vrs_net_load(p.in[k].data, p.in[k].type, at);

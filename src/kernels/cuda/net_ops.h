@@ -338,6 +338,8 @@ VRS_NET_FN float vrs_net_map_value(const vrs_net_map_params *p, const float v[3]
         return vrs_net_quantize(p->out.type, v[0], v[1], v[2]);
     case VRS_NET_DEQUANTIZE:
         return (v[0] - v[2]) * v[1];
+    case VRS_NET_SUM:
+        return v[0] + v[1] + v[2];
     default:
         return p->op >= VRS_NET_BINARY ? vrs_net_binary(p->op - VRS_NET_BINARY, v[0], v[1], p->fmod)
                                        : vrs_net_unary(p->op - VRS_NET_UNARY, v[0]);

@@ -66,6 +66,7 @@ enum {
     VRS_NET_WHERE = 2,       /* a ? b : c */
     VRS_NET_QUANTIZE = 3,    /* round half to even of a / b, + c, saturated to the result's type */
     VRS_NET_DEQUANTIZE = 4,  /* (a - c) * b */
+    VRS_NET_SUM = 5,         /* a + b + c; those that are missing are 0 */
     VRS_NET_UNARY = 16,
     VRS_NET_BINARY = 48,
 };

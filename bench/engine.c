@@ -1,0 +1,221 @@
+/* Speed of a device engine on one network, as lines of JSON: for each precision and batch the
+ * latency of a single run (median, queueing to the event's end as the device counts it) and the
+ * time of runs queued back to back, on random data; then what each node took when it was timed
+ * alone.
+ *
+ * Usage: bench_engine MODEL.yaml [--precision f16,tf32,f32,int8] [--batch 1,4,8,16] [--rounds N]
+ *        [--engine cuda] [--device cuda:0] [--cache DIR] [--nodes] */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "device/device.h"
+#include "device/memory.h"
+#include "engine/engine.h"
+#include "engine/report.h"
+#include "vrseg/system.h"
+
+#define MOST 16
+#define CALLS 20 /* queued back to back */
+
+typedef struct bench {
+    const char *engine, *cache;
+    vrs_model *model;
+    vrs_device *device;
+    vrs_memory *memory;
+    vrs_device_stream *stream;
+    vrs_device_event *begin, *end;
+    int32_t batches[MOST], batch_count, rounds;
+    bool nodes;
+} bench;
+
+static void require(vrs_status status)
+{
+    if (status != VRS_OK) {
+        fprintf(stderr, "bench_engine: %s\n", vrs_last_error());
+        exit(EXIT_FAILURE);
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *values, int32_t count)
+{
+    qsort(values, (size_t)count, sizeof *values, compare);
+    return values[count / 2];
+}
+
+/* Random numbers of -2..2 in the input's type, as a normalised picture has. */
+static void fill_input(const bench *b, vrs_request *request, const vrs_engine_io *io, int32_t batch)
+{
+    static const uint16_t halves[8] = {0x3c00, 0xbc00, 0x3800, 0xb800, 0x4000, 0x2e66, 0xb4cd, 0};
+    static const float floats[8] = {1, -1, 0.5f, -0.5f, 2, 0.1f, -0.3f, 0};
+    bool half = vrs_tensor_type_of(io->tensor) == VRS_TENSOR_F16;
+    size_t bytes = io->input_bytes * (size_t)batch, count = bytes / (half ? 2 : 4);
+    unsigned char *data = malloc(bytes);
+    uint64_t state = 1;
+    for (size_t i = 0; data && i < count; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        size_t which = state >> 61;
+        memcpy(data + i * (half ? 2 : 4),
+               half ? (const void *)&halves[which] : (const void *)&floats[which], half ? 2 : 4);
+    }
+    vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, 0);
+    require(data ? vrs_device_upload(b->stream, to, data, bytes) : VRS_NO_MEMORY);
+    require(vrs_device_event_record(b->end, b->stream));
+    require(vrs_device_event_wait(b->end));
+    free(data);
+}
+
+/* Microseconds of `calls` runs, each. */
+static double time_runs(const bench *b, vrs_request *request, int32_t batch, int32_t calls)
+{
+    double ms;
+    require(vrs_device_event_record(b->begin, b->stream));
+    for (int32_t i = 0; i < calls; i++) {
+        require(vrs_request_enqueue(request, batch, b->stream));
+    }
+    require(vrs_device_event_record(b->end, b->stream));
+    require(vrs_device_event_wait(b->end));
+    require(vrs_device_event_elapsed(b->begin, b->end, &ms));
+    return ms * 1000 / calls;
+}
+
+static void run_batch(const bench *b, vrs_engine *engine, const char *precision, int32_t batch)
+{
+    double latency[1024], rate[1024];
+    vrs_request *request = vrs_engine_request(engine, 0);
+    fill_input(b, request, vrs_engine_get_io(engine), batch);
+    for (int i = 0; i < 3; i++) {
+        (void)time_runs(b, request, batch, CALLS);
+    }
+    for (int32_t i = 0; i < b->rounds; i++) {
+        latency[i] = time_runs(b, request, batch, 1);
+        rate[i] = time_runs(b, request, batch, CALLS);
+    }
+    double one = median(latency, b->rounds), many = median(rate, b->rounds);
+    printf("{\"precision\": \"%s\", \"batch\": %d, \"latency_us\": %.1f, \"rate_us\": %.1f, "
+           "\"fps\": %.0f}\n",
+           precision, batch, one, many, batch * 1e6 / many);
+    fflush(stdout);
+}
+
+static void print_node(void *opaque, const vrs_engine_node *node)
+{
+    (void)opaque;
+    printf("{\"batch\": %d, \"node\": \"%s\", \"does\": \"%s\", \"plan\": \"%s\", \"us\": %.2f, "
+           "\"gflop\": %.3f, \"mb\": %.2f, \"tensor_cores\": %s}\n",
+           node->batch, node->name, node->does, node->plan, node->micros, node->flops / 1e9,
+           node->bytes / 1e6, node->tensor_cores ? "true" : "false");
+}
+
+static void run_precision(const bench *b, const char *name)
+{
+    vrs_engine_params params = {.requests = 1,
+                                .threads = vrs_cpu_count(),
+                                .max_batch = 1,
+                                .small_scores = true,
+                                .cache_dir = b->cache,
+                                .device = b->device,
+                                .memory = b->memory};
+    for (int32_t i = 0; i < b->batch_count; i++) {
+        params.max_batch = b->batches[i] > params.max_batch ? b->batches[i] : params.max_batch;
+        params.batches[i] = b->batches[i];
+    }
+    require(vrs_precision_parse(name, &params.precision));
+    vrs_engine *engine = NULL;
+    int64_t begin = vrs_now_ns();
+    vrs_status status = vrs_engine_create(b->engine, b->model, &params, &engine);
+    if (status != VRS_OK) {
+        fprintf(stderr, "bench_engine: %s: %s\n", name, vrs_last_error());
+        return;
+    }
+    vrs_memory_stats stats;
+    vrs_memory_get_stats(b->memory, VRS_MEMORY_PLACE_DEVICE, &stats);
+    printf(
+        "{\"precision\": \"%s\", \"engine\": \"%s\", \"compile_s\": %.2f, \"weights_mb\": %.1f, "
+        "\"arena_mb\": %.1f, \"workspace_mb\": %.1f, \"libraries_mb\": %.1f, \"all_mb\": %.1f}\n",
+        name, vrs_engine_describe(engine), (double)(vrs_now_ns() - begin) / 1e9,
+        (double)stats.owners[VRS_MEMORY_WEIGHTS].used / 1e6,
+        (double)stats.owners[VRS_MEMORY_ARENA].used / 1e6,
+        (double)stats.owners[VRS_MEMORY_WORKSPACE].used / 1e6,
+        (double)stats.owners[VRS_MEMORY_LIBRARIES].used / 1e6, (double)stats.used / 1e6);
+    for (int32_t i = 0; i < b->batch_count; i++) {
+        run_batch(b, engine, name, b->batches[i]);
+    }
+    if (b->nodes) {
+        vrs_engine_visit_nodes(engine, print_node, NULL);
+    }
+    vrs_engine_destroy(engine);
+}
+
+static const char *value_of(int argc, char **argv, const char *name, const char *otherwise)
+{
+    for (int i = 2; i + 1 < argc; i++) {
+        if (strcmp(argv[i], name) == 0) {
+            return argv[i + 1];
+        }
+    }
+    return otherwise;
+}
+
+static bool has_flag(int argc, char **argv, const char *name)
+{
+    bool found = false;
+    for (int i = 2; i < argc; i++) {
+        found = found || strcmp(argv[i], name) == 0;
+    }
+    return found;
+}
+
+static void parse_batches(bench *b, const char *text)
+{
+    char *end = NULL;
+    for (const char *c = text; *c && b->batch_count < MOST; c = *end == ',' ? end + 1 : end) {
+        long n = strtol(c, &end, 10);
+        if (end == c || n < 1 || n > 16) {
+            fprintf(stderr, "bench_engine: --batch takes numbers of 1 to 16 with commas\n");
+            exit(EXIT_FAILURE);
+        }
+        b->batches[b->batch_count++] = (int32_t)n;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench_engine MODEL.yaml [options]; see bench/engine.c\n");
+        return EXIT_FAILURE;
+    }
+    bench b = {.engine = value_of(argc, argv, "--engine", "cuda"),
+               .cache = value_of(argc, argv, "--cache", NULL),
+               .rounds = atoi(value_of(argc, argv, "--rounds", "15")),
+               .nodes = has_flag(argc, argv, "--nodes")};
+    b.rounds = b.rounds < 1 ? 1 : b.rounds > 1024 ? 1024 : b.rounds;
+    parse_batches(&b, value_of(argc, argv, "--batch", "1,4,8,16"));
+    require(vrs_device_open(value_of(argc, argv, "--device", "cuda"), &b.device));
+    vrs_memory_settings settings = {0};
+    require(vrs_memory_create(b.device, &settings, &b.memory));
+    require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
+    require(vrs_device_event_create(b.device, true, &b.begin));
+    require(vrs_device_event_create(b.device, true, &b.end));
+    require(vrs_model_load(argv[1], &b.model));
+    char precisions[64];
+    snprintf(precisions, sizeof precisions, "%s", value_of(argc, argv, "--precision", "f16"));
+    char *rest = NULL;
+    for (char *p = strtok_r(precisions, ",", &rest); p; p = strtok_r(NULL, ",", &rest)) {
+        run_precision(&b, p);
+    }
+    vrs_model_destroy(b.model);
+    vrs_device_event_destroy(b.begin);
+    vrs_device_event_destroy(b.end);
+    vrs_device_stream_destroy(b.stream);
+    vrs_memory_destroy(b.memory);
+    vrs_device_close(b.device);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,296 @@
+/* Weights and other constants in device memory: each arrangement of each once, whatever asks for
+ * it.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/cuda/network.h"
+#include "kernels/cuda/net_ops.h"
+
+/* Kinds of arrangements. */
+enum { AS_OPERAND = 0, AS_FLOATS = 1, AS_WEIGHTS = 2, AS_HEAD = 3, AS_ZEROS = 4 };
+
+static bool matches(const vrs_net_constant *a, const vrs_net_constant *b)
+{
+    return a->value == b->value && a->kind == b->kind && a->packer == b->packer &&
+           a->channels == b->channels && a->fill == b->fill && strcmp(a->packing, b->packing) == 0;
+}
+
+static vrs_net_constant *find(vrs_net *net, const vrs_net_constant *key)
+{
+    for (int32_t i = 0; i < net->constant_count; i++) {
+        if (matches(&net->constants[i], key)) {
+            return &net->constants[i];
+        }
+    }
+    return NULL;
+}
+
+/* Keeps `bytes` of `data` on the device under the key. */
+static vrs_status keep(vrs_net *net, const vrs_net_constant *key, const void *data, size_t bytes,
+                       vrs_device_ptr *at)
+{
+    if (net->constant_count == net->constant_room) {
+        int32_t room = net->constant_room ? net->constant_room * 2 : 64;
+        vrs_net_constant *grown =
+            vrs_realloc(net->constants, (size_t)room * sizeof *net->constants);
+        if (!grown) {
+            return VRS_NO_MEMORY;
+        }
+        net->constants = grown;
+        net->constant_room = room;
+    }
+    vrs_net_constant made = *key;
+    /* Kernels read whole vectors: up to 16 bytes behind the end. */
+    vrs_status status = vrs_memory_alloc(net->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_WEIGHTS,
+                                         bytes + 16, &made.block);
+    if (status != VRS_OK) {
+        return status;
+    }
+    made.at = made.block->address;
+    made.bytes = bytes;
+    net->constants[net->constant_count++] = made;
+    status = vrs_device_fill(net->stream, made.at, 0, bytes + 16);
+    if (status == VRS_OK) {
+        status = vrs_device_upload(net->stream, made.at, data, bytes);
+    }
+    if (status == VRS_OK) {
+        status = vrs_net_settle(net); /* `data` is the caller's */
+    }
+    *at = made.at;
+    return status;
+}
+
+vrs_status vrs_net_operand(vrs_net *net, int32_t value, vrs_device_ptr *at)
+{
+    const vrs_net_constant key = {.value = value, .kind = AS_OPERAND};
+    const vrs_net_constant *found = find(net, &key);
+    if (found) {
+        *at = found->at;
+        return VRS_OK;
+    }
+    const vrs_value *v = &net->graph->values[value];
+    return keep(net, &key, v->data, vrs_value_bytes(v), at);
+}
+
+vrs_status vrs_net_floats(vrs_net *net, int32_t value, int32_t count, vrs_device_ptr *at)
+{
+    const vrs_net_constant key = {.value = value, .kind = AS_FLOATS, .fill = count};
+    const vrs_net_constant *found = find(net, &key);
+    if (found) {
+        *at = found->at;
+        return VRS_OK;
+    }
+    const vrs_value *v = &net->graph->values[value];
+    size_t own = vrs_value_elements(v);
+    const float *from = v->data;
+    float *floats = vrs_alloc_array((size_t)count, sizeof *floats);
+    if (!floats) {
+        return VRS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < (size_t)count; i++) {
+        floats[i] = own == 1 ? from[0] : i < own ? from[i] : 0.0f;
+    }
+    vrs_status status = keep(net, &key, floats, (size_t)count * sizeof *floats, at);
+    vrs_free(floats);
+    return status;
+}
+
+vrs_status vrs_net_zeros(vrs_net *net, int32_t count, vrs_device_ptr *at)
+{
+    const vrs_net_constant key = {.value = VRS_NO_VALUE, .kind = AS_ZEROS, .fill = count};
+    const vrs_net_constant *found = find(net, &key);
+    if (found) {
+        *at = found->at;
+        return VRS_OK;
+    }
+    float *floats = vrs_alloc_array((size_t)count, sizeof *floats);
+    if (!floats) {
+        return VRS_NO_MEMORY;
+    }
+    vrs_status status = keep(net, &key, floats, (size_t)count * sizeof *floats, at);
+    vrs_free(floats);
+    return status;
+}
+
+/* --- weights --- */
+
+/* Where the file's weight of output channel o, input channel c (of the group) and tap y, x lies. */
+static size_t file_place(const vrs_node *node, const vrs_value *w, int32_t o, int32_t c, int32_t y,
+                         int32_t x)
+{
+    size_t rows = (size_t)w->dims[2], columns = (size_t)w->dims[3];
+    size_t first = (size_t)o, second = (size_t)c, inner = (size_t)w->dims[1];
+    if (node->op == VRS_OP_CONV_TRANSPOSED) {
+        /* I (O / groups) H W: the input channel comes first, counted over all groups. */
+        size_t group = (size_t)o / inner, depth = (size_t)w->dims[0] / (size_t)node->as.conv.groups;
+        first = group * depth + (size_t)c;
+        second = (size_t)o % inner;
+    }
+    return ((first * inner + second) * rows + (size_t)y) * columns + (size_t)x;
+}
+
+/* A stem's tap in space-to-depth: which of the file's taps, or none. Tap t of the new kernel reads
+ * rows 2 * (o + t - pad) + d of the picture; the file's reads 2 * o + k - p. */
+static int32_t stem_tap(int32_t t, int32_t d, int32_t new_pad, int32_t pad)
+{
+    return 2 * (t - new_pad) + d + pad;
+}
+
+/* An element of the file's weights: a float, or 8 bits behind a DEQUANTIZE. */
+static float element(const vrs_graph *g, const vrs_value *w, size_t place)
+{
+    if (w->data) {
+        return ((const float *)w->data)[place];
+    }
+    const vrs_node *node = &g->nodes[w->producer];
+    const vrs_value *bits = &g->values[node->inputs[0]], *scale = &g->values[node->inputs[1]];
+    const vrs_value *zero = node->input_count > 2 && node->inputs[2] != VRS_NO_VALUE
+                                ? &g->values[node->inputs[2]]
+                                : NULL;
+    size_t inner = 1, at = 0;
+    for (int32_t axis = node->as.quantize.axis + 1; axis < w->rank; axis++) {
+        inner *= (size_t)w->dims[axis];
+    }
+    if (vrs_value_elements(scale) > 1) {
+        at = place / inner % (size_t)w->dims[node->as.quantize.axis];
+    }
+    bool sign = bits->dtype == VRS_DTYPE_I8;
+    int32_t v = sign ? ((const int8_t *)bits->data)[place] : ((const uint8_t *)bits->data)[place];
+    if (zero) {
+        size_t z = vrs_value_elements(zero) > 1 ? at : 0;
+        v -= sign ? ((const int8_t *)zero->data)[z] : ((const uint8_t *)zero->data)[z];
+    }
+    return (float)v * ((const float *)scale->data)[at];
+}
+
+/* The weight at output channel o, tap (y, x), input channel c as the convolution counts them. */
+static float weight_at(const vrs_net *net, const vrs_node *node, const vrs_conv *conv, int32_t o,
+                       int32_t y, int32_t x, int32_t c)
+{
+    const vrs_value *w = &net->graph->values[node->inputs[1]];
+    bool transposed = node->op == VRS_OP_CONV_TRANSPOSED;
+    int32_t outs = (int32_t)(transposed ? w->dims[1] * node->as.conv.groups : w->dims[0]);
+    int32_t depth = (int32_t)(transposed ? w->dims[0] / node->as.conv.groups : w->dims[1]);
+    if (net->forms[node->inputs[0]].s2d) {
+        const vrs_conv_attributes *a = &node->as.conv;
+        int32_t part = c / 3;
+        y = stem_tap(y, part / 2, conv->pad_before[0], a->pad_before[0]);
+        x = stem_tap(x, part % 2, conv->pad_before[1], a->pad_before[1]);
+        c = part < 4 ? c % 3 : depth;
+    }
+    bool there = o < outs && c < depth && y >= 0 && x >= 0 && y < w->dims[2] && x < w->dims[3];
+    return there ? element(net->graph, w, file_place(node, w, o, c, y, x)) : 0.0f;
+}
+
+/* [out_channels][kernel][in_channels / groups] of in_type. Returns owned. */
+static void *arrange(const vrs_net *net, const vrs_node *node, const vrs_conv *conv, size_t *bytes)
+{
+    int32_t depth = conv->in_channels / conv->groups;
+    size_t count =
+        (size_t)conv->out_channels * (size_t)(conv->kernel[0] * conv->kernel[1]) * (size_t)depth;
+    *bytes = count * vrs_net_type_bytes(conv->in_type);
+    void *data = vrs_alloc(*bytes);
+    int64_t i = 0;
+    for (int32_t o = 0; data && o < conv->out_channels; o++) {
+        for (int32_t y = 0; y < conv->kernel[0]; y++) {
+            for (int32_t x = 0; x < conv->kernel[1]; x++) {
+                for (int32_t c = 0; c < depth; c++, i++) {
+                    vrs_net_store((uint64_t)(uintptr_t)data, conv->in_type, i,
+                                  weight_at(net, node, conv, o, y, x, c));
+                }
+            }
+        }
+    }
+    return data;
+}
+
+static vrs_status keep_packed(vrs_net *net, const vrs_net_constant *key, const vrs_conv_plan *plan,
+                              const void *data, vrs_device_ptr *at)
+{
+    size_t bytes = plan->provider->packed_bytes(plan);
+    void *packed = vrs_alloc(bytes);
+    if (!packed) {
+        return VRS_NO_MEMORY;
+    }
+    plan->provider->pack(plan, data, packed);
+    vrs_status status = keep(net, key, packed, bytes, at);
+    vrs_free(packed);
+    return status;
+}
+
+vrs_status vrs_net_weights(vrs_net *net, int32_t index, const vrs_conv *conv,
+                           const vrs_conv_plan *plan, vrs_device_ptr *at)
+{
+    const vrs_node *node = &net->graph->nodes[index];
+    bool packs = plan->provider->pack != NULL;
+    vrs_net_constant key = {.value = node->inputs[1],
+                            .kind = AS_WEIGHTS,
+                            .packer = packs ? plan->provider : NULL,
+                            .channels = conv->in_channels,
+                            .fill = conv->out_channels};
+    if (packs) {
+        memcpy(key.packing, plan->packing, sizeof key.packing);
+    }
+    const vrs_net_constant *found = find(net, &key);
+    if (found) {
+        *at = found->at;
+        return VRS_OK;
+    }
+    size_t bytes;
+    void *data = arrange(net, node, conv, &bytes);
+    if (!data) {
+        return VRS_NO_MEMORY;
+    }
+    vrs_status status =
+        packs ? keep_packed(net, &key, plan, data, at) : keep(net, &key, data, bytes, at);
+    vrs_free(data);
+    return status;
+}
+
+vrs_status vrs_net_head_weights(vrs_net *net, int32_t head, const vrs_conv *conv,
+                                vrs_device_ptr *at)
+{
+    const vrs_node *node = &net->graph->nodes[head];
+    const vrs_net_constant key = {.value = node->inputs[1],
+                                  .kind = AS_HEAD,
+                                  .channels = conv->out_channels,
+                                  .fill = conv->head_channels};
+    const vrs_net_constant *found = find(net, &key);
+    if (found) {
+        *at = found->at;
+        return VRS_OK;
+    }
+    vrs_conv one = {.in_channels = conv->out_channels,
+                    .out_channels = conv->head_channels,
+                    .groups = 1,
+                    .kernel = {1, 1},
+                    .in_type = conv->in_type};
+    size_t bytes;
+    void *data = arrange(net, node, &one, &bytes);
+    if (!data) {
+        return VRS_NO_MEMORY;
+    }
+    vrs_status status = keep(net, &key, data, bytes, at);
+    vrs_free(data);
+    return status;
+}
+
+void vrs_net_free_constants(vrs_net *net)
+{
+    for (int32_t i = 0; i < net->constant_count; i++) {
+        vrs_memory_free(net->memory, net->constants[i].block);
+    }
+    vrs_free(net->constants);
+    net->constants = NULL;
+    net->constant_count = net->constant_room = 0;
+}
+
+size_t vrs_net_constant_bytes(const vrs_net *net)
+{
+    size_t bytes = 0;
+    for (int32_t i = 0; i < net->constant_count; i++) {
+        bytes += net->constants[i].bytes;
+    }
+    return bytes;
+}

@@ -1,0 +1,479 @@
+/* Convolutions: what they are for the providers, which plan is the fastest, and their launch. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/cuda/network.h"
+#include "vrseg/log.h"
+
+/* Workspace that a plan may have at most. */
+#define WORKSPACE_MAX ((size_t)256 << 20)
+
+/* The least that a plan must be better by to be preferred to one that was found before. */
+#define BETTER 0.99
+
+static bool has(const vrs_node *node, int32_t input)
+{
+    return node->input_count > input && node->inputs[input] != VRS_NO_VALUE;
+}
+
+/* A stem of stride 2 over 2x2 space-to-depth: rows 2 o + k - p are rows 2 (o + t - ceil(p / 2)) +
+ * d.
+ */
+static void describe_stem(const vrs_conv_attributes *a, const vrs_net_form *form, vrs_conv *c)
+{
+    for (int i = 0; i < 2; i++) {
+        int32_t pad = a->pad_before[i];
+        c->pad_before[i] = (pad + 1) / 2;
+        c->kernel[i] = (a->kernel[i] - 1 - pad + 2 * c->pad_before[i]) / 2 + 1;
+        c->stride[i] = 1;
+    }
+    c->in_height /= 2;
+    c->in_width /= 2;
+    c->in_channels = form->pitch;
+}
+
+static void describe_channels(const vrs_net *net, const vrs_node *node, vrs_conv *c)
+{
+    const vrs_net_form *in = &net->forms[node->inputs[0]], *out = &net->forms[node->outputs[0]];
+    int32_t channels = vrs_net_channels(&net->graph->values[node->inputs[0]]);
+    int32_t results = vrs_net_channels(&net->graph->values[node->outputs[0]]);
+    int32_t padded = vrs_net_round(channels, vrs_net_vector(in->type));
+    c->in_channels = channels;
+    c->out_channels = results;
+    c->groups = node->as.conv.groups;
+    if (c->groups == 1) {
+        c->in_channels = padded <= in->pitch ? padded : channels;
+        c->out_channels = out->fill;
+    } else if (c->groups == channels && c->groups == results && out->fill >= padded) {
+        c->groups = c->in_channels = c->out_channels = padded;
+    }
+}
+
+/* The node behind it as the convolution's own. */
+static void describe_follow(const vrs_net *net, int32_t index, vrs_conv *c)
+{
+    const vrs_graph *g = net->graph;
+    const vrs_node *next = &g->nodes[vrs_net_only_reader(net, g->nodes[index].outputs[0])];
+    const vrs_value *v = &g->values[next->outputs[0]];
+    const vrs_net_form *form = &net->forms[next->outputs[0]];
+    c->out_pitch = form->pitch;
+    c->out_type = form->type;
+    if (next->op == VRS_OP_CONV) {
+        c->follow = VRS_CONV_FOLLOW_HEAD;
+        c->head_channels = vrs_net_channels(v);
+        return;
+    }
+    c->follow = VRS_CONV_FOLLOW_MAX_POOL;
+    for (int i = 0; i < 2; i++) {
+        c->pool_kernel[i] = next->as.pool.kernel[i];
+        c->pool_stride[i] = next->as.pool.stride[i];
+        c->pool_pad[i] = next->as.pool.pad_before[i];
+    }
+    c->pool_height = (int32_t)v->dims[2];
+    c->pool_width = (int32_t)v->dims[3];
+}
+
+vrs_conv vrs_net_describe_conv(const vrs_net *net, int32_t index, bool follow)
+{
+    const vrs_graph *g = net->graph;
+    const vrs_node *node = &g->nodes[index];
+    const vrs_conv_attributes *a = &node->as.conv;
+    const vrs_value *x = &g->values[node->inputs[0]], *y = &g->values[node->outputs[0]];
+    const vrs_net_form *in = &net->forms[node->inputs[0]], *out = &net->forms[node->outputs[0]];
+    vrs_conv c;
+    memset(&c, 0, sizeof c); /* compared as bytes */
+    c.batch = (int32_t)x->dims[0];
+    c.in_height = (int32_t)x->dims[2];
+    c.in_width = (int32_t)x->dims[3];
+    c.in_pitch = in->pitch;
+    c.out_height = (int32_t)y->dims[2];
+    c.out_width = (int32_t)y->dims[3];
+    c.out_pitch = out->pitch;
+    for (int i = 0; i < 2; i++) {
+        c.kernel[i] = a->kernel[i];
+        c.stride[i] = a->stride[i];
+        c.dilation[i] = a->dilation[i];
+        c.pad_before[i] = a->pad_before[i];
+    }
+    describe_channels(net, node, &c);
+    if (in->s2d) {
+        describe_stem(a, in, &c);
+    }
+    c.transposed = node->op == VRS_OP_CONV_TRANSPOSED;
+    c.residual_pitch = has(node, 3) ? net->forms[node->inputs[3]].pitch : 0;
+    c.in_type = in->type;
+    c.out_type = out->type;
+    c.tf32 = net->precision == VRS_PRECISION_TF32;
+    c.act = vrs_net_act_of(&node->act);
+    c.residual_scale = c.out_quantum = 1;
+    if (follow) {
+        describe_follow(net, index, &c);
+    }
+    return c;
+}
+
+bool vrs_net_leave_out(vrs_conv *conv, bool runs)
+{
+    bool exact = conv->in_type == VRS_NET_F32 && !conv->tf32;
+    bool acts = conv->act.kind != VRS_NET_ACT_NONE && !runs;
+    if (!exact && !acts) {
+        return false;
+    }
+    if (exact) {
+        conv->bare = 1;
+        conv->residual_pitch = 0;
+    }
+    conv->act = (vrs_net_act){.kind = VRS_NET_ACT_NONE};
+    return true;
+}
+
+/* --- launching --- */
+
+static vrs_status bias_of(vrs_net *net, const vrs_node *node, int32_t count, vrs_device_ptr *at)
+{
+    return has(node, 2) ? vrs_net_floats(net, node->inputs[2], count, at)
+                        : vrs_net_zeros(net, count, at);
+}
+
+static vrs_status args_of(vrs_net *net, const vrs_net_program *program, int32_t index,
+                          const vrs_conv *conv, const vrs_conv_plan *plan, vrs_conv_args *args)
+{
+    const vrs_graph *g = net->graph;
+    const vrs_node *node = &g->nodes[index];
+    *args = (vrs_conv_args){.x = program->at[node->inputs[0]],
+                            .residual = has(node, 3) ? program->at[node->inputs[3]] : 0,
+                            .y = program->at[node->outputs[0]],
+                            .workspace = net->workspace ? net->workspace->address : 0};
+    vrs_status status = vrs_net_weights(net, index, conv, plan, &args->weights);
+    if (status == VRS_OK) {
+        status = bias_of(net, node, conv->out_channels, &args->bias);
+    }
+    if (status == VRS_OK && conv->act.kind == VRS_NET_ACT_PRELU) {
+        status = vrs_net_floats(net, node->act.slope, conv->out_channels, &args->slope);
+    }
+    if (conv->follow == VRS_CONV_FOLLOW_NONE || status != VRS_OK) {
+        return status;
+    }
+    int32_t next = vrs_net_only_reader(net, node->outputs[0]);
+    args->y = program->at[g->nodes[next].outputs[0]];
+    if (conv->follow == VRS_CONV_FOLLOW_HEAD) {
+        status = vrs_net_head_weights(net, next, conv, &args->head_weights);
+        if (status == VRS_OK) {
+            status = bias_of(net, &g->nodes[next], conv->head_channels, &args->head_bias);
+        }
+    }
+    return status;
+}
+
+/* What the plan's convolution leaves out of the node. */
+static vrs_status queue_rest(vrs_net *net, const vrs_net_program *program, int32_t index,
+                             const vrs_conv *conv, vrs_device_stream *stream)
+{
+    const vrs_node *node = &net->graph->nodes[index];
+    bool act = conv->act.kind == VRS_NET_ACT_NONE && node->act.kind != VRS_ACT_NONE;
+    return conv->bare || act ? vrs_net_queue_rest(net, program, index, conv->bare != 0, stream)
+                             : VRS_OK;
+}
+
+vrs_status vrs_net_queue_conv(vrs_net *net, const vrs_net_program *program, int32_t index,
+                              vrs_device_stream *stream)
+{
+    const vrs_net_conv_choice *choice = &program->convs[index];
+    int32_t result = net->graph->nodes[index].outputs[0];
+    vrs_conv_args args;
+    vrs_status status = args_of(net, program, index, &choice->conv, choice->plan, &args);
+    if (status == VRS_OK && choice->conv.out_channels < net->forms[result].fill) {
+        status = vrs_device_fill(stream, program->at[result], 0, vrs_net_value_bytes(net, result));
+    }
+    if (status == VRS_OK) {
+        status = choice->plan->provider->enqueue(choice->plan, &args, stream);
+    }
+    return status == VRS_OK ? queue_rest(net, program, index, &choice->conv, stream) : status;
+}
+
+/* --- choosing --- */
+
+/* A plan that is tried, with what the queueing wants to know. */
+typedef struct trial {
+    vrs_net *net;
+    const vrs_net_program *program;
+    int32_t index;
+    vrs_conv_plan *plan;
+    const vrs_conv *conv;
+    vrs_conv_args args;
+} trial;
+
+static vrs_status queue_trial(void *opaque, vrs_device_stream *stream)
+{
+    const trial *t = opaque;
+    vrs_status status = t->plan->provider->enqueue(t->plan, &t->args, stream);
+    return status == VRS_OK ? queue_rest(t->net, t->program, t->index, t->conv, stream) : status;
+}
+
+static vrs_status grow_workspace(vrs_net *net, size_t bytes)
+{
+    if (bytes <= net->workspace_bytes) {
+        return VRS_OK;
+    }
+    vrs_memory_free(net->memory, net->workspace);
+    net->workspace = NULL;
+    net->workspace_bytes = 0;
+    vrs_status status = vrs_memory_alloc(net->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_WORKSPACE,
+                                         bytes, &net->workspace);
+    net->workspace_bytes = status == VRS_OK ? bytes : 0;
+    return status;
+}
+
+/* What is kept of the best so far. */
+typedef struct finding {
+    vrs_conv conv;
+    vrs_conv_plan *plan;
+    int32_t candidate;
+    double micros;
+} finding;
+
+static void destroy_plan(vrs_conv_plan *plan)
+{
+    if (plan) {
+        plan->provider->destroy(plan);
+    }
+}
+
+/* What of a provider's refusals ends the compiling. */
+static bool is_serious(vrs_status status)
+{
+    return status == VRS_DEVICE_LOST || status == VRS_NO_MEMORY;
+}
+
+/* What is being chosen for. */
+typedef struct chooser {
+    vrs_net *net;
+    vrs_net_program *program;
+    vrs_net_prepared *prepared;
+    int32_t index; /* of the node */
+} chooser;
+
+static int32_t count_candidates(const chooser *c, int32_t provider, const vrs_conv *conv)
+{
+    const vrs_conv_provider *by = c->net->providers[provider];
+    return by->compiles ? vrs_net_prepared_count(c->prepared, provider, conv)
+                        : by->candidates(c->net->states[provider], conv);
+}
+
+static vrs_status make_candidate(const chooser *c, int32_t provider, const vrs_conv *conv,
+                                 int32_t candidate, vrs_conv_plan **plan)
+{
+    const vrs_conv_provider *by = c->net->providers[provider];
+    *plan = NULL;
+    if (by->compiles) {
+        *plan = vrs_net_prepared_take(c->prepared, provider, conv, candidate);
+        return VRS_OK;
+    }
+    return by->prepare(c->net->states[provider], conv, candidate, plan);
+}
+
+/* Times one candidate and keeps it where it is better. */
+static vrs_status try_candidate(const chooser *c, const vrs_conv *conv, int32_t provider,
+                                int32_t candidate, finding *best)
+{
+    vrs_net *net = c->net;
+    trial t = {.net = net, .program = c->program, .index = c->index, .conv = conv};
+    double micros = INFINITY;
+    vrs_status status = make_candidate(c, provider, conv, candidate, &t.plan);
+    if (status != VRS_OK || !t.plan) {
+        return is_serious(status) ? status : VRS_OK;
+    }
+    if (t.plan->workspace <= WORKSPACE_MAX) {
+        status = grow_workspace(net, t.plan->workspace);
+        if (status == VRS_OK) {
+            status = args_of(net, c->program, c->index, conv, t.plan, &t.args);
+        }
+        if (status == VRS_OK) {
+            status = vrs_net_time(net, queue_trial, &t, &micros);
+        }
+    }
+    if (status != VRS_OK) {
+        destroy_plan(t.plan);
+        return is_serious(status) ? status : VRS_OK;
+    }
+    if (micros < best->micros * BETTER) {
+        destroy_plan(best->plan);
+        memcpy(&best->conv, conv, sizeof *conv);
+        best->plan = t.plan;
+        best->candidate = candidate;
+        best->micros = micros;
+    } else {
+        destroy_plan(t.plan);
+    }
+    return VRS_OK;
+}
+
+/* Everybody's candidates but those of the last provider, whose kernels are plain. */
+static vrs_status try_all(const chooser *c, const vrs_conv *conv, finding *best)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t p = 0; p < c->net->provider_count - 1 && status == VRS_OK; p++) {
+        int32_t count = c->net->states[p] ? count_candidates(c, p, conv) : 0;
+        for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+            status = try_candidate(c, conv, p, i, best);
+        }
+    }
+    return status;
+}
+
+static bool is_depthwise(const vrs_conv *c)
+{
+    return c->groups > 1 && c->groups == c->in_channels && c->groups == c->out_channels;
+}
+
+/* The plain kernels have good twins for these, so they are tried beside the others. */
+static bool suits_plain(const vrs_conv *c)
+{
+    return is_depthwise(c) ||
+           (c->groups == 1 && c->kernel[0] == 1 && c->kernel[1] == 1 && c->out_channels <= 8) ||
+           c->out_height * c->out_width == 1;
+}
+
+static vrs_status try_plain(const chooser *c, const vrs_conv *conv, finding *best)
+{
+    int32_t last = c->net->provider_count - 1;
+    return count_candidates(c, last, conv) > 0 ? try_candidate(c, conv, last, 0, best) : VRS_OK;
+}
+
+/* The best way to run the convolution alone. */
+static vrs_status choose_alone(const chooser *c, finding *best)
+{
+    vrs_net *net = c->net;
+    vrs_conv conv = vrs_net_describe_conv(net, c->index, false);
+    vrs_status status = suits_plain(&conv) ? try_plain(c, &conv, best) : VRS_OK;
+    if (status == VRS_OK) {
+        status = try_all(c, &conv, best);
+    }
+    vrs_conv less = conv;
+    if (status == VRS_OK && vrs_net_leave_out(&less, best->plan != NULL)) {
+        status = try_all(c, &less, best);
+    }
+    if (status == VRS_OK && !best->plan) {
+        status = try_plain(c, &conv, best);
+    }
+    if (status == VRS_OK && !best->plan) {
+        status = vrs_fail(VRS_ENGINE, "%s: nothing runs the node %s on %s: %s", net->graph->name,
+                          net->graph->nodes[c->index].name,
+                          vrs_device_get_properties(net->device)->name, vrs_last_error());
+    }
+    return status;
+}
+
+typedef struct follower {
+    vrs_net *net;
+    const vrs_net_program *program;
+    int32_t index;
+} follower;
+
+static vrs_status queue_follower(void *opaque, vrs_device_stream *stream)
+{
+    const follower *f = opaque;
+    return vrs_net_queue_node(f->net, f->program, f->index, stream);
+}
+
+/* With the node behind it, where that is faster than both. */
+static vrs_status choose_follow(const chooser *c, double behind, finding *best)
+{
+    finding with = {.micros = best->micros + behind};
+    vrs_conv conv = vrs_net_describe_conv(c->net, c->index, true);
+    vrs_status status = try_all(c, &conv, &with);
+    if (with.plan) {
+        destroy_plan(best->plan);
+        *best = with;
+    }
+    return status;
+}
+
+static void keep(const vrs_net *net, vrs_net_program *program, int32_t index, const finding *best)
+{
+    vrs_net_conv_choice *choice = &program->convs[index];
+    memcpy(&choice->conv, &best->conv, sizeof choice->conv);
+    choice->plan = best->plan;
+    choice->owned = true;
+    choice->candidate = best->candidate;
+    choice->follows = best->conv.follow != VRS_CONV_FOLLOW_NONE;
+    choice->wanted = vrs_net_describe_conv(net, index, choice->follows);
+    program->micros[index] = best->micros;
+}
+
+/* An equal convolution that has a plan already. */
+static bool copy_choice(const vrs_net *net, vrs_net_program *program, int32_t index)
+{
+    int32_t next = vrs_net_only_reader(net, net->graph->nodes[index].outputs[0]);
+    bool follow = next >= 0 && net->roles[next] == VRS_NET_FOLLOW;
+    vrs_conv conv = vrs_net_describe_conv(net, index, false);
+    for (int32_t n = 0; n < index && !follow; n++) {
+        const vrs_net_conv_choice *other = &program->convs[n];
+        if (other->plan && memcmp(&other->wanted, &conv, sizeof conv) == 0) {
+            program->convs[index] = *other;
+            program->convs[index].owned = false;
+            program->micros[index] = program->micros[n];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_conv(const vrs_node *node)
+{
+    return node->op == VRS_OP_CONV || node->op == VRS_OP_CONV_TRANSPOSED;
+}
+
+/* The node behind the convolution has its own plan and time before they are compared. */
+static vrs_status choose_behind(const chooser *c, int32_t next, double *micros)
+{
+    vrs_status status = VRS_OK;
+    if (is_conv(&c->net->graph->nodes[next])) {
+        chooser other = *c;
+        finding alone = {.micros = INFINITY};
+        other.index = next;
+        status = choose_alone(&other, &alone);
+        if (alone.plan) {
+            keep(c->net, c->program, next, &alone);
+        }
+    }
+    follower f = {c->net, c->program, next};
+    return status == VRS_OK ? vrs_net_time(c->net, queue_follower, &f, micros) : status;
+}
+
+static vrs_status choose_one(const chooser *c)
+{
+    const vrs_net *net = c->net;
+    finding found = {.micros = INFINITY};
+    int32_t next = vrs_net_only_reader(net, net->graph->nodes[c->index].outputs[0]);
+    bool follow = next >= 0 && net->roles[next] == VRS_NET_FOLLOW;
+    double behind = 0;
+    vrs_status status = choose_alone(c, &found);
+    if (follow && status == VRS_OK) {
+        status = choose_behind(c, next, &behind);
+    }
+    if (follow && status == VRS_OK) {
+        status = choose_follow(c, behind, &found);
+    }
+    if (found.plan) {
+        keep(net, c->program, c->index, &found);
+    }
+    return status;
+}
+
+vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program)
+{
+    const vrs_graph *g = net->graph;
+    chooser c = {.net = net, .program = program};
+    vrs_status status = vrs_net_prepare(net, &c.prepared);
+    for (c.index = 0; c.index < g->node_count && status == VRS_OK; c.index++) {
+        bool skip = !is_conv(&g->nodes[c.index]) || net->roles[c.index] != VRS_NET_RUN;
+        if (!skip && !copy_choice(net, program, c.index)) {
+            status = choose_one(&c);
+        }
+    }
+    vrs_net_prepared_free(c.prepared);
+    return status;
+}

@@ -1,0 +1,249 @@
+/* A network on a GPU: a graph (graph/graph.h) whose values have places in device memory and whose
+ * nodes are queued one after the other; for each batch size a program, captured as CUDA graphs.
+ *
+ * Pictures (values of rank 4) are NHWC with padded channels, in FP16 or FP32; everything else is
+ * dense. One block holds all weights, one arena all activations, of every batch size in turn: runs
+ * follow each other on the device. Private to cuda/. */
+#ifndef VRS_ENGINE_CUDA_NETWORK_H
+#define VRS_ENGINE_CUDA_NETWORK_H
+
+#include "device/cuda/cuda.h"
+#include "device/device.h"
+#include "device/memory.h"
+#include "engine/cuda/conv.h"
+#include "engine/engine.h"
+#include "graph/arena.h"
+#include "graph/graph.h"
+#include "kernels/cuda/net_launch.h"
+
+#define VRS_NET_PROVIDERS 8
+#define VRS_NET_SIZES 16  /* compiled batch sizes at most */
+#define VRS_NET_ALIGN 256 /* of every value's memory */
+#define VRS_NET_WORKERS 16
+#define VRS_NET_NOBODY (-1) /* a value inside none */
+
+/* How the memory of a request comes to a value of the graph. */
+typedef enum vrs_net_port {
+    VRS_NET_INNER = 0,  /* not at all */
+    VRS_NET_DIRECT = 1, /* it is the value's memory */
+    VRS_NET_COPIED = 2, /* moved in before the first node, or out after the last */
+} vrs_net_port;
+
+/* How a value lies in memory, whatever the batch. */
+typedef struct vrs_net_form {
+    int32_t type;  /* VRS_NET_F32, ... */
+    bool picture;  /* NHWC */
+    bool s2d;      /* the network's input as 2x2 space-to-depth: H / 2, W / 2, 12 channels */
+    int32_t pitch; /* a picture's elements from pixel to pixel */
+    int32_t fill;  /* channels that its maker writes, zeros behind its own; up to pitch */
+    int32_t inside, offset; /* a slice of this value from this channel on; VRS_NET_NOBODY */
+    vrs_net_port port;
+    bool unused; /* nothing writes it: of a node that is gone */
+} vrs_net_form;
+
+/* What becomes of a node. */
+typedef enum vrs_net_role {
+    VRS_NET_RUN = 0,    /* queued */
+    VRS_NET_GONE = 1,   /* nothing to do: its result lies where it should, or is the caller's */
+    VRS_NET_FOLLOW = 2, /* behind a convolution that may take it along (vrs_conv.follow) */
+} vrs_net_role;
+
+/* The convolution of a node at one batch size, as its plan was chosen. */
+typedef struct vrs_net_conv_choice {
+    vrs_conv wanted;     /* all of the node */
+    vrs_conv conv;       /* what the plan does of it; the rest is done afterwards */
+    vrs_conv_plan *plan; /* NULL: not a convolution */
+    int32_t candidate;   /* of the plan's provider */
+    bool owned;          /* the plan; else it is that of an equal convolution */
+    bool follows;        /* takes the node behind it along */
+} vrs_net_conv_choice;
+
+/* One batch size. */
+typedef struct vrs_net_program {
+    int32_t batch;
+    vrs_device_ptr *at; /* of each value; constants: as they are, where an operand reads them */
+    vrs_net_conv_choice *convs; /* of each node */
+    double *micros;             /* what each node took when it was timed alone; 0: nothing */
+    vrs_graph_arena *arena;
+    size_t arena_bytes;
+    vrs_cu_graph_exec *execs; /* one for each request */
+} vrs_net_program;
+
+/* An uploaded constant. */
+typedef struct vrs_net_constant {
+    int32_t value, kind;             /* kind: VRS_NET_AS_*, or that of a packing */
+    const vrs_conv_provider *packer; /* of packed weights */
+    char packing[32];
+    int32_t channels, fill; /* how it was padded */
+    vrs_device_ptr at;
+    size_t bytes;
+    vrs_memory_block *block;
+} vrs_net_constant;
+
+/* The parts of `vrs_net` that a request has of its own. */
+typedef struct vrs_net_ports {
+    vrs_device_ptr input, scores;
+    vrs_device_ptr state_in[VRS_MAX_STATES], state_out[VRS_MAX_STATES];
+} vrs_net_ports;
+
+typedef struct vrs_net {
+    vrs_device *device;
+    vrs_memory *memory;
+    const vrs_cu_api *api;
+    vrs_graph *graph;
+    const vrs_model_spec *spec;
+    vrs_precision precision;
+    bool small_scores, float_input;
+    vrs_device_stream *stream; /* of compiling */
+    vrs_device_event *begin, *end;
+    vrs_net_kernels kernels;
+    int32_t provider_count;
+    const vrs_conv_provider *providers[VRS_NET_PROVIDERS];
+    void *states[VRS_NET_PROVIDERS]; /* NULL: has nothing for this machine */
+    /* Of a provider that compiles: a state for each thread beside the first. */
+    void *worker_states[VRS_NET_PROVIDERS][VRS_NET_WORKERS];
+    int32_t workers;
+    vrs_net_form *forms;   /* of each value */
+    vrs_net_role *roles;   /* of each node */
+    int32_t input, scores; /* values; scores: before an enlarging that is left out */
+    int32_t state_in[VRS_MAX_STATES], state_out[VRS_MAX_STATES];
+    int32_t enlarge;
+    vrs_enlarge_rule enlarge_rule;
+    vrs_net_constant *constants;
+    int32_t constant_count, constant_room;
+    vrs_arena *arena;
+    vrs_memory_block *workspace;
+    size_t workspace_bytes;
+    vrs_net_program programs[VRS_NET_SIZES];
+    int32_t program_count;
+} vrs_net;
+
+/* ---- forms.c ---- */
+
+/* Decides how values lie and which nodes are gone. Fills forms, roles, input, scores, states,
+ * enlarge. VRS_INVALID: the network's tensors are not the descriptor's. VRS_UNSUPPORTED: a node
+ * that this engine cannot run, by name. VRS_NO_MEMORY. */
+vrs_status vrs_net_form_values(vrs_net *net) VRS_MUST_USE;
+
+/* Channels of a picture in the graph, and elements of 16 bytes of a type. */
+static inline int32_t vrs_net_channels(const vrs_value *value)
+{
+    return (int32_t)value->dims[1];
+}
+
+static inline int32_t vrs_net_round(int32_t channels, int32_t to)
+{
+    return (channels + to - 1) / to * to;
+}
+
+int32_t vrs_net_vector(int32_t type);
+size_t vrs_net_type_bytes(int32_t type);
+/* Type of a value's elements on the device. */
+int32_t vrs_net_type_of(const vrs_net *net, vrs_dtype dtype);
+/* Bytes of a value for the batch of the last inference. */
+size_t vrs_net_value_bytes(const vrs_net *net, int32_t value);
+/* The only node that reads a value; -1: none, several, or an output of the graph. */
+int32_t vrs_net_only_reader(const vrs_net *net, int32_t value);
+
+/* ---- constants.c ---- */
+
+/* A constant as an operand of a kernel: dense, floats as F32. */
+vrs_status vrs_net_operand(vrs_net *net, int32_t value, vrs_device_ptr *at) VRS_MUST_USE;
+/* A constant of floats as `count` F32, one for all or zeros behind its own. */
+vrs_status vrs_net_floats(vrs_net *net, int32_t value, int32_t count,
+                          vrs_device_ptr *at) VRS_MUST_USE;
+/* `count` F32 zeros. */
+vrs_status vrs_net_zeros(vrs_net *net, int32_t count, vrs_device_ptr *at) VRS_MUST_USE;
+/* A convolution's weights as the plan takes them; head weights of node `head` likewise. */
+vrs_status vrs_net_weights(vrs_net *net, int32_t node, const vrs_conv *conv,
+                           const vrs_conv_plan *plan, vrs_device_ptr *at) VRS_MUST_USE;
+vrs_status vrs_net_head_weights(vrs_net *net, int32_t head, const vrs_conv *conv,
+                                vrs_device_ptr *at) VRS_MUST_USE;
+void vrs_net_free_constants(vrs_net *net);
+size_t vrs_net_constant_bytes(const vrs_net *net);
+
+/* ---- prepare.c ---- */
+
+/* Plans that were made ahead of their timing, by threads. */
+typedef struct vrs_net_prepared vrs_net_prepared;
+
+/* Makes all candidates of the providers that compile for all convolutions of the graph, for the
+ * batch of the last inference. Returns owned. VRS_NO_MEMORY, VRS_SYSTEM. */
+vrs_status vrs_net_prepare(vrs_net *net, vrs_net_prepared **prepared) VRS_MUST_USE;
+/* The candidates of a provider for a convolution, and one of them, returned owned; NULL: it could
+ * not be made. */
+int32_t vrs_net_prepared_count(const vrs_net_prepared *prepared, int32_t provider,
+                               const vrs_conv *conv);
+vrs_conv_plan *vrs_net_prepared_take(vrs_net_prepared *prepared, int32_t provider,
+                                     const vrs_conv *conv, int32_t candidate);
+void vrs_net_prepared_free(vrs_net_prepared *prepared);
+
+/* ---- convs.c ---- */
+
+/* The convolution of a node for the batch of the last inference. `follow`: with the node behind it.
+ */
+vrs_conv vrs_net_describe_conv(const vrs_net *net, int32_t node, bool follow);
+/* Takes out of a convolution what a provider may not be able to do along with it: the activation
+ * (`runs` false: nobody runs it so) or, of exact FP32, all that is fused. False: nothing more. */
+bool vrs_net_leave_out(vrs_conv *conv, bool runs);
+/* Chooses plans by timing for every convolution of a program whose values have places. */
+vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program) VRS_MUST_USE;
+/* Queues one convolution. */
+vrs_status vrs_net_queue_conv(vrs_net *net, const vrs_net_program *program, int32_t node,
+                              vrs_device_stream *stream) VRS_MUST_USE;
+
+/* ---- lower.c ---- */
+
+/* Queues one node; with `status` VRS_OK and nothing done for those that are gone. */
+vrs_status vrs_net_queue_node(vrs_net *net, const vrs_net_program *program, int32_t node,
+                              vrs_device_stream *stream) VRS_MUST_USE;
+/* Queues the moves from and to the ports. */
+vrs_status vrs_net_queue_ports(vrs_net *net, const vrs_net_program *program,
+                               const vrs_net_ports *ports, bool in,
+                               vrs_device_stream *stream) VRS_MUST_USE;
+/* VRS_UNSUPPORTED: what this engine cannot run of the node. */
+vrs_status vrs_net_check_node(const vrs_net *net, int32_t node) VRS_MUST_USE;
+vrs_net_view vrs_net_view_of(const vrs_net *net, const vrs_net_program *program, int32_t value);
+vrs_net_picture vrs_net_picture_of(const vrs_net *net, const vrs_net_program *program,
+                                   int32_t value);
+vrs_net_act vrs_net_act_of(const vrs_act *act);
+
+/* lower_picture.c: those of pictures. */
+vrs_status vrs_net_queue_pool(vrs_net *net, const vrs_net_program *program, const vrs_node *node,
+                              vrs_device_stream *stream) VRS_MUST_USE;
+vrs_status vrs_net_queue_resize(vrs_net *net, const vrs_net_program *program, const vrs_node *node,
+                                vrs_device_stream *stream) VRS_MUST_USE;
+vrs_status vrs_net_queue_reduce(vrs_net *net, const vrs_net_program *program, const vrs_node *node,
+                                vrs_device_stream *stream) VRS_MUST_USE;
+vrs_status vrs_net_queue_along(vrs_net *net, const vrs_net_program *program, const vrs_node *node,
+                               vrs_device_stream *stream) VRS_MUST_USE;
+vrs_status vrs_net_queue_norm(vrs_net *net, const vrs_net_program *program, const vrs_node *node,
+                              vrs_device_stream *stream) VRS_MUST_USE;
+vrs_status vrs_net_queue_matmul(vrs_net *net, const vrs_net_program *program, const vrs_node *node,
+                                vrs_device_stream *stream) VRS_MUST_USE;
+
+/* ---- program.c ---- */
+
+/* Compiles the network for these batch sizes, the largest first, and captures each for each
+ * request.
+ */
+vrs_status vrs_net_compile(vrs_net *net, const int32_t *batches, int32_t count,
+                           const vrs_net_ports *ports, int32_t requests) VRS_MUST_USE;
+/* The least microseconds of what `queue` queues, replayed as a graph of several. */
+typedef vrs_status (*vrs_net_queue_fn)(void *opaque, vrs_device_stream *stream);
+vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque,
+                        double *micros) VRS_MUST_USE;
+/* Queues what a convolution's plan leaves out over its result: bias and residual where it was bare,
+ * and the activation. lower.c */
+vrs_status vrs_net_queue_rest(vrs_net *net, const vrs_net_program *program, int32_t node, bool bare,
+                              vrs_device_stream *stream) VRS_MUST_USE;
+/* Queues everything of a program. */
+vrs_status vrs_net_queue_all(vrs_net *net, const vrs_net_program *program,
+                             const vrs_net_ports *ports, vrs_device_stream *stream) VRS_MUST_USE;
+/* Sets the addresses of the values that are ports. */
+void vrs_net_connect(const vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports);
+void vrs_net_free_programs(vrs_net *net, int32_t requests);
+/* Waits for what `net->stream` has queued. */
+vrs_status vrs_net_settle(vrs_net *net) VRS_MUST_USE;
+
+#endif

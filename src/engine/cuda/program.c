@@ -1,0 +1,295 @@
+/* Batch sizes of a network: the plan of its memory, its convolutions' plans, its graphs. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/cuda/network.h"
+
+#define TIMED_RUNS 8
+#define TIMED_REPLAYS 4
+
+vrs_status vrs_net_settle(vrs_net *net)
+{
+    vrs_status status = vrs_device_event_record(net->end, net->stream);
+    return status == VRS_OK ? vrs_device_event_wait(net->end) : status;
+}
+
+/* --- graphs --- */
+
+/* Captures what `queue` queues `runs` times. */
+static vrs_status capture(vrs_net *net, vrs_net_queue_fn queue, void *opaque, int32_t runs,
+                          vrs_cu_graph_exec *exec)
+{
+    vrs_cu_stream stream = vrs_device_stream_handle(net->stream);
+    vrs_cu_graph graph = NULL;
+    vrs_status status = vrs_device_enter(net->device);
+    if (status != VRS_OK) {
+        return status;
+    }
+    status =
+        vrs_cuda_check(net->device, net->api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL),
+                       "cannot record a network");
+    if (status == VRS_OK) {
+        for (int32_t i = 0; i < runs && status == VRS_OK; i++) {
+            status = queue(opaque, net->stream);
+        }
+        vrs_cu_result result = net->api->capture_end(stream, &graph);
+        if (status == VRS_OK) {
+            status = vrs_cuda_check(net->device, result, "cannot record a network");
+        }
+    }
+    if (status == VRS_OK) {
+        status = vrs_cuda_check(net->device, net->api->graph_instantiate(exec, graph, 0),
+                                "cannot make a graph of a network");
+    }
+    if (graph) {
+        (void)net->api->graph_destroy(graph);
+    }
+    vrs_device_leave(net->device);
+    return status;
+}
+
+static vrs_status launch(vrs_net *net, vrs_cu_graph_exec exec)
+{
+    vrs_status status = vrs_device_enter(net->device);
+    if (status != VRS_OK) {
+        return status;
+    }
+    vrs_cu_result result = net->api->graph_launch(exec, vrs_device_stream_handle(net->stream));
+    vrs_device_leave(net->device);
+    return vrs_cuda_check(net->device, result, "cannot launch a network");
+}
+
+static void destroy_exec(vrs_net *net, vrs_cu_graph_exec exec)
+{
+    if (exec && vrs_device_enter(net->device) == VRS_OK) {
+        (void)net->api->graph_exec_destroy(exec);
+        vrs_device_leave(net->device);
+    }
+}
+
+vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque, double *micros)
+{
+    vrs_cu_graph_exec exec = NULL;
+    double least = INFINITY;
+    /* Outside of a recording first: libraries load what they need. */
+    vrs_status status = queue(opaque, net->stream);
+    if (status == VRS_OK) {
+        status = vrs_net_settle(net);
+    }
+    if (status == VRS_OK) {
+        status = capture(net, queue, opaque, TIMED_RUNS, &exec);
+    }
+    for (int i = 0; i < TIMED_REPLAYS && status == VRS_OK; i++) {
+        double ms = 0;
+        status = vrs_device_event_record(net->begin, net->stream);
+        if (status == VRS_OK) {
+            status = launch(net, exec);
+        }
+        if (status == VRS_OK) {
+            status = vrs_net_settle(net);
+        }
+        if (status == VRS_OK) {
+            status = vrs_device_event_elapsed(net->begin, net->end, &ms);
+        }
+        least = ms < least ? ms : least;
+    }
+    destroy_exec(net, exec);
+    *micros = least * 1000 / TIMED_RUNS;
+    return status;
+}
+
+/* --- memory --- */
+
+static vrs_status plan_memory(vrs_net *net, vrs_net_program *program)
+{
+    const vrs_graph *g = net->graph;
+    vrs_arena_request *requests = vrs_alloc_array((size_t)g->value_count, sizeof *requests);
+    if (!requests) {
+        return VRS_NO_MEMORY;
+    }
+    for (int32_t v = 0; v < g->value_count; v++) {
+        const vrs_net_form *form = &net->forms[v];
+        bool place = !g->values[v].data && !form->unused && form->port != VRS_NET_DIRECT;
+        bool inside = form->inside != VRS_NET_NOBODY;
+        requests[v] = (vrs_arena_request){
+            .bytes = place ? vrs_net_value_bytes(net, v) : 0,
+            .inside = inside ? form->inside : VRS_NO_VALUE,
+            .offset = inside ? (size_t)form->offset * vrs_net_type_bytes(form->type) : 0,
+        };
+    }
+    vrs_status status = vrs_graph_arena_plan(g, requests, NULL, &program->arena);
+    vrs_free(requests);
+    return status;
+}
+
+/* Memory for the program, which is the largest where it is the first; addresses of its values. */
+static vrs_status place_values(vrs_net *net, vrs_net_program *program)
+{
+    const vrs_graph *g = net->graph;
+    size_t bytes = program->arena->bytes + VRS_NET_ALIGN;
+    vrs_status status = VRS_OK;
+    if (!net->arena) {
+        status = vrs_arena_create(net->memory, VRS_MEMORY_ARENA, bytes, &net->arena);
+    }
+    if (status == VRS_OK && vrs_arena_bytes(net->arena) < bytes) {
+        status = vrs_arena_resize(net->arena, bytes);
+        if (status == VRS_OK) { /* small numbers in every type, for what is timed */
+            status = vrs_device_fill(net->stream, vrs_arena_address(net->arena), 0x2c, bytes);
+        }
+    }
+    program->arena_bytes = program->arena->bytes;
+    for (int32_t v = 0; v < g->value_count && status == VRS_OK; v++) {
+        size_t offset = program->arena->offsets[v];
+        program->at[v] = offset == VRS_NO_PLACE ? 0 : vrs_arena_address(net->arena) + offset;
+    }
+    return status;
+}
+
+void vrs_net_connect(const vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports)
+{
+    if (net->forms[net->input].port == VRS_NET_DIRECT) {
+        program->at[net->input] = ports->input;
+    }
+    if (net->forms[net->scores].port == VRS_NET_DIRECT) {
+        program->at[net->scores] = ports->scores;
+    }
+}
+
+/* --- programs --- */
+
+vrs_status vrs_net_queue_all(vrs_net *net, const vrs_net_program *program,
+                             const vrs_net_ports *ports, vrs_device_stream *stream)
+{
+    vrs_status status = vrs_net_queue_ports(net, program, ports, true, stream);
+    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
+        status = vrs_net_queue_node(net, program, n, stream);
+    }
+    return status == VRS_OK ? vrs_net_queue_ports(net, program, ports, false, stream) : status;
+}
+
+typedef struct run {
+    vrs_net *net;
+    vrs_net_program *program;
+    const vrs_net_ports *ports;
+    int32_t node;
+} run;
+
+static vrs_status queue_run(void *opaque, vrs_device_stream *stream)
+{
+    const run *r = opaque;
+    return vrs_net_queue_all(r->net, r->program, r->ports, stream);
+}
+
+static vrs_status queue_one(void *opaque, vrs_device_stream *stream)
+{
+    const run *r = opaque;
+    return vrs_net_queue_node(r->net, r->program, r->node, stream);
+}
+
+/* Nodes that are no convolutions have one way to run; their times are for people. */
+static vrs_status time_others(vrs_net *net, vrs_net_program *program)
+{
+    const vrs_graph *g = net->graph;
+    vrs_status status = VRS_OK;
+    for (int32_t n = 0; n < g->node_count && status == VRS_OK; n++) {
+        bool taken = net->roles[n] == VRS_NET_FOLLOW &&
+                     program->convs[g->values[g->nodes[n].inputs[0]].producer].follows;
+        if (program->convs[n].plan || net->roles[n] == VRS_NET_GONE || taken) {
+            continue;
+        }
+        run r = {.net = net, .program = program, .node = n};
+        status = vrs_net_time(net, queue_one, &r, &program->micros[n]);
+    }
+    return status;
+}
+
+static vrs_status make_program(vrs_net *net, int32_t batch, const vrs_net_ports *ports)
+{
+    const vrs_graph *g = net->graph;
+    vrs_net_program *program = &net->programs[net->program_count++];
+    program->batch = batch;
+    program->at = vrs_alloc_array((size_t)g->value_count, sizeof *program->at);
+    program->convs = vrs_alloc_array((size_t)g->node_count + 1, sizeof *program->convs);
+    program->micros = vrs_alloc_array((size_t)g->node_count + 1, sizeof *program->micros);
+    if (!program->at || !program->convs || !program->micros) {
+        return VRS_NO_MEMORY;
+    }
+    vrs_status status = vrs_graph_infer(net->graph, batch);
+    if (status == VRS_OK) {
+        status = plan_memory(net, program);
+    }
+    if (status == VRS_OK) {
+        status = place_values(net, program);
+    }
+    if (status != VRS_OK) {
+        return status;
+    }
+    vrs_net_connect(net, program, ports);
+    status = vrs_net_choose(net, program);
+    return status == VRS_OK ? time_others(net, program) : status;
+}
+
+static vrs_status capture_program(vrs_net *net, vrs_net_program *program,
+                                  const vrs_net_ports *ports, int32_t requests)
+{
+    program->execs = vrs_alloc_array((size_t)requests, sizeof *program->execs);
+    if (!program->execs) {
+        return VRS_NO_MEMORY;
+    }
+    vrs_status status = vrs_graph_infer(net->graph, program->batch);
+    for (int32_t i = 0; i < requests && status == VRS_OK; i++) {
+        run r = {.net = net, .program = program, .ports = &ports[i]};
+        vrs_net_connect(net, program, r.ports);
+        /* Once outside: the last constants are uploaded, and what fails says so. */
+        status = i == 0 ? queue_run(&r, net->stream) : VRS_OK;
+        if (status == VRS_OK) {
+            status = vrs_net_settle(net);
+        }
+        if (status == VRS_OK) {
+            status = capture(net, queue_run, &r, 1, &program->execs[i]);
+        }
+    }
+    return status;
+}
+
+vrs_status vrs_net_compile(vrs_net *net, const int32_t *batches, int32_t count,
+                           const vrs_net_ports *ports, int32_t requests)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+        status = make_program(net, batches[i], ports);
+    }
+    /* The workspace does not move from here on. */
+    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+        status = capture_program(net, &net->programs[i], ports, requests);
+    }
+    return status;
+}
+
+static void free_plans(const vrs_net *net, const vrs_net_program *program)
+{
+    for (int32_t n = 0; program->convs && n < net->graph->node_count; n++) {
+        vrs_conv_plan *plan = program->convs[n].plan;
+        if (plan && program->convs[n].owned) {
+            plan->provider->destroy(plan);
+        }
+    }
+}
+
+void vrs_net_free_programs(vrs_net *net, int32_t requests)
+{
+    for (int32_t p = 0; p < net->program_count; p++) {
+        vrs_net_program *program = &net->programs[p];
+        for (int32_t i = 0; program->execs && i < requests; i++) {
+            destroy_exec(net, program->execs[i]);
+        }
+        free_plans(net, program);
+        vrs_graph_arena_destroy(program->arena);
+        vrs_free(program->execs);
+        vrs_free(program->at);
+        vrs_free(program->convs);
+        vrs_free(program->micros);
+    }
+    net->program_count = 0;
+}

@@ -1,0 +1,24 @@
+/* What a compiled network is made of, for people and benchmarks. */
+#ifndef VRS_ENGINE_REPORT_H
+#define VRS_ENGINE_REPORT_H
+
+#include "engine/engine.h"
+
+/* A node of one compiled batch size that runs. Text borrows until the call returns. */
+typedef struct vrs_engine_node {
+    int32_t batch;
+    const char *name; /* in the file */
+    const char *does; /* "conv 3x3 /2 +residual relu: 64x128x128 -> 128x64x64" */
+    const char *plan; /* "cudnn engine 4 (2)" */
+    int32_t fused;    /* nodes of the file that are in it */
+    double micros;    /* when it was timed alone */
+    double flops, bytes;
+    bool tensor_cores;
+} vrs_engine_node;
+
+typedef void (*vrs_engine_node_fn)(void *opaque, const vrs_engine_node *node);
+
+/* Calls `visit` for each node of each batch size. An engine that does not know has none. */
+void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque);
+
+#endif

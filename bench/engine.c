@@ -4,7 +4,10 @@
  * alone.
  *
  * Usage: bench_engine MODEL.yaml [--precision f16,tf32,f32,int8] [--batch 1,4,8,16] [--rounds N]
- *        [--engine cuda] [--device cuda:0] [--cache DIR] [--nodes] */
+ *        [--engine cuda] [--device cuda:0] [--cache DIR] [--nodes] [--verify]
+ *        [--input FILE] [--dump FILE]
+ * --input: the network's own input as floats (NCHW), one view, in place of random data; --dump:
+ * gets the scores of the first view of the last batch as floats, NHWC. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +23,14 @@
 #define CALLS 20 /* queued back to back */
 
 typedef struct bench {
-    const char *engine, *cache;
+    const char *engine, *cache, *input, *dump;
     vrs_model *model;
     vrs_device *device;
     vrs_memory *memory;
     vrs_device_stream *stream;
     vrs_device_event *begin, *end;
     int32_t batches[MOST], batch_count, rounds;
-    bool nodes;
+    bool nodes, verify;
 } bench;
 
 static void require(vrs_status status)
@@ -50,6 +53,45 @@ static double median(double *values, int32_t count)
     return values[count / 2];
 }
 
+static void settle(const bench *b)
+{
+    require(vrs_device_event_record(b->end, b->stream));
+    require(vrs_device_event_wait(b->end));
+}
+
+/* The file's view in every place of the batch. */
+static void read_input(const bench *b, vrs_request *request, const vrs_engine_io *io, int32_t batch)
+{
+    void *data = malloc(io->input_bytes);
+    FILE *file = fopen(b->input, "rb");
+    if (!data || !file || fread(data, 1, io->input_bytes, file) != io->input_bytes) {
+        fprintf(stderr, "bench_engine: %s: not %zu bytes of input\n", b->input, io->input_bytes);
+        exit(EXIT_FAILURE);
+    }
+    for (int32_t i = 0; i < batch; i++) {
+        vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, i);
+        require(vrs_device_upload(b->stream, to, data, io->input_bytes));
+    }
+    settle(b);
+    (void)fclose(file);
+    free(data);
+}
+
+static void write_scores(const bench *b, vrs_request *request, const vrs_engine_io *io)
+{
+    size_t bytes = io->scores_elements * sizeof(float);
+    void *data = malloc(bytes);
+    vrs_device_ptr from = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, 0);
+    require(data ? vrs_device_download(b->stream, data, from, bytes) : VRS_NO_MEMORY);
+    settle(b);
+    FILE *file = fopen(b->dump, "wb");
+    if (!file || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0) {
+        fprintf(stderr, "bench_engine: cannot write %s\n", b->dump);
+        exit(EXIT_FAILURE);
+    }
+    free(data);
+}
+
 /* Random numbers of -2..2 in the input's type, as a normalised picture has. */
 static void fill_input(const bench *b, vrs_request *request, const vrs_engine_io *io, int32_t batch)
 {
@@ -67,8 +109,7 @@ static void fill_input(const bench *b, vrs_request *request, const vrs_engine_io
     }
     vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, 0);
     require(data ? vrs_device_upload(b->stream, to, data, bytes) : VRS_NO_MEMORY);
-    require(vrs_device_event_record(b->end, b->stream));
-    require(vrs_device_event_wait(b->end));
+    settle(b);
     free(data);
 }
 
@@ -90,7 +131,12 @@ static void run_batch(const bench *b, vrs_engine *engine, const char *precision,
 {
     double latency[1024], rate[1024];
     vrs_request *request = vrs_engine_request(engine, 0);
-    fill_input(b, request, vrs_engine_get_io(engine), batch);
+    const vrs_engine_io *io = vrs_engine_get_io(engine);
+    if (b->input) {
+        read_input(b, request, io, batch);
+    } else {
+        fill_input(b, request, io, batch);
+    }
     for (int i = 0; i < 3; i++) {
         (void)time_runs(b, request, batch, CALLS);
     }
@@ -103,6 +149,9 @@ static void run_batch(const bench *b, vrs_engine *engine, const char *precision,
            "\"fps\": %.0f}\n",
            precision, batch, one, many, batch * 1e6 / many);
     fflush(stdout);
+    if (b->dump) {
+        write_scores(b, request, io);
+    }
 }
 
 static void print_node(void *opaque, const vrs_engine_node *node)
@@ -114,12 +163,20 @@ static void print_node(void *opaque, const vrs_engine_node *node)
            node->bytes / 1e6, node->tensor_cores ? "true" : "false");
 }
 
+static void print_check(void *opaque, const vrs_engine_check *check)
+{
+    (void)opaque;
+    printf("{\"check\": \"%s\", \"does\": \"%s\", \"off\": %.2e, \"worst\": %.2e, \"good\": %s}\n",
+           check->name, check->does, check->off, check->worst, check->good ? "true" : "false");
+}
+
 static void run_precision(const bench *b, const char *name)
 {
     vrs_engine_params params = {.requests = 1,
                                 .threads = vrs_cpu_count(),
                                 .max_batch = 1,
                                 .small_scores = true,
+                                .float_input = b->input != NULL,
                                 .cache_dir = b->cache,
                                 .device = b->device,
                                 .memory = b->memory};
@@ -147,6 +204,9 @@ static void run_precision(const bench *b, const char *name)
         (double)stats.owners[VRS_MEMORY_LIBRARIES].used / 1e6, (double)stats.used / 1e6);
     for (int32_t i = 0; i < b->batch_count; i++) {
         run_batch(b, engine, name, b->batches[i]);
+    }
+    for (int32_t i = 0; b->verify && i < b->batch_count; i++) {
+        require(vrs_engine_verify(engine, b->batches[i], 1, print_check, NULL));
     }
     if (b->nodes) {
         vrs_engine_visit_nodes(engine, print_node, NULL);
@@ -194,8 +254,11 @@ int main(int argc, char **argv)
     }
     bench b = {.engine = value_of(argc, argv, "--engine", "cuda"),
                .cache = value_of(argc, argv, "--cache", NULL),
+               .input = value_of(argc, argv, "--input", NULL),
+               .dump = value_of(argc, argv, "--dump", NULL),
                .rounds = atoi(value_of(argc, argv, "--rounds", "15")),
-               .nodes = has_flag(argc, argv, "--nodes")};
+               .nodes = has_flag(argc, argv, "--nodes"),
+               .verify = has_flag(argc, argv, "--verify")};
     b.rounds = b.rounds < 1 ? 1 : b.rounds > 1024 ? 1024 : b.rounds;
     parse_batches(&b, value_of(argc, argv, "--batch", "1,4,8,16"));
     require(vrs_device_open(value_of(argc, argv, "--device", "cuda"), &b.device));

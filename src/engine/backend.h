@@ -25,6 +25,8 @@ typedef struct vrs_engine_ops {
     vrs_status (*enqueue)(vrs_request *request, int32_t batch, vrs_device_stream *stream);
     /* May be NULL. */
     void (*visit_nodes)(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque);
+    vrs_status (*verify)(vrs_engine *engine, int32_t batch, uint64_t seed,
+                         vrs_engine_check_fn visit, void *opaque);
 } vrs_engine_ops;
 
 #define VRS_PRECISION_BIT(name) (1u << VRS_PRECISION_##name)

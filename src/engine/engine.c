@@ -13,7 +13,8 @@
 #define MAX_BATCH 16
 
 /* The first is "auto". */
-static const vrs_engine_ops *const engines[] = {&vrs_engine_openvino, &vrs_engine_onnxruntime};
+static const vrs_engine_ops *const engines[] = {&vrs_engine_openvino, &vrs_engine_onnxruntime,
+                                                &vrs_engine_cuda};
 
 #define ENGINES (sizeof engines / sizeof engines[0])
 
@@ -158,6 +159,16 @@ void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *
     if (engine->ops->visit_nodes) {
         engine->ops->visit_nodes(engine, visit, opaque);
     }
+}
+
+vrs_status vrs_engine_verify(vrs_engine *engine, int32_t batch, uint64_t seed,
+                             vrs_engine_check_fn visit, void *opaque)
+{
+    if (!engine->ops->verify) {
+        return vrs_fail(VRS_UNSUPPORTED, "the engine %s cannot be compared node by node",
+                        engine->ops->name);
+    }
+    return engine->ops->verify(engine, batch, seed, visit, opaque);
 }
 
 vrs_request *vrs_engine_request(vrs_engine *engine, int32_t index)

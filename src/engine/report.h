@@ -21,4 +21,20 @@ typedef void (*vrs_engine_node_fn)(void *opaque, const vrs_engine_node *node);
 /* Calls `visit` for each node of each batch size. An engine that does not know has none. */
 void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque);
 
+/* A node's result beside that of the plain C interpreter, both from the same random input. */
+typedef struct vrs_engine_check {
+    const char *name, *does;
+    double off;   /* root mean square of the difference over that of the result */
+    double worst; /* largest difference */
+    bool good;    /* within what the precision's roundings may add up to */
+} vrs_engine_check;
+
+typedef void (*vrs_engine_check_fn)(void *opaque, const vrs_engine_check *check);
+
+/* Runs the compiled size `batch` node by node and calls `visit` for each result in the order of the
+ * nodes; the first that is not good is where a fault is. No run may be on its way. VRS_UNSUPPORTED:
+ * the engine cannot, or has no such size; else what running returns. */
+vrs_status vrs_engine_verify(vrs_engine *engine, int32_t batch, uint64_t seed,
+                             vrs_engine_check_fn visit, void *opaque) VRS_MUST_USE;
+
 #endif

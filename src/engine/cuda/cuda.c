@@ -460,7 +460,7 @@ static void visit_program(vrs_net *net, const vrs_net_program *program, vrs_engi
     const vrs_graph *g = net->graph;
     for (int32_t n = 0; n < g->node_count; n++) {
         const vrs_net_conv_choice *choice = &program->convs[n];
-        if (program->micros[n] <= 0) {
+        if (!vrs_net_runs(net, program, n)) {
             continue;
         }
         char does[160], plan[160];
@@ -486,10 +486,23 @@ static void cuda_visit_nodes(vrs_engine *base, vrs_engine_node_fn visit, void *o
 {
     vrs_net *net = &((cuda_engine *)base)->net;
     for (int32_t p = 0; p < net->program_count; p++) {
-        if (vrs_graph_infer(net->graph, net->programs[p].batch) == VRS_OK) {
+        if (vrs_net_time_nodes(net, &net->programs[p]) == VRS_OK) {
             visit_program(net, &net->programs[p], visit, opaque);
         }
     }
+}
+
+static vrs_status cuda_verify(vrs_engine *base, int32_t batch, uint64_t seed,
+                              vrs_engine_check_fn visit, void *opaque)
+{
+    cuda_engine *engine = (cuda_engine *)base;
+    for (int32_t p = 0; p < engine->net.program_count; p++) {
+        if (engine->net.programs[p].batch == batch) {
+            return vrs_net_verify(&engine->net, &engine->net.programs[p], engine->ports, seed,
+                                  visit, opaque);
+        }
+    }
+    return vrs_fail(VRS_UNSUPPORTED, "the network is not compiled for %d views", batch);
 }
 
 const vrs_engine_ops vrs_engine_cuda = {
@@ -505,4 +518,5 @@ const vrs_engine_ops vrs_engine_cuda = {
     .state_out = cuda_state_out,
     .enqueue = cuda_enqueue,
     .visit_nodes = cuda_visit_nodes,
+    .verify = cuda_verify,
 };

@@ -399,7 +399,8 @@ static vrs_status queue_reshape(vrs_net *net, const vrs_net_program *program, co
                                 .in = vrs_net_view_of(net, program, node->inputs[0]),
                                 .rank = w.rank,
                                 .in_rank = in->rank ? in->rank : 1,
-                                .in_dims = {1}};
+                                .in_dims = {1},
+                                .dims = {1}};
     for (int32_t i = 0; i < w.rank; i++) {
         p.dims[i] = out->rank ? out->dims[i] : 1;
         p.order[i] = w.axes[i];
@@ -528,15 +529,20 @@ vrs_status vrs_net_queue_ports(vrs_net *net, const vrs_net_program *program,
 
 /* --- all --- */
 
+bool vrs_net_runs(const vrs_net *net, const vrs_net_program *program, int32_t index)
+{
+    if (net->roles[index] != VRS_NET_FOLLOW) {
+        return net->roles[index] == VRS_NET_RUN;
+    }
+    const vrs_graph *g = net->graph;
+    return !program->convs[g->values[g->nodes[index].inputs[0]].producer].follows;
+}
+
 vrs_status vrs_net_queue_node(vrs_net *net, const vrs_net_program *program, int32_t index,
                               vrs_device_stream *stream)
 {
     const vrs_node *node = &net->graph->nodes[index];
-    if (net->roles[index] == VRS_NET_GONE) {
-        return VRS_OK;
-    }
-    if (net->roles[index] == VRS_NET_FOLLOW &&
-        program->convs[net->graph->values[node->inputs[0]].producer].follows) {
+    if (!vrs_net_runs(net, program, index)) {
         return VRS_OK;
     }
     switch (node->op) {

@@ -12,6 +12,7 @@
 #include "device/memory.h"
 #include "engine/cuda/conv.h"
 #include "engine/engine.h"
+#include "engine/report.h"
 #include "graph/arena.h"
 #include "graph/graph.h"
 #include "kernels/cuda/net_launch.h"
@@ -194,6 +195,8 @@ vrs_status vrs_net_queue_conv(vrs_net *net, const vrs_net_program *program, int3
 
 /* ---- lower.c ---- */
 
+/* Whether a node is queued at all: it is neither gone nor part of the one before it. */
+bool vrs_net_runs(const vrs_net *net, const vrs_net_program *program, int32_t node);
 /* Queues one node; with `status` VRS_OK and nothing done for those that are gone. */
 vrs_status vrs_net_queue_node(vrs_net *net, const vrs_net_program *program, int32_t node,
                               vrs_device_stream *stream) VRS_MUST_USE;
@@ -240,9 +243,14 @@ vrs_status vrs_net_queue_rest(vrs_net *net, const vrs_net_program *program, int3
 /* Queues everything of a program. */
 vrs_status vrs_net_queue_all(vrs_net *net, const vrs_net_program *program,
                              const vrs_net_ports *ports, vrs_device_stream *stream) VRS_MUST_USE;
+/* Times those nodes of a program that were not when its plans were chosen; infers its batch. */
+vrs_status vrs_net_time_nodes(vrs_net *net, vrs_net_program *program) VRS_MUST_USE;
 /* Sets the addresses of the values that are ports. */
 void vrs_net_connect(const vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports);
 void vrs_net_free_programs(vrs_net *net, int32_t requests);
+/* verify.c: vrs_engine_verify() for a program. */
+vrs_status vrs_net_verify(vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports,
+                          uint64_t seed, vrs_engine_check_fn visit, void *opaque) VRS_MUST_USE;
 /* Waits for what `net->stream` has queued. */
 vrs_status vrs_net_settle(vrs_net *net) VRS_MUST_USE;
 

@@ -187,19 +187,14 @@ static vrs_status queue_one(void *opaque, vrs_device_stream *stream)
     return vrs_net_queue_node(r->net, r->program, r->node, stream);
 }
 
-/* Nodes that are no convolutions have one way to run; their times are for people. */
-static vrs_status time_others(vrs_net *net, vrs_net_program *program)
+vrs_status vrs_net_time_nodes(vrs_net *net, vrs_net_program *program)
 {
-    const vrs_graph *g = net->graph;
-    vrs_status status = VRS_OK;
-    for (int32_t n = 0; n < g->node_count && status == VRS_OK; n++) {
-        bool taken = net->roles[n] == VRS_NET_FOLLOW &&
-                     program->convs[g->values[g->nodes[n].inputs[0]].producer].follows;
-        if (program->convs[n].plan || net->roles[n] == VRS_NET_GONE || taken) {
-            continue;
+    vrs_status status = vrs_graph_infer(net->graph, program->batch);
+    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
+        if (program->micros[n] <= 0 && vrs_net_runs(net, program, n)) {
+            run r = {.net = net, .program = program, .node = n};
+            status = vrs_net_time(net, queue_one, &r, &program->micros[n]);
         }
-        run r = {.net = net, .program = program, .node = n};
-        status = vrs_net_time(net, queue_one, &r, &program->micros[n]);
     }
     return status;
 }
@@ -226,8 +221,7 @@ static vrs_status make_program(vrs_net *net, int32_t batch, const vrs_net_ports 
         return status;
     }
     vrs_net_connect(net, program, ports);
-    status = vrs_net_choose(net, program);
-    return status == VRS_OK ? time_others(net, program) : status;
+    return vrs_net_choose(net, program);
 }
 
 static vrs_status capture_program(vrs_net *net, vrs_net_program *program,

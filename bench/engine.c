@@ -3,11 +3,15 @@
  * time of runs queued back to back, on random data; then what each node took when it was timed
  * alone.
  *
- * Usage: bench_engine MODEL.yaml [--precision f16,tf32,f32,int8] [--batch 1,4,8,16] [--rounds N]
- *        [--engine cuda] [--device cuda:0] [--cache DIR] [--nodes] [--verify]
- *        [--input FILE] [--dump FILE]
- * --input: the network's own input as floats (NCHW), one view, in place of random data; --dump:
- * gets the scores of the first view of the last batch as floats, NHWC. */
+ * Usage: bench_engine MODEL.yaml [OPTION]...
+ *
+ *     --precision f16,tf32,f32,int8   --batch 1,4,8,16   --rounds N   --threads N of compiling
+ *     --engine cuda   --device cuda:0   --cache DIR
+ *     --nodes    times of the nodes too
+ *     --verify   every node beside the interpreter
+ *     --verbose  how long what of the compiling takes
+ *     --input FILE  the network's own input as floats (NCHW), one view, in place of random data
+ *     --dump FILE   gets the scores of the first view of the last batch as floats, NHWC */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +21,7 @@
 #include "device/memory.h"
 #include "engine/engine.h"
 #include "engine/report.h"
+#include "vrseg/log.h"
 #include "vrseg/system.h"
 
 #define MOST 16
@@ -29,7 +34,7 @@ typedef struct bench {
     vrs_memory *memory;
     vrs_device_stream *stream;
     vrs_device_event *begin, *end;
-    int32_t batches[MOST], batch_count, rounds;
+    int32_t batches[MOST], batch_count, rounds, threads;
     bool nodes, verify;
 } bench;
 
@@ -173,7 +178,7 @@ static void print_check(void *opaque, const vrs_engine_check *check)
 static void run_precision(const bench *b, const char *name)
 {
     vrs_engine_params params = {.requests = 1,
-                                .threads = vrs_cpu_count(),
+                                .threads = b->threads,
                                 .max_batch = 1,
                                 .small_scores = true,
                                 .float_input = b->input != NULL,
@@ -259,6 +264,11 @@ int main(int argc, char **argv)
                .rounds = atoi(value_of(argc, argv, "--rounds", "15")),
                .nodes = has_flag(argc, argv, "--nodes"),
                .verify = has_flag(argc, argv, "--verify")};
+    b.threads = atoi(value_of(argc, argv, "--threads", "0"));
+    b.threads = b.threads < 1 ? vrs_cpu_count() : b.threads;
+    if (has_flag(argc, argv, "--verbose")) {
+        vrs_log_set(NULL, NULL, VRS_LOG_DEBUG);
+    }
     b.rounds = b.rounds < 1 ? 1 : b.rounds > 1024 ? 1024 : b.rounds;
     parse_batches(&b, value_of(argc, argv, "--batch", "1,4,8,16"));
     require(vrs_device_open(value_of(argc, argv, "--device", "cuda"), &b.device));

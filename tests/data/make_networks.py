@@ -126,6 +126,115 @@ def tiny_two_outputs() -> onnx.ModelProto:
                   value("features", [1, 2, HEIGHT, WIDTH])], constants + more)
 
 
+class Chain:
+    """Nodes one after the other, with random weights in eighths."""
+
+    def __init__(self) -> None:
+        self.random = np.random.default_rng(7)
+        self.nodes: list = []
+        self.constants: list = []
+
+    def constant(self, array: np.ndarray) -> str:
+        """A new constant's name."""
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def weights(self, *shape: int) -> str:
+        """Random numbers of -1/2 to 1/2."""
+        return self.constant(self.random.integers(-4, 5, shape).astype(np.float32) / 8)
+
+    def add(self, op: str, inputs: list, outputs: int = 1, **attributes: object) -> list:
+        """A node; the names of its results."""
+        names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, f"{op}_{len(self.nodes)}",
+                                           **attributes))
+        return names
+
+    def one(self, op: str, *inputs: str, **attributes: object) -> str:
+        """A node of one result."""
+        return self.add(op, list(inputs), **attributes)[0]
+
+    def conv(self, x: str, ins: int, outs: int, kernel: int = 1, **attributes: object) -> str:
+        """A convolution that keeps the size unless it has a stride."""
+        pad = attributes.pop("pad", kernel // 2)
+        group = attributes.get("group", 1)
+        return self.one("Conv", x, self.weights(outs, ins // group, kernel, kernel),
+                        self.weights(outs), pads=[pad] * 4, **attributes)
+
+
+def ops_first(c: Chain) -> str:
+    """8 channels of 8 x 12 from the picture of 16 x 24: convolutions of every kind."""
+    x = c.one("Relu", c.conv("picture", 3, 12, 3, strides=[2, 2]))
+    x = c.one("MaxPool", x, kernel_shape=[3, 3], strides=[1, 1], pads=[1] * 4)
+    x = c.one("Clip", c.conv(x, 12, 12, 3, group=12), c.constant(np.array(0, np.float32)),
+              c.constant(np.array(6, np.float32)))
+    x = c.one("HardSwish", c.conv(x, 12, 16))
+    y = c.conv(c.one("PRelu", c.conv(x, 16, 8, 3, dilations=[2, 2], pad=2), c.weights(8, 1, 1)), 8,
+               16)
+    x = c.one("LeakyRelu", c.one("Add", y, x), alpha=0.25)
+    x = c.one("Sigmoid", c.conv(x, 16, 8, 3, group=2))
+    x = c.one("InstanceNormalization", x, c.weights(8), c.weights(8))
+    y = c.one("ConvTranspose", c.one("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]),
+              c.weights(8, 8, 2, 2), c.weights(8), strides=[2, 2])
+    return c.one("Add", x, c.one("Tanh", y))
+
+
+def ops_second(c: Chain, x: str) -> str:
+    """Slices, parts and whatever moves."""
+    a, b = c.add("Split", [x], 2, axis=1)
+    x = c.one("Concat", c.one("Relu", b), c.one("Relu", a), axis=1)
+    x = c.one("Concat", c.one("Mul", x, c.weights(1, 8, 1, 1)), c.one("Exp", x), axis=1)
+    a, b = c.add("Split", [c.conv(x, 16, 16)], 2, axis=1)
+    gate = c.one("HardSigmoid", c.conv(c.one("GlobalAveragePool", a), 8, 8))
+    x = c.one("Add", c.one("Mul", a, gate), c.one("Neg", b))
+    x = c.one("Pad", x, c.constant(np.array([0, 0, 1, 2, 0, 0, 1, 0], np.int64)), mode="reflect")
+    slices = [np.array(v, np.int64) for v in ([1, 10], [9, 1], [2, 3], [1, -1])]
+    x = c.one("Slice", x, *(c.constant(v) for v in slices))
+    x = c.one("Slice", x, *(c.constant(np.array([v], np.int64)) for v in (8, -100, 3, -1)))
+    x = c.one("DepthToSpace", c.one("SpaceToDepth", x, blocksize=1), blocksize=2)
+    x = c.one("SpaceToDepth", x, blocksize=2)
+    x = c.one("ReduceMean", c.one("Abs", x), axes=[1], keepdims=1)
+    return c.one("Sub", x, c.one("ReduceMax", x, axes=[2, 3], keepdims=1))
+
+
+def ops_third(c: Chain, x: str, y: str) -> str:
+    """Products, a softmax and the enlargings; x of 1 channel is broadcast over y of 8."""
+    x = c.one("Mul", y, c.one("Reshape", c.one("ReduceSum", x,
+              c.constant(np.array([2, 3], np.int64)), keepdims=0),
+              c.constant(np.array([0, 1, 1, 1], np.int64))))
+    rows = c.one("Transpose", c.one("Reshape", x, c.constant(np.array([0, 8, 96], np.int64))),
+                 perm=[0, 2, 1])
+    rows = c.one("Softmax", c.one("MatMul", rows, c.weights(8, 6)), axis=-1)
+    rows = c.one("Transpose", c.one("MatMul", rows, c.weights(6, 8)), perm=[0, 2, 1])
+    x = c.one("Reshape", rows, c.constant(np.array([0, 8, 8, 12], np.int64)))
+    scales = c.constant(np.array([1, 1, 2, 2], np.float32))
+    small = c.one("Resize", c.conv(x, 8, 5), "", c.constant(np.array([1, 1, 0.5, 0.5], np.float32)),
+                  mode="nearest", coordinate_transformation_mode="asymmetric",
+                  nearest_mode="floor")
+    x = c.one("Concat", c.one("Resize", small, "", scales, mode="linear",
+                              coordinate_transformation_mode="align_corners"),
+              c.conv(x, 8, 3), axis=1)
+    return c.one("Resize", c.conv(x, 8, 2), "", scales, mode="linear",
+                 coordinate_transformation_mode="half_pixel")
+
+
+def ops() -> onnx.ModelProto:
+    """Most of what networks are made of, in odd sizes: results are compared with the graph's
+    interpreter, not known."""
+    c = Chain()
+    x = ops_first(c)
+    ops_third(c, ops_second(c, x), x)
+    c.nodes[-1].output[0] = "scores"
+    graph = helper.make_graph(c.nodes, "ops", [value("picture", ["n", 3, 16, 24])],
+                              [value("scores", ["n", 2, 16, 24])], c.constants)
+    result = helper.make_model(graph, producer_name="vrseg",
+                               opset_imports=[helper.make_opsetid("", 14)])
+    result.ir_version = 7
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent, metavar="DIR",
@@ -137,6 +246,7 @@ def main() -> None:
         "tiny-nhwc": tiny_nhwc(),
         "tiny-state": tiny_state(),
         "tiny-int8": tiny_int8(),
+        "ops": ops(),
         "tiny-integer": tiny_integer(),
         "tiny-two-outputs": tiny_two_outputs(),
     }

@@ -25,7 +25,7 @@ static void test_params(void **state)
     vrs_engine *engine;
     vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny.onnx");
     assert_int_equal(vrs_engine_create("tensorflow", model, &plain, &engine), VRS_INVALID);
-    expect_detail("auto, openvino and onnxruntime");
+    expect_detail("auto, openvino, onnxruntime and cuda");
     vrs_model_destroy(model);
     vrs_engine_params params = plain;
     params.requests = 65;

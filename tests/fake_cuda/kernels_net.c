@@ -1,5 +1,5 @@
-/* The kernels of net.cu and net_fast.cu in C: the functions of net_ops.h for every element. A faster
- * twin stands for the same elements as the plain kernel. */
+/* The kernels of net.cu and net_fast.cu in C: the functions of net_ops.h for every element. A
+ * faster twin stands for the same elements as the plain kernel. */
 #include "fake_cuda/kernels_net.h"
 
 #include <stddef.h>

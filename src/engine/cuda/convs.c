@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "engine/cuda/network.h"
 #include "vrseg/log.h"
 
@@ -479,7 +480,9 @@ vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program)
 {
     const vrs_graph *g = net->graph;
     chooser c = {.net = net, .program = program};
+    int64_t begin = vrs_now_ns();
     vrs_status status = vrs_net_prepare(net, &c.prepared);
+    int64_t prepared = vrs_now_ns();
     for (c.index = 0; c.index < g->node_count && status == VRS_OK; c.index++) {
         bool skip = !is_conv(&g->nodes[c.index]) || net->roles[c.index] != VRS_NET_RUN;
         if (!skip && !copy_choice(net, program, c.index)) {
@@ -487,5 +490,8 @@ vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program)
         }
     }
     vrs_net_prepared_free(c.prepared);
+    vrs_log(VRS_LOG_DEBUG, "%s: batch %d: plans made in %.2f s, timed in %.2f s", g->name,
+            program->batch, (double)(prepared - begin) / 1e9,
+            (double)(vrs_now_ns() - prepared) / 1e9);
     return status;
 }

@@ -323,7 +323,7 @@ vrs_status vrs_dnn_graph_build(const vrs_dnn *dnn, const vrs_conv *conv, vrs_dnn
     graph->conv = *conv;
     describe(&b);
     /* Mode B offers what A does, in another order. */
-    ask(&b, VRS_DNN_HEUR_A, 7);
+    ask(&b, VRS_DNN_HEUR_A, conv->in_channels < 32 ? 8 : 5);
     if (b.status == VRS_DNN_SUCCESS && graph->config_count == 0) {
         ask(&b, VRS_DNN_HEUR_FALLBACK, 4);
     }

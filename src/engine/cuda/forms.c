@@ -116,10 +116,7 @@ static vrs_status find_states(vrs_net *net)
         int64_t width = (s->width + state->divisor - 1) / state->divisor;
         status =
             find_tensor(net, state->input, g->inputs, g->input_count, "input", &net->state_in[i]);
-        if (status == VRS_OK) {
-            status = find_tensor(net, state->output, g->outputs, g->output_count, "output",
-                                 &net->state_out[i]);
-        }
+        net->state_out[i] = g->outputs[1 + i];
         if (status == VRS_OK) {
             status =
                 check_dims(net, net->state_in[i], "state", false, state->channels, height, width);
@@ -140,10 +137,14 @@ static vrs_status find_ports(vrs_net *net)
         return vrs_fail(VRS_INVALID, "%s: has %d inputs, but its descriptor names %d", g->name,
                         g->input_count, 1 + s->state_count);
     }
-    vrs_status status = find_tensor(net, s->input, g->inputs, g->input_count, "input", &net->input);
-    if (status == VRS_OK) {
-        status = find_tensor(net, s->output, g->outputs, g->output_count, "output", &net->scores);
+    /* Outputs are in the order in which they were asked for, whatever they are called by now. */
+    if (g->output_count != 1 + s->state_count) {
+        return vrs_fail(VRS_INVALID,
+                        "%s: has %d outputs: its descriptor must name the one that is meant",
+                        g->name, g->output_count);
     }
+    vrs_status status = find_tensor(net, s->input, g->inputs, g->input_count, "input", &net->input);
+    net->scores = g->outputs[0];
     if (status == VRS_OK) {
         status = check_dims(net, net->input, "input", s->nhwc_input, 3, s->height, s->width);
     }

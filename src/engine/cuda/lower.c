@@ -401,9 +401,9 @@ static vrs_status queue_reshape(vrs_net *net, const vrs_net_program *program, co
                                 .in_rank = in->rank ? in->rank : 1,
                                 .in_dims = {1},
                                 .dims = {1}};
-    for (int32_t i = 0; i < w.rank; i++) {
-        p.dims[i] = out->rank ? out->dims[i] : 1;
-        p.order[i] = w.axes[i];
+    memcpy(p.order, w.axes, sizeof p.order);
+    for (int32_t i = 0; i < out->rank; i++) {
+        p.dims[i] = out->dims[i];
     }
     for (int32_t i = 0; i < in->rank; i++) {
         p.in_dims[i] = in->dims[i];

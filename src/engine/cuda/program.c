@@ -60,9 +60,15 @@ static vrs_status launch(vrs_net *net, vrs_cu_graph_exec exec)
     return vrs_cuda_check(net->device, result, "cannot launch a network");
 }
 
+/* To give back, the context is tried twice. */
+static bool enter_again(vrs_device *device)
+{
+    return vrs_device_enter(device) == VRS_OK || vrs_device_enter(device) == VRS_OK;
+}
+
 static void destroy_exec(vrs_net *net, vrs_cu_graph_exec exec)
 {
-    if (exec && vrs_device_enter(net->device) == VRS_OK) {
+    if (exec && enter_again(net->device)) {
         (void)net->api->graph_exec_destroy(exec);
         vrs_device_leave(net->device);
     }

@@ -1,0 +1,359 @@
+/* The engine of our own, on the GPU that is there or on the stand-in driver: every node beside the
+ * graph's interpreter, requests, batches, refusals, each failure of memory and of the driver. */
+#define _XOPEN_SOURCE 700
+
+#include <math.h>
+
+#include "base/alloc.h"
+#include "device/memory.h"
+#include "engine/report.h"
+#include "engine/support.h"
+#include "vrseg/model.h"
+
+#define OPS_DESCRIPTOR                                              \
+    HEAD "input: {width: 24, height: 16, scale: 1/64, mean: 128}\n" \
+         "output: {activation: softmax, classes: [a, person], person: [person]}\n"
+#define STATE_DESCRIPTOR                                                                   \
+    HEAD "input: {name: picture, width: 6, height: 4}\n"                                   \
+         "output: {name: scores, activation: none, classes: [person], person: [person]}\n" \
+         "states:\n  - {input: sum_in, output: sum_out, channels: 1, divisor: 1}\n"        \
+         "  - {input: half_in, output: half_out, channels: 1, divisor: 2}\n"
+
+static vrs_device *device;
+static vrs_memory *memory;
+static vrs_device_stream *stream;
+static vrs_device_event *done;
+
+static int open_device(void)
+{
+    if (vrs_device_open("cuda", &device) != VRS_OK) {
+        const char *needed = getenv("VRSEG_REQUIRE_CUDA");
+        fprintf(stderr, "%s: %s\n", needed ? "no GPU" : "skipped", vrs_last_error());
+        return needed && *needed == '1' ? 1 : SHARED_SKIP;
+    }
+    vrs_memory_settings settings = {.limit = (uint64_t)1 << 30};
+    assert_int_equal(vrs_memory_create(device, &settings, &memory), VRS_OK);
+    assert_int_equal(vrs_device_stream_create(device, VRS_PRIORITY_NORMAL, &stream), VRS_OK);
+    assert_int_equal(vrs_device_event_create(device, false, &done), VRS_OK);
+    return 0;
+}
+
+static void close_device(void)
+{
+    char text[1024];
+    size_t blocks = vrs_memory_report(memory, text, sizeof text);
+    vrs_device_event_destroy(done);
+    vrs_device_stream_destroy(stream);
+    vrs_memory_destroy(memory);
+    vrs_device_close(device);
+    if (blocks != 0) {
+        fail_msg("blocks are left: %s", text);
+    }
+}
+
+static void settle(void)
+{
+    assert_int_equal(vrs_device_event_record(done, stream), VRS_OK);
+    assert_int_equal(vrs_device_event_wait(done), VRS_OK);
+}
+
+static vrs_engine_params on_device(vrs_precision precision, int32_t batch)
+{
+    return (vrs_engine_params){.requests = 1,
+                               .threads = 2,
+                               .max_batch = batch,
+                               .precision = precision,
+                               .device = device,
+                               .memory = memory};
+}
+
+static vrs_engine *make(const vrs_model *model, const vrs_engine_params *params)
+{
+    vrs_engine *engine = NULL;
+    if (vrs_engine_create("cuda", model, params, &engine) != VRS_OK) {
+        fail_msg("%s", vrs_last_error());
+    }
+    return engine;
+}
+
+static void expect_good(void *opaque, const vrs_engine_check *check)
+{
+    int *count = opaque;
+    if (!check->good) {
+        fail_msg("%s (%s) is off by %g, at most %g", check->name, check->does, check->off,
+                 check->worst);
+    }
+    (*count)++;
+}
+
+/* Each node of each size in each precision. */
+static void verify(const char *descriptor, const char *onnx, int32_t batch, int least)
+{
+    static const vrs_precision precisions[] = {VRS_PRECISION_F32, VRS_PRECISION_F16,
+                                               VRS_PRECISION_TF32};
+    vrs_model *model = load_model(descriptor, onnx);
+    for (size_t i = 0; i < sizeof precisions / sizeof precisions[0]; i++) {
+        for (int small = 0; small < 2; small++) {
+            vrs_engine_params params = on_device(precisions[i], batch);
+            params.small_scores = small;
+            params.float_input = !small;
+            vrs_engine *engine = make(model, &params);
+            for (int32_t n = batch; n >= 1; n = n > 2 ? 2 : n - 1) {
+                int count = 0;
+                if (vrs_engine_verify(engine, n, 7, expect_good, &count) != VRS_OK) {
+                    fail_msg("%s", vrs_last_error());
+                }
+                assert_true(count >= least);
+            }
+            vrs_engine_destroy(engine);
+        }
+    }
+    vrs_model_destroy(model);
+}
+
+static void test_nodes(void **state)
+{
+    (void)state;
+    verify(OPS_DESCRIPTOR, "ops.onnx", 3, 40);
+    verify(HEAD INPUT OUTPUT, "tiny.onnx", 2, 1);
+    verify(STATE_DESCRIPTOR, "tiny-state.onnx", 2, 4);
+    verify(HEAD "input: {width: 6, height: 4, layout: nhwc}\n"
+                "output: {activation: none, layout: nhwc, classes: 2, person: [1]}\n",
+           "tiny-nhwc.onnx", 2, 1);
+}
+
+/* ---- requests ---- */
+
+#define W 24
+#define H 16
+
+/* One view of bytes as the network's FP32 input of space-to-depth. */
+static void put_input(vrs_request *request, int32_t position, int seed, float *host)
+{
+    for (int i = 0; i < W * H * 3; i++) {
+        host[i] = (float)((i * 37 + seed * 101) % 256) / 64.0f - 2.0f;
+    }
+    vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, position);
+    assert_int_equal(vrs_device_upload(stream, to, host, W * H * 3 * sizeof(float)), VRS_OK);
+    settle();
+}
+
+static void get_scores(const vrs_request *request, int32_t position, float *scores, size_t count)
+{
+    vrs_device_ptr from = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, position);
+    assert_int_equal(vrs_device_download(stream, scores, from, count * sizeof(float)), VRS_OK);
+    settle();
+}
+
+/* A view's scores are the same in every batch and on every request: here, where each size runs the
+ * same kernels, to the bit; in general as near as the plans of the sizes round alike. */
+static void test_batches(void **state)
+{
+    (void)state;
+    static float host[W * H * 3], first[2 * W * H], scores[2 * W * H];
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "ops.onnx");
+    vrs_engine_params params = on_device(VRS_PRECISION_F32, 4);
+    params.requests = 2;
+    params.float_input = true;
+    vrs_engine *engine = make(model, &params);
+    const vrs_engine_io *io = vrs_engine_get_io(engine);
+    assert_true(io->on_device);
+    assert_int_equal(io->tensor, VRS_TENSOR_F32_NCHW);
+    assert_int_equal(io->scores_elements, 2 * W * H);
+    for (int r = 0; r < 2; r++) {
+        vrs_request *request = vrs_engine_request(engine, r);
+        for (int32_t batch = 1; batch <= 4; batch++) {
+            for (int32_t i = 0; i < batch; i++) {
+                put_input(request, i, i == batch - 1 ? 5 : i + batch, host);
+            }
+            assert_int_equal(vrs_request_enqueue(request, batch, stream), VRS_OK);
+            get_scores(request, batch - 1, scores, 2 * W * H);
+            if (r == 0 && batch == 1) {
+                memcpy(first, scores, sizeof first);
+                assert_true(fabsf(first[0]) > 0 && isfinite(first[0]));
+            }
+            for (size_t i = 0; i < 2 * W * H; i++) {
+                assert_true(fabsf(scores[i] - first[i]) <= 1e-4f * (1 + fabsf(first[i])));
+            }
+        }
+    }
+    vrs_engine_destroy(engine);
+    vrs_model_destroy(model);
+}
+
+/* What is left to the caller: the last enlarging, and the layout of input and scores. */
+static void test_io(void **state)
+{
+    (void)state;
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "ops.onnx");
+    vrs_engine_params params = on_device(VRS_PRECISION_F16, 1);
+    params.small_scores = true;
+    vrs_engine *engine = make(model, &params);
+    const vrs_engine_io *io = vrs_engine_get_io(engine);
+    assert_int_equal(io->tensor, VRS_TENSOR_F16_S2D);
+    assert_int_equal(io->channels, 16);
+    assert_int_equal(io->input_bytes, W / 2 * H / 2 * 16 * 2);
+    assert_int_equal(io->enlarge, 2);
+    assert_int_equal(io->enlarge_rule, VRS_ENLARGE_HALF_PIXEL);
+    assert_int_equal(io->scores_width, W / 2);
+    assert_int_equal(io->scores_height, H / 2);
+    assert_int_equal(io->scores_type, VRS_TENSOR_F32);
+    assert_int_equal(io->class_stride, 1);
+    assert_int_equal(io->column_stride, 2);
+    assert_int_equal(io->row_stride, W);
+    assert_non_null(strstr(vrs_engine_describe(engine), "f16"));
+    vrs_engine_destroy(engine);
+    vrs_model_destroy(model);
+}
+
+/* Nothing is allocated and the host waits for nothing once an engine is made. */
+static void test_quiet(void **state)
+{
+    (void)state;
+    vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny.onnx");
+    vrs_engine_params params = on_device(VRS_PRECISION_F16, 4);
+    vrs_engine *engine = make(model, &params);
+    vrs_device_calls before, after;
+    vrs_device_get_calls(device, &before);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(vrs_request_enqueue(vrs_engine_request(engine, 0), i % 4 + 1, stream),
+                         VRS_OK);
+    }
+    vrs_device_get_calls(device, &after);
+    assert_int_equal(after.allocations, before.allocations);
+    assert_int_equal(after.host_waits, before.host_waits);
+    assert_int_equal(after.launches, before.launches); /* graphs alone */
+    vrs_engine_destroy(engine);
+    vrs_model_destroy(model);
+}
+
+static void count_node(void *opaque, const vrs_engine_node *node)
+{
+    int *count = opaque;
+    assert_true(node->micros >= 0 && node->bytes > 0 && node->fused >= 1);
+    (*count)++;
+}
+
+static void test_report(void **state)
+{
+    (void)state;
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "ops.onnx");
+    vrs_engine_params params = on_device(VRS_PRECISION_F32, 2);
+    params.batches[0] = 1;
+    vrs_engine *engine = make(model, &params);
+    int count = 0;
+    vrs_engine_visit_nodes(engine, count_node, &count);
+    assert_true(count >= 2 * 40);
+    assert_int_equal(vrs_engine_verify(engine, 3, 1, expect_good, &count), VRS_UNSUPPORTED);
+    expect_detail("3 views");
+    vrs_engine_destroy(engine);
+    vrs_model_destroy(model);
+}
+
+/* ---- refusals ---- */
+
+static void refuse(const char *descriptor, const char *onnx, const vrs_engine_params *params,
+                   vrs_status status, const char *part)
+{
+    vrs_model *model = load_model(descriptor, onnx);
+    vrs_engine *engine = NULL;
+    assert_int_equal(vrs_engine_create("cuda", model, params, &engine), status);
+    assert_null(engine);
+    expect_detail(part);
+    vrs_model_destroy(model);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    vrs_engine_params params = on_device(VRS_PRECISION_F16, 1);
+    refuse(HEAD "input: {width: 8, height: 4}\n" OUTPUT, "tiny.onnx", &params, VRS_INVALID, "");
+    refuse(HEAD INPUT "output: {activation: none, classes: 3, person: [1]}\n", "tiny.onnx", &params,
+           VRS_INVALID, "output");
+    params.precision = VRS_PRECISION_BF16;
+    refuse(HEAD INPUT OUTPUT, "tiny.onnx", &params, VRS_UNSUPPORTED, "no precision bf16");
+    params = on_device(VRS_PRECISION_F16, 1);
+    params.device = NULL;
+    refuse(HEAD INPUT OUTPUT, "tiny.onnx", &params, VRS_INVALID, "--device");
+}
+
+/* ---- each failure in turn ---- */
+
+typedef struct injection {
+    const char *what; /* NULL: all */
+    int fail_at, calls;
+} injection;
+
+static bool inject(void *opaque, const char *what)
+{
+    injection *i = opaque;
+    bool counts = strcmp(what, i->what) == 0;
+    return !counts || i->calls++ != i->fail_at;
+}
+
+/* Fails the n-th call of a kind until an engine is made without a failure. */
+static void fail_each(const char *what)
+{
+    vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny.onnx");
+    vrs_engine_params params = on_device(VRS_PRECISION_F16, 2);
+    size_t live = vrs_resources_live();
+    bool made = false;
+    for (int n = 0; !made; n++) {
+        injection in = {.what = what, .fail_at = n};
+        vrs_engine *engine = NULL;
+        vrs_inject_set(inject, &in);
+        vrs_status status = vrs_engine_create("cuda", model, &params, &engine);
+        if (status == VRS_OK) {
+            status = vrs_request_enqueue(vrs_engine_request(engine, 0), 1, stream);
+        }
+        vrs_inject_set(NULL, NULL);
+        made = in.calls <= n;
+        if (made && status != VRS_OK) {
+            fail_msg("%s", vrs_last_error());
+        }
+        settle();
+        vrs_engine_destroy(engine);
+        assert_int_equal(vrs_resources_live(), live);
+        assert_true(n < 5000);
+    }
+    vrs_model_destroy(model);
+}
+
+static void test_memory_failures(void **state)
+{
+    (void)state;
+    fail_each("memory");
+}
+
+static void test_device_failures(void **state)
+{
+    (void)state;
+    fail_each("cuda memory");
+    fail_each("cuda");
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    temp_make(folder, sizeof folder);
+    int unusable = open_device();
+    if (unusable) {
+        temp_remove(folder);
+        return unusable;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_io),
+        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_device_failures),
+    };
+    int failed = cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);
+    close_device();
+    temp_remove(folder);
+    return failed;
+}

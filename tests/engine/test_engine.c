@@ -339,6 +339,26 @@ static void test_cache(void **state)
     vrs_model_destroy(model);
 }
 
+/* A quantised network in INT8 and the same in FP32 are not taken for each other. */
+static void test_int8_cache(void **state)
+{
+    (void)state;
+    char cache[512], wanted[64];
+    snprintf(cache, sizeof(cache), "%s/int8-cache", folder);
+    vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny-int8.onnx");
+    for (int round = 0; round < (vrs_cpu_has_int8() ? 4 : 0); round++) {
+        vrs_engine_params params = plain;
+        params.precision = round % 2 == 0 ? VRS_PRECISION_F32 : VRS_PRECISION_INT8;
+        params.cache_dir = cache;
+        vrs_engine *engine = make_engine(model, params);
+        snprintf(wanted, sizeof(wanted), "openvino 2026.4.1, %s%s",
+                 vrs_precision_name(params.precision), round < 2 ? "" : ", from cache");
+        assert_string_equal(vrs_engine_describe(engine), wanted);
+        vrs_engine_destroy(engine);
+    }
+    vrs_model_destroy(model);
+}
+
 static int damage(const char *path, const struct stat *info, int type, struct FTW *walk)
 {
     (void)walk;
@@ -378,7 +398,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_description),   cmocka_unit_test(test_batches),
         cmocka_unit_test(test_restart),       cmocka_unit_test(test_normalisation),
         cmocka_unit_test(test_states),        cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_damaged_cache), cmocka_unit_test(test_quantised),
+        cmocka_unit_test(test_damaged_cache), cmocka_unit_test(test_int8_cache),
+        cmocka_unit_test(test_quantised),
     };
     const struct CMUnitTest without_cache[] = {
         cmocka_unit_test(test_description), cmocka_unit_test(test_batches),

@@ -54,10 +54,23 @@ static vrs_ov_code compile(const vrs_ov_opening *o, const char *cache_dir)
                                                           properties, &o->network->compiled));
 }
 
+/* The folder for compiled networks, or NULL. OpenVINO's cache does not tell a network that it
+ * compiled in INT8 from the same file in FP32, so those have a folder of their own. */
+static const char *choose_cache(const vrs_engine_params *p, char folder[VRS_PATH_MAX])
+{
+    const char *chosen = p->cache_dir;
+    if (chosen && *chosen && p->precision == VRS_PRECISION_INT8) {
+        vrs_status status = vrs_path_format(folder, VRS_PATH_MAX, "%s/int8", p->cache_dir);
+        chosen = status == VRS_OK ? folder : NULL;
+    }
+    return cache_usable(chosen) ? chosen : NULL;
+}
+
 /* Compiles with the cache; where that fails (a damaged cache), without. */
 static vrs_status compile_cached(const vrs_ov_opening *o)
 {
-    const char *cache_dir = cache_usable(o->params->cache_dir) ? o->params->cache_dir : NULL;
+    char folder[VRS_PATH_MAX];
+    const char *cache_dir = choose_cache(o->params, folder);
     vrs_ov_code code = compile(o, cache_dir);
     if (code != 0 && cache_dir) {
         if (vrs_ov_opening_check(o, code, VRS_ENGINE, "cannot be compiled with the cache") !=

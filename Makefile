@@ -63,7 +63,7 @@ sample: clip ## makes the sample clip, plain and stereo
 peers: setup ## installs what bench/peers compares with, into an environment of its own
 	@$(PYTHON) tools/setup/setup.py peers
 
-torch: setup ## installs PyTorch, 4.3 GB, for tools/vrseg-export and -train
+torch: setup ## installs PyTorch, 4.3 GB, for tools/vrseg-export, -train and -quantize
 	@$(PYTHON) tools/setup/setup.py torch
 
 install: build ## installs program, libraries, headers and manual; PREFIX=DIR chooses where

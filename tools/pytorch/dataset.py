@@ -17,10 +17,13 @@ Sample = tuple[np.ndarray, np.ndarray]  # height x width x 3 codes, height x wid
 
 class PairSet:
     """Pairs stretched to one size. What was decoded once is kept while it fits into `budget`
-    bytes; more than that is decoded each time. Not for several threads of the caller."""
+    bytes; more than that is decoded each time. `pinned` batches go to a GPU without the host
+    waiting for it. Not for several threads of the caller."""
 
-    def __init__(self, pairs: list[Pair], width: int, height: int, budget: int) -> None:
+    def __init__(self, pairs: list[Pair], width: int, height: int, budget: int,
+                 pinned: bool = False) -> None:
         self.pairs = pairs
+        self._pinned = pinned
         self._size = (width, height)
         self._room = budget // (width * height * 4)
         self._kept: dict[int, Sample] = {}
@@ -53,6 +56,8 @@ class PairSet:
                 self._kept.setdefault(index, sample)
         codes = torch.from_numpy(np.stack([sample[0] for sample in samples]))
         masks = torch.from_numpy(np.stack([sample[1] for sample in samples]))
+        if self._pinned:
+            codes, masks = codes.pin_memory(), masks.pin_memory()
         return codes.permute(0, 3, 1, 2), masks
 
     def ahead(self, indices: list[int]) -> "Future[tuple[Tensor, Tensor]]":

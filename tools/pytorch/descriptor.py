@@ -42,6 +42,7 @@ class Descriptor:
     order: str = "rgb"
     resize: str = "area"
     fixed_batch: bool = False
+    test_only: bool = False
     sha256: str = ""
     input: str = ""
     output: str = ""
@@ -103,6 +104,8 @@ def text_of(d: Descriptor) -> str:
              f"source: {quoted(d.source)}"]
     if d.sha256:
         lines.append(f"sha256: {quoted(d.sha256)}")
+    if d.test_only:
+        lines.append("test_only: on")
     lines += [f"batch: {'fixed' if d.fixed_batch else 'free'}", "input:"]
     if d.input:
         lines.append(f"  name: {quoted(d.input)}")
@@ -172,6 +175,7 @@ def parse(text: str) -> Descriptor:
         divisors=tuple(1 / scale for scale in three(given.get("scale", 1))),
         order=given.get("order", "rgb"), resize=given.get("resize", "area"),
         fixed_batch=root.get("batch", "free") == "fixed", sha256=str(root.get("sha256", "")),
+        test_only=root.get("test_only", False) in (True, 1, "1"),
         input=str(given.get("name", "")), output=str(out.get("name", "")),
         output_width=int(out.get("width", width)), output_height=int(out.get("height", height)),
         unusual=tuple(unusual))

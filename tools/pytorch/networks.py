@@ -176,4 +176,6 @@ def build(name: str, classes: int, height: int, width: int) -> DeepLabV3Plus:
     no multiple of 16."""
     network = DeepLabV3Plus(PLANS[name], classes, height, width)
     initialise(network)
+    # By what comes in: with a handful of classes the other way gives enormous scores.
+    nn.init.kaiming_normal_(network.head.weight, mode="fan_in", nonlinearity="relu")
     return network

@@ -151,9 +151,10 @@ def rate_at(step: int, steps: int, rate: float) -> float:
 def loss_of(scores: Tensor, masks: Tensor) -> Tensor:
     """Cross entropy and the person's Dice loss (Milletari et al., 2016), of N x 2 x h x w scores
     and N x h x w masks."""
-    scores = scores.float()
-    entropy = functional.cross_entropy(scores, masks.long())
-    person = scores.softmax(dim=1)[:, 1]
+    logarithms = functional.log_softmax(scores.float(), dim=1)
+    # Not torch's cross_entropy, which has no deterministic kernel on a GPU.
+    entropy = -torch.where(masks > 0.5, logarithms[:, 1], logarithms[:, 0]).mean()
+    person = logarithms[:, 1].exp()
     both, total = (person * masks).sum(dim=(1, 2)), (person + masks).sum(dim=(1, 2))
     return entropy + (1 - (2 * both + 1) / (total + 1)).mean()
 
@@ -338,6 +339,17 @@ def names_digest(*sets: list[pictures.Pair]) -> str:
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
+def explained(error: RuntimeError, arguments: argparse.Namespace) -> UserError | None:
+    """What a user can do about an error of torch's, where there is something."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return UserError(f"the device's memory does not hold a batch of {arguments.batch}; give a "
+                         "smaller --batch or --size")
+    if "deterministic implementation" in str(error):
+        return UserError(f"{arguments.network} has a layer without a deterministic kernel on this "
+                         f"device; leave --deterministic out: {graph.first_line(error)}")
+    return None
+
+
 def prepared(arguments: argparse.Namespace) -> Plan:
     """Checks the arguments and reads the folders. UserError: what is wrong."""
     if arguments.batch < 2 or arguments.epochs < 1 or arguments.save_every < 1:
@@ -356,11 +368,12 @@ def prepared(arguments: argparse.Namespace) -> Plan:
     recorded = json.loads(json.dumps({**recorded, "pairs": names_digest(trained, checked)},
                                      default=str))
     device = device_of(arguments.device)
+    pinned = device.type == "cuda"
     torch.use_deterministic_algorithms(arguments.deterministic)
     torch.backends.cudnn.benchmark = not arguments.deterministic
     return Plan(arguments, device, precision_of(arguments.precision, device),
-                PairSet(trained, width, height, budget), PairSet(checked, width, height, budget),
-                recorded)
+                PairSet(trained, width, height, budget, pinned),
+                PairSet(checked, width, height, budget, pinned), recorded)
 
 
 def started(plan: Plan) -> Run:
@@ -381,7 +394,8 @@ def started(plan: Plan) -> Run:
     network.to(plan.device)
     if plan.device.type == "cuda":
         network.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(groups(network, arguments.decay), lr=arguments.rate)
+    optimiser = torch.optim.AdamW(groups(network, arguments.decay), lr=arguments.rate,
+                                  fused=plan.device.type == "cuda" or None)
     scaler = torch.amp.GradScaler(plan.device.type, enabled=plan.precision == torch.float16)
     return Run(network, optimiser, scaler)
 
@@ -432,7 +446,14 @@ def main() -> int:
     precision = str(plan.precision).removeprefix("torch.")
     print(f"{arguments.network} on {plan.device}, {precision}: {len(plan.train)} pairs to train "
           f"on, {len(plan.check)} to check with, step {run.step} of {plan.steps}", flush=True)
-    if not train(plan, run, stop):
+    try:
+        done = train(plan, run, stop)
+    except RuntimeError as error:
+        known = explained(error, arguments)
+        if known is None:
+            raise
+        raise known from error
+    if not done:
         print(f"stopped at step {run.step} of {plan.steps}; --resume goes on", flush=True)
         return 128 + stop.signal if stop.signal else 0
     export_run(plan, run)

@@ -85,6 +85,15 @@ static vrs_status grow(void **items, int32_t count, int32_t *room, size_t size)
     return VRS_OK;
 }
 
+char *vrs_copy_name(const char *name)
+{
+    char *copy = vrs_strdup(name);
+    for (char *c = copy; c && *c != '\0'; c++) {
+        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
+    }
+    return copy;
+}
+
 vrs_status vrs_graph_add_value(vrs_graph *graph, const char *name, int32_t *index)
 {
     void *values = graph->values;
@@ -95,7 +104,7 @@ vrs_status vrs_graph_add_value(vrs_graph *graph, const char *name, int32_t *inde
         return status;
     }
     vrs_value *value = &graph->values[graph->value_count];
-    *value = (vrs_value){.name = vrs_strdup(name), .batch_axis = -1, .producer = VRS_NO_VALUE};
+    *value = (vrs_value){.name = vrs_copy_name(name), .batch_axis = -1, .producer = VRS_NO_VALUE};
     if (!value->name) {
         return VRS_NO_MEMORY;
     }
@@ -137,7 +146,7 @@ vrs_status vrs_node_make(vrs_node *node, vrs_op op, const char *name, const int3
 {
     node->op = op;
     node->act.slope = VRS_NO_VALUE;
-    node->name = vrs_strdup(name);
+    node->name = vrs_copy_name(name);
     node->rule = vrs_alloc(sizeof(*node->rule));
     node->sources = vrs_alloc(sizeof(*node->sources));
     node->inputs = vrs_alloc_array((size_t)input_count + 1, sizeof(*inputs));
@@ -145,7 +154,7 @@ vrs_status vrs_node_make(vrs_node *node, vrs_op op, const char *name, const int3
     if (!node->name || !node->rule || !node->sources || !node->inputs || !node->outputs) {
         return VRS_NO_MEMORY;
     }
-    node->sources[0] = vrs_strdup(name);
+    node->sources[0] = vrs_copy_name(name);
     if (!node->sources[0]) {
         return VRS_NO_MEMORY;
     }

@@ -406,7 +406,7 @@ void vrs_graph_destroy(vrs_graph *graph);
  * VRS_NO_MEMORY. After a failure only vrs_graph_infer() and vrs_graph_destroy() may follow. */
 vrs_status vrs_graph_infer(vrs_graph *graph, int32_t batch) VRS_MUST_USE;
 
-/* The passes, in their order. */
+/* The passes. */
 typedef enum vrs_graph_pass {
     VRS_PASS_IDENTITY = 1 << 0, /* removes reshapes, transposes, slices, ... that change nothing,
                                  * and joins transposes in a row */

@@ -218,7 +218,7 @@ static vrs_status add_output(vrs_reader *reader, const char *name)
         return vrs_fail(VRS_UNSUPPORTED, "%s: output \"%.100s\" is of a kind that is not supported",
                         graph->name, name);
     }
-    graph->output_names[graph->output_count] = vrs_strdup(name);
+    graph->output_names[graph->output_count] = vrs_copy_name(name);
     if (!graph->output_names[graph->output_count]) {
         return VRS_NO_MEMORY;
     }
@@ -301,6 +301,17 @@ static vrs_status build(const Onnx__ModelProto *model, const char *name, const c
     return status == VRS_OK ? vrs_graph_prune(*graph) : status;
 }
 
+/* The detail without control characters, which names of the file may have brought into it. */
+static vrs_status fail_cleanly(vrs_status status)
+{
+    char text[VRS_DETAIL_SIZE];
+    memcpy(text, vrs_last_error(), sizeof(text));
+    for (size_t i = 0; i < sizeof(text) && text[i] != '\0'; i++) {
+        text[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
+    }
+    return vrs_fail(status, "%s", text);
+}
+
 vrs_status vrs_graph_parse(const void *data, size_t size, const char *name, const char *folder,
                            const vrs_graph_options *options, vrs_graph **graph)
 {
@@ -314,6 +325,7 @@ vrs_status vrs_graph_parse(const void *data, size_t size, const char *name, cons
     if (status != VRS_OK) {
         vrs_graph_destroy(*graph);
         *graph = NULL;
+        status = fail_cleanly(status);
     }
     return status;
 }

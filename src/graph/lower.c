@@ -316,10 +316,11 @@ vrs_status lower_add(lower *l, vrs_op op, const int32_t *inputs, int32_t count, 
     if (status != VRS_OK) {
         return status;
     }
+    status = add_node(l, op, inputs, count, &output, 1, node);
     if (result) {
-        *result = output;
+        *result = output; /* last, as it may be where the input was read from */
     }
-    return add_node(l, op, inputs, count, &output, 1, node);
+    return status;
 }
 
 vrs_status lower_add_many(lower *l, vrs_op op, const int32_t *inputs, int32_t count,

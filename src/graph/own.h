@@ -51,6 +51,10 @@ struct vrs_graph_own {
     int32_t value_room, node_room;
 };
 
+/* A copy of a name of the file with "?" for control characters, as it may be printed. Returns owned,
+ * NULL without memory. */
+char *vrs_copy_name(const char *name) VRS_MUST_USE;
+
 /* Adds a value of unknown type; its index goes to `index`. Copies the name. VRS_NO_MEMORY. */
 vrs_status vrs_graph_add_value(vrs_graph *graph, const char *name, int32_t *index) VRS_MUST_USE;
 

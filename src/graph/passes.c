@@ -519,8 +519,10 @@ vrs_status vrs_graph_optimise(vrs_graph *graph, uint32_t passes)
         uint32_t bit;
         vrs_status (*fn)(pass *);
     } list[] = {
-        {VRS_PASS_IDENTITY, remove_identities},   {VRS_PASS_NORMS, fold_norms},
-        {VRS_PASS_ACTIVATIONS, find_activations}, {VRS_PASS_ACTIVATIONS, fuse_activations},
+        {VRS_PASS_IDENTITY, remove_identities},
+        {VRS_PASS_ACTIVATIONS, find_activations}, /* before their parts go into convolutions */
+        {VRS_PASS_NORMS, fold_norms},
+        {VRS_PASS_ACTIVATIONS, fuse_activations},
         {VRS_PASS_RESIDUAL, fuse_residuals},
     };
     vrs_status status = VRS_OK;

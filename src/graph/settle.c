@@ -92,7 +92,10 @@ vrs_status vrs_node_fold(vrs_graph *graph, const vrs_node *node, bool *done)
         outputs[i] = value->data;
     }
     vrs_status status = vrs_node_compute(graph, node, inputs, outputs);
-    return status == VRS_OK ? status : vrs_fail_at_node(graph, node, status);
+    if (status == VRS_OK) {
+        return VRS_OK;
+    }
+    return vrs_fail_at_node(graph, node, status == VRS_INVALID ? VRS_FORMAT : status);
 }
 
 /* Infers one node again; what it makes keeps its number of axes. */
@@ -126,8 +129,8 @@ vrs_status vrs_graph_infer(vrs_graph *graph, int32_t batch)
     }
     if (batch != 1 && !graph->free_batch) {
         return vrs_fail(VRS_UNSUPPORTED,
-                        "%s: takes a batch of 1 only, and %d was asked for; export it with a "
-                        "dynamic first axis",
+                        "%s: takes one batch size only, its own, and one of %d was asked for; "
+                        "export it with a dynamic first axis",
                         graph->name, batch);
     }
     graph->batch = batch;

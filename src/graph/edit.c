@@ -1,6 +1,4 @@
 /* Changing a graph as a whole: who makes what, what is needed, what reads what. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "graph/own.h"
 
@@ -18,8 +16,17 @@ void vrs_graph_link(vrs_graph *graph)
     }
 }
 
+/* A node that a pass has cleared has no rule; it is passed over until the pass ends. */
+static bool is_cleared(const vrs_node *node)
+{
+    return node->rule == NULL;
+}
+
 static void replace_in(vrs_node *node, int32_t from, int32_t to)
 {
+    if (is_cleared(node)) {
+        return;
+    }
     for (int32_t i = 0; i < node->input_count; i++) {
         node->inputs[i] = node->inputs[i] == from ? to : node->inputs[i];
     }
@@ -82,6 +89,10 @@ static void clear_nodes(vrs_graph *graph, bool *needed)
     vrs_node *shapes = graph->own->shape_nodes;
     int32_t i = graph->node_count - 1, k = graph->own->shape_node_count - 1;
     while (i >= 0 || k >= 0) {
+        if (i >= 0 && is_cleared(&graph->nodes[i])) {
+            i--;
+            continue;
+        }
         bool shape = i < 0 || (k >= 0 && shapes[k].rule->order > graph->nodes[i].rule->order);
         vrs_node *node = shape ? &shapes[k--] : &graph->nodes[i--];
         if (!mark_node(node, needed)) {
@@ -90,16 +101,18 @@ static void clear_nodes(vrs_graph *graph, bool *needed)
     }
 }
 
-/* Closes the gaps; a node that was cleared has no rule. */
+/* Closes the gaps that cleared nodes leave. */
 static int32_t close_gaps(vrs_node *nodes, int32_t count)
 {
     int32_t kept = 0;
     for (int32_t i = 0; i < count; i++) {
-        if (nodes[i].rule) {
+        if (!is_cleared(&nodes[i])) {
             nodes[kept++] = nodes[i];
         }
     }
-    memset(nodes + kept, 0, (size_t)(count - kept) * sizeof(*nodes));
+    for (int32_t i = kept; i < count; i++) {
+        nodes[i] = (vrs_node){0}; /* its parts were moved */
+    }
     return kept;
 }
 
@@ -133,7 +146,6 @@ static void compact_values(vrs_graph *graph, const bool *needed, int32_t *number
             vrs_free(graph->values[i].data);
         }
     }
-    memset(graph->values + kept, 0, (size_t)(graph->value_count - kept) * sizeof(vrs_value));
     graph->value_count = kept;
     renumber_nodes(graph->nodes, graph->node_count, numbers);
     renumber_nodes(graph->own->shape_nodes, graph->own->shape_node_count, numbers);

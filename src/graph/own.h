@@ -51,8 +51,8 @@ struct vrs_graph_own {
     int32_t value_room, node_room;
 };
 
-/* A copy of a name of the file with "?" for control characters, as it may be printed. Returns owned,
- * NULL without memory. */
+/* A copy of a name of the file with "?" for control characters, as it may be printed. Returns
+ * owned, NULL without memory. */
 char *vrs_copy_name(const char *name) VRS_MUST_USE;
 
 /* Adds a value of unknown type; its index goes to `index`. Copies the name. VRS_NO_MEMORY. */

@@ -235,6 +235,14 @@ def ops() -> onnx.ModelProto:
     return result
 
 
+def mixing() -> onnx.ModelProto:
+    """A mean over the axis of the pictures, of which the file knows one."""
+    nodes = [helper.make_node("ReduceMean", ["picture"], ["mean"], axes=[0]),
+             helper.make_node("Sub", ["picture", "mean"], ["scores"])]
+    return model(nodes, [value("picture", [1, 3, HEIGHT, WIDTH])],
+                 [value("scores", [1, 3, HEIGHT, WIDTH])], [])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent, metavar="DIR",
@@ -249,6 +257,7 @@ def main() -> None:
         "ops": ops(),
         "tiny-integer": tiny_integer(),
         "tiny-two-outputs": tiny_two_outputs(),
+        "mixing": mixing(),
     }
     for name, network in networks.items():
         (out / f"{name}.onnx").write_bytes(network.SerializeToString(deterministic=True))

@@ -9,6 +9,7 @@
 #   asan    gcc, address and undefined behaviour: all tests in C, and those of the program that do
 #           not start it by the hundred: about once in 500 runs the sanitizer's own store of stacks
 #           crashes while OpenVINO frees its million blocks at the end
+#   fuzz    clang, as asan: the fuzzers, for a fixed number of runs
 #   tsan    clang, threads, warnings are errors: the tests with threads in them
 # Exit status: 0 when at least one test passed, none failed and everything was built.
 set -u
@@ -32,7 +33,8 @@ run_tests() {
 	"$meson" test -C "$folder" --no-rebuild --print-errorlogs "$@" </dev/null || status=$?
 }
 
-# Sets up build $1 with the other arguments, unless it is there, and compiles it.
+# Sets up build $1 with the other arguments, unless it is there, and compiles it: all of it, or the
+# $targets that are set.
 compile() {
 	folder=$1
 	shift
@@ -44,7 +46,8 @@ compile() {
 			return 1
 		}
 	fi
-	"$meson" compile -C "$folder" >"$build/compile.log" 2>&1 || {
+	# shellcheck disable=SC2086 # the list is split on purpose
+	"$meson" compile -C "$folder" ${targets:-} >"$build/compile.log" 2>&1 || {
 		cat "$build/compile.log"
 		echo "check.sh: $folder does not compile"
 		status=1
@@ -70,8 +73,15 @@ if [ $# -eq 0 ]; then
 	compile "$build/strict" -Dwerror=true
 	compile "$build/asan" --buildtype=debugoptimized -Db_sanitize=address,undefined \
 		-Db_lundef=false -Dc_args=-fno-sanitize-recover=undefined &&
-		run_named "$build/asan" base/ image/ kernels/ model/ engine/ media/ cli/usage cli/stop \
-			cli/examples pipeline outputs golden
+		run_named "$build/asan" base/ image/ kernels/ model/ graph/arena graph/graph \
+			graph/hostile graph/operators engine/ media/ cli/usage cli/stop cli/examples \
+			pipeline outputs golden
+	targets="fuzz_onnx fuzz_descriptor replay_onnx replay_descriptor"
+	CC=clang compile "$build/fuzz" --buildtype=debugoptimized -Dfuzz=true -Dcuda=disabled \
+		-Db_sanitize=address,undefined -Db_lundef=false \
+		"-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=undefined" &&
+		run_named "$build/fuzz" fuzz/
+	targets=
 	CC=clang compile "$build/tsan" --buildtype=debugoptimized -Db_sanitize=thread \
 		-Db_lundef=false -Dwerror=true &&
 		run_named "$build/tsan" base/ engine/engine engine/inject engine/onnxruntime-engine \

@@ -9,6 +9,7 @@ if ! command -v cppcheck >/dev/null 2>&1; then
 	exit 77
 fi
 # What others' generators write is not ours.
-exec cppcheck --suppress='*:*/onnx.pb-c.h' --project="$2/compile_commands.json" --file-filter="$root/src/*" -j "$(nproc)" \
+exec cppcheck --project="$2/compile_commands.json" --file-filter="$root/src/*" -j "$(nproc)" \
+	--suppress='*:*/onnx.pb-c.h' \
 	--enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
 	--template='{file}:{line}: {severity}: {message} [{id}]'

@@ -54,6 +54,8 @@ void vrs_batch_settle(vrs_batch *slot)
 bool vrs_has_states(vrs_view_work *work)
 {
     vrs_view_state *state = &work->ticket->stream->state[work->view];
+    if (work->slot->pipeline->io->state_count == 0)
+        return false; /* then frames of a view run side by side, and nobody keeps their order */
     if (work->ticket->restart)
         state->states_valid = false;
     return state->states_valid;
@@ -63,6 +65,8 @@ void vrs_end_states(vrs_view_work *work, bool good)
 {
     vrs_pipeline *pipeline = work->slot->pipeline;
     vrs_view_state *state = &work->ticket->stream->state[work->view];
+    if (pipeline->io->state_count == 0)
+        return;
     vrs_mutex_lock(&pipeline->lock);
     state->states_valid = state->states_valid || good;
     state->busy = false;
@@ -88,8 +92,6 @@ void vrs_load_states(vrs_view_work *work)
 void vrs_commit_states(vrs_view_work *work, bool good)
 {
     vrs_pipeline *pipeline = work->slot->pipeline;
-    if (pipeline->io->state_count == 0)
-        return;
     const vrs_view_state *state = &work->ticket->stream->state[work->view];
     for (int32_t s = 0; s < pipeline->io->state_count && good; s++)
         memcpy(state->states[s], vrs_request_state_out(work->slot->request, s, work->position),

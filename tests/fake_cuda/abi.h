@@ -47,6 +47,9 @@ enum {
 enum { CU_STREAM_NON_BLOCKING = 1, CU_EVENT_DISABLE_TIMING = 2 };
 enum { CU_MEMORY_HOST = 1, CU_MEMORY_DEVICE = 2, CU_MEMORY_ARRAY = 3, CU_MEMORY_UNIFIED = 4 };
 
+/* CUtensorMapDataType, CUtensorMapSwizzle */
+enum { CU_TENSOR_MAP_FLOAT16 = 6, CU_TENSOR_MAP_SWIZZLE_128 = 3 };
+
 typedef struct cu_copy_2d {
     size_t src_x, src_y;
     int src_type;

@@ -459,7 +459,7 @@ DRIVER(cuFuncGetParamInfo, cu_function function, size_t index, size_t *offset, s
     ENTER(NEEDS_CONTEXT);
     if (function == NULL || index != 0)
         return fake_leave(function == NULL ? CU_INVALID_HANDLE : CU_INVALID_VALUE);
-    *offset = 0;
+    *offset = function->params_offset;
     if (bytes != NULL)
         *bytes = function->params_bytes;
     return fake_leave(CU_SUCCESS);

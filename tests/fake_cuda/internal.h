@@ -124,7 +124,7 @@ struct fake_module {
 struct fake_function {
     const char *name;
     fake_cuda_kernel_fn fn;
-    size_t params_bytes;
+    size_t params_bytes, params_offset;
 };
 
 struct fake_context {

@@ -364,7 +364,8 @@ static const void *parameter(const struct fake_function *function, void **params
         else
             return NULL;
     }
-    return bytes == function->params_bytes ? at : NULL;
+    const size_t offset = function->params_offset;
+    return bytes == offset + function->params_bytes ? (const char *)at + offset : NULL;
 }
 
 static cu_result launch(const cu_launch_config *c, cu_function function, void **params,

@@ -123,13 +123,16 @@ enum {
     VRS_CU_FUNC_PTX_VERSION = 5,
     VRS_CU_FUNC_BINARY_VERSION = 6, /* 86 for sm_86; from PTX too, once compiled */
     VRS_CU_FUNC_MAX_DYNAMIC_SHARED_BYTES = 8,
+    VRS_CU_FUNC_SHARED_CARVEOUT = 9, /* percent of what could be shared memory */
 };
 
 /* CUpointer_attribute: CUmemorytype and the base of a range */
 enum { VRS_CU_POINTER_MEMORY_TYPE = 2, VRS_CU_POINTER_RANGE_START = 11 };
 
 /* cuLaunchKernel()'s `extra`: {POINTER, params, SIZE, &bytes, END}. The driver copies the bytes
- * during the call. vrseg launches in this way alone, so that a stand-in knows how many there are.
+ * during the call; a parameter lies where cuFuncGetParamInfo() says, which is not at 0 where its
+ * alignment is stricter than that of all parameters' place. vrseg launches in this way alone, so
+ * that a stand-in knows how many there are.
  */
 #define VRS_CU_LAUNCH_PARAM_END ((void *)0)
 #define VRS_CU_LAUNCH_PARAM_BUFFER_POINTER ((void *)1)
@@ -261,12 +264,18 @@ _Static_assert(sizeof(vrs_cu_access) == 12, "CUmemAccessDesc");
     X(function_load, cuFuncLoad, (vrs_cu_function)) /* at once instead of at the first launch */   \
     X(function_attribute, cuFuncGetAttribute, (int *value, int attribute, vrs_cu_function))        \
     X(function_set, cuFuncSetAttribute, (vrs_cu_function, int attribute, int value))               \
+    X(param_info, cuFuncGetParamInfo,                                                              \
+      (vrs_cu_function, size_t index, size_t * offset, size_t * bytes))                            \
     X(occupancy, cuOccupancyMaxActiveBlocksPerMultiprocessor,                                      \
       (int *blocks, vrs_cu_function, int block_threads, size_t shared_bytes))                      \
     X(launch, cuLaunchKernel,                                                                      \
       (vrs_cu_function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,       \
        unsigned block_y, unsigned block_z, unsigned shared_bytes, vrs_cu_stream, void **params,    \
        void **extra))                                                                              \
+    X(tensor_map, cuTensorMapEncodeTiled,                                                          \
+      (void *map, int type, uint32_t rank, vrs_cu_ptr address, const uint64_t *sizes,              \
+       const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave,        \
+       int swizzle, int promotion, int fill))                                                      \
     X(capture_begin, cuStreamBeginCapture_v2, (vrs_cu_stream, int mode))                           \
     X(capture_end, cuStreamEndCapture, (vrs_cu_stream, vrs_cu_graph *))                            \
     X(graph_instantiate, cuGraphInstantiateWithFlags,                                              \

@@ -7,7 +7,7 @@
 #include "device/cuda/cuda.h"
 
 /* Modules of one device, at most: an image each. */
-#define VRS_CUDA_MODULES 16
+#define VRS_CUDA_MODULES 64
 
 typedef struct vrs_cuda_device {
     vrs_device base;
@@ -35,6 +35,7 @@ typedef struct vrs_cuda_kernel {
     vrs_kernel base;
     vrs_cu_function function;
     _Atomic size_t dynamic_bytes; /* shared memory that it may be launched with */
+    size_t params_offset;         /* of its parameter in the launch's buffer */
 } vrs_cuda_kernel;
 
 /* The result of a call that a test's failure injection refused. */

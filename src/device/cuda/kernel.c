@@ -1,5 +1,6 @@
 /* The embedded device code, and launches. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "device/cuda/cuda_device.h"
@@ -10,6 +11,9 @@
 
 /* What every kernel may use without being asked for more. */
 #define DYNAMIC_BYTES ((size_t)48 << 10)
+
+/* Parameters of a launch, at most. */
+#define PARAMS_MAX ((size_t)4096)
 
 static vrs_status fail_image(vrs_cuda_device *cuda, vrs_cu_result result)
 {
@@ -107,6 +111,9 @@ static vrs_status read_kernel(vrs_cuda_device *cuda, vrs_cuda_kernel *kernel, co
         result = VRS_CU_TRY(
             cuda->api->function_attribute(wanted[i].value, wanted[i].attribute, kernel->function));
     }
+    if (result == VRS_CU_SUCCESS)
+        result =
+            VRS_CU_TRY(cuda->api->param_info(kernel->function, 0, &kernel->params_offset, NULL));
     p->shared_bytes = (size_t)shared;
     p->local_bytes = (size_t)local;
     kernel->dynamic_bytes = DYNAMIC_BYTES > p->shared_bytes ? DYNAMIC_BYTES - p->shared_bytes : 0;
@@ -154,6 +161,11 @@ static vrs_status allow_shared(vrs_cuda_kernel *kernel, size_t bytes)
     }
     vrs_cu_result result = VRS_CU_TRY(vrs_cuda(device)->api->function_set(
         kernel->function, VRS_CU_FUNC_MAX_DYNAMIC_SHARED_BYTES, (int)most));
+    /* Else the driver may leave room for one block of it alone. */
+    if (result == VRS_CU_SUCCESS) {
+        result = VRS_CU_TRY(vrs_cuda(device)->api->function_set(kernel->function,
+                                                                VRS_CU_FUNC_SHARED_CARVEOUT, 100));
+    }
     if (result == VRS_CU_SUCCESS) {
         atomic_store(&kernel->dynamic_bytes, most);
     }
@@ -180,6 +192,20 @@ vrs_status vrs_cuda_occupancy(vrs_kernel *kernel, int32_t block_threads, size_t 
     return status;
 }
 
+/* The parameter where the kernel expects it: `buffer` holds PARAMS_MAX. */
+static const void *place_params(const vrs_cuda_kernel *kernel, const vrs_launch *launch,
+                                unsigned char *buffer, size_t *bytes)
+{
+    const size_t offset = kernel->params_offset;
+    *bytes = offset + launch->params_bytes;
+    if (offset == 0) {
+        return launch->params;
+    }
+    memset(buffer, 0, offset);
+    memcpy(buffer + offset, launch->params, launch->params_bytes);
+    return buffer;
+}
+
 vrs_status vrs_cuda_launch(vrs_device_stream *stream, vrs_kernel *kernel, const vrs_launch *launch)
 {
     vrs_device *device = kernel->device;
@@ -189,9 +215,16 @@ vrs_status vrs_cuda_launch(vrs_device_stream *stream, vrs_kernel *kernel, const 
         return status;
     }
     status = allow_shared(cuda_kernel, launch->shared_bytes);
+    if (status == VRS_OK && cuda_kernel->params_offset + launch->params_bytes > PARAMS_MAX) {
+        status = vrs_fail(VRS_INVALID, "%s: %zu bytes of parameters: at most %zu are possible",
+                          kernel->name, launch->params_bytes,
+                          PARAMS_MAX - cuda_kernel->params_offset);
+    }
     if (status == VRS_OK) {
-        size_t bytes = launch->params_bytes;
-        void *extra[] = {VRS_CU_LAUNCH_PARAM_BUFFER_POINTER, (void *)(uintptr_t)launch->params,
+        unsigned char buffer[PARAMS_MAX];
+        size_t bytes;
+        const void *params = place_params(cuda_kernel, launch, buffer, &bytes);
+        void *extra[] = {VRS_CU_LAUNCH_PARAM_BUFFER_POINTER, (void *)(uintptr_t)params,
                          VRS_CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, VRS_CU_LAUNCH_PARAM_END};
         const uint32_t *g = launch->grid, *b = launch->block;
         status = vrs_cuda_check(

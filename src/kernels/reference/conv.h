@@ -1,0 +1,23 @@
+/* The definition of the convolution kernels: the parameters of kernels/cuda/params_conv.h with
+ * addresses of this process, on the calling thread. Products and sums are made in double, rounded
+ * once to binary16. Kernels sum in float: they may differ by a unit in the last place and by
+ * 2^-20 of the sum of the products' sizes. */
+#ifndef VRS_KERNELS_REFERENCE_CONV_H
+#define VRS_KERNELS_REFERENCE_CONV_H
+
+#include "kernels/cuda/params_conv.h"
+
+void vrs_conv_reference(const vrs_conv_params *params);
+
+/* One value of its result before rounding, and the sum of the sizes of all that was added. */
+double vrs_conv_reference_at(const vrs_conv_params *params, int32_t n, int32_t y, int32_t x,
+                             int32_t k, double *size);
+
+/* Sums of taps [0, 9) whose bit is set in `taps`, over input channels [first, end), of a 3x3
+ * convolution: what is added to a result's value. */
+double vrs_taps_reference_at(const vrs_taps_params *params, int32_t branch, uint32_t tap,
+                             int32_t first, int32_t end, const int32_t pixel[3], int32_t k);
+
+void vrs_stem_reference(const vrs_stem_params *params);
+
+#endif

@@ -95,6 +95,7 @@ struct vrs_conv_provider {
 };
 
 /* In the order in which they are asked; the last runs everything. */
+extern const vrs_conv_provider vrs_conv_tiles;  /* our own kernels on tensor cores */
 extern const vrs_conv_provider vrs_conv_cudnn;  /* cuDNN's graph API */
 extern const vrs_conv_provider vrs_conv_direct; /* plain kernels of ours for every convolution */
 

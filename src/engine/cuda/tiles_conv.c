@@ -1,0 +1,310 @@
+/* Convolutions by the kernels of kernels/cuda/conv_launch.h: FP16 on tensor cores, with what is
+ * fused into them where that is no activation or ReLU. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/cuda/conv.h"
+#include "kernels/cuda/conv_launch.h"
+
+/* Batch sizes that dilated convolutions have tables for, each with both ways to spread. */
+#define BATCHES 16
+#define TABLES (2 * BATCHES)
+
+/* Dilation from which on leaving out taps pays: whole blocks of pixels have none there. */
+#define DILATION_MIN VRS_TAPS_BLOCK
+
+typedef enum tiles_kind { TILES_NONE, TILES_CONV, TILES_TAPS, TILES_STEM } tiles_kind;
+
+typedef struct tiles_choice {
+    tiles_kind kind;
+    vrs_cuda_conv_kernel kernel; /* CONV */
+    vrs_taps_spread spread;      /* TAPS */
+} tiles_choice;
+
+typedef struct tiles_plan {
+    vrs_conv_plan base;
+    const vrs_cuda_conv *kernels;
+    tiles_choice choice;
+    vrs_conv conv;
+    vrs_cuda_conv_desc desc;
+    /* TAPS: tables of every batch size lie behind the weights, which so are the same for all. */
+    vrs_taps_plan *taps; /* TABLES of them */
+    size_t table_at[TABLES], packed_bytes;
+} tiles_plan;
+
+static vrs_status tiles_open(vrs_device *device, void **state)
+{
+    if (vrs_device_get_properties(device)->kind != VRS_DEVICE_CUDA) {
+        return vrs_fail(VRS_UNSUPPORTED, "convolutions on tensor cores need a GPU");
+    }
+    vrs_cuda_conv *kernels = vrs_alloc(sizeof *kernels);
+    if (!kernels) {
+        return VRS_NO_MEMORY;
+    }
+    vrs_status status = vrs_cuda_conv_open(device, kernels);
+    if (status != VRS_OK) {
+        vrs_free(kernels);
+        return status;
+    }
+    *state = kernels;
+    return VRS_OK;
+}
+
+static void tiles_close(void *state)
+{
+    vrs_free(state);
+}
+
+static vrs_cuda_conv_desc describe(const vrs_conv *c)
+{
+    return (vrs_cuda_conv_desc){.n = c->batch,
+                                .h = c->in_height,
+                                .w = c->in_width,
+                                .c = c->in_channels,
+                                .out_h = c->out_height,
+                                .out_w = c->out_width,
+                                .k = c->out_channels,
+                                .r = c->kernel[0],
+                                .s = c->kernel[1],
+                                .stride = {c->stride[0], c->stride[1]},
+                                .pad = {c->pad_before[0], c->pad_before[1]},
+                                .dilation = {c->dilation[0], c->dilation[1]},
+                                .input_pitch = c->in_pitch,
+                                .output_pitch = c->out_pitch,
+                                .residual_pitch = c->residual_pitch,
+                                .residual = c->residual_pitch != 0,
+                                .relu = c->act.kind == VRS_NET_ACT_RELU};
+}
+
+/* What all kernels ask. */
+static bool is_ours(const vrs_conv *c)
+{
+    return c->in_type == VRS_NET_F16 && c->out_type == VRS_NET_F16 && c->groups == 1 &&
+           c->transposed == 0 && c->scaled == 0 && c->residual_scale == 1.0F &&
+           c->out_quantum == 1.0F &&
+           (c->act.kind == VRS_NET_ACT_NONE || c->act.kind == VRS_NET_ACT_RELU);
+}
+
+static bool is_pair(const int32_t pair[2], int32_t value)
+{
+    return pair[0] == value && pair[1] == value;
+}
+
+/* 4x4 of 16 channels to 64 with ReLU, and a pool of 3x3 with stride 2. */
+static bool is_stem(const vrs_conv *c)
+{
+    return c->follow == VRS_CONV_FOLLOW_MAX_POOL && c->in_channels == 16 && c->in_pitch == 16 &&
+           c->out_channels == 64 && c->out_pitch == 64 && c->residual_pitch == 0 &&
+           is_pair(c->kernel, 4) && is_pair(c->stride, 1) && is_pair(c->dilation, 1) &&
+           is_pair(c->pad_before, 2) && is_pair(c->pad_after, 1) &&
+           c->act.kind == VRS_NET_ACT_RELU && is_pair(c->pool_kernel, 3) &&
+           is_pair(c->pool_stride, 2) && is_pair(c->pool_pad, 1) && c->out_height == c->in_height &&
+           c->out_width == c->in_width && c->pool_height == (c->out_height + 1) / 2 &&
+           c->pool_width == (c->out_width + 1) / 2;
+}
+
+static vrs_taps_desc describe_taps(const vrs_conv *c, int32_t batch, vrs_taps_spread spread)
+{
+    return (vrs_taps_desc){.n = batch,
+                           .h = c->in_height,
+                           .w = c->in_width,
+                           .c = c->in_channels,
+                           .k = c->out_channels,
+                           .branches = 1,
+                           .dilation = {c->dilation[0]},
+                           .input_pitch = c->in_pitch,
+                           .output_pitch = c->out_pitch,
+                           .relu = c->act.kind == VRS_NET_ACT_RELU,
+                           .spread = spread};
+}
+
+static bool is_taps(const vrs_cuda_conv *kernels, const vrs_conv *c)
+{
+    const int32_t dilation = c->dilation[0];
+    if (c->residual_pitch != 0 || c->batch > BATCHES || !is_pair(c->kernel, 3) ||
+        !is_pair(c->stride, 1) || !is_pair(c->dilation, dilation) ||
+        !is_pair(c->pad_before, dilation) || !is_pair(c->pad_after, dilation) ||
+        dilation < DILATION_MIN) {
+        return false;
+    }
+    const vrs_taps_desc desc = describe_taps(c, BATCHES, VRS_TAPS_WHOLE);
+    return vrs_taps_supported(kernels, &desc);
+}
+
+/* Candidate `index`, or kind NONE behind the last. */
+static tiles_choice choose(const vrs_cuda_conv *kernels, const vrs_conv *c, int32_t index)
+{
+    tiles_choice choices[2 + VRS_CUDA_CONV_KERNELS] = {0};
+    int32_t count = 0;
+    const vrs_cuda_conv_desc desc = describe(c);
+    if (is_ours(c) && is_stem(c)) {
+        choices[count++].kind = TILES_STEM;
+    }
+    if (is_ours(c) && c->follow == VRS_CONV_FOLLOW_NONE) {
+        if (is_taps(kernels, c)) {
+            choices[count++] = (tiles_choice){.kind = TILES_TAPS, .spread = VRS_TAPS_WHOLE};
+            choices[count++] = (tiles_choice){.kind = TILES_TAPS, .spread = VRS_TAPS_CUT};
+        }
+        for (int i = VRS_CUDA_CONV_KERNELS - 1; i >= 0; i--) {
+            if (vrs_cuda_conv_supported(kernels, &desc, (vrs_cuda_conv_kernel)i)) {
+                choices[count++] =
+                    (tiles_choice){.kind = TILES_CONV, .kernel = (vrs_cuda_conv_kernel)i};
+            }
+        }
+    }
+    return index < count ? choices[index] : (tiles_choice){0};
+}
+
+static int32_t tiles_candidates(void *state, const vrs_conv *conv)
+{
+    int32_t count = 0;
+    while (choose(state, conv, count).kind != TILES_NONE) {
+        count++;
+    }
+    return count;
+}
+
+static void tiles_destroy(vrs_conv_plan *base)
+{
+    tiles_plan *plan = (tiles_plan *)base;
+    if (plan && plan->taps) {
+        for (int i = 0; i < TABLES; i++) {
+            vrs_taps_plan_destroy(&plan->taps[i]);
+        }
+        vrs_free(plan->taps);
+    }
+    vrs_free(plan);
+}
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
+static int32_t table_of(int32_t batch, vrs_taps_spread spread)
+{
+    return (batch - 1) * 2 + (spread == VRS_TAPS_CUT);
+}
+
+static vrs_status prepare_taps(tiles_plan *plan)
+{
+    plan->taps = vrs_alloc_array(TABLES, sizeof *plan->taps);
+    if (!plan->taps) {
+        return VRS_NO_MEMORY;
+    }
+    vrs_status status = VRS_OK;
+    plan->packed_bytes =
+        round_up((size_t)9 * (size_t)plan->desc.k * (size_t)plan->desc.c * sizeof(uint16_t));
+    for (int i = 0; i < TABLES && status == VRS_OK; i++) {
+        const vrs_taps_desc desc =
+            describe_taps(&plan->conv, i / 2 + 1, i % 2 != 0 ? VRS_TAPS_CUT : VRS_TAPS_WHOLE);
+        status = vrs_taps_plan_create(plan->kernels, &desc, &plan->taps[i]);
+        plan->table_at[i] = plan->packed_bytes;
+        plan->packed_bytes += round_up(plan->taps[i].table_bytes);
+    }
+    plan->base.workspace = plan->taps[table_of(plan->desc.n, plan->choice.spread)].workspace_bytes;
+    return status;
+}
+
+static void name_plan(tiles_plan *plan)
+{
+    static const char *const kernels[] = {"mma", "1x1"};
+    const char *name = plan->choice.kind == TILES_STEM       ? "stem with pool"
+                       : plan->choice.kind == TILES_CONV     ? kernels[plan->choice.kernel]
+                       : plan->choice.spread == VRS_TAPS_CUT ? "live taps, cut"
+                                                             : "live taps";
+    (void)strncpy(plan->base.name, name, sizeof plan->base.name - 1);
+    const char *packing = plan->choice.kind == TILES_TAPS   ? "taps and tables"
+                          : plan->choice.kind == TILES_STEM ? "stem"
+                                                            : "taps";
+    (void)strncpy(plan->base.packing, packing, sizeof plan->base.packing - 1);
+    plan->base.tensor_cores = true;
+}
+
+static vrs_status tiles_prepare(void *state, const vrs_conv *conv, int32_t candidate,
+                                vrs_conv_plan **result)
+{
+    tiles_plan *plan = vrs_alloc(sizeof *plan);
+    if (!plan) {
+        return VRS_NO_MEMORY;
+    }
+    plan->base.provider = &vrs_conv_tiles;
+    plan->kernels = state;
+    plan->conv = *conv;
+    plan->desc = describe(conv);
+    plan->choice = choose(state, conv, candidate);
+    plan->packed_bytes = (size_t)(plan->desc.r * plan->desc.s) * (size_t)plan->desc.k *
+                         (size_t)plan->desc.c * sizeof(uint16_t);
+    name_plan(plan);
+    vrs_status status = plan->choice.kind == TILES_TAPS ? prepare_taps(plan) : VRS_OK;
+    if (status != VRS_OK) {
+        tiles_destroy(&plan->base);
+        return status;
+    }
+    *result = &plan->base;
+    return VRS_OK;
+}
+
+static size_t tiles_packed_bytes(const vrs_conv_plan *base)
+{
+    return ((const tiles_plan *)base)->packed_bytes;
+}
+
+static void tiles_pack(const vrs_conv_plan *base, const void *weights, void *packed)
+{
+    const tiles_plan *plan = (const tiles_plan *)base;
+    if (plan->choice.kind == TILES_STEM) {
+        vrs_stem_pack(weights, packed);
+        return;
+    }
+    memset(packed, 0, plan->packed_bytes);
+    vrs_cuda_conv_pack(plan->desc.k, plan->desc.c, plan->desc.r * plan->desc.s, weights, packed);
+    for (int i = 0; plan->taps && i < TABLES; i++) {
+        memcpy((char *)packed + plan->table_at[i], plan->taps[i].table, plan->taps[i].table_bytes);
+    }
+}
+
+static vrs_status enqueue_taps(const tiles_plan *plan, const vrs_conv_args *args,
+                               vrs_device_stream *stream)
+{
+    const int32_t table = table_of(plan->desc.n, plan->choice.spread);
+    const vrs_taps_buffers buffers = {.input = args->x,
+                                      .table = args->weights + plan->table_at[table],
+                                      .workspace = args->workspace,
+                                      .weights = {args->weights},
+                                      .bias = {args->bias},
+                                      .output = {args->y}};
+    return vrs_taps_launch(plan->kernels, stream, &plan->taps[table], &buffers);
+}
+
+static vrs_status tiles_enqueue(const vrs_conv_plan *base, const vrs_conv_args *args,
+                                vrs_device_stream *stream)
+{
+    const tiles_plan *plan = (const tiles_plan *)base;
+    if (plan->choice.kind == TILES_TAPS) {
+        return enqueue_taps(plan, args, stream);
+    }
+    if (plan->choice.kind == TILES_STEM) {
+        const vrs_stem_buffers buffers = {args->x, args->weights, args->bias, args->y};
+        return vrs_stem_launch(plan->kernels, stream, plan->desc.n, plan->desc.h, plan->desc.w,
+                               &buffers);
+    }
+    const vrs_cuda_conv_buffers buffers = {.input = args->x,
+                                           .weights = args->weights,
+                                           .bias = args->bias,
+                                           .residual = args->residual,
+                                           .output = args->y};
+    return vrs_cuda_conv_launch(plan->kernels, stream, &plan->desc, plan->choice.kernel, &buffers);
+}
+
+const vrs_conv_provider vrs_conv_tiles = {
+    .name = "tiles",
+    .open = tiles_open,
+    .close = tiles_close,
+    .candidates = tiles_candidates,
+    .prepare = tiles_prepare,
+    .destroy = tiles_destroy,
+    .packed_bytes = tiles_packed_bytes,
+    .pack = tiles_pack,
+    .enqueue = tiles_enqueue,
+};

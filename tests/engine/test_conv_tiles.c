@@ -57,7 +57,6 @@ static vrs_conv square(int32_t batch, int32_t side, int32_t in, int32_t out, int
                       .stride = {1, 1},
                       .dilation = {dilation, dilation},
                       .pad_before = {pad, pad},
-                      .pad_after = {pad, pad},
                       .groups = 1,
                       .in_type = VRS_NET_F16,
                       .out_type = VRS_NET_F16,
@@ -69,7 +68,6 @@ static vrs_conv square(int32_t batch, int32_t side, int32_t in, int32_t out, int
 static vrs_conv stem(int32_t batch, int32_t side)
 {
     vrs_conv c = square(batch, side, 16, 64, 4, 1);
-    c.pad_after[0] = c.pad_after[1] = 1;
     c.follow = VRS_CONV_FOLLOW_MAX_POOL;
     for (int i = 0; i < 2; i++) {
         c.pool_kernel[i] = 3;
@@ -244,9 +242,9 @@ static void test_stem(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
-    vrs_conv bad[12];
-    for (int i = 0; i < 12; i++)
-        bad[i] = i < 9 ? square(1, 8, 16, 16, 1, 1) : stem(1, 8);
+    vrs_conv bad[13];
+    for (int i = 0; i < 13; i++)
+        bad[i] = i < 9 || i == 12 ? square(1, 8, 16, 16, 1, 1) : stem(1, 8);
     bad[0].in_type = VRS_NET_I8;
     bad[1].out_type = VRS_NET_F32;
     bad[2].groups = 2;
@@ -259,7 +257,8 @@ static void test_refusals(void **state)
     bad[9].pool_pad[1] = 0;
     bad[10].act.kind = VRS_NET_ACT_NONE;
     bad[11].out_channels = 32;
-    for (int i = 0; i < 12; i++)
+    bad[12].bare = 1;
+    for (int i = 0; i < 13; i++)
         assert_int_equal(vrs_conv_tiles.candidates(provider, &bad[i]), 0);
 }
 

@@ -178,7 +178,8 @@ static vrs_status load_graph(vrs_net *net, const char *path)
  * tests say that they want none. */
 static vrs_status open_providers(vrs_net *net)
 {
-    static const vrs_conv_provider *const all[] = {&vrs_conv_cudnn, &vrs_conv_direct};
+    static const vrs_conv_provider *const all[] = {&vrs_conv_tiles, &vrs_conv_cudnn,
+                                                   &vrs_conv_direct};
     const char *named = getenv("VRSEG_CUDNN_LIBRARY");
     bool none = named && strcmp(named, "none") == 0;
     vrs_status status = VRS_OK;

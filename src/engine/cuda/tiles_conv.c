@@ -80,7 +80,7 @@ static vrs_cuda_conv_desc describe(const vrs_conv *c)
 static bool is_ours(const vrs_conv *c)
 {
     return c->in_type == VRS_NET_F16 && c->out_type == VRS_NET_F16 && c->groups == 1 &&
-           c->transposed == 0 && c->scaled == 0 && c->residual_scale == 1.0F &&
+           c->transposed == 0 && c->scaled == 0 && c->bare == 0 && c->residual_scale == 1.0F &&
            c->out_quantum == 1.0F &&
            (c->act.kind == VRS_NET_ACT_NONE || c->act.kind == VRS_NET_ACT_RELU);
 }
@@ -96,11 +96,10 @@ static bool is_stem(const vrs_conv *c)
     return c->follow == VRS_CONV_FOLLOW_MAX_POOL && c->in_channels == 16 && c->in_pitch == 16 &&
            c->out_channels == 64 && c->out_pitch == 64 && c->residual_pitch == 0 &&
            is_pair(c->kernel, 4) && is_pair(c->stride, 1) && is_pair(c->dilation, 1) &&
-           is_pair(c->pad_before, 2) && is_pair(c->pad_after, 1) &&
-           c->act.kind == VRS_NET_ACT_RELU && is_pair(c->pool_kernel, 3) &&
-           is_pair(c->pool_stride, 2) && is_pair(c->pool_pad, 1) && c->out_height == c->in_height &&
-           c->out_width == c->in_width && c->pool_height == (c->out_height + 1) / 2 &&
-           c->pool_width == (c->out_width + 1) / 2;
+           is_pair(c->pad_before, 2) && c->act.kind == VRS_NET_ACT_RELU &&
+           is_pair(c->pool_kernel, 3) && is_pair(c->pool_stride, 2) && is_pair(c->pool_pad, 1) &&
+           c->out_height == c->in_height && c->out_width == c->in_width &&
+           c->pool_height == (c->out_height + 1) / 2 && c->pool_width == (c->out_width + 1) / 2;
 }
 
 static vrs_taps_desc describe_taps(const vrs_conv *c, int32_t batch, vrs_taps_spread spread)
@@ -123,8 +122,8 @@ static bool is_taps(const vrs_cuda_conv *kernels, const vrs_conv *c)
     const int32_t dilation = c->dilation[0];
     if (c->residual_pitch != 0 || c->batch > BATCHES || !is_pair(c->kernel, 3) ||
         !is_pair(c->stride, 1) || !is_pair(c->dilation, dilation) ||
-        !is_pair(c->pad_before, dilation) || !is_pair(c->pad_after, dilation) ||
-        dilation < DILATION_MIN) {
+        !is_pair(c->pad_before, dilation) || c->out_height != c->in_height ||
+        c->out_width != c->in_width || dilation < DILATION_MIN) {
         return false;
     }
     const vrs_taps_desc desc = describe_taps(c, BATCHES, VRS_TAPS_WHOLE);

@@ -216,9 +216,9 @@ vrs_status vrs_cuda_launch(vrs_device_stream *stream, vrs_kernel *kernel, const 
     }
     status = allow_shared(cuda_kernel, launch->shared_bytes);
     if (status == VRS_OK && cuda_kernel->params_offset + launch->params_bytes > PARAMS_MAX) {
-        status = vrs_fail(VRS_INVALID, "%s: %zu bytes of parameters: at most %zu are possible",
-                          kernel->name, launch->params_bytes,
-                          PARAMS_MAX - cuda_kernel->params_offset);
+        status =
+            vrs_fail(VRS_INVALID, "%s: %zu bytes of parameters: at most %zu are possible",
+                     kernel->name, launch->params_bytes, PARAMS_MAX - cuda_kernel->params_offset);
     }
     if (status == VRS_OK) {
         unsigned char buffer[PARAMS_MAX];

@@ -29,12 +29,17 @@ static vrs_status load(const vrs_model *model, vrs_graph **graph)
 
 vrs_status vrs_check_int8(const vrs_model *model, vrs_precision precision)
 {
-    if (precision != VRS_PRECISION_INT8) {
-        return VRS_OK;
-    }
-    if (!vrs_cpu_has_int8()) {
+    if (precision == VRS_PRECISION_INT8 && !vrs_cpu_has_int8()) {
         return vrs_fail(VRS_UNSUPPORTED, "this CPU has no INT8 arithmetic (AVX-512 VNNI, AVX-VNNI "
                                          "or AMX); use precision f32");
+    }
+    return vrs_check_quantised(model, precision);
+}
+
+vrs_status vrs_check_quantised(const vrs_model *model, vrs_precision precision)
+{
+    if (precision != VRS_PRECISION_INT8) {
+        return VRS_OK;
     }
     vrs_graph *graph = NULL;
     vrs_status status = load(model, &graph);

@@ -1,12 +1,14 @@
-/* INT8 on the CPU: wants a file with quantised layers, and a CPU for it. */
+/* INT8 wants a file with quantised layers, and on the CPU the arithmetic for it. */
 #ifndef VRS_ENGINE_QUANTISED_H
 #define VRS_ENGINE_QUANTISED_H
 
 #include "engine/engine.h"
 
-/* VRS_OK for other precisions than INT8. VRS_UNSUPPORTED: the CPU has no such arithmetic, or the
- * file has what vrs_graph_load() does not know. VRS_INVALID: the file has no quantised layer; how
- * to make one. Other errors of vrs_graph_load(). */
+/* VRS_OK for other precisions than INT8. VRS_INVALID: the file has no quantised layer; how to make
+ * one. Other errors of vrs_graph_load(): VRS_UNSUPPORTED is what it does not know of the file. */
+vrs_status vrs_check_quantised(const vrs_model *model, vrs_precision precision) VRS_MUST_USE;
+
+/* The same for engines of the CPU. VRS_UNSUPPORTED: also a CPU without such arithmetic. */
 vrs_status vrs_check_int8(const vrs_model *model, vrs_precision precision) VRS_MUST_USE;
 
 #endif

@@ -185,9 +185,10 @@ static void test_states(void **state)
     vrs_model_destroy(model);
 }
 
-static void refuse(vrs_engine_params params, vrs_status wanted, const char *part)
+static void refuse_file(const char *onnx, vrs_engine_params params, vrs_status wanted,
+                        const char *part)
 {
-    vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny.onnx");
+    vrs_model *model = load_model(HEAD INPUT OUTPUT, onnx);
     vrs_engine *engine = NULL;
     vrs_status status = vrs_engine_create("onnxruntime", model, &params, &engine);
     if (status != wanted) {
@@ -198,6 +199,11 @@ static void refuse(vrs_engine_params params, vrs_status wanted, const char *part
     expect_detail(part);
     printf("  %s\n", vrs_last_error());
     vrs_model_destroy(model);
+}
+
+static void refuse(vrs_engine_params params, vrs_status wanted, const char *part)
+{
+    refuse_file("tiny-int8.onnx", params, wanted, part);
 }
 
 /* A provider that this library has not, or whose own libraries are missing, in its own words. */
@@ -221,14 +227,16 @@ static void test_providers(void **state)
     for (int p = VRS_PRECISION_TF32; p <= VRS_PRECISION_INT8; p++) {
         params.precision = (vrs_precision)p;
         params.cache_dir = folder;
-        refuse(params, VRS_MISSING, "cannot use the provider tensorrt: ONNX Runtime says:");
+        refuse(params, VRS_MISSING,
+               "cannot use the provider tensorrt, which needs onnxruntime-gpu");
     }
+    refuse_file("tiny.onnx", params, VRS_INVALID, "has no quantised layer");
     params.provider = "tensorrt-rtx";
     params.precision = VRS_PRECISION_TF32;
     params.plugin = "/nowhere/plugin.so";
     refuse(params, VRS_MISSING, "/nowhere/plugin.so is not there");
     params.plugin = data_path("tiny.onnx");
-    refuse(params, VRS_MISSING, "cannot use the provider tensorrt-rtx: ONNX Runtime says:");
+    refuse(params, VRS_MISSING, "cannot use the provider tensorrt-rtx, which needs");
 }
 
 /* Where there is no GPU; where there is, the other tests use it. */
@@ -237,7 +245,8 @@ static void test_cuda_refused(void **state)
     (void)state;
     vrs_engine_params params = device_params(1, 1);
     params.provider = "cuda";
-    refuse(params, VRS_MISSING, "cannot use the provider cuda: ONNX Runtime says:");
+    refuse(params, VRS_MISSING, "cannot use the provider cuda, which needs onnxruntime-gpu");
+    expect_detail("ONNX Runtime says: ");
 }
 
 static void test_options(void **state)

@@ -124,7 +124,7 @@ def build_header(target: Path) -> None:
     except (SetupError, OSError) as error:
         folder = target.parents[1] / "onnxruntime"
         print("ONNX Runtime's C header is not to be had, so vrseg is built without that engine: "
-              f"{error}. To try again, delete {folder}.", file=sys.stderr)
+              f"{str(error).rstrip('.')}. To try again, delete {folder}.", file=sys.stderr)
     shutil.rmtree(unpacked, ignore_errors=True)
 
 

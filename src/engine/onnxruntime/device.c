@@ -17,6 +17,7 @@
 #include "engine/backend.h"
 #include "engine/onnxruntime/network.h"
 #include "engine/onnxruntime/provider.h"
+#include "engine/quantised.h"
 #include "vrseg/log.h"
 
 #define MAX_RUNS 16
@@ -46,6 +47,7 @@ typedef struct dev_request {
 struct dev_engine {
     vrs_engine base;
     vrs_ort_kind kind;
+    bool fused; /* see vrs_ort_session_desc */
     vrs_ort_network network;
     OrtMemoryInfo *where; /* bound memory lies */
     vrs_device_stream *stream;
@@ -310,7 +312,8 @@ static vrs_status open_network(dev_engine *engine, const vrs_model *model)
     const vrs_ort_library *library;
     vrs_ort_network file = {0};
     OrtSessionOptions *options = NULL;
-    vrs_ort_session_desc desc = {.kind = engine->kind, .params = p, .network = &file};
+    vrs_ort_session_desc desc = {
+        .kind = engine->kind, .params = p, .network = &file, .fused = engine->fused};
     desc.stream = vrs_device_stream_handle(engine->stream);
     desc.memory_limit = vrs_memory_available(p->memory, VRS_MEMORY_PLACE_DEVICE);
     vrs_status status = vrs_ort_open(&library);
@@ -430,17 +433,10 @@ static vrs_status measured_fill(dev_engine *engine, const vrs_model *model)
     return status == VRS_OK ? end : vrs_fail(status, "%s", words);
 }
 
-static vrs_status dev_create(const vrs_model *model, const vrs_engine_params *params,
-                             vrs_engine **out)
+/* Makes an engine and opens it; nothing is left where that fails. */
+static vrs_status make_engine(const vrs_model *model, const vrs_engine_params *params,
+                              vrs_ort_kind kind, bool fused, dev_engine **made)
 {
-    vrs_ort_kind kind;
-    vrs_status status = vrs_ort_kind_parse(params->provider, &kind);
-    if (status == VRS_OK) {
-        status = vrs_ort_check_precision(kind, params->precision);
-    }
-    if (status != VRS_OK) {
-        return status;
-    }
     dev_engine *engine = vrs_alloc(sizeof *engine);
     if (!engine) {
         return VRS_NO_MEMORY;
@@ -448,7 +444,8 @@ static vrs_status dev_create(const vrs_model *model, const vrs_engine_params *pa
     engine->base.ops = &vrs_engine_onnxruntime_device;
     engine->base.params = *params;
     engine->kind = kind;
-    status = vrs_device_enter(params->device);
+    engine->fused = fused;
+    vrs_status status = vrs_device_enter(params->device);
     if (status == VRS_OK) {
         status = measured_fill(engine, model);
         vrs_device_leave(params->device);
@@ -458,6 +455,34 @@ static vrs_status dev_create(const vrs_model *model, const vrs_engine_params *pa
         snprintf(words, sizeof words, "%s", vrs_last_error());
         dev_destroy(&engine->base);
         return vrs_fail(status, "%s", words);
+    }
+    *made = engine;
+    return VRS_OK;
+}
+
+static vrs_status dev_create(const vrs_model *model, const vrs_engine_params *params,
+                             vrs_engine **out)
+{
+    vrs_ort_kind kind;
+    dev_engine *engine = NULL;
+    vrs_status status = vrs_ort_kind_parse(params->provider, &kind);
+    if (status == VRS_OK) {
+        status = vrs_ort_check_precision(kind, params->precision);
+    }
+    if (status == VRS_OK) {
+        status = vrs_check_quantised(model, params->precision);
+    }
+    if (status == VRS_OK) {
+        status = make_engine(model, params, kind, true, &engine);
+    }
+    /* Transposed convolutions are not there with their bias. */
+    const char *further = params->provider_options ? params->provider_options : "";
+    if (status == VRS_ENGINE && kind == VRS_ORT_CUDA && !strstr(further, "fuse_conv_bias")) {
+        vrs_log(VRS_LOG_DEBUG, "biases apart, as together: %s", vrs_last_error());
+        status = make_engine(model, params, kind, false, &engine);
+    }
+    if (status != VRS_OK) {
+        return status;
     }
     vrs_network_io_set(vrs_model_get_spec(model), &engine->network.shapes, &engine->base.io);
     engine->base.io.on_device = true;

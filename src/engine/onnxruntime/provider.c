@@ -17,14 +17,21 @@
 static const struct {
     const char *name;
     uint32_t precisions;
+    const char *needs; /* beside a driver */
 } kinds[] = {
-    [VRS_ORT_CPU] = {"cpu", 1U << VRS_PRECISION_F32 | 1U << VRS_PRECISION_INT8},
-    [VRS_ORT_CUDA] = {"cuda", 1U << VRS_PRECISION_F32 | 1U << VRS_PRECISION_TF32},
+    [VRS_ORT_CPU] = {"cpu", 1U << VRS_PRECISION_F32 | 1U << VRS_PRECISION_INT8, ""},
+    [VRS_ORT_CUDA] =
+        {"cuda", 1U << VRS_PRECISION_F32 | 1U << VRS_PRECISION_TF32,
+         "onnxruntime-gpu (`make setup` where there is a driver), CUDA 13 and cuDNN 9"},
     /* It has no switch for TF32, which is on. */
-    [VRS_ORT_TENSORRT] = {"tensorrt", 1U << VRS_PRECISION_TF32 | 1U << VRS_PRECISION_F16 |
-                                          1U << VRS_PRECISION_BF16 | 1U << VRS_PRECISION_INT8},
+    [VRS_ORT_TENSORRT] = {"tensorrt",
+                          1U << VRS_PRECISION_TF32 | 1U << VRS_PRECISION_F16 |
+                              1U << VRS_PRECISION_BF16 | 1U << VRS_PRECISION_INT8,
+                          "onnxruntime-gpu (`make setup` where there is a driver), CUDA 13, cuDNN "
+                          "9 and TensorRT 10"},
     /* It computes in the types of the file. */
-    [VRS_ORT_TENSORRT_RTX] = {"tensorrt-rtx", 1U << VRS_PRECISION_TF32},
+    [VRS_ORT_TENSORRT_RTX] = {"tensorrt-rtx", 1U << VRS_PRECISION_TF32,
+                              "the whole of onnxruntime-ep-nv-tensorrt-rtx-cu13"},
 };
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
@@ -204,9 +211,8 @@ static void add_cuda(option_list *list, const vrs_ort_session_desc *desc)
     add(list, "do_copy_in_default_stream", "1");
     add(list, "enable_cuda_graph", "1");
     add(list, "use_tf32", "%d", desc->params->precision == VRS_PRECISION_TF32);
-    /* Together: the bias as a part of the convolution is only there for this layout. */
     add(list, "prefer_nhwc", "1");
-    add(list, "fuse_conv_bias", "1");
+    add(list, "fuse_conv_bias", "%d", desc->fused);
     add(list, "cudnn_conv_algo_search", "EXHAUSTIVE");
     add(list, "cudnn_conv_use_max_workspace", "1");
 }
@@ -287,9 +293,10 @@ static vrs_status check_append(const vrs_ort_library *library, vrs_ort_kind kind
         missing = strstr(words, "not enabled in this build") || strstr(words, "ailed to load") ||
                   strstr(words, "cannot open shared object") || strstr(words, "LoadLibrary");
     }
-    char what[128];
-    snprintf(what, sizeof what, "ONNX Runtime %s cannot use the provider %s", library->version,
-             vrs_ort_kind_name(kind));
+    char what[256];
+    snprintf(what, sizeof what, "ONNX Runtime %s cannot use the provider %s%s%s", library->version,
+             vrs_ort_kind_name(kind), missing ? ", which needs " : "",
+             missing ? kinds[kind].needs : "");
     return vrs_ort_check(library, result, missing ? VRS_MISSING : VRS_ENGINE, what);
 }
 

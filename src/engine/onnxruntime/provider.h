@@ -19,6 +19,8 @@ typedef struct vrs_ort_session_desc {
     void *stream;                   /* CUstream of ours on which it queues all */
     uint64_t memory_limit;          /* device bytes that it may take */
     const vrs_ort_network *network; /* TensorRT: its inputs and whether batches are free */
+    bool fused;                     /* CUDA: biases as parts of convolutions; faster, and not there
+                                     * for every convolution */
 } vrs_ort_session_desc;
 
 /* The kind of a provider's name (NULL: cpu), and the name. VRS_INVALID names those that there are.

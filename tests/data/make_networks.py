@@ -109,6 +109,18 @@ def tiny_int8() -> onnx.ModelProto:
                  [value("scores", ["n", 2, HEIGHT, WIDTH])], constants)
 
 
+def tiny_up() -> onnx.ModelProto:
+    """Twice the size, by a transposed convolution: every pixel becomes four, each class of its own
+    sum."""
+    shaped = np.array(WEIGHTS, np.float32).T[:, :, np.newaxis, np.newaxis]
+    constants = [numpy_helper.from_array(np.tile(shaped, (1, 1, 2, 2)), "weights"),
+                 numpy_helper.from_array(np.array(BIASES, np.float32), "biases")]
+    node = helper.make_node("ConvTranspose", ["picture", "weights", "biases"], ["scores"],
+                            kernel_shape=[2, 2], strides=[2, 2])
+    return model([node], [value("picture", ["n", 3, HEIGHT, WIDTH])],
+                 [value("scores", ["n", 2, 2 * HEIGHT, 2 * WIDTH])], constants)
+
+
 def tiny_integer() -> onnx.ModelProto:
     """Its output is of whole numbers, which vrseg refuses."""
     node, constants = convolution("picture", "result", WEIGHTS, BIASES)
@@ -256,6 +268,7 @@ def main() -> None:
         "tiny-int8": tiny_int8(),
         "ops": ops(),
         "tiny-integer": tiny_integer(),
+        "tiny-up": tiny_up(),
         "tiny-two-outputs": tiny_two_outputs(),
         "mixing": mixing(),
     }

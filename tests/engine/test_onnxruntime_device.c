@@ -141,6 +141,39 @@ static void test_fixed_batch(void **state)
     run_batches(HEAD INPUT "batch: fixed\n" OUTPUT, "tiny.onnx", 3);
 }
 
+/* A transposed convolution, which CUDA's provider has not with its bias in it. */
+static void test_transposed(void **state)
+{
+    (void)state;
+    vrs_model *model = load_model(HEAD INPUT "output: {activation: none, classes: 2, person: [1], "
+                                             "width: 12, height: 8}\n",
+                                  "tiny-up.onnx");
+    vrs_engine_params params = device_params(1, 3);
+    vrs_engine *engine;
+    ok(create(model, &params, &engine));
+    vrs_request *request = vrs_engine_request(engine, 0);
+    float scores[2 * 4 * PIXELS];
+    assert_int_equal(vrs_engine_get_io(engine)->scores_elements, 2 * 4 * PIXELS);
+    put(request, 2, 7);
+    ok(vrs_request_enqueue(request, 3, stream));
+    ok(vrs_device_download(stream, scores, address(vrs_request_scores(request, 2)),
+                           sizeof(scores)));
+    finish();
+    for (int k = 0; k < 2; k++) {
+        for (int y = 0; y < 2 * HEIGHT; y++) {
+            for (int x = 0; x < 2 * WIDTH; x++) {
+                float sum = biases[k];
+                for (int c = 0; c < 3; c++) {
+                    sum += weights[k][c] * value_of(7, c * PIXELS + y / 2 * WIDTH + x / 2);
+                }
+                assert_true(scores[(k * 2 * HEIGHT + y) * 2 * WIDTH + x] == sum);
+            }
+        }
+    }
+    vrs_engine_destroy(engine);
+    vrs_model_destroy(model);
+}
+
 /* States stay on the device: what came out goes in again. */
 static void test_states(void **state)
 {
@@ -321,9 +354,9 @@ int main(int argc, char **argv)
     temp_make(folder, sizeof(folder));
     cmocka_set_test_filter(argc > 2 ? argv[2] : "*");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batches),      cmocka_unit_test(test_fixed_batch),
-        cmocka_unit_test(test_states),       cmocka_unit_test(test_options),
-        cmocka_unit_test(test_each_failure),
+        cmocka_unit_test(test_batches), cmocka_unit_test(test_fixed_batch),
+        cmocka_unit_test(test_states),  cmocka_unit_test(test_transposed),
+        cmocka_unit_test(test_options), cmocka_unit_test(test_each_failure),
     };
     const struct CMUnitTest refusals[] = {
         cmocka_unit_test(test_providers),

@@ -6,8 +6,9 @@
 
 static float clip(float x, float least, float most)
 {
-    /* NaN goes through. */
-    return x < least ? least : x > most ? most : x;
+    /* The upper bound wins where the two are the wrong way round; NaN goes through. */
+    float raised = x < least ? least : x;
+    return raised > most ? most : raised;
 }
 
 static double activate(const vrs_act *act, double x, double slope)

@@ -409,7 +409,8 @@ vrs_status vrs_graph_infer(vrs_graph *graph, int32_t batch) VRS_MUST_USE;
 /* The passes. */
 typedef enum vrs_graph_pass {
     VRS_PASS_IDENTITY = 1 << 0, /* removes reshapes, transposes, slices, ... that change nothing,
-                                 * and joins transposes in a row */
+                                 * joins transposes in a row, and puts
+                                 * pads of zeros into the convolution after them */
     VRS_PASS_NORMS = 1 << 1, /* scales and shifts by constants into the convolution before them */
     VRS_PASS_ACTIVATIONS = 1 << 2, /* finds hard-swish and SiLU written out; activations into the
                                     * node before them */

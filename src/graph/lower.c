@@ -54,6 +54,7 @@ static const known_op known_ops[] = {
     {"HardSwish", lower_act_op, VRS_ACT_HARD_SWISH},
     {"Identity", lower_identity_op, 0},
     {"InstanceNormalization", lower_instance_norm_op, 0},
+    {"LayerNormalization", lower_layer_norm_op, 0},
     {"LeakyRelu", lower_act_op, VRS_ACT_LEAKY_RELU},
     {"Less", lower_binary_op, VRS_BINARY_LESS},
     {"LessOrEqual", lower_binary_op, VRS_BINARY_LESS_EQUAL},

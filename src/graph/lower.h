@@ -73,6 +73,13 @@ vrs_status lower_binary(lower *l, vrs_binary kind, int32_t a, int32_t b,
                         int32_t *result) VRS_MUST_USE;
 vrs_status lower_unary(lower *l, vrs_unary kind, int32_t x, int32_t *result) VRS_MUST_USE;
 vrs_status lower_act(lower *l, vrs_act act, int32_t x, int32_t *result) VRS_MUST_USE;
+/* A RESHAPE by a rule without parameters that lower_rule() made. */
+vrs_node_rule lower_rule(vrs_rule_kind kind);
+vrs_status lower_reshape(lower *l, const vrs_node_rule *rule, int32_t x,
+                         int32_t *result) VRS_MUST_USE;
+/* A reduction over the axes of the bits, which stay as 1. */
+vrs_status lower_reduce(lower *l, vrs_reduce_kind kind, uint32_t axes, int32_t x,
+                        int32_t *result) VRS_MUST_USE;
 /* Output 0 of the file's node is this value. */
 vrs_status lower_alias(lower *l, int32_t value) VRS_MUST_USE;
 
@@ -91,6 +98,7 @@ vrs_status lower_where_op(lower *l, int32_t variant);
 vrs_status lower_conv_op(lower *l, int32_t transposed);
 vrs_status lower_batch_norm_op(lower *l, int32_t variant);
 vrs_status lower_instance_norm_op(lower *l, int32_t variant);
+vrs_status lower_layer_norm_op(lower *l, int32_t variant);
 vrs_status lower_pool_op(lower *l, int32_t kind);
 vrs_status lower_global_pool_op(lower *l, int32_t kind);
 vrs_status lower_reduce_op(lower *l, int32_t kind);

@@ -232,11 +232,39 @@ vrs_status lower_batch_norm_op(lower *l, int32_t variant)
     return status == VRS_OK ? lower_plain(l, VRS_OP_SCALE_SHIFT, inputs, 3, NULL) : status;
 }
 
+/* Adds the node itself, on a picture. */
+static vrs_status add_instance_norm(lower *l, int32_t x, int32_t *result)
+{
+    vrs_node *node;
+    int32_t inputs[3] = {x, l->in[1], l->in[2]};
+    vrs_status status = lower_add(l, VRS_OP_INSTANCE_NORM, inputs, 3, result, &node);
+    if (status != VRS_OK) {
+        return status;
+    }
+    node->as.norm.epsilon = lower_float(l, "epsilon", 1e-5F);
+    return lower_done(l);
+}
+
+/* Three axes, which group normalisation is exported with, become a picture of one column. */
+static vrs_status norm_of_rows(lower *l)
+{
+    vrs_node_rule open = lower_rule(VRS_RULE_UNSQUEEZE), close = lower_rule(VRS_RULE_SQUEEZE);
+    open.axes = close.axes = 1U << 3;
+    int32_t x = l->in[0];
+    vrs_status status = lower_reshape(l, &open, x, &x);
+    if (status == VRS_OK) {
+        status = add_instance_norm(l, x, &x);
+    }
+    return status == VRS_OK ? lower_reshape(l, &close, x, NULL) : status;
+}
+
 vrs_status lower_instance_norm_op(lower *l, int32_t variant)
 {
     (void)variant;
     vrs_status status = lower_needs(l, 3);
-    if (status == VRS_OK) {
+    bool rows = status == VRS_OK && lower_value(l, 0)->rank == 3 &&
+                lower_value(l, 0)->dtype == VRS_DTYPE_F32;
+    if (status == VRS_OK && !rows) {
         status = lower_needs_picture(l);
     }
     if (status == VRS_OK) {
@@ -245,15 +273,56 @@ vrs_status lower_instance_norm_op(lower *l, int32_t variant)
     if (status == VRS_OK) {
         status = check_vector(l, 2, "its bias", lower_value(l, 0)->dims[1]);
     }
-    vrs_node *node;
+    if (status != VRS_OK) {
+        return status;
+    }
+    return rows ? norm_of_rows(l) : add_instance_norm(l, l->in[0], NULL);
+}
+
+/* (x - mean) / sqrt(mean of squares + epsilon) * scale + bias, over the axes from one on. */
+vrs_status lower_layer_norm_op(lower *l, int32_t variant)
+{
+    (void)variant;
+    int32_t axis = 0, mean, rest, spread, epsilon;
+    vrs_status status = lower_needs(l, 2);
     if (status == VRS_OK) {
-        status = lower_add(l, VRS_OP_INSTANCE_NORM, l->in, 3, NULL, &node);
+        status = lower_axis(l, lower_int(l, "axis", -1), lower_value(l, 0)->rank, &axis);
+    }
+    if (status == VRS_OK && l->out_count > 1) {
+        status = lower_fail(l, VRS_UNSUPPORTED, "its mean and spread as results are not supported");
     }
     if (status != VRS_OK) {
         return status;
     }
-    node->as.norm.epsilon = lower_float(l, "epsilon", 1e-5F);
-    return lower_done(l);
+    uint32_t axes = (1U << lower_value(l, 0)->rank) - (1U << axis);
+    bool biased = lower_input(l, 2) != VRS_NO_VALUE;
+    status = lower_reduce(l, VRS_REDUCE_MEAN, axes, l->in[0], &mean);
+    if (status == VRS_OK) {
+        status = lower_binary(l, VRS_BINARY_SUB, l->in[0], mean, &rest);
+    }
+    if (status == VRS_OK) {
+        status = lower_binary(l, VRS_BINARY_MUL, rest, rest, &spread);
+    }
+    if (status == VRS_OK) {
+        status = lower_reduce(l, VRS_REDUCE_MEAN, axes, spread, &spread);
+    }
+    if (status == VRS_OK) {
+        status = lower_add_float(l, lower_float(l, "epsilon", 1e-5F), &epsilon);
+    }
+    if (status == VRS_OK) {
+        status = lower_binary(l, VRS_BINARY_ADD, spread, epsilon, &spread);
+    }
+    if (status == VRS_OK) {
+        status = lower_unary(l, VRS_UNARY_SQRT, spread, &spread);
+    }
+    if (status == VRS_OK) {
+        status = lower_binary(l, VRS_BINARY_DIV, rest, spread, &rest);
+    }
+    if (status == VRS_OK) {
+        status = lower_binary(l, VRS_BINARY_MUL, rest, l->in[1], biased ? &rest : NULL);
+    }
+    return status == VRS_OK && biased ? lower_binary(l, VRS_BINARY_ADD, rest, l->in[2], NULL)
+                                      : status;
 }
 
 vrs_status lower_pool_op(lower *l, int32_t kind)

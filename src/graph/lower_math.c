@@ -189,6 +189,12 @@ vrs_status lower_identity_op(lower *l, int32_t variant)
 {
     (void)variant;
     vrs_status status = lower_needs(l, 1);
+    bool training = lower_input(l, 2) != VRS_NO_VALUE &&
+                    !(lower_is_constant(l, 2) && *(const uint8_t *)lower_value(l, 2)->data == 0);
+    if (status == VRS_OK && training) {
+        return lower_fail(l, VRS_UNSUPPORTED,
+                          "it is exported for training, which is not supported");
+    }
     return status == VRS_OK ? lower_alias(l, l->in[0]) : status;
 }
 

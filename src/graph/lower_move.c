@@ -166,11 +166,10 @@ vrs_status lower_pad_op(lower *l, int32_t variant)
     return lower_done(l);
 }
 
-/* Adds a RESHAPE by a rule. */
-static vrs_status add_reshape(lower *l, const vrs_node_rule *rule)
+vrs_status lower_reshape(lower *l, const vrs_node_rule *rule, int32_t x, int32_t *result)
 {
     vrs_node *node;
-    vrs_status status = lower_add(l, VRS_OP_RESHAPE, l->in, 1, NULL, &node);
+    vrs_status status = lower_add(l, VRS_OP_RESHAPE, &x, 1, result, &node);
     if (status != VRS_OK) {
         return status;
     }
@@ -180,7 +179,7 @@ static vrs_status add_reshape(lower *l, const vrs_node_rule *rule)
     return lower_done(l);
 }
 
-static vrs_node_rule new_rule(vrs_rule_kind kind)
+vrs_node_rule lower_rule(vrs_rule_kind kind)
 {
     return (vrs_node_rule){.kind = kind,
                            .params = {VRS_NO_VALUE, VRS_NO_VALUE, VRS_NO_VALUE, VRS_NO_VALUE}};
@@ -193,10 +192,10 @@ vrs_status lower_reshape_op(lower *l, int32_t variant)
     if (status != VRS_OK) {
         return status;
     }
-    vrs_node_rule rule = new_rule(VRS_RULE_TARGET);
+    vrs_node_rule rule = lower_rule(VRS_RULE_TARGET);
     rule.params[0] = l->in[1];
     rule.flag = lower_int(l, "allowzero", 0) != 0;
-    return add_reshape(l, &rule);
+    return lower_reshape(l, &rule, l->in[0], NULL);
 }
 
 vrs_status lower_flatten_op(lower *l, int32_t variant)
@@ -206,7 +205,7 @@ vrs_status lower_flatten_op(lower *l, int32_t variant)
     if (status != VRS_OK) {
         return status;
     }
-    vrs_node_rule rule = new_rule(VRS_RULE_FLATTEN);
+    vrs_node_rule rule = lower_rule(VRS_RULE_FLATTEN);
     int64_t axis = lower_int(l, "axis", 1);
     int32_t rank = lower_value(l, 0)->rank;
     /* One more than other axes: all before, nothing after. */
@@ -215,7 +214,7 @@ vrs_status lower_flatten_op(lower *l, int32_t variant)
     } else {
         status = lower_axis(l, axis, rank, &rule.axis);
     }
-    return status == VRS_OK ? add_reshape(l, &rule) : status;
+    return status == VRS_OK ? lower_reshape(l, &rule, l->in[0], NULL) : status;
 }
 
 vrs_status lower_squeeze_op(lower *l, int32_t un)
@@ -236,7 +235,7 @@ vrs_status lower_squeeze_op(lower *l, int32_t un)
     if (status != VRS_OK) {
         return status;
     }
-    vrs_node_rule rule = new_rule(un ? VRS_RULE_UNSQUEEZE : VRS_RULE_SQUEEZE);
+    vrs_node_rule rule = lower_rule(un ? VRS_RULE_UNSQUEEZE : VRS_RULE_SQUEEZE);
     size_t count = axes ? vrs_value_elements(axes) : 0;
     int32_t rank = lower_value(l, 0)->rank + (un ? (int32_t)(count < 32 ? count : 32) : 0);
     if (rank > VRS_GRAPH_MAX_RANK) {
@@ -254,7 +253,7 @@ vrs_status lower_squeeze_op(lower *l, int32_t un)
         }
         rule.axes |= 1U << axis;
     }
-    return add_reshape(l, &rule);
+    return lower_reshape(l, &rule, l->in[0], NULL);
 }
 
 vrs_status lower_transpose_op(lower *l, int32_t variant)

@@ -58,6 +58,17 @@ vrs_status lower_reduce_op(lower *l, int32_t kind)
     return lower_done(l);
 }
 
+vrs_status lower_reduce(lower *l, vrs_reduce_kind kind, uint32_t axes, int32_t x, int32_t *result)
+{
+    vrs_node *node;
+    vrs_status status = lower_add(l, VRS_OP_REDUCE, &x, 1, result, &node);
+    if (status != VRS_OK) {
+        return status;
+    }
+    node->as.reduce = (vrs_reduce_attributes){.kind = kind, .axes = axes, .keep = true};
+    return lower_done(l);
+}
+
 vrs_status lower_argmax_op(lower *l, int32_t min)
 {
     int32_t axis;

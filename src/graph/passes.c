@@ -105,12 +105,41 @@ static vrs_status join_transposes(pass *p, vrs_node *node)
     return vrs_node_add_sources(node, first, true);
 }
 
+/* Zeros that are put around a picture become the pads of the convolution that reads it. */
+static vrs_status take_pads(pass *p, vrs_node *node)
+{
+    vrs_node *pad =
+        node->op == VRS_OP_CONV && is_there(node) ? sole_maker(p, node->inputs[0]) : NULL;
+    if (!pad || pad->op != VRS_OP_PAD || pad->as.pad.mode != VRS_PAD_CONSTANT ||
+        pad->as.pad.value != 0 || node->rule->auto_pad != VRS_AUTO_PAD_NONE) {
+        return VRS_OK;
+    }
+    const vrs_pad_attributes *by = &pad->as.pad;
+    vrs_conv_attributes *conv = &node->as.conv;
+    for (int32_t i = 0; i < 4; i++) {
+        int64_t most = i < 2 ? 0 : VRS_GRAPH_MAX_SIDE / 2;
+        if (by->before[i] < 0 || by->after[i] < 0 || by->before[i] > most || by->after[i] > most ||
+            (i >= 2 && (conv->pad_before[i - 2] > most || conv->pad_after[i - 2] > most))) {
+            return VRS_OK;
+        }
+    }
+    for (int32_t i = 0; i < 2; i++) {
+        conv->pad_before[i] += (int32_t)by->before[2 + i];
+        conv->pad_after[i] += (int32_t)by->after[2 + i];
+    }
+    node->inputs[0] = pad->inputs[0];
+    return vrs_node_add_sources(node, pad, true);
+}
+
 static vrs_status remove_identities(pass *p)
 {
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < p->graph->node_count && status == VRS_OK; i++) {
         vrs_node *node = &p->graph->nodes[i];
         status = join_transposes(p, node);
+        if (status == VRS_OK) {
+            status = take_pads(p, node);
+        }
         if (status == VRS_OK && is_identity(p, node)) {
             vrs_graph_replace(p->graph, node->outputs[0], node->inputs[0]);
             p->uses[node->inputs[0]] += p->uses[node->outputs[0]];

@@ -115,6 +115,9 @@ def structure() -> dict:
         "second-result": ("UNSUPPORTED", 'it reads "mask"',
                           model(("Dropout", ["x"], ["d", "mask"], {}),
                                 ("Where", ["mask", "x", "d"], ["y"], {}))),
+        "training": ("UNSUPPORTED", "exported for training",
+                     model(("Dropout", ["x", "", "t"], ["y"], {}),
+                           constants=[numpy_helper.from_array(np.array(True), "t")])),
         "second-output": ("UNSUPPORTED", 'output "mask"',
                           model(("Dropout", ["x"], ["d", "mask"], {}), outputs=("mask",))),
     }

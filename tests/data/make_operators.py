@@ -94,6 +94,8 @@ def elementwise() -> list[Case]:
         one("mean-three", "Mean", ("b", "c"), {"b": weights(7), "c": weights(4, 6, 1)}),
         one("max-three", "Max", ("b", "c"), {"b": weights(7), "c": weights(4, 6, 1)}),
         one("clip-relu6", "Clip", ("low", "high"), {"low": np.float32(0), "high": np.float32(1.5)}),
+        one("clip-wrong-way", "Clip", ("low", "high"),
+            {"low": np.float32(1), "high": np.float32(-1)}),
         one("clip-low", "Clip", ("low",), {"low": np.float32(-.5)}),
         one("clip-old", "Clip", opset=7, min=-.5, max=.75),
         one("clip-integers", "Clip", ("low", "high"), {"low": np.int64(-1), "high": np.int64(2)},
@@ -169,6 +171,12 @@ def windows() -> list[Case]:
              "v": np.abs(weights(4, which=4)) + np.float32(.1)}, epsilon=1e-3),
         one("instance-norm", "InstanceNormalization", ("s", "b"),
             {"s": weights(4), "b": weights(4, which=2)}),
+        one("instance-norm-rows", "InstanceNormalization", ("s", "b"),
+            {"s": weights(4), "b": weights(4, which=2)}, inputs={"x": ["n", 4, 9]}),
+        one("layer-norm", "LayerNormalization", ("s", "b"),
+            {"s": weights(7), "b": weights(7, which=2)}, opset=17),
+        one("layer-norm-two", "LayerNormalization", ("s",), {"s": weights(6, 7)}, opset=17, axis=2,
+            epsilon=1e-2),
     ]
     return cases
 
@@ -331,6 +339,14 @@ def patterns() -> list[Case]:
     return [
         Case("fuse-norm", [conv, ("BatchNormalization", ["c", "s", "h", "m", "v"], ["n"], {}),
                            ("Relu", ["n"], ["y"], {})], constants=w | norm, after=1),
+        Case("fuse-pad", [("Pad", ["x", "around"], ["p"], {}),
+                          ("Conv", ["p", "w", "b"], ["c"], {"pads": [0, 1, 1, 0]}),
+                          ("Relu", ["c"], ["y"], {})],
+             constants=w | {"around": ints(0, 0, 1, 0, 0, 0, 2, 3)}, after=1),
+        Case("fuse-pad-not", [("Pad", ["x", "around", "one"], ["p"], {}),
+                              ("Conv", ["p", "w", "b"], ["y"], {})],
+             constants=w | {"around": ints(0, 0, 1, 0, 0, 0, 2, 3), "one": np.float32(1)},
+             after=2),
         Case("fuse-norm-up", [("ConvTranspose", ["x", "w"], ["c"], {"group": 2}),
                               ("BatchNormalization", ["c", "s", "h", "m", "v"], ["n"], {}),
                               ("Clip", ["n", "zero", "six"], ["y"], {})],

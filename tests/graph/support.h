@@ -13,7 +13,8 @@
 static inline const char *data_path(const char *name)
 {
     static char path[4096];
-    snprintf(path, sizeof(path), "%s/tests/data/%s", getenv("VRSEG_SOURCE_DIR"), name);
+    const char *source = getenv("VRSEG_SOURCE_DIR");
+    snprintf(path, sizeof(path), "%s/tests/data/%s", source ? source : ".", name);
     return path;
 }
 

@@ -34,6 +34,7 @@ class Case:
     outputs: tuple = ("y",)
     after: int = 0  # nodes that are left after all passes; 0: any number
     kinds: dict = field(default_factory=dict)  # types of inputs that are not floats
+    external: bool = False  # its constants are in a file beside it
 
 
 def pattern(shape: list, kind: int, which: int) -> np.ndarray:
@@ -339,6 +340,8 @@ def patterns() -> list[Case]:
     return [
         Case("fuse-norm", [conv, ("BatchNormalization", ["c", "s", "h", "m", "v"], ["n"], {}),
                            ("Relu", ["n"], ["y"], {})], constants=w | norm, after=1),
+        Case("external", [conv, ("Mul", ["c", "h"], ["y"], {})],
+             constants=w | {"h": floats(1, -2, .5, 3).reshape(4, 1, 1)}, external=True),
         Case("fuse-pad", [("Pad", ["x", "around"], ["p"], {}),
                           ("Conv", ["p", "w", "b"], ["c"], {"pads": [0, 1, 1, 0]}),
                           ("Relu", ["c"], ["y"], {})],
@@ -423,12 +426,23 @@ def build(case: Case) -> onnx.ModelProto:
     return model
 
 
-def record(case: Case, data: bytes) -> tuple[list[str], bytes]:
+def move_out(model: onnx.ModelProto, place: Path) -> None:
+    """Puts the constants of a model into a file of their own, one after the other."""
+    data = b""
+    for tensor in model.graph.initializer:
+        onnx.external_data_helper.set_external_data(tensor, place.name, len(data),
+                                                    len(tensor.raw_data))
+        data += tensor.raw_data
+        tensor.ClearField("raw_data")
+    place.write_bytes(data)
+
+
+def record(case: Case, path: Path) -> tuple[list[str], bytes]:
     """The lines of a case, its figures and each output's type and dims, and all elements."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(data, options)
+    session = onnxruntime.InferenceSession(str(path), options)
     fed = {}
     for which, (name, shape) in enumerate(case.inputs.items()):
         sizes = [BATCH if size == "n" else size for size in shape]
@@ -450,9 +464,12 @@ def main() -> None:
     (out / "operators").mkdir(exist_ok=True)
     lines, elements = [], b""
     for case in [*elementwise(), *windows(), *resizes(), *moves(), *reductions(), *patterns()]:
-        data = build(case).SerializeToString(deterministic=True)
-        (out / "operators" / f"{case.name}.onnx").write_bytes(data)
-        more = record(case, data)
+        model = build(case)
+        path = out / "operators" / f"{case.name}.onnx"
+        if case.external:
+            move_out(model, path.with_suffix(".bin"))
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        more = record(case, path)
         lines += more[0]
         elements += more[1]
     (out / "operators.txt").write_text("\n".join(lines) + "\n", encoding="ascii")

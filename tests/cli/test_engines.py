@@ -44,6 +44,36 @@ class Engines(support.CliTest):
             self.assert_refused(done, 2, "runs on a GPU: choose one with --device")
         self.assert_left()
 
+    def test_on_a_gpu(self) -> None:
+        """The network of the stand-in copies red and green into its two scores."""
+        driver = os.environ.get("VRSEG_FAKE_DRIVER", "")
+        library = os.environ.get("VRSEG_FAKE_ONNXRUNTIME", "")
+        if not driver or not library:
+            self.skipTest("there are no stand-ins for the driver and ONNX Runtime")
+        clip = support.clip(self.folder / "clip.mp4", 7)
+        (self.folder / "libonnxruntime.so.1").symlink_to(library)
+        model = self.folder / "model.yaml"
+        model.write_text("title: t\nlicence: l\nsource: s\ninput: {width: 6, height: 4, scale: "
+                         "1/255}\noutput: {activation: none, classes: 2, person: [1]}\n"
+                         f"weights: {support.SOURCE}/tests/data/tiny.onnx\n", encoding="utf-8")
+        log = self.folder / "log"
+        env = {**os.environ, "LD_LIBRARY_PATH": os.path.dirname(driver),
+               "VRSEG_CUDA_LIBRARY": driver, "VRSEG_CUDA_IMAGE": str(support.SOURCE / "LICENSE"),
+               "VRSEG_ONNXRUNTIME_DIR": str(self.folder), "FAKE_ORT_VERSION": "1.24.0",
+               "FAKE_ORT_LOG": str(log)}
+        masks = []
+        for provider, precision in (("cuda", "f32"), ("tensorrt", "f16")):
+            out = self.out / f"{provider}.y4m"
+            done = run("run", clip, "-o", f"mask:{out}", "--engine", "onnxruntime",
+                       "--ort-provider", provider, "--precision", precision, "--device", "cuda:0",
+                       "--decoder", "cpu", "--max-batch-size", "3", "--model", model, env=env)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            masks.append(out.read_bytes())
+        self.assertEqual(masks[0].count(b"FRAME\n"), 7)
+        self.assertEqual(masks[0], masks[1])
+        self.assertGreater(len(set(masks[0][-64 * 48:])), 10)
+        self.assertIn("trt_profile_max_shapes=picture:3x3x4x6\n", log.read_text())
+
     def test_missing(self) -> None:
         clip = support.clip(self.folder / "clip.mp4", 2)
         env = {**os.environ, "VRSEG_ONNXRUNTIME_DIR": "/nowhere"}

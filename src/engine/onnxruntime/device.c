@@ -51,7 +51,8 @@ struct dev_engine {
     vrs_ort_network network;
     OrtMemoryInfo *where; /* bound memory lies */
     vrs_device_stream *stream;
-    vrs_mutex lock; /* one thread at a time queues on the stream */
+    vrs_device_event *idle; /* on the stream; made before anything is queued there */
+    vrs_mutex lock;         /* one thread at a time queues on the stream */
     bool has_lock;
     dev_request *requests;
     int32_t run_count;
@@ -284,9 +285,9 @@ static vrs_status warm_up(dev_engine *engine)
         }
     }
     if (status == VRS_OK) {
-        status = vrs_device_event_record(engine->requests[0].after, engine->stream);
+        status = vrs_device_event_record(engine->idle, engine->stream);
     }
-    return status == VRS_OK ? vrs_device_event_wait(engine->requests[0].after) : status;
+    return status == VRS_OK ? vrs_device_event_wait(engine->idle) : status;
 }
 
 /* --- the network --- */
@@ -351,6 +352,9 @@ static vrs_status fill_engine(dev_engine *engine, const vrs_model *model)
         status = vrs_device_stream_create(p->device, VRS_PRIORITY_NORMAL, &engine->stream);
     }
     if (status == VRS_OK) {
+        status = vrs_device_event_create(p->device, false, &engine->idle);
+    }
+    if (status == VRS_OK) {
         status = open_network(engine, model);
     }
     if (status == VRS_OK) {
@@ -370,12 +374,18 @@ static vrs_status fill_engine(dev_engine *engine, const vrs_model *model)
     return status == VRS_OK ? warm_up(engine) : status;
 }
 
-/* Until nothing runs that uses the engine's memory. A lost device runs nothing. */
+/* Until nothing runs that uses the engine's memory; a lost device runs nothing. Tried twice, for
+ * what is freed under running work loses the device. */
 static void wait_idle(dev_engine *engine)
 {
-    vrs_device_event *event = engine->requests ? engine->requests[0].after : NULL;
-    if (event && vrs_device_event_record(event, engine->stream) == VRS_OK &&
-        vrs_device_event_wait(event) != VRS_OK) {
+    vrs_status status = VRS_ENGINE;
+    for (int i = 0; engine->idle && status != VRS_OK && i < 2; i++) {
+        status = vrs_device_event_record(engine->idle, engine->stream);
+        if (status == VRS_OK) {
+            status = vrs_device_event_wait(engine->idle);
+        }
+    }
+    if (engine->idle && status != VRS_OK) {
         vrs_log(VRS_LOG_WARNING, "closing the engine: %s", vrs_last_error());
     }
 }
@@ -392,6 +402,7 @@ static void empty_engine(dev_engine *engine)
         library->api->ReleaseMemoryInfo(engine->where);
     }
     vrs_ort_network_close(&engine->network);
+    vrs_device_event_destroy(engine->idle);
     vrs_device_stream_destroy(engine->stream);
     if (engine->has_lock) {
         vrs_mutex_destroy(&engine->lock);

@@ -88,11 +88,18 @@ void fake_kernels_init(void)
     add("fake_affine", affine, sizeof(fake_affine_params));
     add("fake_sum", sum, sizeof(fake_sum_params));
     add("vrs_person", fake_vrs_person, sizeof(vrs_person_params));
+    add("vrs_person_planes", fake_vrs_person_planes, sizeof(vrs_person_params));
+    add("vrs_person_softmax", fake_vrs_person_softmax, sizeof(vrs_person_params));
+    add("vrs_person_pixels", fake_vrs_person_pixels, sizeof(vrs_person_params));
     add("vrs_mask_resize", fake_vrs_mask_resize, sizeof(vrs_mask_resize_params));
     add("vrs_guided", fake_vrs_guided, sizeof(vrs_guided_params));
     add("vrs_guided_solve", fake_vrs_guided_solve, sizeof(vrs_guided_params));
     add("vrs_guided_mean", fake_vrs_guided_mean, sizeof(vrs_guided_params));
     add("vrs_render", fake_vrs_render, sizeof(vrs_render_params));
+    add("vrs_render_mask", fake_vrs_render_mask, sizeof(vrs_render_params));
+    add("vrs_render_mask_refined", fake_vrs_render_mask_refined, sizeof(vrs_render_params));
+    add("vrs_render_picture", fake_vrs_render_picture, sizeof(vrs_render_params));
+    add("vrs_render_picture_refined", fake_vrs_render_picture_refined, sizeof(vrs_render_params));
     add("vrs_box", fake_vrs_box, sizeof(vrs_box_params));
     add("vrs_classes", fake_vrs_classes, sizeof(vrs_classes_params));
     add("vrs_conv_mma", fake_vrs_conv_mma, sizeof(vrs_conv_params));

@@ -410,3 +410,17 @@ void fake_vrs_classes(const void *params, const uint32_t grid[3], const uint32_t
         free(scratch);
     }
 }
+
+/* Kernels for special cases give what the general one gives. */
+#define SAME_AS(general, name)                                                            \
+    void fake_##name(const void *params, const uint32_t grid[3], const uint32_t block[3]) \
+    {                                                                                     \
+        fake_##general(params, grid, block);                                              \
+    }
+SAME_AS(vrs_person, vrs_person_planes)
+SAME_AS(vrs_person, vrs_person_softmax)
+SAME_AS(vrs_person, vrs_person_pixels)
+SAME_AS(vrs_render, vrs_render_mask)
+SAME_AS(vrs_render, vrs_render_mask_refined)
+SAME_AS(vrs_render, vrs_render_picture)
+SAME_AS(vrs_render, vrs_render_picture_refined)

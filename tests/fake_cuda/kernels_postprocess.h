@@ -7,11 +7,18 @@
 
 #define FAKE_POSTPROCESS_KERNELS(X) \
     X(vrs_person)                   \
+    X(vrs_person_planes)            \
+    X(vrs_person_softmax)           \
+    X(vrs_person_pixels)            \
     X(vrs_mask_resize)              \
     X(vrs_guided)                   \
     X(vrs_guided_solve)             \
     X(vrs_guided_mean)              \
     X(vrs_render)                   \
+    X(vrs_render_mask)              \
+    X(vrs_render_mask_refined)      \
+    X(vrs_render_picture)           \
+    X(vrs_render_picture_refined)   \
     X(vrs_box)                      \
     X(vrs_classes)
 

@@ -30,8 +30,7 @@ typedef struct vrs_post_smooth {
 } vrs_post_smooth;
 VRS_POST_ASSERT(sizeof(vrs_post_smooth) == 48, "vrs_post_smooth has no padding");
 
-/* Scores to Q15: vrs_person_fn and vrs_smooth_fn of kernels.h. Grid: x: groups of columns, y: rows,
- * z: chains. */
+/* Scores to Q15: vrs_person_fn and vrs_smooth_fn of kernels.h. */
 typedef struct vrs_person_view {
     uint64_t scores; /* float or half */
     uint64_t mask;   /* int16, dense rows of `width` */
@@ -46,10 +45,11 @@ typedef struct vrs_person_params {
     int32_t activation; /* vrs_activation */
     int32_t half;       /* 1: scores are IEEE binary16 */
     int32_t weight;     /* of smoothing, Q15 */
-    int32_t vector;     /* 1: rows of a class are dense, aligned to 4 columns in all views */
-    int32_t staged;     /* 1: pixels are dense and their classes too (NHWC without gaps) */
-    int32_t chain[VRS_POST_VIEWS]; /* first view of each chain */
-    int32_t padding;
+    /* Filled in by the launch: the first view of each chain; a row of groups of pixels (planes) or
+     * of pixels as a divisor: x / row = (x * row_factor) >> (32 + row_shift). */
+    int32_t chain[VRS_POST_VIEWS];
+    uint32_t row_factor;
+    int32_t row_shift;
 } vrs_person_params;
 VRS_POST_ASSERT(sizeof(vrs_person_params) <= 4096, "kernel parameters are at most 4 KB");
 
@@ -142,7 +142,12 @@ VRS_POST_ASSERT(sizeof(vrs_render_view) == 144, "vrs_render_view has no hidden p
 typedef struct vrs_render_params {
     vrs_render_view view[VRS_POST_VIEWS];
     int32_t threshold; /* Q15; 0: the mask stays soft */
-    int32_t rows;      /* of a strip: 2, 4, 6 or 8 */
+    int32_t rows;      /* of a strip: an even number up to 16 */
+    /* Of the fast renderers, filled in by the launch: bytes of shared memory for what is read at
+     * full size; the part of a small mask that a block needs, with x / tile_columns = (x *
+     * tile_factor) >> 32. */
+    int32_t stage_bytes, tile_columns, tile_rows;
+    uint32_t tile_factor;
 } vrs_render_params;
 VRS_POST_ASSERT(sizeof(vrs_render_params) <= 4096, "kernel parameters are at most 4 KB");
 

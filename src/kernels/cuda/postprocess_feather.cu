@@ -1,26 +1,57 @@
 /* One of the two boxes of feathering, for a batch of views in one launch.
  *
- * Bytes: 2 in, 2 out a pixel; 1080p, 8 views: 66 MB, 15.5 us at 4.28 TB/s, each of the two boxes.
- * The row that leaves a window is read again, from a cache while rows * (2 radius + 1) fit one.
- * Expected at radius 4: about 25 instructions a pixel (a quarter of a scan's five shuffles, three
- * accesses to shared memory), 15 to 20 us. */
-#include "postprocess_box.cuh"
+ * Bytes: 2 in, 2 out a pixel; 1080p, 8 views: 66 MB, 15.5 us at 4.3 TB/s, each of the two boxes. A
+ * block marches down in steps of STEP rows. Each thread keeps running sums down its columns and
+ * puts those of a step's rows into shared memory, two rows side by side; then lanes run along
+ * SEGMENT columns of two rows. So a step has two barriers, and an access to shared memory serves
+ * two rows. Expected: about 6 instructions a pixel down and 9 along, with radius / 4 more for
+ * SEGMENT's first window and 4 * radius / rows for a strip's first: 8 us at radius 4 and full rate.
+ * The row that leaves a window is read again, from the L2. */
+#include "postprocess.cuh"
 
-#define COLUMNS VRS_BOX_COLUMNS
-#define AHEAD 4 /* rows that are on their way */
+#define COLUMNS 4 /* of a thread */
+#define THREADS 256
+#define STEP 8
+#define SEGMENT 16
+#define ALL_COLUMNS (COLUMNS * THREADS)
 
-/* The thread's columns of row y, both held inside the picture. */
-__device__ __forceinline__ short4 load_row(const vrs_box_view &v, int x, int y)
+/* Sums of two rows at each column; one place is left out behind each SEGMENT, so that lanes a
+ * segment apart meet no bank conflict. */
+struct step_sums {
+    uint2 pair[STEP / 2][ALL_COLUMNS + ALL_COLUMNS / SEGMENT];
+};
+
+__device__ __forceinline__ int place(int column)
 {
-    const int16_t *row =
-        vrs_at<const int16_t>(v.src) + (int64_t)max(min(y, v.height - 1), 0) * v.src_stride;
-    if (x >= 0 && x + COLUMNS <= v.width && (reinterpret_cast<uint64_t>(row + x) & 7) == 0)
-        return __ldg(reinterpret_cast<const short4 *>(row + x));
-    const int last = v.width - 1;
-    return make_short4(__ldg(row + max(min(x, last), 0)), __ldg(row + max(min(x + 1, last), 0)),
-                       __ldg(row + max(min(x + 2, last), 0)),
-                       __ldg(row + max(min(x + 3, last), 0)));
+    return column + column / SEGMENT;
 }
+
+/* A thread's columns from x on, held inside the picture; `whole`: all inside, and aligned for one
+ * access a row. */
+struct columns {
+    const int16_t *from;
+    int64_t stride;
+    int x, last, bottom;
+    bool whole;
+
+    __device__ __forceinline__ columns(const vrs_box_view &v, int column)
+        : from(vrs_at<const int16_t>(v.src)), stride(v.src_stride), x(column), last(v.width - 1),
+          bottom(v.height - 1)
+    {
+        whole = x >= 0 && x + COLUMNS <= v.width && ((v.src + 2 * (int64_t)x) & 7) == 0 &&
+                v.src_stride % 4 == 0;
+    }
+
+    __device__ __forceinline__ short4 load(int y) const
+    {
+        const int16_t *row = from + max(min(y, bottom), 0) * stride;
+        if (whole)
+            return __ldg(reinterpret_cast<const short4 *>(row + x));
+        return make_short4(__ldg(row + max(min(x, last), 0)), __ldg(row + max(min(x + 1, last), 0)),
+                           __ldg(row + max(min(x + 2, last), 0)),
+                           __ldg(row + max(min(x + 3, last), 0)));
+    }
+};
 
 __device__ __forceinline__ void add_row(int *sum, short4 row, int sign)
 {
@@ -30,74 +61,126 @@ __device__ __forceinline__ void add_row(int *sum, short4 row, int sign)
     sum[3] += sign * row.w;
 }
 
-__device__ __forceinline__ void store_row(const vrs_box_params &p, const vrs_box_view &v,
-                                          const vrs_box_totals<unsigned> &box, int first, int outs,
-                                          int y)
-{
-    const unsigned half = (unsigned)((2 * p.radius + 1) * (2 * p.radius + 1)) / 2;
-    int16_t *row = vrs_at<int16_t>(v.dst) + (int64_t)y * v.dst_stride;
-    const int begin = threadIdx.x * COLUMNS;
-    int result[COLUMNS];
+/* A step's rows from y on. */
+struct step_rows {
+    short4 row[STEP];
+
+    __device__ __forceinline__ void load(const columns &from, int y)
+    {
 #pragma unroll
-    for (int i = 0; i < COLUMNS; i++) {
-        const int column = min(begin + i, outs - 1) + p.radius;
-        const unsigned sum = vrs_box_window(box, column, p.radius);
-        result[i] = (int)(__umulhi(sum + half, p.factor) >> p.shift);
+        for (int i = 0; i < STEP; i++)
+            row[i] = from.load(y + i);
     }
-    const int x = first + begin;
-    if (begin + COLUMNS <= outs && x + COLUMNS <= v.width &&
-        (reinterpret_cast<uint64_t>(row + x) & 7) == 0) {
-        *reinterpret_cast<short4 *>(row + x) =
-            make_short4((short)result[0], (short)result[1], (short)result[2], (short)result[3]);
+};
+
+/* Down: the sums of a step's rows. */
+__device__ __forceinline__ void sum_down(step_sums &s, const step_rows &enter,
+                                         const step_rows &leave, int *sum)
+{
+    const int first = place(threadIdx.x * COLUMNS);
+#pragma unroll
+    for (int p = 0; p < STEP / 2; p++) {
+        unsigned upper[COLUMNS];
+        add_row(sum, enter.row[2 * p], 1);
+#pragma unroll
+        for (int c = 0; c < COLUMNS; c++)
+            upper[c] = (unsigned)sum[c];
+        add_row(sum, leave.row[2 * p], -1);
+        add_row(sum, enter.row[2 * p + 1], 1);
+#pragma unroll
+        for (int c = 0; c < COLUMNS; c++)
+            s.pair[p][first + c] = make_uint2(upper[c], (unsigned)sum[c]);
+        add_row(sum, leave.row[2 * p + 1], -1);
+    }
+}
+
+/* Eight results of a row. */
+__device__ __forceinline__ void store(const vrs_box_view &v, int x, int y, int count,
+                                      const unsigned *result)
+{
+    int16_t *row = vrs_at<int16_t>(v.dst) + (int64_t)y * v.dst_stride + x;
+    if (count >= 8 && (reinterpret_cast<uint64_t>(row) & 15) == 0) {
+        uint32_t word[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            word[i] = __byte_perm(result[2 * i], result[2 * i + 1], 0x5410);
+        *reinterpret_cast<uint4 *>(row) = make_uint4(word[0], word[1], word[2], word[3]);
         return;
     }
 #pragma unroll
-    for (int i = 0; i < COLUMNS; i++)
-        if (begin + i < outs && x + i < v.width)
-            row[x + i] = (int16_t)result[i];
+    for (int i = 0; i < 8; i++)
+        if (i < count)
+            row[i] = (int16_t)result[i];
 }
 
-/* Grid: x: groups of columns, y: strips of `rows`, z: views. */
-extern "C" __global__ void __launch_bounds__(VRS_BOX_THREADS)
+/* Along: a lane's segment of two rows, from column `i` of the block on. */
+__device__ __forceinline__ void sum_along(const vrs_box_params &p, const vrs_box_view &v,
+                                          const uint2 *sums, int i, int x, int y, int count,
+                                          int rows)
+{
+    const unsigned half = (unsigned)((2 * p.radius + 1) * (2 * p.radius + 1)) / 2;
+    const uint2 *leave = sums + place(i);
+    uint2 sum = make_uint2(half, half);
+#pragma unroll 4
+    for (int k = 0; k < 2 * p.radius; k++) {
+        const uint2 s = sums[place(i + k)];
+        sum.x += s.x;
+        sum.y += s.y;
+    }
+#pragma unroll
+    for (int begin = 0; begin < SEGMENT; begin += 8) {
+        unsigned upper[8], lower[8];
+#pragma unroll
+        for (int k = 0; k < 8; k++) {
+            const uint2 in = sums[place(i + begin + k + 2 * p.radius)], out = leave[begin + k];
+            sum.x += in.x;
+            sum.y += in.y;
+            upper[k] = __umulhi(sum.x, p.factor) >> p.shift;
+            lower[k] = __umulhi(sum.y, p.factor) >> p.shift;
+            sum.x -= out.x;
+            sum.y -= out.y;
+        }
+        store(v, x + begin, y, count - begin, upper);
+        if (rows > 1)
+            store(v, x + begin, y + 1, count - begin, lower);
+    }
+}
+
+/* Grid: x: groups of columns, of which the first and the last `radius` are for windows alone, y:
+ * strips of `rows`, z: views. */
+extern "C" __global__ void __launch_bounds__(THREADS, 3)
     vrs_box(const __grid_constant__ vrs_box_params p)
 {
-    __shared__ vrs_box_totals<unsigned> box;
+    __shared__ step_sums sums;
     const vrs_box_view &v = p.view[blockIdx.z];
-    const int outs = (blockDim.x * COLUMNS - 2 * p.radius) / COLUMNS * COLUMNS;
-    const int first = blockIdx.x * outs, x = first - p.radius + (int)threadIdx.x * COLUMNS;
+    const int outs = (blockDim.x * COLUMNS - 2 * p.radius) / SEGMENT * SEGMENT;
+    const int first = blockIdx.x * outs;
     const int begin = blockIdx.y * p.rows, end = min(begin + p.rows, v.height);
     if (first >= v.width || begin >= v.height)
         return;
+    const columns from(v, first - p.radius + (int)threadIdx.x * COLUMNS);
     int sum[COLUMNS] = {};
-    short4 enter[AHEAD], leave[AHEAD];
-#pragma unroll
-    for (int i = 0; i < AHEAD; i++) {
-        enter[i] = load_row(v, x, begin + i + p.radius);
-        leave[i] = load_row(v, x, begin + i - p.radius);
-    }
+    step_rows enter;
+    enter.load(from, begin + p.radius);
 #pragma unroll 8
     for (int y = begin - p.radius; y < begin + p.radius; y++)
-        add_row(sum, load_row(v, x, y), 1);
+        add_row(sum, from.load(y), 1);
+    const int segments = (min(outs, v.width - first) + SEGMENT - 1) / SEGMENT;
 #pragma unroll 1
-    for (int begun = begin; begun < end; begun += AHEAD) {
-#pragma unroll
-        for (int i = 0; i < AHEAD; i++) {
-            const int y = begun + i;
-            if (y >= end)
-                break;
-            unsigned value[COLUMNS];
-            add_row(sum, enter[i], 1);
-#pragma unroll
-            for (int c = 0; c < COLUMNS; c++)
-                value[c] = (unsigned)sum[c];
-            add_row(sum, leave[i], -1);
-            enter[i] = load_row(v, x, y + AHEAD + p.radius);
-            leave[i] = load_row(v, x, y + AHEAD - p.radius);
-            const unsigned before = vrs_box_scan(box, value);
-            __syncthreads();
-            vrs_box_store(box, value, before);
-            __syncthreads();
-            store_row(p, v, box, first, outs, y);
+    for (int y = begin; y < end; y += STEP) {
+        step_rows leave;
+        leave.load(from, y - p.radius);
+        sum_down(sums, enter, leave, sum);
+        __syncthreads();
+        if (y + STEP < end)
+            enter.load(from, y + STEP + p.radius);
+        for (int i = threadIdx.x; i < STEP / 2 * ((segments + 31) / 32 * 32); i += blockDim.x) {
+            const int pair = i / 32 % (STEP / 2), segment = i / (32 * STEP / 2) * 32 + i % 32;
+            const int at = segment * SEGMENT, count = min(outs - at, v.width - first - at);
+            if (segment < segments && y + 2 * pair < end)
+                sum_along(p, v, sums.pair[pair], at, first + at, y + 2 * pair, count,
+                          end - y - 2 * pair);
         }
+        __syncthreads();
     }
 }

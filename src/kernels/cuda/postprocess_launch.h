@@ -19,7 +19,11 @@
 #include "vrseg/image.h"
 
 typedef struct vrs_cuda_postprocess {
-    vrs_kernel *person, *mask_resize, *guided, *guided_solve, *guided_mean, *render, *box, *classes;
+    vrs_kernel *person; /* any strides; the others where scores lie without gaps */
+    vrs_kernel *person_planes, *person_softmax, *person_pixels;
+    vrs_kernel *mask_resize, *guided, *guided_solve, *guided_mean, *box, *classes;
+    vrs_kernel *render; /* any view; the others where rows come in whole vectors */
+    vrs_kernel *render_mask, *render_mask_refined, *render_picture, *render_picture_refined;
 } vrs_cuda_postprocess;
 
 /* Finds the kernels. `kernels` borrows them from the device. What vrs_device_kernel() returns. */
@@ -27,7 +31,7 @@ vrs_status vrs_cuda_postprocess_open(vrs_device *device,
                                      vrs_cuda_postprocess *kernels) VRS_MUST_USE;
 
 /* Of each, `count` views are used, 1..VRS_POST_VIEWS, and sides are 1..VRS_MAX_SIDE. The functions
- * fill in what the parameters leave to them: `chain`, `vector`, `staged`, `factor`, `shift`; and
+ * fill in what the parameters leave to them: `chain`, factors, shifts and what is of tiles; and
  * `rows` where it is 0. */
 vrs_status vrs_cuda_person(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
                            vrs_person_params *params, int32_t count) VRS_MUST_USE;

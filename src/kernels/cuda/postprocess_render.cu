@@ -1,27 +1,15 @@
-/* The end of the way: small masks become pictures at full size, in one pass over them. Up-sampling
- * (or the refinement along the picture's edges), threshold, and what is written: alpha for
- * feathering, a mask for the host, a composite or a cut-out for an encoder.
+/* Any view: the renderer where rows do not come in whole vectors, for RGB's luma as a guide, for
+ * masks too large for a block's memory and for batches of several kinds. Up-sampling (or the
+ * refinement along the picture's edges), threshold, and what is written: alpha for feathering, a
+ * mask for the host, a composite or a cut-out for an encoder. Speed is that of vrs_render_mask and
+ * vrs_render_picture; this one is there to be right.
  *
- * Bytes at 1080p, 8 views, masks of 512x512 (2 bytes a pixel; coefficients: 8), at 4.28 TB/s:
- *   GRAY8 16.6 MB + mask 4.2 MB: 4.9 us; refined 16.6 + luma 16.6 + 16.8: 11.7 us;
- *   NV12 to NV12 or YUV420P 24.9 + 24.9 + 4.2: 12.6 us; refined 66.6 MB: 15.5 us; P010 twice the
- *   pictures: 24.3 us, refined 27.2 us; cut-out: 1 byte (10 bits: 2) more a pixel.
- * Expected: a thread marches down 8 columns and interpolates a source row along columns once, when
- * it comes to it, so that at a scale of 2 a refined composite costs about 25 instructions a pixel,
- * 14 us at full rate: bytes and instructions are even.
- *
- * Alphas are floats that hold q15 / 32768 exactly. A blend is one multiply-add that rounds down,
- * its sum placed so that the sample's bits lie in whole bytes of the word: for background b and
- * d = sample - b, floor(d * alpha + b + 1/2) = b + ((d * q15 + 2^14) >> 15), the reference's. */
-#include "postprocess.cuh"
+ * A thread marches down 8 columns and interpolates a source row along columns once, when it comes
+ * to it. Alphas are floats that hold q15 / 32768 exactly; blends are as in vrs_render_picture. */
+#include "postprocess_samples.cuh"
 
 #define WARPS 4
 #define COLUMNS 8
-#define MOST_ROWS 8 /* of a strip */
-#define SLOTS (MOST_ROWS + MOST_ROWS / 2)
-/* Samples in a word: 8-bit in bits 8..15, 10-bit in bits 6..15. */
-#define BASE_8 32768.5f
-#define BASE_10 131072.5f
 
 template <int N> struct columns {
     int left[N], right[N], weight[N];
@@ -53,49 +41,15 @@ template <int N, bool DEEP> struct samples {
     }
 };
 
-template <int BYTES> __device__ __forceinline__ void load_words(const uint8_t *p, uint32_t *word)
-{
-    if (BYTES == 2) {
-        word[0] = __ldg(reinterpret_cast<const uint16_t *>(p));
-    } else if (BYTES == 4) {
-        word[0] = __ldg(reinterpret_cast<const uint32_t *>(p));
-    } else if (BYTES == 8) {
-        const uint2 w = __ldg(reinterpret_cast<const uint2 *>(p));
-        word[0] = w.x;
-        word[1] = w.y;
-    } else {
-        const uint4 w = __ldg(reinterpret_cast<const uint4 *>(p));
-        word[0] = w.x;
-        word[1] = w.y;
-        word[2] = w.z;
-        word[3] = w.w;
-    }
-}
-
-template <int BYTES> __device__ __forceinline__ void store_words(uint8_t *p, const uint32_t *word)
-{
-    if (BYTES == 2)
-        *reinterpret_cast<uint16_t *>(p) = (uint16_t)word[0];
-    else if (BYTES == 4)
-        *reinterpret_cast<uint32_t *>(p) = word[0];
-    else if (BYTES == 8)
-        *reinterpret_cast<uint2 *>(p) = make_uint2(word[0], word[1]);
-    else
-        *reinterpret_cast<uint4 *>(p) = make_uint4(word[0], word[1], word[2], word[3]);
-}
-
 /* N samples from sample x of a row on, `step` apart in groups of `step` (2: U and V in turn, both
  * come); samples beyond `count` repeat the last whole group. */
-template <int N, bool DEEP, bool WHOLE>
+template <int N, bool DEEP>
 __device__ __forceinline__ samples<N, DEEP> load_samples(const uint8_t *row, int x, int count,
                                                          int step)
 {
-    constexpr int bytes = DEEP ? 2 : 1;
     samples<N, DEEP> s = {};
-    if (WHOLE)
-        load_words<N * bytes>(row + (int64_t)x * bytes, s.word);
 #pragma unroll
-    for (int i = 0; i < (WHOLE ? 0 : N); i++) {
+    for (int i = 0; i < N; i++) {
         const int group = min((x + i) / step, count / step - 1);
         const int64_t at = (int64_t)group * step + i % step;
         if (DEEP)
@@ -105,46 +59,6 @@ __device__ __forceinline__ samples<N, DEEP> load_samples(const uint8_t *row, int
             s.word[i / 4] |= (uint32_t)__ldg(row + at) << (i % 4 * 8);
     }
     return s;
-}
-
-/* N results (words with a sample in the places that BASE_8 or BASE_10 give it) from sample x of a
- * row on, those below `count`. */
-template <int N, bool WHOLE>
-__device__ __forceinline__ void store_samples(uint8_t *row, int x, int count, const float *result,
-                                              int flags)
-{
-    uint32_t word[(N + 1) / 2];
-#pragma unroll
-    for (int i = 0; i < N; i += 2) {
-        const int next = i + 1 < N ? i + 1 : i;
-        const bool deep = flags & VRS_POST_DST_DEEP;
-        word[i / 2] = __byte_perm(__float_as_uint(result[i]), __float_as_uint(result[next]),
-                                  deep ? 0x5410 : 0x5151);
-        if (deep) {
-            word[i / 2] &= 0xffc0ffc0u;
-            word[i / 2] >>= flags & VRS_POST_DST_HIGH ? 0 : 6;
-        }
-    }
-    if (flags & VRS_POST_DST_DEEP) {
-        if (WHOLE)
-            store_words<2 * N>(row + (int64_t)x * 2, word);
-#pragma unroll
-        for (int i = 0; i < (WHOLE ? 0 : N); i++)
-            if (x + i < count)
-                reinterpret_cast<uint16_t *>(row)[x + i] = (uint16_t)(word[i / 2] >> (i % 2 * 16));
-        return;
-    }
-    uint32_t packed[(N + 3) / 4];
-#pragma unroll
-    for (int i = 0; i < N; i += 4)
-        packed[i / 4] =
-            N < 4 ? word[0] : __byte_perm(word[i / 2], word[(i + 2) / 2 % ((N + 1) / 2)], 0x5410);
-    if (WHOLE)
-        store_words<N>(row + x, packed);
-#pragma unroll
-    for (int i = 0; i < (WHOLE ? 0 : N); i++)
-        if (x + i < count)
-            row[x + i] = (uint8_t)(packed[i / 4] >> (i % 4 * 8));
 }
 
 /* Where alphas come from: two source rows, interpolated along columns, and which ones. */
@@ -245,7 +159,7 @@ __device__ __forceinline__ float rgb_luma(const vrs_render_view &v, int x, int y
 }
 
 /* What a thread does with a view, all rows of its strip: settings that are the same for all. */
-template <bool WHOLE> struct job {
+struct job {
     const vrs_render_view &v;
     int x, threshold;
     bool source; /* its luma is read */
@@ -259,7 +173,7 @@ template <bool WHOLE> struct job {
         source = v.mask_kind == VRS_POST_MASK_REFINE || v.output >= VRS_POST_COMPOSITE;
         shift = v.flags & VRS_POST_SRC_HIGH ? 6 : 0;
         peak = deep ? 1023 : 255;
-        base = deep ? BASE_10 : BASE_8;
+        base = deep ? VRS_BASE_10 : VRS_BASE_8;
     }
 };
 
@@ -269,27 +183,27 @@ template <int N, bool DEEP> struct source_pair {
     samples<N / 2, DEEP> second;     /* V of its own plane */
 };
 
-template <int N, bool DEEP, bool WHOLE>
-__device__ __forceinline__ void load_chroma(const job<WHOLE> &j, int y, source_pair<N, DEEP> &s)
+template <int N, bool DEEP>
+__device__ __forceinline__ void load_chroma(const job &j, int y, source_pair<N, DEEP> &s)
 {
     const vrs_render_view &v = j.v;
     const int count = (v.width + 1) / 2, x = j.x / 2;
     const uint8_t *row = vrs_at<const uint8_t>(v.src[1]) + (int64_t)y * v.src_stride[1];
     if (v.flags & VRS_POST_SRC_PAIRED) {
-        s.first = load_samples<N, DEEP, WHOLE>(row, 2 * x, 2 * count, 2);
+        s.first = load_samples<N, DEEP>(row, 2 * x, 2 * count, 2);
         return;
     }
     const uint8_t *other = vrs_at<const uint8_t>(v.src[2]) + (int64_t)y * v.src_stride[2];
-    const samples<N / 2, DEEP> half = load_samples<N / 2, DEEP, WHOLE>(row, x, count, 1);
+    const samples<N / 2, DEEP> half = load_samples<N / 2, DEEP>(row, x, count, 1);
 #pragma unroll
     for (int i = 0; i < (int)(sizeof(half.word) / sizeof(half.word[0])); i++)
         s.first.word[i] = half.word[i];
-    s.second = load_samples<N / 2, DEEP, WHOLE>(other, x, count, 1);
+    s.second = load_samples<N / 2, DEEP>(other, x, count, 1);
 }
 
 /* Rows y and y + 1 (or y again beyond the bottom). */
-template <int N, bool DEEP, bool WHOLE>
-__device__ __forceinline__ void load_pair(const job<WHOLE> &j, int y, source_pair<N, DEEP> &s)
+template <int N, bool DEEP>
+__device__ __forceinline__ void load_pair(const job &j, int y, source_pair<N, DEEP> &s)
 {
     const vrs_render_view &v = j.v;
     if (!j.source || (v.flags & (VRS_POST_SRC_RGB | VRS_POST_SRC_BGRA)))
@@ -298,85 +212,15 @@ __device__ __forceinline__ void load_pair(const job<WHOLE> &j, int y, source_pai
     for (int r = 0; r < 2; r++) {
         const uint8_t *row =
             vrs_at<const uint8_t>(v.src[0]) + (int64_t)min(y + r, v.height - 1) * v.src_stride[0];
-        s.luma[r] = load_samples<N, DEEP, WHOLE>(row, j.x, v.width, 1);
+        s.luma[r] = load_samples<N, DEEP>(row, j.x, v.width, 1);
     }
     if (v.output >= VRS_POST_COMPOSITE)
         load_chroma<N, DEEP>(j, y / 2, s);
 }
 
-/* A strip's samples in shared memory, a slot of N samples for each row of luma and each of chroma:
- * all are on their way at once, as one after the other would each take a microsecond. A thread
- * touches its own alone. Planes of U and V share a slot. */
-__shared__ uint4 stage[SLOTS * WARPS * 32];
-
-template <int N, bool DEEP> __device__ __forceinline__ uint8_t *slot_at(int slot)
-{
-    const int thread = threadIdx.y * 32 + threadIdx.x;
-    return reinterpret_cast<uint8_t *>(stage) + (slot * WARPS * 32 + thread) * N * (DEEP ? 2 : 1);
-}
-
-template <int N, bool DEEP, bool WHOLE>
-__device__ __forceinline__ void stage_strip(const job<WHOLE> &j, int begin, int end)
-{
-    constexpr int bytes = DEEP ? 2 : 1;
-    const vrs_render_view &v = j.v;
-    if (!WHOLE || !j.source || (v.flags & (VRS_POST_SRC_RGB | VRS_POST_SRC_BGRA)))
-        return;
-    const uint8_t *luma = vrs_at<const uint8_t>(v.src[0]) + (int64_t)j.x * bytes;
-    for (int y = begin; y < end; y++)
-        vrs_copy_ahead<N * bytes>(slot_at<N, DEEP>(y - begin), luma + (int64_t)y * v.src_stride[0]);
-    if (v.output < VRS_POST_COMPOSITE)
-        return;
-    const bool paired = v.flags & VRS_POST_SRC_PAIRED;
-    const uint8_t *u = vrs_at<const uint8_t>(v.src[1]) + (int64_t)j.x * bytes / (paired ? 1 : 2);
-    const uint8_t *w = vrs_at<const uint8_t>(v.src[2]) + (int64_t)j.x * bytes / 2;
-    for (int y = begin; y < end; y += 2) {
-        uint8_t *slot = slot_at<N, DEEP>(MOST_ROWS + (y - begin) / 2);
-        const int64_t row = y / 2;
-        if (paired) {
-            vrs_copy_ahead<N * bytes>(slot, u + row * v.src_stride[1]);
-        } else {
-            vrs_copy_ahead<N * bytes / 2>(slot, u + row * v.src_stride[1]);
-            vrs_copy_ahead<N * bytes / 2>(slot + N * bytes / 2, w + row * v.src_stride[2]);
-        }
-    }
-}
-
-template <int N, bool DEEP> __device__ __forceinline__ samples<N, DEEP> read_slot(int slot)
-{
-    constexpr int words = N * (DEEP ? 2 : 1) / 4;
-    samples<N, DEEP> s;
-    const uint32_t *from = reinterpret_cast<const uint32_t *>(slot_at<N, DEEP>(slot));
-    if (words == 2) {
-        const uint2 w = *reinterpret_cast<const uint2 *>(from);
-        s.word[0] = w.x;
-        s.word[1] = w.y;
-    } else {
-        const uint4 w = *reinterpret_cast<const uint4 *>(from);
-        s.word[0] = w.x;
-        s.word[1] = w.y;
-        s.word[words - 2] = w.z;
-        s.word[words - 1] = w.w;
-    }
-    return s;
-}
-
-/* Rows y and y + 1 out of the slots. */
 template <int N, bool DEEP>
-__device__ __forceinline__ void read_pair(int row, source_pair<N, DEEP> &s)
-{
-    s.luma[0] = read_slot<N, DEEP>(row);
-    s.luma[1] = read_slot<N, DEEP>(row + 1);
-    s.first = read_slot<N, DEEP>(MOST_ROWS + row / 2);
-    constexpr int half = sizeof(s.second.word) / sizeof(s.second.word[0]);
-#pragma unroll
-    for (int i = 0; i < half; i++)
-        s.second.word[i] = s.first.word[half + i];
-}
-
-template <int N, bool DEEP, bool WHOLE>
-__device__ __forceinline__ void get_luma(const job<WHOLE> &j, const source_pair<N, DEEP> &s, int y,
-                                         int r, float *luma)
+__device__ __forceinline__ void get_luma(const job &j, const source_pair<N, DEEP> &s, int y, int r,
+                                         float *luma)
 {
     if (j.v.flags & (VRS_POST_SRC_RGB | VRS_POST_SRC_BGRA)) {
 #pragma unroll
@@ -390,8 +234,7 @@ __device__ __forceinline__ void get_luma(const job<WHOLE> &j, const source_pair<
 }
 
 /* Alphas of a full-size mask or none. */
-template <int N, bool WHOLE>
-__device__ __forceinline__ void load_alpha(const job<WHOLE> &j, int y, float *alpha)
+template <int N> __device__ __forceinline__ void load_alpha(const job &j, int y, float *alpha)
 {
     const vrs_render_view &v = j.v;
     const uint8_t *row = vrs_at<const uint8_t>(v.mask) + (int64_t)y * v.mask_stride * 2;
@@ -401,18 +244,15 @@ __device__ __forceinline__ void load_alpha(const job<WHOLE> &j, int y, float *al
             alpha[i] = 0;
         return;
     }
-    const samples<N, true> s = v.flags & VRS_POST_MASK_ALIGNED
-                                   ? load_samples<N, true, WHOLE>(row, j.x, v.width, 1)
-                                   : load_samples<N, true, false>(row, j.x, v.width, 1);
+    const samples<N, true> s = load_samples<N, true>(row, j.x, v.width, 1);
 #pragma unroll
     for (int i = 0; i < N; i++)
         alpha[i] = vrs_alpha_of((int)(s.word[i / 2] >> (i % 2 * 16) & 0xffffu));
 }
 
 /* One row: `alpha` (after the threshold), and what is written of it. */
-template <int N, bool WHOLE>
-__device__ __forceinline__ void write_row(const job<WHOLE> &j, int y, const float *luma,
-                                          float *alpha)
+template <int N>
+__device__ __forceinline__ void write_row(const job &j, int y, const float *luma, float *alpha)
 {
     const vrs_render_view &v = j.v;
     uint8_t *dst = vrs_at<uint8_t>(v.dst[0]) + (int64_t)y * v.dst_stride[0];
@@ -423,16 +263,8 @@ __device__ __forceinline__ void write_row(const job<WHOLE> &j, int y, const floa
         for (int i = 0; i < N; i++)
             alpha[i] = alpha[i] < limit ? 0 : VRS_ALPHA_ONE;
     if (v.output == VRS_POST_ALPHA) {
-        if (WHOLE) {
-            uint32_t word[N / 2];
 #pragma unroll
-            for (int i = 0; i < N; i += 2)
-                word[i / 2] = (uint32_t)vrs_q15_of(alpha[i]) | (uint32_t)vrs_q15_of(alpha[i + 1])
-                                                                   << 16;
-            store_words<2 * N>(dst + (int64_t)j.x * 2, word);
-        }
-#pragma unroll
-        for (int i = 0; i < (WHOLE ? 0 : N); i++)
+        for (int i = 0; i < N; i++)
             if (j.x + i < v.width)
                 reinterpret_cast<int16_t *>(dst)[j.x + i] = (int16_t)vrs_q15_of(alpha[i]);
         return;
@@ -442,11 +274,11 @@ __device__ __forceinline__ void write_row(const job<WHOLE> &j, int y, const floa
         for (int i = 0; i < N; i++)
             result[i] = __fmaf_rd(j.peak, alpha[i], j.base);
         if (v.output == VRS_POST_GRAY) {
-            store_samples<N, WHOLE>(dst, j.x, v.width, result, v.flags);
+            vrs_store_samples<N, false>(dst, j.x, v.width, result, v.flags);
             return;
         }
         uint8_t *plane = vrs_at<uint8_t>(v.dst[3]) + (int64_t)y * v.dst_stride[3];
-        store_samples<N, WHOLE>(plane, j.x, v.width, result, v.flags);
+        vrs_store_samples<N, false>(plane, j.x, v.width, result, v.flags);
 #pragma unroll
         for (int i = 0; i < N; i++)
             alpha[i] = alpha[i] > 0 ? VRS_ALPHA_ONE : 0;
@@ -455,14 +287,13 @@ __device__ __forceinline__ void write_row(const job<WHOLE> &j, int y, const floa
 #pragma unroll
     for (int i = 0; i < N; i++)
         result[i] = __fmaf_rd(luma[i] - background, alpha[i], j.base + background);
-    store_samples<N, WHOLE>(dst, j.x, v.width, result, v.flags);
+    vrs_store_samples<N, false>(dst, j.x, v.width, result, v.flags);
 }
 
 /* Blends a row of pairs: the alpha of each is the mean of its four, rounded half up. */
-template <int N, bool DEEP, bool WHOLE>
-__device__ __forceinline__ void write_chroma(const job<WHOLE> &j, int y,
-                                             const source_pair<N, DEEP> &s, const float *upper,
-                                             const float *lower)
+template <int N, bool DEEP>
+__device__ __forceinline__ void write_chroma(const job &j, int y, const source_pair<N, DEEP> &s,
+                                             const float *upper, const float *lower)
 {
     const vrs_render_view &view = j.v;
     const int count = (view.width + 1) / 2, x = j.x / 2;
@@ -484,12 +315,12 @@ __device__ __forceinline__ void write_chroma(const job<WHOLE> &j, int y,
 #pragma unroll
         for (int i = 0; i < N; i++)
             both[i] = i % 2 == 0 ? a[i / 2] : b[i / 2];
-        store_samples<N, WHOLE>(dst, 2 * x, 2 * count, both, view.flags);
+        vrs_store_samples<N, false>(dst, 2 * x, 2 * count, both, view.flags);
         return;
     }
     uint8_t *other = vrs_at<uint8_t>(view.dst[2]) + (int64_t)y * view.dst_stride[2];
-    store_samples<N / 2, WHOLE>(dst, x, count, a, view.flags);
-    store_samples<N / 2, WHOLE>(other, x, count, b, view.flags);
+    vrs_store_samples<N / 2, false>(dst, x, count, a, view.flags);
+    vrs_store_samples<N / 2, false>(other, x, count, b, view.flags);
 }
 
 /* Places of the rows of a strip: one a lane, index and weight in one word. */
@@ -517,16 +348,13 @@ template <int N, int KIND> struct small_reader {
     columns<N> places;
     row_taps taps;
 
-    template <bool WHOLE>
-    __device__ __forceinline__ small_reader(const job<WHOLE> &j, int begin)
+    __device__ __forceinline__ small_reader(const job &j, int begin)
         : places(make_columns<N>(j.v, j.x)), taps(j.v, begin)
     {
         rows.current = rows.below = -1;
     }
 
-    template <bool WHOLE>
-    __device__ __forceinline__ void read(const job<WHOLE> &j, int y, const float *luma,
-                                         float *alpha)
+    __device__ __forceinline__ void read(const job &j, int y, const float *luma, float *alpha)
     {
         const int weight = move_rows(rows, j.v, places, taps.get(y));
         const float part = (float)weight * (1.0f / 32768.0f);
@@ -537,20 +365,19 @@ template <int N, int KIND> struct small_reader {
 };
 
 template <int N> struct full_reader {
-    template <bool WHOLE> __device__ __forceinline__ full_reader(const job<WHOLE> &, int)
+    __device__ __forceinline__ full_reader(const job &, int)
     {
     }
 
-    template <bool WHOLE>
-    __device__ __forceinline__ void read(const job<WHOLE> &j, int y, const float *, float *alpha)
+    __device__ __forceinline__ void read(const job &j, int y, const float *, float *alpha)
     {
         load_alpha<N>(j, y, alpha);
     }
 };
 
 /* Rows y and y + 1, the second one only if it is inside. */
-template <int N, bool DEEP, bool WHOLE, typename READER>
-__device__ __forceinline__ void render_pair(const job<WHOLE> &j, READER &reader,
+template <int N, bool DEEP, typename READER>
+__device__ __forceinline__ void render_pair(const job &j, READER &reader,
                                             const source_pair<N, DEEP> &s, int y, int count)
 {
     float alpha[2][N];
@@ -571,29 +398,24 @@ __device__ __forceinline__ void render_pair(const job<WHOLE> &j, READER &reader,
         write_chroma<N, DEEP>(j, y / 2, s, alpha[0], alpha[1]);
 }
 
-template <int N, bool DEEP, typename READER, bool WHOLE>
-__device__ __forceinline__ void render_strip(const vrs_render_params &p, const job<WHOLE> &j)
+template <int N, bool DEEP, typename READER>
+__device__ __forceinline__ void render_strip(const vrs_render_params &p, const job &j)
 {
     const int begin = (blockIdx.y * WARPS + threadIdx.y) * p.rows;
     const int end = min(begin + p.rows, j.v.height);
     if (begin >= end)
         return;
-    stage_strip<N, DEEP>(j, begin, end);
     READER reader(j, begin);
-    vrs_copy_wait();
 #pragma unroll 1
     for (int y = begin; y < end; y += 2) {
         source_pair<N, DEEP> s = {};
-        if (WHOLE)
-            read_pair<N, DEEP>(y - begin, s);
-        else
-            load_pair<N, DEEP>(j, y, s);
+        load_pair<N, DEEP>(j, y, s);
         render_pair<N, DEEP>(j, reader, s, y, min(end - y, 2));
     }
 }
 
-template <int N, bool DEEP, bool WHOLE>
-__device__ __forceinline__ void render_depth(const vrs_render_params &p, const job<WHOLE> &j)
+template <int N, bool DEEP>
+__device__ __forceinline__ void render_depth(const vrs_render_params &p, const job &j)
 {
     if (j.v.mask_kind == VRS_POST_MASK_SMALL)
         render_strip<N, DEEP, small_reader<N, VRS_POST_MASK_SMALL>>(p, j);
@@ -603,28 +425,17 @@ __device__ __forceinline__ void render_depth(const vrs_render_params &p, const j
         render_strip<N, DEEP, full_reader<N>>(p, j);
 }
 
-template <int N, bool WHOLE>
-__device__ __forceinline__ void render_view(const vrs_render_params &p, const vrs_render_view &v,
-                                            int x)
-{
-    const job<WHOLE> j(v, x, p.threshold);
-    if (v.flags & VRS_POST_SRC_DEEP)
-        render_depth<N, true>(p, j);
-    else
-        render_depth<N, false>(p, j);
-}
-
-/* Where all columns come in whole vectors there are no tests for edges: lanes beyond the right one
- * do the last vector again. Else they work on the last column and write nothing. */
-extern "C" __global__ void __launch_bounds__(WARPS * 32, 4)
+/* Columns beyond the right edge do the last one again and write nothing. */
+extern "C" __global__ void __launch_bounds__(WARPS * 32, 3)
     vrs_render(const __grid_constant__ vrs_render_params p)
 {
     const vrs_render_view &v = p.view[blockIdx.z];
-    const int first = blockIdx.x * 32 * COLUMNS, x = first + threadIdx.x * COLUMNS;
+    const int first = blockIdx.x * 32 * COLUMNS;
     if (first >= v.width)
         return;
-    if ((v.flags & VRS_POST_VECTOR) && v.width % COLUMNS == 0)
-        render_view<COLUMNS, true>(p, v, min(x, v.width - COLUMNS));
+    const job j(v, first + threadIdx.x * COLUMNS, p.threshold);
+    if (v.flags & VRS_POST_SRC_DEEP)
+        render_depth<COLUMNS, true>(p, j);
     else
-        render_view<COLUMNS, false>(p, v, x);
+        render_depth<COLUMNS, false>(p, j);
 }

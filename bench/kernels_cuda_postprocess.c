@@ -2,8 +2,10 @@
  * of more bytes than the L2 holds. The floor of each job is its bytes in and out once. */
 #include "kernels_cuda.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "image/format.h"
 #include "kernels/cuda/postprocess_launch.h"
@@ -21,7 +23,7 @@ static const double small = (double)SIDE * SIDE;
 
 /* Device memory of one view in one set. */
 typedef struct bench_view {
-    vrs_device_ptr source, target, alpha, scores, mask, state, guide, once, coefficients;
+    vrs_device_ptr source, target, alpha, scores, areas, mask, state, guide, once, coefficients;
 } bench_view;
 
 typedef struct bench_state {
@@ -36,7 +38,7 @@ typedef struct bench_job {
     bench_state *state;
     int32_t count, rows;
     /* person, classes */
-    int32_t classes, last; /* last: NHWC */
+    int32_t classes, last, areas; /* last: NHWC; areas: scores as networks give them */
     vrs_activation activation;
     int32_t smooth, chain;
     /* guided, feather */
@@ -156,7 +158,7 @@ static void run_classes(void *ctx, int rotation)
     vrs_classes_params p = {.classes = CLASSES, .half = 1};
     for (int32_t v = 0; v < j->count; v++) {
         const bench_view *view = view_of(j, rotation, v);
-        p.view[v] = (vrs_classes_view){.scores = view->scores,
+        p.view[v] = (vrs_classes_view){.scores = j->areas ? view->areas : view->scores,
                                        .dst = view->target,
                                        .class_stride = (int64_t)SIDE * SIDE,
                                        .row_stride = SIDE,
@@ -178,9 +180,9 @@ static size_t round_up(double bytes)
 /* All of a view from one allocation of random bytes. */
 static void open_view(bench_state *s, bench_view *view)
 {
-    const double bytes[] = {large * 3, large * 5, large * 2, small * 2 * CLASSES,
-                            small * 2, small * 2, small,     small * 8,
-                            small * 8};
+    const double bytes[] = {large * 3,           large * 5, large * 2, small * 2 * CLASSES,
+                            small * 2 * CLASSES, small * 2, small * 2, small,
+                            small * 8,           small * 8};
     vrs_device_ptr *part = &view->source;
     size_t total = 0;
     for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++)
@@ -193,11 +195,40 @@ static void open_view(bench_state *s, bench_view *view)
     }
 }
 
+/* Scores as networks give them, between -4 and 6: a background, and 20 shapes of fifty pixels whose
+ * edges are some ten pixels wide; binary16 by their formula (no rounding, nothing tiny). */
+static uint16_t area_score(int c, int x, int y)
+{
+    const double dx = (x - (c * 193 + 60) % SIDE) / 22.0, dy = (y - (c * 331 + 90) % SIDE) / 30.0;
+    const double value = (c == 0 ? 1 : 10 / (1 + pow(dx * dx + dy * dy, 4)) - 4) +
+                         0.01 * ((x * 7 + y * 13 + c * 5) % 11);
+    int exponent;
+    const double mantissa = frexp(fabs(value) + 1e-3, &exponent);
+    return (uint16_t)((value < 0 ? 0x8000 : 0) |
+                      (((exponent + 13) << 10) + (int)(mantissa * 2048)));
+}
+
+static void open_areas(bench_state *s)
+{
+    const size_t bytes = (size_t)SIDE * SIDE * CLASSES * sizeof(uint16_t);
+    uint16_t *scores = malloc(bytes), *p = scores;
+    bench_require(scores == NULL ? VRS_NO_MEMORY : VRS_OK);
+    for (int c = 0; c < CLASSES; c++)
+        for (int y = 0; y < SIDE; y++)
+            for (int x = 0; x < SIDE; x++)
+                *p++ = area_score(c, x, y);
+    for (int v = 0; v < VIEWS; v++)
+        bench_require(vrs_device_upload(s->stream, s->view[v].areas, scores, bytes));
+    bench_cuda_finish(s->bench);
+    free(scores);
+}
+
 /* Random bytes; then masks that are masks, and coefficients and alphas made of them. */
 static void open_data(bench_state *s)
 {
     for (int v = 0; v < VIEWS; v++)
         open_view(s, &s->view[v]);
+    open_areas(s);
     bench_job job = {.state = s,
                      .count = BATCH,
                      .classes = 1,
@@ -267,7 +298,8 @@ static void run_rows(bench_state *s)
          RENDER(large * 5, NV12, NV12, VRS_POST_COMPOSITE, VRS_POST_MASK_FULL)},
         {"feather, radius 4, two boxes", run_feather, large * 8, {.radius = 4}},
         {"feather, radius 64, two boxes", run_feather, large * 8, {.radius = 64}},
-        {"classes 512x512x21 FP16", run_classes, large + small * 2 * CLASSES, {.radius = 0}},
+        {"classes 512x512x21 FP16, areas", run_classes, large + small * 2 * CLASSES, {.areas = 1}},
+        {"classes 512x512x21 FP16, noise", run_classes, large + small * 2 * CLASSES, {.areas = 0}},
     };
     bool opened = false;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -28,7 +28,7 @@ def drawn(history: History, title: str) -> bytes:
     right.set_ylabel("mean person IoU, checked pictures")
     right.set_ylim(0, 1)
     lines = left.get_lines() + right.get_lines()
-    left.legend(lines, [line.get_label() for line in lines], loc="center right")
+    left.legend(lines, [line.get_label() for line in lines], loc="lower center")
     left.set_title(title, fontsize="medium")
     data = io.BytesIO()
     figure.savefig(data, format="png")

@@ -7,7 +7,7 @@ Exit status: 0 the files are there, 1 they could not be made or the check failed
 import argparse
 import re
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ import pictures
 import sources
 from descriptor import Descriptor
 from errors import UserError, report
-from measure import iou, mask_at, mean_iou, probability
+from measure import iou, mask_at, network_input
 
 ROOT = Path(__file__).resolve().parents[2]
 # Largest difference to torch, as a part of the scores' range, that needs no explanation; beyond it,
@@ -149,6 +149,17 @@ def described(arguments: argparse.Namespace, origin: str, model: onnx.ModelProto
         output_width=width, output_height=height)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Scores of torch and of the exported model, the largest difference, and that as a part of
+    their range."""
+
+    expected: np.ndarray
+    found: np.ndarray
+    off: float
+    share: float
+
+
 class Check:
     """Compares the exported model with the module."""
 
@@ -168,9 +179,8 @@ class Check:
         except Exception as error:
             raise graph.fixed_batch(len(batch), error) from error
 
-    def difference(self, batch: np.ndarray, what: str) -> tuple[float, float]:
-        """Largest difference of the scores, and as a part of their range. UserError: it is more
-        than rounding explains."""
+    def compared(self, batch: np.ndarray, what: str) -> "Compared":
+        """The scores of both and how far they are apart. UserError: more than rounding explains."""
         expected, found = self.torch(batch), self.onnx(batch)
         if expected.shape != found.shape:
             raise UserError(f"for a batch of {len(batch)} the exported network gives "
@@ -184,7 +194,7 @@ class Check:
                 raise UserError(f"{what}: the exported network differs from torch by {share:.2g} "
                                 f"of the scores' range, more than {ROUNDING:g} times torch's own "
                                 "rounding errors")
-        return off, share
+        return Compared(expected, found, off, share)
 
     def exact(self, batch: np.ndarray) -> np.ndarray:
         """The module's scores in double precision. Its weights are the same afterwards."""
@@ -207,8 +217,9 @@ def check_random(check: Check, d: Descriptor) -> None:
     random = np.random.default_rng(1)
     batch = random.standard_normal((1 if d.fixed_batch else 3, 3, d.height, d.width), np.float32)
     for part in (batch[:1], batch) if len(batch) > 1 else (batch,):
-        off, share = check.difference(part, f"random pictures, batch {len(part)}")
-        print(f"random, batch {len(part)}: largest difference {off:.3g}, {share:.2g} of the range")
+        result = check.compared(part, f"random pictures, batch {len(part)}")
+        print(f"random, batch {len(part)}: largest difference {result.off:.3g}, "
+              f"{result.share:.2g} of the range")
     if len(batch) > 1:
         _, share = apart(check.onnx(batch[1:2])[0], check.onnx(batch)[1])
         if not share <= TOLERANCE:
@@ -218,21 +229,26 @@ def check_random(check: Check, d: Descriptor) -> None:
 
 def check_pictures(check: Check, d: Descriptor, pairs: list[pictures.Pair]) -> None:
     """Scores and masks of real pictures; where they have masks, how well both agree with these."""
-    worst, share, agreement = 0.0, 0.0, []
+    results, agreement, right = [], [], []
     for pair in pairs:
         codes = pictures.read_rgb(pair.picture)
-        batch = d.normalised(pictures.resized(codes, d.width, d.height)[np.newaxis])
-        off, part = check.difference(batch, str(pair.picture))
-        worst, share = max(worst, off), max(share, part)
-        masks = [mask_at(probability(d, run, codes), *codes.shape[:2])
-                 for run in (check.torch, check.onnx)]
+        result = check.compared(network_input(d, codes), str(pair.picture))
+        masks = [mask_at(d.person_mask(scores)[0], *codes.shape[:2])
+                 for scores in (result.expected, result.found)]
+        results.append((result.off, result.share))
         agreement.append(iou(*masks))
-    print(f"pictures, {len(pairs)}: largest difference {worst:.3g}, {share:.2g} of the range; "
+        if pair.mask:
+            truth = pictures.read_mask(pair.mask)
+            if truth.shape != codes.shape[:2]:
+                raise UserError(f"{pair.mask}: has another size than its picture")
+            right.append([iou(mask, truth) for mask in masks])
+    off, share = np.max(results, axis=0)
+    print(f"pictures, {len(pairs)}: largest difference {off:.3g}, {share:.2g} of the range; "
           f"person masks of torch and ONNX: mean IoU {np.mean(agreement):.5f}, "
           f"lowest {min(agreement):.5f}")
-    if all(pair.mask for pair in pairs):
-        print(f"IoU with the given masks: torch {mean_iou(d, check.torch, pairs):.4f}, "
-              f"ONNX {mean_iou(d, check.onnx, pairs):.4f}")
+    if right:
+        torch_iou, onnx_iou = np.mean(right, axis=0)
+        print(f"IoU with the given masks: torch {torch_iou:.4f}, ONNX {onnx_iou:.4f}")
 
 
 def default_picture() -> Path:

@@ -525,6 +525,19 @@ static void bench_stem(bench *b, int32_t n)
     close_job(&j);
 }
 
+static void print_head(const bench *b)
+{
+    const vrs_device_properties *p = vrs_device_get_properties(b->device);
+    vrs_monitor *monitor = NULL;
+    const char *driver = "unknown";
+    if (vrs_monitor_open_pci(p->pci, &monitor) == VRS_OK)
+        driver = vrs_monitor_driver(monitor);
+    printf("{\"versions\": {\"gpu\": \"%s\", \"driver\": \"%s\", \"cuda\": \"%d.%d\"},\n"
+           " \"rows\": [",
+           p->name, driver, p->driver_version / 1000, p->driver_version % 1000 / 10);
+    vrs_monitor_close(monitor);
+}
+
 static const char *option(int argc, char **argv, const char *name, const char *otherwise)
 {
     for (int i = 1; i + 1 < argc; i++)
@@ -552,7 +565,7 @@ int main(int argc, char **argv)
     require(vrs_device_enter(b.device));
     require(vrs_cuda_conv_open(b.device, &b.conv));
     b.api = vrs_cuda_api(b.device);
-    printf("{\"device\": \"%s\", \"rows\": [", vrs_device_get_properties(b.device)->name);
+    print_head(&b);
     for (int32_t n = 16; n >= 1; n = n == 16 ? 1 : 0) {
         if (b.batch != 0 && b.batch != n)
             continue;

@@ -119,7 +119,7 @@ void fake_vrs_conv_taps(const void *params, const uint32_t grid[3], const uint32
 void fake_vrs_conv_taps_sum(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
     const vrs_taps_params *p = params;
-    expect(grid[0] == 32 && block[0] == 512, "grid");
+    expect(grid[0] == 8 && block[0] == 512, "grid");
     for (uint32_t s = 0; s < grid[1]; s++) {
         const vrs_taps_sum *sum = (const vrs_taps_sum *)at(p->sums) + s;
         const float *slot = (const float *)at(p->slots) + (ptrdiff_t)sum->slot * 65536;

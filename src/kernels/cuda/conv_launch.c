@@ -318,7 +318,7 @@ vrs_status vrs_taps_launch(const vrs_cuda_conv *conv, vrs_device_stream *stream,
         vrs_device_launch(stream, conv->taps, grid, block, TAPS_SHARED, &params, sizeof(params));
     if (status != VRS_OK || plan->sums == 0)
         return status;
-    const uint32_t sum_grid[3] = {32, (uint32_t)plan->sums, 1};
+    const uint32_t sum_grid[3] = {8, (uint32_t)plan->sums, 1};
     const uint32_t sum_block[3] = {512, 1, 1};
     return vrs_device_launch(stream, conv->taps_sum, sum_grid, sum_block, 0, &params,
                              sizeof(params));

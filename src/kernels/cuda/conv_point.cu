@@ -68,16 +68,22 @@ __device__ __forceinline__ void finish_tile(const vrs_conv_params &p, const floa
     }
 }
 
+/* Tiles of a block: the first, and from one to the next. */
+struct schedule {
+    int first, step;
+};
+
 /* Pixel and channel at which a tile begins. */
 __device__ __forceinline__ int2 place_of(const vrs_conv_point_params &p, int tile)
 {
     return make_int2(tile / p.across * 128, tile % p.across * N);
 }
 
-__device__ __forceinline__ void load_tiles(const vrs_conv_point_params &p, vrs_ring<N, STAGES> ring)
+__device__ __forceinline__ void load_tiles(const vrs_conv_point_params &p, const schedule &s,
+                                           vrs_ring<N, STAGES> ring)
 {
     ring.parity = 1;
-    for (int tile = blockIdx.x; tile < p.tiles; tile += gridDim.x) {
+    for (int tile = s.first; tile < p.tiles; tile += s.step) {
         const int2 place = place_of(p, tile);
         for (int step = 0; step < p.steps; step++) {
             uint64_t *full = &ring.full[ring.stage];
@@ -90,66 +96,66 @@ __device__ __forceinline__ void load_tiles(const vrs_conv_point_params &p, vrs_r
     }
 }
 
-/* Makes a buffer ready for the tile that will use it: with its residual where there is one. */
-template <bool RESIDUAL>
-__device__ __forceinline__ void prepare(const vrs_conv_point_params &p, int tile,
-                                        unsigned char *buffer, uint64_t *ready)
-{
-    if (tile >= p.tiles)
-        return;
-    if constexpr (!RESIDUAL) {
-        vrs_barrier_arrive(ready);
-    } else {
-        const int2 place = place_of(p, tile);
-        vrs_barrier_expect(ready, RESULT);
-        for (int i = 0; i < PARTS; i++)
-            vrs_load_2d(vrs_shared(buffer + i * PART), p.residual.word, ready, place.y + 64 * i,
-                        place.x);
-    }
-}
-
 /* Loads residuals two tiles ahead, stores results. `ready`: a buffer may be worked on; `done`: it
  * holds the result. */
 template <bool RESIDUAL>
-__device__ __forceinline__ void move_results(const vrs_conv_point_params &p, unsigned char *buffers,
-                                             uint64_t *ready, uint64_t *done)
+__device__ __forceinline__ void move_results(const vrs_conv_point_params &p, const schedule &s,
+                                             unsigned char *buffers, uint64_t *ready,
+                                             uint64_t *done)
 {
+    const auto prepare = [&](int tile, int b) {
+        if (tile >= p.tiles)
+            return;
+        if constexpr (!RESIDUAL) {
+            vrs_barrier_arrive(&ready[b]);
+        } else {
+            const int2 place = place_of(p, tile);
+            vrs_barrier_expect(&ready[b], RESULT);
+            for (int i = 0; i < PARTS; i++)
+                vrs_load_2d(vrs_shared(buffers + b * RESULT + i * PART), p.residual.word, &ready[b],
+                            place.y + 64 * i, place.x);
+        }
+    };
     for (int b = 0; b < BUFFERS; b++)
-        prepare<RESIDUAL>(p, blockIdx.x + b * gridDim.x, buffers + b * RESULT, &ready[b]);
+        prepare(s.first + b * s.step, b);
     int b = 0;
     uint32_t parity = 0;
-    for (int tile = blockIdx.x; tile < p.tiles; tile += gridDim.x) {
+    for (int tile = s.first; tile < p.tiles; tile += s.step) {
         const int2 place = place_of(p, tile);
-        unsigned char *buffer = buffers + b * RESULT;
         vrs_barrier_wait(&done[b], parity);
         for (int i = 0; i < PARTS; i++)
-            vrs_store_2d(p.output.word, vrs_shared(buffer + i * PART), place.y + 64 * i, place.x);
+            vrs_store_2d(p.output.word, vrs_shared(buffers + b * RESULT + i * PART),
+                         place.y + 64 * i, place.x);
         vrs_store_commit();
         vrs_store_wait_read();
-        prepare<RESIDUAL>(p, tile + BUFFERS * gridDim.x, buffer, &ready[b]);
-        b ^= 1;
-        parity ^= b == 0;
+        prepare(tile + BUFFERS * s.step, b);
+        if (++b == BUFFERS) {
+            b = 0;
+            parity ^= 1;
+        }
     }
     vrs_store_wait();
 }
 
 template <bool RESIDUAL>
-__device__ __forceinline__ void finish_tiles(const vrs_conv_point_params &p,
+__device__ __forceinline__ void finish_tiles(const vrs_conv_point_params &p, const schedule &s,
                                              vrs_ring<N, STAGES> ring, unsigned char *buffers,
                                              uint64_t *ready, uint64_t *done)
 {
     const int group = threadIdx.x / 128 - 1;
     int b = 0;
     uint32_t parity = 0;
-    for (int tile = blockIdx.x; tile < p.tiles; tile += gridDim.x) {
+    for (int tile = s.first; tile < p.tiles; tile += s.step) {
         float sum[N / 2];
         vrs_tile_multiply<N, STAGES, 1>(ring, group, p.steps, sum);
         vrs_barrier_wait(&ready[b], parity);
         finish_tile<RESIDUAL>(p.conv, sum, buffers + b * RESULT, group, tile % p.across * N);
         vrs_fence_async();
         vrs_barrier_arrive(&done[b]);
-        b ^= 1;
-        parity ^= b == 0;
+        if (++b == BUFFERS) {
+            b = 0;
+            parity ^= 1;
+        }
     }
 }
 
@@ -160,6 +166,7 @@ template <bool RESIDUAL> __device__ __forceinline__ void point(const vrs_conv_po
     uint64_t *barriers = reinterpret_cast<uint64_t *>(buffers + BUFFERS * RESULT);
     uint64_t *ready = barriers + 2 * STAGES, *done = ready + BUFFERS;
     vrs_ring<N, STAGES> ring(shared, barriers);
+    const schedule s = {(int)blockIdx.x, (int)gridDim.x};
     if (threadIdx.x == 0) {
         ring.init(2);
         for (int i = 0; i < BUFFERS; i++) {
@@ -172,12 +179,12 @@ template <bool RESIDUAL> __device__ __forceinline__ void point(const vrs_conv_po
     if (threadIdx.x < 128) {
         vrs_registers_less<40>();
         if (threadIdx.x == 0)
-            load_tiles(p, ring);
+            load_tiles(p, s, ring);
         else if (threadIdx.x == 32)
-            move_results<RESIDUAL>(p, buffers, ready, done);
+            move_results<RESIDUAL>(p, s, buffers, ready, done);
     } else {
         vrs_registers_more<232>();
-        finish_tiles<RESIDUAL>(p, ring, buffers, ready, done);
+        finish_tiles<RESIDUAL>(p, s, ring, buffers, ready, done);
     }
 }
 

@@ -144,23 +144,25 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(VRS_TILE_
     vrs_cluster_sync();
 }
 
-/* Grid: x: 8 output channels of 256 each, y: sums. */
+/* Grid: x: 8 groups of 32 output channels, y: sums. */
 extern "C" __global__ void __launch_bounds__(512)
     vrs_conv_taps_sum_sm90(const __grid_constant__ vrs_taps_params p)
 {
     const vrs_taps_sum s = at<vrs_taps_sum>(p.sums)[blockIdx.y];
-    const float4 *slot =
-        at<float4>(p.slots) + ((uint64_t)s.slot * 32 + blockIdx.x) * 512 + threadIdx.x;
-    float4 sum = {0, 0, 0, 0};
-#pragma unroll 8
-    for (int k = 0; k < s.count; k++) {
-        const float4 more = __ldg(slot + (uint64_t)k * 32 * 512);
-        sum.x += more.x;
-        sum.y += more.y;
-        sum.z += more.z;
-        sum.w += more.w;
+    const float4 *slot = at<float4>(p.slots) + (uint64_t)s.slot * 32 * 512 + threadIdx.x;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const int j = blockIdx.x * 4 + i;
+        float4 sum = slot[j * 512];
+        for (int k = 1; k < s.count; k++) {
+            const float4 more = slot[(uint64_t)k * 32 * 512 + j * 512];
+            sum.x += more.x;
+            sum.y += more.y;
+            sum.z += more.z;
+            sum.w += more.w;
+        }
+        put_all(p, p.branch[s.branch], s.pair, s.across, threadIdx.x, j, sum);
     }
-    put_all(p, p.branch[s.branch], s.pair, s.across, threadIdx.x, blockIdx.x, sum);
 }
 
 #endif

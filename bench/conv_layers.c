@@ -7,12 +7,14 @@
  * With --check the results are compared with the plain kernels'.
  *
  * Usage: bench_conv_layers [--batch N] [--type f16|tf32|f32|i8] [--only TEXT] [--provider NAME]
- *        [--check] [--json] */
+ *        [--check] [--json] [--saving] */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
+#include "base/clock.h"
 #include "device/cuda/cuda.h"
 #include "device/raw.h"
 #include "engine/cuda/conv.h"
@@ -83,7 +85,7 @@ typedef struct bench {
     void *states[PROVIDERS];
     const char *only, *provider;
     int32_t batch, type, tf32;
-    bool check, json;
+    bool check, json, saving;
     double bandwidth, peak;
 } bench;
 
@@ -395,6 +397,37 @@ static double try_plan(bench *b, const layer *l, const vrs_conv *c, const data *
     return us < 0 ? INFINITY : us;
 }
 
+static double seconds_since(int64_t begin)
+{
+    return (double)(vrs_now_ns() - begin) / 1e9;
+}
+
+/* How long a plan takes to make, to save, and to make of what was saved; and how much that is. */
+static void time_saving(const bench *b, const layer *l, const vrs_conv *c, size_t p, int32_t i,
+                        double made)
+{
+    vrs_conv_plan *plan, *again;
+    void *text;
+    size_t bytes;
+    require(providers[p]->prepare(b->states[p], c, i, &plan));
+    int64_t begin = vrs_now_ns();
+    vrs_status status = providers[p]->save(plan, &text, &bytes);
+    double saved = seconds_since(begin);
+    if (status == VRS_OK) {
+        begin = vrs_now_ns();
+        status = providers[p]->restore(b->states[p], c, text, bytes, &again);
+        printf("  %-26s %s: made in %.3f s, saved in %.3f s (%zu bytes), restored in %.3f s\n",
+               l->name, plan->name, made, saved, bytes, seconds_since(begin));
+        vrs_free(text);
+    }
+    if (status == VRS_OK) {
+        providers[p]->destroy(again);
+    } else {
+        printf("  %-26s %s: %s\n", l->name, plan->name, vrs_last_error());
+    }
+    providers[p]->destroy(plan);
+}
+
 static double run_layer(bench *b, const layer *l)
 {
     vrs_conv c = describe(b, l);
@@ -411,12 +444,17 @@ static double run_layer(bench *b, const layer *l)
         int32_t count = providers[p]->candidates(b->states[p], &c);
         for (int32_t i = 0; i < count; i++) {
             vrs_conv_plan *plan;
+            int64_t begin = vrs_now_ns();
             vrs_status status = providers[p]->prepare(b->states[p], &c, i, &plan);
+            double made = seconds_since(begin);
             if (status != VRS_OK) {
                 printf("  %-26s %-8s %d: %s\n", l->name, providers[p]->name, i, vrs_last_error());
                 continue;
             }
             double us = try_plan(b, l, &c, &d, plan, reference);
+            if (b->saving && providers[p]->save) {
+                time_saving(b, l, &c, p, i, made);
+            }
             if (us < best) {
                 best = us;
                 snprintf(name, sizeof name, "%s %s", providers[p]->name, plan->name);
@@ -462,6 +500,7 @@ static void parse(bench *b, int argc, char **argv)
         } else if (!flag(argv[i], "--only", &i, argc, argv, &b->only) &&
                    !flag(argv[i], "--provider", &i, argc, argv, &b->provider)) {
             b->check = b->check || strcmp(argv[i], "--check") == 0;
+            b->saving = b->saving || strcmp(argv[i], "--saving") == 0;
             b->json = b->json || strcmp(argv[i], "--json") == 0;
         }
     }

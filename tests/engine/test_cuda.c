@@ -250,6 +250,34 @@ static void test_report(void **state)
     vrs_model_destroy(model);
 }
 
+/* The second engine takes the plans that the first one kept; damaged ones are made anew. */
+static void test_cache(void **state)
+{
+    (void)state;
+    char path[512], command[600];
+    snprintf(path, sizeof path, "%s/cache", folder);
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "ops.onnx");
+    vrs_engine_params params = on_device(VRS_PRECISION_F16, 2);
+    params.cache_dir = path;
+    for (int i = 0; i < 3; i++) {
+        vrs_engine *engine = make(model, &params);
+        bool cached = strstr(vrs_engine_describe(engine), "from cache") != NULL;
+        assert_int_equal(cached, i == 1);
+        int count = 0;
+        assert_int_equal(vrs_engine_verify(engine, 2, 1, expect_good, &count), VRS_OK);
+        vrs_engine_destroy(engine);
+        if (i == 1) {
+            snprintf(command, sizeof command, "for f in %s/plans/*; do echo x >> $f; done", path);
+            assert_int_equal(system(command), 0);
+        }
+    }
+    params.precision = VRS_PRECISION_F32; /* has its own */
+    vrs_engine *engine = make(model, &params);
+    assert_null(strstr(vrs_engine_describe(engine), "from cache"));
+    vrs_engine_destroy(engine);
+    vrs_model_destroy(model);
+}
+
 /* ---- refusals ---- */
 
 static void refuse(const char *descriptor, const char *onnx, const vrs_engine_params *params,
@@ -347,6 +375,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_io),
         cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_cache),
         cmocka_unit_test(test_report),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_memory_failures),

@@ -84,6 +84,13 @@ struct vrs_conv_provider {
     vrs_status (*prepare)(void *state, const vrs_conv *conv, int32_t candidate,
                           vrs_conv_plan **plan);
     void (*destroy)(vrs_conv_plan *plan);
+    /* A plan as bytes that restore() makes an equal one of, quicker than prepare() does, on the
+     * same GPU with the same libraries; both NULL: there is nothing to gain. `data` returns owned
+     * (vrs_free()). The bytes that come back are those that were saved. VRS_UNSUPPORTED: not this
+     * plan. */
+    vrs_status (*save)(const vrs_conv_plan *plan, void **data, size_t *bytes);
+    vrs_status (*restore)(void *state, const vrs_conv *conv, const void *data, size_t bytes,
+                          vrs_conv_plan **plan);
     /* Bytes of the weights in the provider's own arrangement, and the arranging, on the host, from
      * the one above. Both NULL: it takes that one. */
     size_t (*packed_bytes)(const vrs_conv_plan *plan);

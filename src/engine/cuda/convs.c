@@ -232,6 +232,7 @@ typedef struct finding {
     vrs_conv conv;
     vrs_conv_plan *plan;
     int32_t candidate;
+    vrs_net_kind kind;
     double micros;
 } finding;
 
@@ -254,7 +255,8 @@ typedef struct chooser {
     vrs_net_program *program;
     vrs_net_prepared *prepared;
     int32_t index; /* of the node */
-    bool only;     /* there is one candidate, so its time does not matter */
+    vrs_net_kind kind;
+    bool only; /* there is one candidate, so its time does not matter */
 } chooser;
 
 static int32_t count_candidates(const chooser *c, int32_t provider, const vrs_conv *conv)
@@ -313,6 +315,7 @@ static vrs_status try_candidate(const chooser *c, const vrs_conv *conv, int32_t 
         memcpy(&best->conv, conv, sizeof *conv);
         best->plan = t.plan;
         best->candidate = candidate;
+        best->kind = c->kind;
         best->micros = micros;
     } else {
         destroy_plan(t.plan);
@@ -364,9 +367,11 @@ static vrs_status choose_alone(const chooser *c, finding *best)
     if (status == VRS_OK) {
         status = try_all(c, &conv, best);
     }
-    vrs_conv less = conv;
-    if (status == VRS_OK && vrs_net_leave_out(&less, best->plan != NULL)) {
-        status = try_all(c, &less, best);
+    chooser less = *c;
+    vrs_conv part = conv;
+    less.kind = VRS_NET_LESS;
+    if (status == VRS_OK && vrs_net_leave_out(&part, best->plan != NULL)) {
+        status = try_all(&less, &part, best);
     }
     if (status == VRS_OK && !best->plan) {
         status = try_plain(c, &conv, true, best);
@@ -396,7 +401,9 @@ static vrs_status choose_follow(const chooser *c, double behind, finding *best)
 {
     finding with = {.micros = best->micros + behind};
     vrs_conv conv = vrs_net_describe_conv(c->net, c->index, true);
-    vrs_status status = try_all(c, &conv, &with);
+    chooser more = *c;
+    more.kind = VRS_NET_MORE;
+    vrs_status status = try_all(&more, &conv, &with);
     if (with.plan) {
         destroy_plan(best->plan);
         *best = with;
@@ -411,6 +418,7 @@ static void keep(const vrs_net *net, vrs_net_program *program, int32_t index, co
     choice->plan = best->plan;
     choice->owned = true;
     choice->candidate = best->candidate;
+    choice->kind = best->kind;
     choice->follows = best->conv.follow != VRS_CONV_FOLLOW_NONE;
     choice->wanted = vrs_net_describe_conv(net, index, choice->follows);
     program->micros[index] = best->micros;
@@ -443,7 +451,7 @@ static bool is_conv(const vrs_node *node)
 static vrs_status choose_behind(const chooser *c, int32_t next, double *micros)
 {
     vrs_status status = VRS_OK;
-    if (is_conv(&c->net->graph->nodes[next])) {
+    if (is_conv(&c->net->graph->nodes[next]) && !c->program->convs[next].plan) {
         chooser other = *c;
         finding alone = {.micros = INFINITY};
         other.index = next;
@@ -476,17 +484,147 @@ static vrs_status choose_one(const chooser *c)
     return status;
 }
 
+/* --- plans that were kept --- */
+
+static int32_t provider_of(const vrs_net *net, const char *name)
+{
+    for (int32_t p = 0; p < net->provider_count; p++) {
+        if (net->states[p] && strcmp(net->providers[p]->name, name) == 0) {
+            return p;
+        }
+    }
+    return -1;
+}
+
+static vrs_status make_kept(const vrs_net *net, const vrs_plan_entry *entry, const vrs_conv *conv,
+                            vrs_conv_plan **plan)
+{
+    int32_t p = provider_of(net, entry->provider);
+    if (p < 0) {
+        return VRS_UNSUPPORTED;
+    }
+    const vrs_conv_provider *by = net->providers[p];
+    if (by->restore && entry->bytes > 0) {
+        return by->restore(net->states[p], conv, entry->data, entry->bytes, plan);
+    }
+    bool known = entry->candidate >= 0 && entry->candidate < by->candidates(net->states[p], conv);
+    return known ? by->prepare(net->states[p], conv, entry->candidate, plan) : VRS_UNSUPPORTED;
+}
+
+/* Takes the plan that was kept for a node, if there is one and it is still what it was. */
+static vrs_status restore(const chooser *c, bool *done)
+{
+    vrs_net *net = c->net;
+    const vrs_plan_entry *entry =
+        net->cached ? vrs_plans_find(net->cached, c->program->batch, c->index) : NULL;
+    *done = false;
+    if (!entry || entry->kind < VRS_NET_WHOLE || entry->kind > VRS_NET_MORE) {
+        return VRS_OK;
+    }
+    int32_t next = vrs_net_only_reader(net, net->graph->nodes[c->index].outputs[0]);
+    bool follow = entry->kind == VRS_NET_MORE;
+    if (follow && (next < 0 || net->roles[next] != VRS_NET_FOLLOW)) {
+        return VRS_OK;
+    }
+    finding kept = {.candidate = entry->candidate, .kind = (vrs_net_kind)entry->kind};
+    kept.conv = vrs_net_describe_conv(net, c->index, follow);
+    if (entry->kind == VRS_NET_LESS && !vrs_net_leave_out(&kept.conv, false)) {
+        return VRS_OK;
+    }
+    vrs_status status = make_kept(net, entry, &kept.conv, &kept.plan);
+    if (status != VRS_OK || strcmp(kept.plan->name, entry->name) != 0 ||
+        kept.plan->workspace > WORKSPACE_MAX) {
+        destroy_plan(status == VRS_OK ? kept.plan : NULL);
+        return is_serious(status) ? status : VRS_OK;
+    }
+    status = grow_workspace(net, kept.plan->workspace);
+    keep(net, c->program, c->index, &kept);
+    net->restored++;
+    *done = status == VRS_OK;
+    return status;
+}
+
+/* Plans that were kept, for all nodes that have one. `all`: nothing is left to choose. */
+static vrs_status restore_all(chooser *c, bool *all)
+{
+    const vrs_net *net = c->net;
+    vrs_status status = VRS_OK;
+    *all = net->cached != NULL;
+    for (c->index = 0; c->index < net->graph->node_count && status == VRS_OK && net->cached;
+         c->index++) {
+        if (is_conv(&net->graph->nodes[c->index]) && net->roles[c->index] != VRS_NET_GONE &&
+            !copy_choice(net, c->program, c->index)) {
+            bool done;
+            status = restore(c, &done);
+            *all = *all && done;
+        }
+    }
+    return status;
+}
+
+static vrs_status collect_program(const vrs_net_program *program, int32_t nodes, vrs_plans *plans)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t n = 0; n < nodes && status == VRS_OK; n++) {
+        const vrs_net_conv_choice *choice = &program->convs[n];
+        if (!choice->plan || !choice->owned) {
+            continue;
+        }
+        const vrs_conv_provider *by = choice->plan->provider;
+        vrs_plan_entry entry = {.batch = program->batch,
+                                .node = n,
+                                .kind = (int32_t)choice->kind,
+                                .candidate = choice->candidate};
+        (void)snprintf(entry.provider, sizeof entry.provider, "%s", by->name);
+        (void)snprintf(entry.name, sizeof entry.name, "%s", choice->plan->name);
+        void *data = NULL;
+        /* A plan that cannot be saved is made from its number again. */
+        if (by->save && by->save(choice->plan, &data, &entry.bytes) != VRS_OK) {
+            entry.bytes = 0;
+            data = NULL;
+        }
+        entry.data = data;
+        status = vrs_plans_add(plans, &entry);
+        vrs_free(data);
+    }
+    return status;
+}
+
+vrs_status vrs_net_collect(const vrs_net *net, const char *key, vrs_plans **result)
+{
+    vrs_plans *plans;
+    vrs_status status = vrs_plans_create(key, &plans);
+    for (int32_t p = 0; p < net->program_count && status == VRS_OK; p++) {
+        status = collect_program(&net->programs[p], net->graph->node_count, plans);
+        if (status != VRS_OK) {
+            vrs_plans_destroy(plans);
+        }
+    }
+    if (status == VRS_OK) {
+        *result = plans;
+    }
+    return status;
+}
+
+/* --- all of a program --- */
+
 vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program)
 {
     const vrs_graph *g = net->graph;
     chooser c = {.net = net, .program = program};
     int64_t begin = vrs_now_ns();
-    vrs_status status = vrs_net_prepare(net, &c.prepared);
+    bool all;
+    vrs_status status = restore_all(&c, &all);
+    if (status == VRS_OK && !all) {
+        status = vrs_net_prepare(net, &c.prepared);
+    }
     int64_t prepared = vrs_now_ns();
     for (c.index = 0; c.index < g->node_count && status == VRS_OK; c.index++) {
-        bool skip = !is_conv(&g->nodes[c.index]) || net->roles[c.index] != VRS_NET_RUN;
+        bool skip = !is_conv(&g->nodes[c.index]) || net->roles[c.index] != VRS_NET_RUN ||
+                    program->convs[c.index].plan;
         if (!skip && !copy_choice(net, program, c.index)) {
             status = choose_one(&c);
+            net->chosen++;
         }
     }
     vrs_net_prepared_free(c.prepared);

@@ -7,10 +7,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/thread.h"
 #include "engine/backend.h"
 #include "engine/cuda/cudnn.h"
 #include "engine/cuda/network.h"
+#include "vrseg/log.h"
+#include "vrseg/system.h"
+
+/* Raised when the same candidates mean something else, or nodes are counted otherwise. */
+#define PLANS_VERSION 1
 
 typedef struct cuda_request {
     vrs_request base;
@@ -235,7 +241,103 @@ static int32_t list_batches(const vrs_engine_params *params, int32_t batches[VRS
     return count;
 }
 
-static vrs_status compile(cuda_engine *engine)
+/* A number of the file's bytes, so that another network has other plans. Not against malice:
+ * whoever may change the network need not change the plans. */
+static vrs_status number_file(const char *path, uint64_t number[2], size_t *bytes)
+{
+    char *data;
+    vrs_status status = vrs_file_read(path, SIZE_MAX / 2, &data, bytes);
+    if (status != VRS_OK) {
+        return status;
+    }
+    number[0] = 0x9e3779b97f4a7c15u;
+    number[1] = *bytes;
+    for (size_t i = 0; i < *bytes; i += 8) {
+        uint64_t word = 0;
+        memcpy(&word, data + i, *bytes - i < 8 ? *bytes - i : 8);
+        number[0] = (number[0] ^ word) * 0xff51afd7ed558ccdu;
+        number[1] = (number[1] + word + (number[0] >> 29)) * 0xc4ceb9fe1a85ec53u;
+    }
+    vrs_free(data);
+    return VRS_OK;
+}
+
+/* Everything that the choice of plans depends on. */
+static vrs_status make_key(const cuda_engine *engine, const char *path, const char *batches,
+                           char key[VRS_PLANS_KEY])
+{
+    const vrs_net *net = &engine->net;
+    const vrs_device_properties *p = vrs_device_get_properties(net->device);
+    uint64_t number[2] = {0};
+    size_t bytes;
+    const vrs_dnn_api *api;
+    int64_t library = 0;
+    vrs_status status = number_file(path, number, &bytes);
+    if (net->states[0] && status == VRS_OK) {
+        status = vrs_dnn_library(&api, &library);
+    }
+    (void)snprintf(
+        key, VRS_PLANS_KEY,
+        "%s, %s, batch %s, %s, compute capability %d.%d, CUDA %d, cuDNN %d, vrseg %s.%d, "
+        "network %016llx%016llx of %zu bytes, scores %d, input %d",
+        net->graph->name, vrs_precision_name(net->precision), batches, p->name, p->major, p->minor,
+        (int)p->driver_version, (int)library, vrs_version(), PLANS_VERSION,
+        (unsigned long long)number[0], (unsigned long long)number[1], bytes, net->small_scores,
+        net->float_input);
+    return status;
+}
+
+static void read_plans(vrs_net *net, const char *folder, const char *key)
+{
+    vrs_status status = vrs_plans_read(folder, key, &net->cached);
+    if (status != VRS_OK && status != VRS_NOT_FOUND) {
+        vrs_log(VRS_LOG_WARNING, "%s: %s; it is compiled anew", net->graph->name, vrs_last_error());
+    }
+}
+
+/* A cache that cannot be written costs time alone. */
+static void write_plans(const vrs_net *net, const char *folder, const char *key)
+{
+    vrs_plans *plans;
+    vrs_status status = vrs_net_collect(net, key, &plans);
+    if (status == VRS_OK) {
+        status = vrs_plans_write(folder, plans);
+        vrs_plans_destroy(plans);
+    }
+    if (status != VRS_OK) {
+        vrs_log(VRS_LOG_WARNING, "%s: its plans are not kept: %s", net->graph->name,
+                vrs_last_error());
+    }
+}
+
+static vrs_status compile_cached(cuda_engine *engine, const char *path, const int32_t *batches,
+                                 int32_t count)
+{
+    vrs_net *net = &engine->net;
+    char folder[VRS_PATH_MAX], key[VRS_PLANS_KEY], sizes[64] = "";
+    const char *cache = engine->base.params.cache_dir;
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < count; i++) {
+        size_t used = strlen(sizes);
+        (void)snprintf(sizes + used, sizeof sizes - used, "%s%d", i ? "," : "", batches[i]);
+    }
+    if (cache) {
+        status = vrs_path_format(folder, sizeof folder, "%s/plans", cache);
+        status = status == VRS_OK ? make_key(engine, path, sizes, key) : status;
+    }
+    if (cache && status == VRS_OK) {
+        read_plans(net, folder, key);
+    }
+    if (status == VRS_OK) {
+        status = vrs_net_compile(net, batches, count, engine->ports, engine->base.params.requests);
+    }
+    if (cache && status == VRS_OK && (!net->cached || net->chosen > 0)) {
+        write_plans(net, folder, key);
+    }
+    return status;
+}
+
+static vrs_status compile(cuda_engine *engine, const char *path)
 {
     vrs_net *net = &engine->net;
     int32_t batches[VRS_NET_SIZES];
@@ -246,7 +348,7 @@ static vrs_status compile(cuda_engine *engine)
     }
     status = open_providers(net);
     if (status == VRS_OK) {
-        status = vrs_net_compile(net, batches, count, engine->ports, engine->base.params.requests);
+        status = compile_cached(engine, path, batches, count);
     }
     vrs_status booked = vrs_memory_measure_end(net->memory, NULL);
     return status == VRS_OK ? booked : status;
@@ -272,8 +374,9 @@ static vrs_status build(cuda_engine *engine, const vrs_model *model)
     if (status == VRS_OK) {
         status = vrs_device_event_create(net->device, false, &engine->busy);
     }
+    const char *path = vrs_model_get_info(model).weights_path;
     if (status == VRS_OK) {
-        status = load_graph(net, vrs_model_get_info(model).weights_path);
+        status = load_graph(net, path);
     }
     if (status == VRS_OK) {
         status = vrs_net_form_values(net);
@@ -283,7 +386,7 @@ static vrs_status build(cuda_engine *engine, const vrs_model *model)
     }
     describe_io(net, &engine->base.io);
     status = make_requests(engine);
-    return status == VRS_OK ? compile(engine) : status;
+    return status == VRS_OK ? compile(engine, path) : status;
 }
 
 static void close_providers(vrs_net *net)
@@ -319,6 +422,7 @@ static void cuda_destroy(vrs_engine *base)
     wait_for_all(engine);
     vrs_net_free_programs(net, requests);
     vrs_net_free_constants(net);
+    vrs_plans_destroy(net->cached);
     close_providers(net);
     vrs_memory_free(net->memory, net->workspace);
     vrs_arena_destroy(net->arena);
@@ -350,8 +454,9 @@ static void name_engine(cuda_engine *engine)
         snprintf(library, sizeof library, "cuDNN %d.%d.%d", (int)(version / 10000),
                  (int)(version % 10000 / 100), (int)(version % 100));
     }
-    snprintf(engine->base.description, sizeof engine->base.description, "cuda, %s, %s", library,
-             vrs_precision_name(engine->base.params.precision));
+    snprintf(engine->base.description, sizeof engine->base.description, "cuda, %s, %s%s", library,
+             vrs_precision_name(engine->base.params.precision),
+             engine->net.cached && engine->net.chosen == 0 ? ", from cache" : "");
 }
 
 static vrs_status cuda_create(const vrs_model *model, const vrs_engine_params *params,

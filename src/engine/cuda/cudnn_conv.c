@@ -94,81 +94,26 @@ static int32_t dnn_candidates(void *opaque, const vrs_conv *conv)
     return count;
 }
 
-/* What is to be known of the engine behind a configuration. */
-typedef struct dnn_engine {
-    int64_t index;
-    bool tensor_cores, wanted;
-} dnn_engine;
-
-/* Engines that round more than the precision says, or differently from run to run, are not for us.
- */
-static bool fits(const vrs_conv *conv, const int *notes, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        bool rounds = notes[i] == VRS_DNN_NOTE_DOWN_CONVERT || notes[i] == VRS_DNN_NOTE_TENSOR_CORE;
-        bool other =
-            notes[i] == VRS_DNN_NOTE_REDUCED || notes[i] == VRS_DNN_NOTE_NONDETERMINISTIC ||
-            (notes[i] >= VRS_DNN_NOTE_WINOGRAD && notes[i] <= VRS_DNN_NOTE_WINOGRAD_LAST) ||
-            notes[i] == VRS_DNN_NOTE_FFT;
-        if (other || (rounds && conv->in_type == VRS_NET_F32 && !conv->tf32)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static vrs_dnn_status inspect(const vrs_dnn_api *api, const vrs_conv *conv,
-                              vrs_dnn_descriptor config, dnn_engine *engine)
-{
-    vrs_dnn_descriptor d = NULL;
-    int notes[VRS_DNN_NOTES];
-    int64_t count = 0;
-    vrs_dnn_status status = VRS_DNN_TRY(api->make(VRS_DNN_ENGINE, &d));
-    if (status == VRS_DNN_SUCCESS) {
-        status = VRS_DNN_TRY(
-            api->get(config, VRS_DNN_CFG_ENGINE, VRS_DNN_TYPE_DESCRIPTOR, 1, &count, &d));
-    }
-    if (status == VRS_DNN_SUCCESS) {
-        status = VRS_DNN_TRY(
-            api->get(d, VRS_DNN_ENGINE_INDEX, VRS_DNN_TYPE_INT64, 1, &count, &engine->index));
-    }
-    count = 0;
-    if (status == VRS_DNN_SUCCESS) {
-        status = VRS_DNN_TRY(api->get(d, VRS_DNN_ENGINE_NUMERICAL_NOTE, VRS_DNN_TYPE_NUMERICAL_NOTE,
-                                      VRS_DNN_NOTES, &count, notes));
-    }
-    if (status == VRS_DNN_SUCCESS) {
-        count = count < VRS_DNN_NOTES ? count : VRS_DNN_NOTES;
-        engine->wanted = fits(conv, notes, count);
-        for (int64_t i = 0; i < count; i++) {
-            engine->tensor_cores = engine->tensor_cores || notes[i] == VRS_DNN_NOTE_TENSOR_CORE;
-        }
-    }
-    if (d) {
-        (void)api->unmake(d);
-    }
-    return status;
-}
-
-static vrs_dnn_status make_plan(const vrs_dnn *dnn, vrs_dnn_descriptor config, dnn_plan *plan)
+/* Makes a plan of a configuration, or of the text that one was saved as. */
+static vrs_dnn_status make_plan(const vrs_dnn *dnn, int attribute, int type, int64_t count,
+                                const void *from, dnn_plan *plan)
 {
     const vrs_dnn_api *api = dnn->api;
-    int64_t bytes = 0, count = 0;
+    int64_t bytes = 0, found = 0;
     vrs_dnn_status status = VRS_DNN_TRY(api->make(VRS_DNN_EXECUTION_PLAN, &plan->plan));
     if (status == VRS_DNN_SUCCESS) {
         status = VRS_DNN_TRY(
             api->set(plan->plan, VRS_DNN_PLAN_HANDLE, VRS_DNN_TYPE_HANDLE, 1, &dnn->handle));
     }
     if (status == VRS_DNN_SUCCESS) {
-        status = VRS_DNN_TRY(
-            api->set(plan->plan, VRS_DNN_PLAN_CONFIG, VRS_DNN_TYPE_DESCRIPTOR, 1, &config));
+        status = VRS_DNN_TRY(api->set(plan->plan, attribute, type, count, from));
     }
     if (status == VRS_DNN_SUCCESS) {
         status = VRS_DNN_TRY(api->finalize(plan->plan));
     }
     if (status == VRS_DNN_SUCCESS) {
         status = VRS_DNN_TRY(
-            api->get(plan->plan, VRS_DNN_PLAN_WORKSPACE, VRS_DNN_TYPE_INT64, 1, &count, &bytes));
+            api->get(plan->plan, VRS_DNN_PLAN_WORKSPACE, VRS_DNN_TYPE_INT64, 1, &found, &bytes));
     }
     plan->base.workspace = bytes > 0 ? (size_t)bytes : 0;
     return status;
@@ -187,43 +132,43 @@ static void dnn_destroy(vrs_conv_plan *base)
 /* With the context entered. cuDNN makes plans of one handle one after the other. */
 static vrs_status prepare(dnn_state *state, const vrs_conv *conv, int32_t candidate, dnn_plan *plan)
 {
-    const vrs_dnn_api *api = state->dnn.api;
-    dnn_engine engine = {0};
     vrs_mutex_lock(&state->dnn.mutex);
     const dnn_entry *entry = find(state, conv);
     vrs_status status = entry ? entry->status : VRS_NO_MEMORY;
     if (status == VRS_OK) {
-        vrs_dnn_descriptor config = entry->graph.configs[candidate];
-        vrs_dnn_status result = inspect(api, conv, config, &engine);
-        if (result == VRS_DNN_SUCCESS && engine.wanted) {
-            result = make_plan(&state->dnn, config, plan);
-        }
-        status = vrs_dnn_check(api, result, "cannot make a plan");
+        const vrs_dnn_config *config = &entry->graph.configs[candidate];
+        vrs_dnn_status result = make_plan(&state->dnn, VRS_DNN_PLAN_CONFIG, VRS_DNN_TYPE_DESCRIPTOR,
+                                          1, &config->descriptor, plan);
+        status = vrs_dnn_check(state->dnn.api, result, "cannot make a plan");
+        plan->base.tensor_cores = config->tensor_cores;
+        snprintf(plan->base.name, sizeof plan->base.name, "engine %d (%d)", (int)config->engine,
+                 candidate);
     }
     vrs_mutex_unlock(&state->dnn.mutex);
-    if (status == VRS_OK && !engine.wanted) {
-        status = vrs_fail(VRS_UNSUPPORTED, "cuDNN: engine %d rounds otherwise than asked for",
-                          (int)engine.index);
-    }
-    plan->base.tensor_cores = engine.tensor_cores;
-    snprintf(plan->base.name, sizeof plan->base.name, "engine %d (%d)", (int)engine.index,
-             candidate);
     return status;
+}
+
+static dnn_plan *begin_plan(dnn_state *state, const vrs_conv *conv)
+{
+    dnn_plan *plan = vrs_alloc(sizeof *plan);
+    if (plan) {
+        plan->base.provider = &vrs_conv_cudnn;
+        plan->state = state;
+        plan->bias = !conv->bare;
+        plan->residual = conv->residual_pitch != 0;
+        plan->scaled = conv->scaled != 0;
+    }
+    return plan;
 }
 
 static vrs_status dnn_prepare(void *opaque, const vrs_conv *conv, int32_t candidate,
                               vrs_conv_plan **result)
 {
     dnn_state *state = opaque;
-    dnn_plan *plan = vrs_alloc(sizeof *plan);
+    dnn_plan *plan = begin_plan(state, conv);
     if (!plan) {
         return VRS_NO_MEMORY;
     }
-    plan->base.provider = &vrs_conv_cudnn;
-    plan->state = state;
-    plan->bias = !conv->bare;
-    plan->residual = conv->residual_pitch != 0;
-    plan->scaled = conv->scaled != 0;
     vrs_status status = vrs_device_enter(state->dnn.device);
     if (status == VRS_OK) {
         status = prepare(state, conv, candidate, plan);
@@ -236,6 +181,78 @@ static vrs_status dnn_prepare(void *opaque, const vrs_conv *conv, int32_t candid
     *result = &plan->base;
     return VRS_OK;
 }
+
+/* ---- plans as text ---- */
+
+/* What stands before cuDNN's own text. */
+typedef struct dnn_saved {
+    char name[96];
+    int64_t tensor_cores;
+} dnn_saved;
+
+static vrs_status dnn_save(const vrs_conv_plan *base, void **data, size_t *bytes)
+{
+    const dnn_plan *plan = (const dnn_plan *)base;
+    const vrs_dnn *dnn = &plan->state->dnn;
+    int64_t count = 0;
+    vrs_dnn_status result = VRS_DNN_TRY(
+        dnn->api->get(plan->plan, VRS_DNN_PLAN_JSON, VRS_DNN_TYPE_CHAR, 0, &count, NULL));
+    if (result != VRS_DNN_SUCCESS || count <= 0) {
+        return vrs_fail(VRS_UNSUPPORTED, "cuDNN: a plan that cannot be saved");
+    }
+    *bytes = sizeof(dnn_saved) + (size_t)count;
+    char *saved = vrs_alloc(*bytes);
+    if (!saved) {
+        return VRS_NO_MEMORY;
+    }
+    dnn_saved *head = (dnn_saved *)(void *)saved;
+    memcpy(head->name, base->name, sizeof head->name);
+    head->tensor_cores = base->tensor_cores;
+    result = VRS_DNN_TRY(dnn->api->get(plan->plan, VRS_DNN_PLAN_JSON, VRS_DNN_TYPE_CHAR, count,
+                                       &count, saved + sizeof(dnn_saved)));
+    if (result != VRS_DNN_SUCCESS) {
+        vrs_free(saved);
+        return vrs_dnn_check(dnn->api, result, "cannot save a plan");
+    }
+    *data = saved;
+    return VRS_OK;
+}
+
+static vrs_status dnn_restore(void *opaque, const vrs_conv *conv, const void *data, size_t bytes,
+                              vrs_conv_plan **result)
+{
+    dnn_state *state = opaque;
+    dnn_saved head;
+    if (bytes <= sizeof head) {
+        return vrs_fail(VRS_UNSUPPORTED, "cuDNN: a saved plan without a plan");
+    }
+    memcpy(&head, data, sizeof head);
+    dnn_plan *plan = begin_plan(state, conv);
+    if (!plan) {
+        return VRS_NO_MEMORY;
+    }
+    head.name[sizeof head.name - 1] = 0;
+    memcpy(plan->base.name, head.name, sizeof head.name);
+    plan->base.tensor_cores = head.tensor_cores != 0;
+    vrs_status status = vrs_device_enter(state->dnn.device);
+    if (status == VRS_OK) {
+        vrs_mutex_lock(&state->dnn.mutex);
+        vrs_dnn_status made =
+            make_plan(&state->dnn, VRS_DNN_PLAN_JSON, VRS_DNN_TYPE_CHAR,
+                      (int64_t)(bytes - sizeof head), (const char *)data + sizeof head, plan);
+        vrs_mutex_unlock(&state->dnn.mutex);
+        status = vrs_dnn_check(state->dnn.api, made, "cannot take a saved plan");
+        vrs_device_leave(state->dnn.device);
+    }
+    if (status != VRS_OK) {
+        dnn_destroy(&plan->base);
+        return status;
+    }
+    *result = &plan->base;
+    return VRS_OK;
+}
+
+/* ---- running ---- */
 
 /* With the mutex held. */
 static vrs_dnn_status execute(const dnn_plan *plan, const vrs_conv_args *args, void *stream)
@@ -314,4 +331,6 @@ const vrs_conv_provider vrs_conv_cudnn = {
     .prepare = dnn_prepare,
     .destroy = dnn_destroy,
     .enqueue = dnn_enqueue,
+    .save = dnn_save,
+    .restore = dnn_restore,
 };

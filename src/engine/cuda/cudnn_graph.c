@@ -224,6 +224,12 @@ static vrs_dnn_descriptor begin_activation(builder *b, const vrs_net_act *act)
     return d;
 }
 
+/* FP32 without the rounding of factors to TF32. */
+static bool is_exact(const vrs_conv *conv)
+{
+    return conv->in_type == VRS_NET_F32 && !conv->tf32;
+}
+
 bool vrs_dnn_says(const vrs_conv *c)
 {
     bool known =
@@ -282,18 +288,70 @@ static void describe(builder *b)
     finalize(b, b->graph->graph, "cannot make the graph");
 }
 
-/* Adds at most `most` of what one mode of the heuristics offers. One that has no answer is none. */
+/* Engines that round more than the precision says, or differently from run to run, are not for us.
+ */
+static bool fits(const vrs_conv *conv, const int *notes, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        bool rounds = notes[i] == VRS_DNN_NOTE_DOWN_CONVERT || notes[i] == VRS_DNN_NOTE_TENSOR_CORE;
+        bool winograd = notes[i] >= VRS_DNN_NOTE_WINOGRAD && notes[i] <= VRS_DNN_NOTE_WINOGRAD_LAST;
+        bool other = notes[i] == VRS_DNN_NOTE_REDUCED || notes[i] == VRS_DNN_NOTE_FFT ||
+                     notes[i] == VRS_DNN_NOTE_NONDETERMINISTIC;
+        if (other || winograd || (rounds && is_exact(conv))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Looks at the engine behind a configuration and keeps it where it fits. */
+static void keep(builder *b, vrs_dnn_descriptor config)
+{
+    const vrs_dnn_api *api = b->dnn->api;
+    vrs_dnn_graph *g = b->graph;
+    vrs_dnn_config found = {.descriptor = config};
+    vrs_dnn_descriptor engine = NULL;
+    int notes[VRS_DNN_NOTES];
+    int64_t count = 0;
+    note(b, VRS_DNN_TRY(api->make(VRS_DNN_ENGINE, &engine)), "cannot make a descriptor");
+    if (b->status == VRS_DNN_SUCCESS) {
+        note(b,
+             VRS_DNN_TRY(
+                 api->get(config, VRS_DNN_CFG_ENGINE, VRS_DNN_TYPE_DESCRIPTOR, 1, &count, &engine)),
+             "cannot read an engine");
+    }
+    if (b->status == VRS_DNN_SUCCESS) {
+        note(b,
+             VRS_DNN_TRY(api->get(engine, VRS_DNN_ENGINE_INDEX, VRS_DNN_TYPE_INT64, 1, &count,
+                                  &found.engine)),
+             "cannot read an engine");
+    }
+    count = 0;
+    if (b->status == VRS_DNN_SUCCESS) {
+        note(b,
+             VRS_DNN_TRY(api->get(engine, VRS_DNN_ENGINE_NUMERICAL_NOTE,
+                                  VRS_DNN_TYPE_NUMERICAL_NOTE, VRS_DNN_NOTES, &count, notes)),
+             "cannot read an engine");
+    }
+    count = count < VRS_DNN_NOTES ? count : VRS_DNN_NOTES;
+    for (int64_t i = 0; i < count; i++) {
+        found.tensor_cores = found.tensor_cores || notes[i] == VRS_DNN_NOTE_TENSOR_CORE;
+    }
+    if (b->status == VRS_DNN_SUCCESS && fits(&g->conv, notes, count)) {
+        g->configs[g->config_count++] = found;
+    }
+    if (engine) {
+        (void)api->unmake(engine);
+    }
+}
+
+/* Keeps up to `most` configurations of what one mode of the heuristics offers. One that has no
+ * answer offers none. */
 static void ask(builder *b, int mode, int32_t most)
 {
-    vrs_dnn_graph *g = b->graph;
     const vrs_dnn_api *api = b->dnn->api;
-    int32_t first = g->config_count;
-    most = most < VRS_DNN_CONFIGS - first ? most : VRS_DNN_CONFIGS - first;
-    if (b->status != VRS_DNN_SUCCESS || most <= 0) {
-        return;
-    }
-    vrs_dnn_descriptor h = make(b, VRS_DNN_ENGINEHEUR);
-    set_descriptor(b, h, VRS_DNN_HEUR_GRAPH, g->graph);
+    vrs_dnn_descriptor offered[VRS_DNN_ASKED], h = make(b, VRS_DNN_ENGINEHEUR);
+    set_descriptor(b, h, VRS_DNN_HEUR_GRAPH, b->graph->graph);
     set_int(b, h, VRS_DNN_HEUR_MODE, VRS_DNN_TYPE_HEUR_MODE, mode);
     if (b->status != VRS_DNN_SUCCESS) {
         return;
@@ -303,18 +361,23 @@ static void ask(builder *b, int mode, int32_t most)
         note(b, answer == VRS_DNN_INJECTED ? answer : VRS_DNN_SUCCESS, "the heuristics");
         return;
     }
-    for (int32_t i = first; i < first + most; i++) {
-        g->configs[i] = make(b, VRS_DNN_ENGINECFG);
+    int32_t asked = is_exact(&b->graph->conv) ? VRS_DNN_ASKED : most;
+    for (int32_t i = 0; i < asked; i++) {
+        offered[i] = make(b, VRS_DNN_ENGINECFG);
     }
     int64_t found = 0;
     if (b->status == VRS_DNN_SUCCESS) {
         note(b,
-             VRS_DNN_TRY(api->get(h, VRS_DNN_HEUR_RESULTS, VRS_DNN_TYPE_DESCRIPTOR, most, &found,
-                                  &g->configs[first])),
+             VRS_DNN_TRY(api->get(h, VRS_DNN_HEUR_RESULTS, VRS_DNN_TYPE_DESCRIPTOR, asked, &found,
+                                  offered)),
              "cannot read the heuristics");
     }
-    found = found < most ? found : most;
-    g->config_count += b->status == VRS_DNN_SUCCESS ? (int32_t)found : 0;
+    found = found < asked ? found : asked;
+    for (int64_t i = 0; i < found && b->graph->config_count < most; i++) {
+        if (b->status == VRS_DNN_SUCCESS) {
+            keep(b, offered[i]);
+        }
+    }
 }
 
 vrs_status vrs_dnn_graph_build(const vrs_dnn *dnn, const vrs_conv *conv, vrs_dnn_graph *graph)

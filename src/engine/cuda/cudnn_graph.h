@@ -7,7 +7,8 @@
 #include "engine/cuda/cudnn.h"
 
 #define VRS_DNN_CONFIGS 8      /* kept of what the heuristics offer */
-#define VRS_DNN_DESCRIPTORS 48 /* that a graph makes at most */
+#define VRS_DNN_ASKED 16       /* that the heuristics are asked for at once */
+#define VRS_DNN_DESCRIPTORS 80 /* that a graph makes at most */
 
 /* Names of the tensors that are memory. */
 enum {
@@ -20,12 +21,19 @@ enum {
     VRS_DNN_ID_BETWEEN, /* and those that are not */
 };
 
+/* An engine of cuDNN with its settings. */
+typedef struct vrs_dnn_config {
+    vrs_dnn_descriptor descriptor;
+    int64_t engine;
+    bool tensor_cores;
+} vrs_dnn_config;
+
 typedef struct vrs_dnn_graph {
     vrs_conv conv;
     vrs_dnn_descriptor all[VRS_DNN_DESCRIPTORS];
     int32_t count;
     vrs_dnn_descriptor graph;
-    vrs_dnn_descriptor configs[VRS_DNN_CONFIGS];
+    vrs_dnn_config configs[VRS_DNN_CONFIGS]; /* those that round as the convolution wants */
     int32_t config_count;
 } vrs_dnn_graph;
 

@@ -10,6 +10,7 @@
 #include "device/cuda/cuda.h"
 #include "device/device.h"
 #include "device/memory.h"
+#include "engine/cuda/cache.h"
 #include "engine/cuda/conv.h"
 #include "engine/engine.h"
 #include "engine/report.h"
@@ -49,12 +50,20 @@ typedef enum vrs_net_role {
     VRS_NET_FOLLOW = 2, /* behind a convolution that may take it along (vrs_conv.follow) */
 } vrs_net_role;
 
+/* How much of a node its plan does. */
+typedef enum vrs_net_kind {
+    VRS_NET_WHOLE = 0,
+    VRS_NET_LESS = 1, /* what vrs_net_leave_out() leaves */
+    VRS_NET_MORE = 2, /* with the node behind it */
+} vrs_net_kind;
+
 /* The convolution of a node at one batch size, as its plan was chosen. */
 typedef struct vrs_net_conv_choice {
     vrs_conv wanted;     /* all of the node */
     vrs_conv conv;       /* what the plan does of it; the rest is done afterwards */
     vrs_conv_plan *plan; /* NULL: not a convolution */
     int32_t candidate;   /* of the plan's provider */
+    int32_t kind;        /* vrs_net_kind */
     bool owned;          /* the plan; else it is that of an equal convolution */
     bool follows;        /* takes the node behind it along */
 } vrs_net_conv_choice;
@@ -115,6 +124,8 @@ typedef struct vrs_net {
     vrs_arena *arena;
     vrs_memory_block *workspace;
     size_t workspace_bytes;
+    vrs_plans *cached;        /* plans of an earlier compiling; NULL: none */
+    int32_t restored, chosen; /* plans that came from there, and that were timed */
     vrs_net_program programs[VRS_NET_SIZES];
     int32_t program_count;
 } vrs_net;
@@ -189,6 +200,8 @@ vrs_conv vrs_net_describe_conv(const vrs_net *net, int32_t node, bool follow);
 bool vrs_net_leave_out(vrs_conv *conv, bool runs);
 /* Chooses plans by timing for every convolution of a program whose values have places. */
 vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program) VRS_MUST_USE;
+/* All plans of all programs as what is kept. Returns owned. */
+vrs_status vrs_net_collect(const vrs_net *net, const char *key, vrs_plans **plans) VRS_MUST_USE;
 /* Queues one convolution. */
 vrs_status vrs_net_queue_conv(vrs_net *net, const vrs_net_program *program, int32_t node,
                               vrs_device_stream *stream) VRS_MUST_USE;

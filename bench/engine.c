@@ -257,6 +257,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_engine MODEL.yaml [options]; see bench/engine.c\n");
         return EXIT_FAILURE;
     }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* what was measured shows, whatever ends it */
     bench b = {.engine = value_of(argc, argv, "--engine", "cuda"),
                .cache = value_of(argc, argv, "--cache", NULL),
                .input = value_of(argc, argv, "--input", NULL),

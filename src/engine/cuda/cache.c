@@ -101,6 +101,11 @@ int32_t vrs_plans_count(const vrs_plans *plans)
     return plans->count;
 }
 
+const vrs_plan_entry *vrs_plans_at(const vrs_plans *plans, int32_t index)
+{
+    return &plans->entries[index];
+}
+
 const char *vrs_plans_key(const vrs_plans *plans)
 {
     return plans->key;

@@ -39,6 +39,7 @@ vrs_status vrs_plans_add(vrs_plans *plans, const vrs_plan_entry *entry) VRS_MUST
 /* The entry of a node at a batch size; NULL: none. Borrowed. */
 const vrs_plan_entry *vrs_plans_find(const vrs_plans *plans, int32_t batch, int32_t node);
 int32_t vrs_plans_count(const vrs_plans *plans);
+const vrs_plan_entry *vrs_plans_at(const vrs_plans *plans, int32_t index);
 const char *vrs_plans_key(const vrs_plans *plans);
 
 /* The bytes of a file. Returns owned (vrs_free()). */

@@ -590,20 +590,40 @@ static vrs_status collect_program(const vrs_net_program *program, int32_t nodes,
     return status;
 }
 
+/* Plans of sizes that were kept before and are not in use now stay. */
+static vrs_status collect_kept(const vrs_net *net, vrs_plans *plans)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; net->cached && i < vrs_plans_count(net->cached) && status == VRS_OK; i++) {
+        const vrs_plan_entry *entry = vrs_plans_at(net->cached, i);
+        bool used = false;
+        for (int32_t p = 0; p < net->program_count; p++) {
+            used = used || net->programs[p].batch == entry->batch;
+        }
+        status = used ? VRS_OK : vrs_plans_add(plans, entry);
+    }
+    return status;
+}
+
 vrs_status vrs_net_collect(const vrs_net *net, const char *key, vrs_plans **result)
 {
     vrs_plans *plans;
     vrs_status status = vrs_plans_create(key, &plans);
+    if (status != VRS_OK) {
+        return status;
+    }
     for (int32_t p = 0; p < net->program_count && status == VRS_OK; p++) {
         status = collect_program(&net->programs[p], net->graph->node_count, plans);
-        if (status != VRS_OK) {
-            vrs_plans_destroy(plans);
-        }
     }
     if (status == VRS_OK) {
-        *result = plans;
+        status = collect_kept(net, plans);
     }
-    return status;
+    if (status != VRS_OK) {
+        vrs_plans_destroy(plans);
+        return status;
+    }
+    *result = plans;
+    return VRS_OK;
 }
 
 /* --- all of a program --- */

@@ -193,6 +193,12 @@ static vrs_status open_providers(vrs_net *net)
         net->providers[net->provider_count++] = all[i];
         if (!(none && all[i] == &vrs_conv_cudnn)) {
             status = all[i]->open(net->device, &net->states[i]);
+            net->has_cudnn = net->has_cudnn || (status == VRS_OK && all[i] == &vrs_conv_cudnn);
+        }
+        bool extra = all[i] != &vrs_conv_cudnn && all[i] != &vrs_conv_direct;
+        if (extra && (status == VRS_UNSUPPORTED || status == VRS_MISSING)) {
+            vrs_log(VRS_LOG_DEBUG, "no convolutions by %s: %s", all[i]->name, vrs_last_error());
+            status = VRS_OK;
         }
     }
     return status;
@@ -263,8 +269,7 @@ static vrs_status number_file(const char *path, uint64_t number[2], size_t *byte
 }
 
 /* Everything that the choice of plans depends on. */
-static vrs_status make_key(const cuda_engine *engine, const char *path, const char *batches,
-                           char key[VRS_PLANS_KEY])
+static vrs_status make_key(const cuda_engine *engine, const char *path, char key[VRS_PLANS_KEY])
 {
     const vrs_net *net = &engine->net;
     const vrs_device_properties *p = vrs_device_get_properties(net->device);
@@ -273,17 +278,16 @@ static vrs_status make_key(const cuda_engine *engine, const char *path, const ch
     const vrs_dnn_api *api;
     int64_t library = 0;
     vrs_status status = number_file(path, number, &bytes);
-    if (net->states[0] && status == VRS_OK) {
+    if (net->has_cudnn && status == VRS_OK) {
         status = vrs_dnn_library(&api, &library);
     }
-    (void)snprintf(
-        key, VRS_PLANS_KEY,
-        "%s, %s, batch %s, %s, compute capability %d.%d, CUDA %d, cuDNN %d, vrseg %s.%d, "
-        "network %016llx%016llx of %zu bytes, scores %d, input %d",
-        net->graph->name, vrs_precision_name(net->precision), batches, p->name, p->major, p->minor,
-        (int)p->driver_version, (int)library, vrs_version(), PLANS_VERSION,
-        (unsigned long long)number[0], (unsigned long long)number[1], bytes, net->small_scores,
-        net->float_input);
+    (void)snprintf(key, VRS_PLANS_KEY,
+                   "%s, %s, %s, compute capability %d.%d, CUDA %d, cuDNN %d, vrseg %s.%d, "
+                   "network %016llx%016llx of %zu bytes, scores %d, input %d",
+                   net->graph->name, vrs_precision_name(net->precision), p->name, p->major,
+                   p->minor, (int)p->driver_version, (int)library, vrs_version(), PLANS_VERSION,
+                   (unsigned long long)number[0], (unsigned long long)number[1], bytes,
+                   net->small_scores, net->float_input);
     return status;
 }
 
@@ -314,16 +318,12 @@ static vrs_status compile_cached(cuda_engine *engine, const char *path, const in
                                  int32_t count)
 {
     vrs_net *net = &engine->net;
-    char folder[VRS_PATH_MAX], key[VRS_PLANS_KEY], sizes[64] = "";
+    char folder[VRS_PATH_MAX], key[VRS_PLANS_KEY];
     const char *cache = engine->base.params.cache_dir;
     vrs_status status = VRS_OK;
-    for (int32_t i = 0; i < count; i++) {
-        size_t used = strlen(sizes);
-        (void)snprintf(sizes + used, sizeof sizes - used, "%s%d", i ? "," : "", batches[i]);
-    }
     if (cache) {
         status = vrs_path_format(folder, sizeof folder, "%s/plans", cache);
-        status = status == VRS_OK ? make_key(engine, path, sizes, key) : status;
+        status = status == VRS_OK ? make_key(engine, path, key) : status;
     }
     if (cache && status == VRS_OK) {
         read_plans(net, folder, key);
@@ -448,7 +448,7 @@ static void name_engine(cuda_engine *engine)
 {
     const vrs_dnn_api *api;
     int64_t version = 0;
-    bool found = engine->net.states[0] && vrs_dnn_library(&api, &version) == VRS_OK;
+    bool found = engine->net.has_cudnn && vrs_dnn_library(&api, &version) == VRS_OK;
     char library[48] = "no cuDNN";
     if (found) {
         snprintf(library, sizeof library, "cuDNN %d.%d.%d", (int)(version / 10000),

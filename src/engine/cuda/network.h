@@ -103,7 +103,7 @@ typedef struct vrs_net {
     vrs_graph *graph;
     const vrs_model_spec *spec;
     vrs_precision precision;
-    bool small_scores, float_input;
+    bool small_scores, float_input, has_cudnn;
     vrs_device_stream *stream; /* of compiling */
     vrs_device_event *begin, *end;
     vrs_net_kernels kernels;

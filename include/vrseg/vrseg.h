@@ -3,6 +3,7 @@
 #ifndef VRSEG_H
 #define VRSEG_H
 
+#include "compile.h"
 #include "config.h"
 #include "image.h"
 #include "log.h"

@@ -30,6 +30,8 @@ extern const vrs_command vrs_commands[];
 
 int vrs_command_run(int argc, char **argv);
 int vrs_command_models(int argc, char **argv);
+int vrs_command_compile(int argc, char **argv);
+int vrs_command_cache(int argc, char **argv);
 int vrs_command_doctor(int argc, char **argv);
 int vrs_command_monitor(int argc, char **argv);
 int vrs_command_docs(int argc, char **argv);

@@ -19,14 +19,9 @@
 static vrs_status cache_folder(const vrs_config *config, char *path, size_t size)
 {
     path[0] = 0;
-    if (!vrs_config_bool(config, "model_cache"))
-        return VRS_OK;
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache != NULL && cache[0] == '/')
-        return vrs_path_format(path, size, "%s/vrseg", cache);
-    if (home != NULL && home[0] == '/')
-        return vrs_path_format(path, size, "%s/.cache/vrseg", home);
-    return VRS_OK; /* nowhere to keep it */
+    if (!vrs_config_bool(config, "model_cache") || vrs_cache_folder(path, size) != VRS_OK)
+        path[0] = 0; /* nowhere to keep it */
+    return VRS_OK;
 }
 
 static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,

@@ -17,6 +17,9 @@ typedef struct vrs_place {
 /* By the options device, gpu_memory, gpu_reserve and pinned_memory. Close it also after a failure.
  * The errors of vrs_device_open() and vrs_memory_create(). */
 VRS_API vrs_status vrs_place_open(const vrs_config *config, vrs_place *place) VRS_MUST_USE;
+/* The user's folder for caches. compile.c. VRS_INVALID: there is none. */
+VRS_API vrs_status vrs_cache_folder(char *path, size_t size) VRS_MUST_USE;
+
 /* When no pipeline, image or decoder uses it any more; a zeroed one is fine. */
 VRS_API void vrs_place_close(vrs_place *place);
 

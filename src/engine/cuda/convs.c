@@ -646,6 +646,9 @@ vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program)
             status = choose_one(&c);
             net->chosen++;
         }
+        if (net->progress && status == VRS_OK) {
+            net->progress(net->progress_opaque, program->batch, c.index + 1, g->node_count);
+        }
     }
     vrs_net_prepared_free(c.prepared);
     vrs_log(VRS_LOG_DEBUG, "%s: batch %d: plans made in %.2f s, timed in %.2f s", g->name,

@@ -364,6 +364,8 @@ static vrs_status build(cuda_engine *engine, const vrs_model *model)
                   .spec = vrs_model_get_spec(model),
                   .precision = params->precision,
                   .small_scores = params->small_scores,
+                  .progress = params->progress,
+                  .progress_opaque = params->progress_opaque,
                   .float_input = params->float_input,
                   .workers = params->threads < VRS_NET_WORKERS ? params->threads : VRS_NET_WORKERS};
     vrs_status status = vrs_mutex_init(&engine->mutex);

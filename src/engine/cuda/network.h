@@ -103,6 +103,8 @@ typedef struct vrs_net {
     vrs_graph *graph;
     const vrs_model_spec *spec;
     vrs_precision precision;
+    void (*progress)(void *opaque, int32_t batch, int32_t done, int32_t all);
+    void *progress_opaque;
     bool small_scores, float_input, has_cudnn;
     vrs_device_stream *stream; /* of compiling */
     vrs_device_event *begin, *end;

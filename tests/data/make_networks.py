@@ -231,20 +231,62 @@ def ops_third(c: Chain, x: str, y: str) -> str:
                  coordinate_transformation_mode="half_pixel")
 
 
-def ops() -> onnx.ModelProto:
-    """Most of what networks are made of, in odd sizes: results are compared with the graph's
-    interpreter, not known."""
-    c = Chain()
-    x = ops_first(c)
-    ops_third(c, ops_second(c, x), x)
+class Quantised(Chain):
+    """Convolutions as vrseg-quantize leaves them: what goes in is of 8 bits, weights too."""
+
+    def through_bits(self, x: str, step: float) -> str:
+        """The value in steps."""
+        scale = self.constant(np.array(step, np.float32))
+        zero = self.constant(np.array(0, np.int8))
+        return self.one("DequantizeLinear", self.one("QuantizeLinear", x, scale, zero), scale, zero)
+
+    def conv8(self, x: str, ins: int, outs: int, kernel: int = 1, **attributes: object) -> str:
+        """A convolution of an input in steps; the size stays unless there is a stride."""
+        weights = self.random.integers(-127, 128, (outs, ins, kernel, kernel)).astype(np.int8)
+        scales = self.random.uniform(0.5, 1, outs).astype(np.float32) / (127 * ins ** 0.5 * kernel)
+        bits = self.one("DequantizeLinear", self.constant(weights),
+                        self.constant(scales.astype(np.float32)),
+                        self.constant(np.zeros(outs, np.int8)), axis=0)
+        return self.one("Conv", x, bits, self.weights(outs), pads=[kernel // 2] * 4, **attributes)
+
+
+def quantised() -> onnx.ModelProto:
+    """A small decoder whose convolutions are quantised, with a residual and a concatenation."""
+    c = Quantised()
+    x = c.one("Relu", c.conv("picture", 3, 16, 3, strides=[2, 2]))
+    y = c.one("Relu", c.conv8(c.through_bits(x, 1 / 32), 16, 24, 3))
+    y = c.one("Relu", c.conv8(c.through_bits(y, 1 / 64), 24, 32, 3, strides=[2, 2]))
+    y = c.one("Resize", c.conv8(c.through_bits(y, 1 / 64), 32, 24), "",
+              c.constant(np.array([1, 1, 2, 2], np.float32)), mode="linear",
+              coordinate_transformation_mode="half_pixel")
+    low = c.one("Relu", c.conv8(c.through_bits(x, 1 / 32), 16, 16))
+    y = c.through_bits(c.one("Concat", low, y, axis=1), 1 / 64)
+    y = c.one("Relu", c.conv8(y, 40, 16, 3))
+    y = c.one("Relu", c.one("Add", c.conv8(c.through_bits(y, 1 / 64), 16, 16), x))
+    c.one("Resize", c.conv(y, 16, 2), "", c.constant(np.array([1, 1, 2, 2], np.float32)),
+          mode="linear", coordinate_transformation_mode="half_pixel")
+    return chained(c, "quantised")
+
+
+def chained(c: Chain, name: str) -> onnx.ModelProto:
+    """The chain as a model from a picture of 16 x 24 to scores of two classes."""
     c.nodes[-1].output[0] = "scores"
-    graph = helper.make_graph(c.nodes, "ops", [value("picture", ["n", 3, 16, 24])],
+    graph = helper.make_graph(c.nodes, name, [value("picture", ["n", 3, 16, 24])],
                               [value("scores", ["n", 2, 16, 24])], c.constants)
     result = helper.make_model(graph, producer_name="vrseg",
                                opset_imports=[helper.make_opsetid("", 14)])
     result.ir_version = 7
     onnx.checker.check_model(result, full_check=True)
     return result
+
+
+def ops() -> onnx.ModelProto:
+    """Most of what networks are made of, in odd sizes: results are compared with the graph's
+    interpreter, not known."""
+    c = Chain()
+    x = ops_first(c)
+    ops_third(c, ops_second(c, x), x)
+    return chained(c, "ops")
 
 
 def mixing() -> onnx.ModelProto:
@@ -267,6 +309,7 @@ def main() -> None:
         "tiny-state": tiny_state(),
         "tiny-int8": tiny_int8(),
         "ops": ops(),
+        "quantised": quantised(),
         "tiny-integer": tiny_integer(),
         "tiny-up": tiny_up(),
         "tiny-two-outputs": tiny_two_outputs(),

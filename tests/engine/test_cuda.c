@@ -122,6 +122,25 @@ static void test_nodes(void **state)
            "tiny-nhwc.onnx", 2, 1);
 }
 
+/* Layers that the file has quantised: in 8 bits where their input is made in steps for nothing,
+ * else, and in other precisions, in floats. */
+static void test_quantised(void **state)
+{
+    (void)state;
+    verify(OPS_DESCRIPTOR, "quantised.onnx", 2, 8);
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "quantised.onnx");
+    vrs_engine_params params = on_device(VRS_PRECISION_INT8, 2);
+    params.small_scores = true;
+    vrs_engine *engine = make(model, &params);
+    int count = 0;
+    if (vrs_engine_verify(engine, 2, 7, expect_good, &count) != VRS_OK) {
+        fail_msg("%s", vrs_last_error());
+    }
+    assert_true(count >= 8);
+    vrs_engine_destroy(engine);
+    vrs_model_destroy(model);
+}
+
 /* ---- requests ---- */
 
 #define W 24
@@ -298,6 +317,8 @@ static void test_refusals(void **state)
     refuse(HEAD "input: {width: 8, height: 4}\n" OUTPUT, "tiny.onnx", &params, VRS_INVALID, "");
     refuse(HEAD INPUT "output: {activation: none, classes: 3, person: [1]}\n", "tiny.onnx", &params,
            VRS_INVALID, "output");
+    params.precision = VRS_PRECISION_INT8;
+    refuse(HEAD INPUT OUTPUT, "tiny.onnx", &params, VRS_UNSUPPORTED, "vrseg-quantize");
     params.precision = VRS_PRECISION_BF16;
     refuse(HEAD INPUT OUTPUT, "tiny.onnx", &params, VRS_UNSUPPORTED, "no precision bf16");
     params = on_device(VRS_PRECISION_F16, 1);
@@ -371,15 +392,11 @@ int main(int argc, char **argv)
         return unusable;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_io),
-        cmocka_unit_test(test_quiet),
-        cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_report),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_memory_failures),
-        cmocka_unit_test(test_device_failures),
+        cmocka_unit_test(test_nodes),           cmocka_unit_test(test_quantised),
+        cmocka_unit_test(test_batches),         cmocka_unit_test(test_io),
+        cmocka_unit_test(test_quiet),           cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_report),          cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_memory_failures), cmocka_unit_test(test_device_failures),
     };
     int failed = cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);
     close_device();

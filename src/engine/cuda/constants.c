@@ -1,6 +1,7 @@
 /* Weights and other constants in device memory: each arrangement of each once, whatever asks for
  * it.
  */
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,12 +9,20 @@
 #include "kernels/cuda/net_ops.h"
 
 /* Kinds of arrangements. */
-enum { AS_OPERAND = 0, AS_FLOATS = 1, AS_WEIGHTS = 2, AS_HEAD = 3, AS_ZEROS = 4 };
+enum {
+    AS_OPERAND = 0,
+    AS_FLOATS = 1,
+    AS_WEIGHTS = 2,
+    AS_HEAD = 3,
+    AS_BIAS = 4,
+    AS_FACTORS = 5,
+};
 
 static bool matches(const vrs_net_constant *a, const vrs_net_constant *b)
 {
-    return a->value == b->value && a->kind == b->kind && a->packer == b->packer &&
-           a->channels == b->channels && a->fill == b->fill && strcmp(a->packing, b->packing) == 0;
+    return a->value == b->value && a->quantum == b->quantum && a->kind == b->kind &&
+           a->packer == b->packer && a->channels == b->channels && a->fill == b->fill &&
+           strcmp(a->packing, b->packing) == 0;
 }
 
 static vrs_net_constant *find(vrs_net *net, const vrs_net_constant *key)
@@ -96,10 +105,13 @@ vrs_status vrs_net_floats(vrs_net *net, int32_t value, int32_t count, vrs_device
     return status;
 }
 
-vrs_status vrs_net_zeros(vrs_net *net, int32_t count, vrs_device_ptr *at)
+/* Floats of a node that `make` computes, under a key of its own. */
+static vrs_status keep_floats(vrs_net *net, const vrs_net_constant *key, int32_t count,
+                              float (*make)(const vrs_net *net, const vrs_net_constant *key,
+                                            int32_t channel),
+                              vrs_device_ptr *at)
 {
-    const vrs_net_constant key = {.value = VRS_NO_VALUE, .kind = AS_ZEROS, .fill = count};
-    const vrs_net_constant *found = find(net, &key);
+    const vrs_net_constant *found = find(net, key);
     if (found) {
         *at = found->at;
         return VRS_OK;
@@ -108,9 +120,49 @@ vrs_status vrs_net_zeros(vrs_net *net, int32_t count, vrs_device_ptr *at)
     if (!floats) {
         return VRS_NO_MEMORY;
     }
-    vrs_status status = keep(net, &key, floats, (size_t)count * sizeof *floats, at);
+    for (int32_t i = 0; i < count; i++) {
+        floats[i] = make(net, key, i);
+    }
+    vrs_status status = keep(net, key, floats, (size_t)count * sizeof *floats, at);
     vrs_free(floats);
     return status;
+}
+
+static float bias_at(const vrs_net *net, const vrs_net_constant *key, int32_t channel)
+{
+    const vrs_node *node = &net->graph->nodes[key->value];
+    if (node->input_count < 3 || node->inputs[2] == VRS_NO_VALUE) {
+        return 0.0f;
+    }
+    const vrs_value *v = &net->graph->values[node->inputs[2]];
+    size_t count = vrs_value_elements(v);
+    return (size_t)channel < count ? ((const float *)v->data)[channel] / key->quantum : 0.0f;
+}
+
+vrs_status vrs_net_bias(vrs_net *net, int32_t node, int32_t count, float quantum,
+                        vrs_device_ptr *at)
+{
+    const vrs_net_constant key = {
+        .value = node, .kind = AS_BIAS, .fill = count, .quantum = quantum};
+    return keep_floats(net, &key, count, bias_at, at);
+}
+
+/* Of sums of 8-bit products: step of x times that of the channel's weights. */
+static float factor_at(const vrs_net *net, const vrs_net_constant *key, int32_t channel)
+{
+    const vrs_node *node = &net->graph->nodes[key->value];
+    const vrs_net_form *x = &net->forms[node->inputs[0]];
+    bool bits = x->type == VRS_NET_I8;
+    float step = bits ? x->quantum * vrs_net_weight_scale(net, node, channel) : 1.0f;
+    return step / key->quantum;
+}
+
+vrs_status vrs_net_factors(vrs_net *net, int32_t node, int32_t count, float quantum,
+                           vrs_device_ptr *at)
+{
+    const vrs_net_constant key = {
+        .value = node, .kind = AS_FACTORS, .fill = count, .quantum = quantum};
+    return keep_floats(net, &key, count, factor_at, at);
 }
 
 /* --- weights --- */
@@ -196,8 +248,11 @@ static void *arrange(const vrs_net *net, const vrs_node *node, const vrs_conv *c
         for (int32_t y = 0; y < conv->kernel[0]; y++) {
             for (int32_t x = 0; x < conv->kernel[1]; x++) {
                 for (int32_t c = 0; c < depth; c++, i++) {
-                    vrs_net_store((uint64_t)(uintptr_t)data, conv->in_type, i,
-                                  weight_at(net, node, conv, o, y, x, c));
+                    float w = weight_at(net, node, conv, o, y, x, c);
+                    if (conv->in_type == VRS_NET_I8) { /* the file's own bits again */
+                        w = rintf(w / vrs_net_weight_scale(net, node, o));
+                    }
+                    vrs_net_store((uint64_t)(uintptr_t)data, conv->in_type, i, w);
                 }
             }
         }
@@ -228,7 +283,8 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t index, const vrs_conv *conv,
                             .kind = AS_WEIGHTS,
                             .packer = packs ? plan->provider : NULL,
                             .channels = conv->in_channels,
-                            .fill = conv->out_channels};
+                            .fill = conv->out_channels,
+                            .quantum = (float)conv->in_type};
     if (packs) {
         memcpy(key.packing, plan->packing, sizeof key.packing);
     }

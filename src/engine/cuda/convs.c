@@ -109,6 +109,7 @@ vrs_conv vrs_net_describe_conv(const vrs_net *net, int32_t index, bool follow)
     c.tf32 = net->precision == VRS_PRECISION_TF32;
     c.act = vrs_net_act_of(&node->act);
     c.residual_scale = c.out_quantum = 1;
+    c.scaled = in->type == VRS_NET_I8 || out->type == VRS_NET_I8;
     if (follow) {
         describe_follow(net, index, &c);
     }
@@ -132,12 +133,6 @@ bool vrs_net_leave_out(vrs_conv *conv, bool runs)
 
 /* --- launching --- */
 
-static vrs_status bias_of(vrs_net *net, const vrs_node *node, int32_t count, vrs_device_ptr *at)
-{
-    return has(node, 2) ? vrs_net_floats(net, node->inputs[2], count, at)
-                        : vrs_net_zeros(net, count, at);
-}
-
 static vrs_status args_of(vrs_net *net, const vrs_net_program *program, int32_t index,
                           const vrs_conv *conv, const vrs_conv_plan *plan, vrs_conv_args *args)
 {
@@ -148,8 +143,14 @@ static vrs_status args_of(vrs_net *net, const vrs_net_program *program, int32_t 
                             .y = program->at[node->outputs[0]],
                             .workspace = net->workspace ? net->workspace->address : 0};
     vrs_status status = vrs_net_weights(net, index, conv, plan, &args->weights);
+    /* Results in steps are made by factors and a bias in steps: the activation keeps them so. */
+    const vrs_net_form *out = &net->forms[node->outputs[0]];
+    float quantum = out->type == VRS_NET_I8 ? out->quantum : 1.0f;
     if (status == VRS_OK) {
-        status = bias_of(net, node, conv->out_channels, &args->bias);
+        status = vrs_net_bias(net, index, conv->out_channels, quantum, &args->bias);
+    }
+    if (status == VRS_OK && conv->scaled) {
+        status = vrs_net_factors(net, index, conv->out_channels, quantum, &args->scale);
     }
     if (status == VRS_OK && conv->act.kind == VRS_NET_ACT_PRELU) {
         status = vrs_net_floats(net, node->act.slope, conv->out_channels, &args->slope);
@@ -162,7 +163,7 @@ static vrs_status args_of(vrs_net *net, const vrs_net_program *program, int32_t 
     if (conv->follow == VRS_CONV_FOLLOW_HEAD) {
         status = vrs_net_head_weights(net, next, conv, &args->head_weights);
         if (status == VRS_OK) {
-            status = bias_of(net, &g->nodes[next], conv->head_channels, &args->head_bias);
+            status = vrs_net_bias(net, next, conv->head_channels, 1.0f, &args->head_bias);
         }
     }
     return status;

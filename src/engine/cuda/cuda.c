@@ -177,7 +177,10 @@ static vrs_status load_graph(vrs_net *net, const char *path)
                                        .output_count = *s->output ? 1 + s->state_count : 0,
                                        .free_batch = true};
     vrs_status status = vrs_graph_load(path, &options, &net->graph);
-    return status == VRS_OK ? vrs_graph_optimise(net->graph, VRS_PASS_ALL) : status;
+    if (status == VRS_OK) {
+        status = vrs_graph_optimise(net->graph, VRS_PASS_ALL);
+    }
+    return status == VRS_OK ? vrs_net_unquantise(net) : status;
 }
 
 /* Who runs convolutions here. A GPU without cuDNN is refused, for it would be slow beyond use;
@@ -434,6 +437,10 @@ static void cuda_destroy(vrs_engine *base)
     vrs_free(engine->requests);
     vrs_free(engine->ports);
     vrs_graph_destroy(net->graph);
+    for (int32_t i = 0; i < net->range_count; i++) {
+        vrs_free(net->ranges[i].name);
+    }
+    vrs_free(net->ranges);
     vrs_free(net->forms);
     vrs_free(net->roles);
     vrs_device_event_destroy(engine->busy);
@@ -615,7 +622,8 @@ static vrs_status cuda_verify(vrs_engine *base, int32_t batch, uint64_t seed,
 
 const vrs_engine_ops vrs_engine_cuda = {
     .name = "cuda",
-    .precisions = VRS_PRECISION_BIT(F32) | VRS_PRECISION_BIT(TF32) | VRS_PRECISION_BIT(F16),
+    .precisions = VRS_PRECISION_BIT(F32) | VRS_PRECISION_BIT(TF32) | VRS_PRECISION_BIT(F16) |
+                  VRS_PRECISION_BIT(INT8),
     .on_device = true,
     .create = cuda_create,
     .destroy = cuda_destroy,

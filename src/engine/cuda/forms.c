@@ -482,6 +482,9 @@ vrs_status vrs_net_form_values(vrs_net *net)
         net->forms[net->state_in[i]].port = VRS_NET_COPIED;
         net->forms[net->state_out[i]].port = VRS_NET_COPIED;
     }
+    if (net->precision == VRS_PRECISION_INT8) {
+        vrs_net_store_quantised(net);
+    }
     place_nodes(net);
     for (int32_t n = 0; n < g->node_count && status == VRS_OK; n++) {
         status = net->roles[n] == VRS_NET_GONE ? VRS_OK : vrs_net_check_node(net, n);

@@ -50,7 +50,8 @@ vrs_status vrs_net_queue_resize(vrs_net *net, const vrs_net_program *program, co
                                .mode = (int32_t)a->mode,
                                .coordinate = (int32_t)a->coordinate,
                                .nearest = (int32_t)a->nearest,
-                               .extrapolation = a->extrapolation};
+                               .extrapolation = a->extrapolation,
+                               .quantum = net->forms[result].quantum};
     for (int i = 0; i < 2; i++) {
         p.scale[i] = a->scale[i];
         p.roi_start[i] = a->roi_start[i];
@@ -65,6 +66,20 @@ static void order_of(const vrs_net *net, int32_t index, int32_t rank, int32_t ax
     static const int32_t nhwc[4] = {0, 2, 3, 1};
     for (int32_t i = 0; i < rank; i++) {
         axes[i] = net->forms[index].picture ? nhwc[i] : i;
+    }
+}
+
+/* Reduced axes that follow each other in memory as one would are one. */
+static void join_reduced(vrs_net_reduce_params *p)
+{
+    while (p->over_rank > 1) {
+        int32_t last = p->over_rank - 1;
+        if (p->over_stride[last - 1] != p->over_dims[last] * p->over_stride[last]) {
+            return;
+        }
+        p->over_dims[last - 1] *= p->over_dims[last];
+        p->over_stride[last - 1] = p->over_stride[last];
+        p->over_rank--;
     }
 }
 
@@ -96,6 +111,7 @@ vrs_status vrs_net_queue_reduce(vrs_net *net, const vrs_net_program *program, co
             p.out.stride[p.rank++] = out.stride[kept[axis]];
         }
     }
+    join_reduced(&p);
     if (p.rank == 0) {
         p.dims[p.rank++] = 1;
     }

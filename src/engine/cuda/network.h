@@ -34,6 +34,7 @@ typedef enum vrs_net_port {
 /* How a value lies in memory, whatever the batch. */
 typedef struct vrs_net_form {
     int32_t type;  /* VRS_NET_F32, ... */
+    float quantum; /* of floats that are stored as I8: what a step is worth */
     bool picture;  /* NHWC */
     bool s2d;      /* the network's input as 2x2 space-to-depth: H / 2, W / 2, 12 channels */
     int32_t pitch; /* a picture's elements from pixel to pixel */
@@ -85,10 +86,17 @@ typedef struct vrs_net_constant {
     const vrs_conv_provider *packer; /* of packed weights */
     char packing[32];
     int32_t channels, fill; /* how it was padded */
+    float quantum;          /* what it was divided by; of weights: their type */
     vrs_device_ptr at;
     size_t bytes;
     vrs_memory_block *block;
 } vrs_net_constant;
+
+/* What the file says about a value that goes into a convolution in 8 bits. */
+typedef struct vrs_net_range {
+    char *name; /* of the value of floats */
+    float quantum;
+} vrs_net_range;
 
 /* The parts of `vrs_net` that a request has of its own. */
 typedef struct vrs_net_ports {
@@ -115,6 +123,8 @@ typedef struct vrs_net {
     /* Of a provider that compiles: a state for each thread beside the first. */
     void *worker_states[VRS_NET_PROVIDERS][VRS_NET_WORKERS];
     int32_t workers;
+    vrs_net_range *ranges; /* of the file\'s quantised layers */
+    int32_t range_count;
     vrs_net_form *forms;   /* of each value */
     vrs_net_role *roles;   /* of each node */
     int32_t input, scores; /* values; scores: before an enlarging that is left out */
@@ -131,6 +141,18 @@ typedef struct vrs_net {
     vrs_net_program programs[VRS_NET_SIZES];
     int32_t program_count;
 } vrs_net;
+
+/* ---- quantised.c ---- */
+
+/* Takes the QUANTIZE and DEQUANTIZE nodes before convolutions out of the graph and keeps what a
+ * step is worth; convolutions then read floats, from weights that are still of 8 bits. Indices
+ * change. VRS_UNSUPPORTED: precision INT8 and a file without such layers. VRS_NO_MEMORY. */
+vrs_status vrs_net_unquantise(vrs_net *net) VRS_MUST_USE;
+/* Precision INT8: values that all their readers can take in 8 bits, and whose makers can write so,
+ * are stored as such. After forms are made, before nodes are placed. */
+void vrs_net_store_quantised(vrs_net *net);
+/* The 8-bit weights of a convolution: scale of output channel o; 0: its weights are floats. */
+float vrs_net_weight_scale(const vrs_net *net, const vrs_node *node, int32_t o);
 
 /* ---- forms.c ---- */
 
@@ -166,8 +188,12 @@ vrs_status vrs_net_operand(vrs_net *net, int32_t value, vrs_device_ptr *at) VRS_
 /* A constant of floats as `count` F32, one for all or zeros behind its own. */
 vrs_status vrs_net_floats(vrs_net *net, int32_t value, int32_t count,
                           vrs_device_ptr *at) VRS_MUST_USE;
-/* `count` F32 zeros. */
-vrs_status vrs_net_zeros(vrs_net *net, int32_t count, vrs_device_ptr *at) VRS_MUST_USE;
+/* A convolution's bias, or its factors, one a channel, for results in steps of `quantum` (1: as
+ * they are). */
+vrs_status vrs_net_bias(vrs_net *net, int32_t node, int32_t count, float quantum,
+                        vrs_device_ptr *at) VRS_MUST_USE;
+vrs_status vrs_net_factors(vrs_net *net, int32_t node, int32_t count, float quantum,
+                           vrs_device_ptr *at) VRS_MUST_USE;
 /* A convolution's weights as the plan takes them; head weights of node `head` likewise. */
 vrs_status vrs_net_weights(vrs_net *net, int32_t node, const vrs_conv *conv,
                            const vrs_conv_plan *plan, vrs_device_ptr *at) VRS_MUST_USE;

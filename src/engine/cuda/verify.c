@@ -11,6 +11,7 @@
 /* Root mean square of what a node may be off by, over that of its result: roundings add up over the
  * nodes before it. */
 #define TOLERANCE_HALF 0.03
+#define TOLERANCE_INT8 0.1
 #define TOLERANCE_TF32 0.02
 #define TOLERANCE_FLOAT 1e-4
 
@@ -172,6 +173,7 @@ static vrs_status compare(const verifier *v, int32_t index, vrs_engine_check *ch
     const void *reference = vrs_interpreter_data(v->interpreter, index);
     size_t bytes = vrs_net_value_bytes(net, index), count = vrs_value_elements(value);
     vrs_net_view view = vrs_net_view_of(net, v->program, index);
+    bool steps = view.type == VRS_NET_I8 && value->dtype == VRS_DTYPE_F32;
     void *found = vrs_alloc(bytes);
     if (!found) {
         return VRS_NO_MEMORY;
@@ -184,6 +186,7 @@ static vrs_status compare(const verifier *v, int32_t index, vrs_engine_check *ch
     for (size_t i = 0; status == VRS_OK && i < count; i++) {
         double f =
             (double)vrs_net_load((uint64_t)(uintptr_t)found, view.type, place_of(value, &view, i));
+        f *= steps ? (double)net->forms[index].quantum : 1;
         double r = reference_at(value, reference, i), d = fabs(f - r);
         off += d * d;
         all += r * r;
@@ -199,6 +202,7 @@ static double tolerance_of(const vrs_net *net)
 {
     return net->precision == VRS_PRECISION_F32    ? TOLERANCE_FLOAT
            : net->precision == VRS_PRECISION_TF32 ? TOLERANCE_TF32
+           : net->precision == VRS_PRECISION_INT8 ? TOLERANCE_INT8
                                                   : TOLERANCE_HALF;
 }
 

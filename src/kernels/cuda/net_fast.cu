@@ -184,6 +184,37 @@ extern "C" __global__ void __launch_bounds__(256)
 
 /* ---- resize ---- */
 
+/* Eight results of a resize from FP16, rounded to I8. */
+__device__ static __forceinline__ void vrs_write_i8(const vrs_net_resize_params &p, int64_t at,
+                                                    const vrs_vector<uint16_t> &r)
+{
+    union {
+        uint2 whole;
+        int8_t part[8];
+    } u;
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+        u.part[k] = (int8_t)(int)vrs_net_quantize(VRS_NET_I8, r.v[k], p.quantum, 0.0f);
+    *reinterpret_cast<uint2 *>(reinterpret_cast<int8_t *>(p.out.data) + at) = u.whole;
+}
+
+template <typename T>
+__device__ static __forceinline__ void vrs_put_resized(const vrs_net_resize_params &p, int64_t at,
+                                                       const vrs_vector<T> &r)
+{
+    vrs_write<T>(p.out.data, at, r);
+}
+
+template <>
+__device__ __forceinline__ void vrs_put_resized(const vrs_net_resize_params &p, int64_t at,
+                                                const vrs_vector<uint16_t> &r)
+{
+    if (p.out.type == VRS_NET_I8)
+        vrs_write_i8(p, at, r);
+    else
+        vrs_write<uint16_t>(p.out.data, at, r);
+}
+
 template <typename T>
 __device__ static __forceinline__ void vrs_resize(const vrs_net_resize_params &p)
 {
@@ -197,7 +228,7 @@ __device__ static __forceinline__ void vrs_resize(const vrs_net_resize_params &p
     if (p.mode == 0) {
         for (int e = 0; e < N; e++)
             a.v[e] = s.c * N + e < p.channels ? a.v[e] : 0.0f;
-        vrs_write<T>(p.out.data, to, a);
+        vrs_put_resized<T>(p, to, a);
         return;
     }
     const vrs_vector<T> b =
@@ -212,13 +243,13 @@ __device__ static __forceinline__ void vrs_resize(const vrs_net_resize_params &p
         const float bottom = c.v[e] + (d.v[e] - c.v[e]) * x.weight;
         a.v[e] = s.c * N + e < p.channels ? top + (bottom - top) * y.weight : 0.0f;
     }
-    vrs_write<T>(p.out.data, to, a);
+    vrs_put_resized<T>(p, to, a);
 }
 
 extern "C" __global__ void __launch_bounds__(256)
     vrs_net_resize_vector(const __grid_constant__ vrs_net_resize_params p)
 {
-    if (p.out.type == VRS_NET_F16)
+    if (p.in.type == VRS_NET_F16)
         vrs_resize<uint16_t>(p);
     else
         vrs_resize<float>(p);

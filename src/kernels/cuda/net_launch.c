@@ -158,10 +158,13 @@ vrs_status vrs_net_resize(const vrs_net_kernels *kernels, vrs_device_stream *str
                           const vrs_net_resize_params *p)
 {
     int64_t pixels = pixels_of(&p->out, p->batch);
+    vrs_net_picture out = p->out;
+    if (out.type == VRS_NET_I8 && p->in.type == VRS_NET_F16)
+        out.type = VRS_NET_F16; /* vectors of eight, written as eight bytes */
     /* Only the plain one looks outside (TF_CROP). */
-    if (p->coordinate != 6 && in_vectors(kernels, &p->out, &p->in, p->batch, p->fill))
-        return launch(stream, kernels->resize_vector, pixels * (p->fill / vector_of(p->out.type)),
-                      p, sizeof *p);
+    if (p->coordinate != 6 && in_vectors(kernels, &out, &p->in, p->batch, p->fill))
+        return launch(stream, kernels->resize_vector, pixels * (p->fill / vector_of(out.type)), p,
+                      sizeof *p);
     return launch(stream, kernels->resize, pixels * p->fill, p, sizeof *p);
 }
 

@@ -665,6 +665,9 @@ VRS_NET_FN void vrs_net_resize_element(const vrs_net_resize_params *p, int64_t i
         float bottom = v[1][0] + (v[1][1] - v[1][0]) * x.weight;
         value = top + (bottom - top) * y.weight;
     }
+    if (p->out.type == VRS_NET_I8) {
+        value = vrs_net_quantize(VRS_NET_I8, value, p->quantum, 0.0f);
+    }
     vrs_net_store(p->out.data, p->out.type,
                   vrs_net_at(&p->out, place.n, place.y, place.x) + place.c, value);
 }
@@ -735,10 +738,11 @@ VRS_NET_FN float vrs_net_reduce_part(const vrs_net_reduce_params *p, int64_t fro
     float sum = vrs_net_reduce_begin(p->kind);
     for (int64_t k = begin; k < count; k += step) {
         int64_t at = from, rest = k;
-        for (int32_t axis = p->over_rank - 1; axis >= 0; axis--) {
+        for (int32_t axis = p->over_rank - 1; axis > 0; axis--) {
             at += rest % p->over_dims[axis] * p->over_stride[axis];
             rest /= p->over_dims[axis];
         }
+        at += rest * p->over_stride[0]; /* the only axis of most: no division */
         float v = vrs_net_load(p->in.data, p->in.type, at);
         sum = vrs_net_reduce_add(p->kind, sum, p->kind == VRS_NET_REDUCE_L2 ? v * v : v);
     }

@@ -143,7 +143,7 @@ typedef struct vrs_net_resize_params {
     int32_t mode, coordinate, nearest;
     float scale[2];
     float roi_start[2], roi_end[2], extrapolation;
-    int32_t unused;
+    float quantum; /* of an I8 result, which is rounded to the nearest; else not read */
 } vrs_net_resize_params;
 
 /* vrs_reduce_kind of graph.h */

@@ -470,6 +470,20 @@ static vrs_status fuse_activations(pass *p)
     return status;
 }
 
+/* Whether inference computes with the dims of a value. */
+static bool is_measured(const pass *p, int32_t value)
+{
+    for (int32_t i = 0; i < p->graph->own->shape_node_count; i++) {
+        const vrs_node *node = &p->graph->own->shape_nodes[i];
+        for (int32_t k = 0; k < node->input_count; k++) {
+            if (node->inputs[k] == value) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* The convolution that can take the other input of an addition as its residual. Of two the later
  * one, so that its result does not wait for the other. */
 static vrs_node *find_residual(const pass *p, const vrs_node *node, int32_t *other)
@@ -486,7 +500,8 @@ static vrs_node *find_residual(const pass *p, const vrs_node *node, int32_t *oth
         bool fits = conv && (conv->op == VRS_OP_CONV || conv->op == VRS_OP_CONV_TRANSPOSED) &&
                     conv->act.kind == VRS_ACT_NONE && conv->inputs[3] == VRS_NO_VALUE &&
                     same_dims(value_of(p, residual), y) &&
-                    same_dims(value_of(p, node->inputs[i]), y);
+                    same_dims(value_of(p, node->inputs[i]), y) &&
+                    !is_measured(p, node->inputs[i]); /* its dims are wanted before the other */
         if (fits && (!best || conv > best)) {
             best = conv;
             *other = residual;

@@ -275,6 +275,12 @@ def moves() -> list[Case]:
                               ("Mul", ["h", "two"], ["d"], {}),
                               ("Concat", ["n", "d"], ["sizes"], {"axis": 0}), sizes],
              constants={"zero": ints(0), "two": ints(2), "four": ints(4)}, after=1),
+        # The shape of one addend makes the other: the addition must not become the first's own.
+        Case("shape-residual", [("Conv", ["x", "w"], ["c"], {}), ("Shape", ["c"], ["s"], {}),
+                                ("MaxPool", ["x"], ["p"], {"kernel_shape": [2, 2]}),
+                                ("Resize", ["p", "", "", "s"], ["r"], {"mode": "nearest"}),
+                                ("Add", ["c", "r"], ["y"], {})],
+             constants={"w": weights(4, 4, 1, 1)}, after=4),
         Case("shape-data", [("Shape", ["x"], ["s"], {}), ("Cast", ["s"], ["f"], {"to": FLOAT}),
                             ("Mul", ["x", "f"], ["y"], {})], inputs={"x": ["n", 3, 2, 4]}),
         Case("shape-fill", [("Shape", ["x"], ["s"], {"start": 0, "end": 2}),

@@ -5,7 +5,7 @@
 #include "engine/engine.h"
 
 /* VRS_OK for other precisions than INT8. VRS_INVALID: the file has no quantised layer; how to make
- * one. Other errors of vrs_graph_load(): VRS_UNSUPPORTED is what it does not know of the file. */
+ * one. VRS_FORMAT, VRS_NOT_FOUND, VRS_PERMISSION, VRS_IO: it cannot be looked through. */
 vrs_status vrs_check_quantised(const vrs_model *model, vrs_precision precision) VRS_MUST_USE;
 
 /* The same for engines of the CPU. VRS_UNSUPPORTED: also a CPU without such arithmetic. */

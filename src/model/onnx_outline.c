@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/errno_text.h"
@@ -20,6 +21,9 @@ enum {
 };
 enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
+/* Of GraphProto and NodeProto. */
+enum { GRAPH_NODE = 1, NODE_OPERATOR = 4 };
+
 /* Most fields that an outermost message may have; ModelProto has a dozen kinds, most once. */
 #define MAX_FIELDS 100000
 
@@ -28,6 +32,7 @@ typedef struct walk {
     FILE *file;
     uint64_t size;
     bool has_graph, has_operator_set;
+    uint64_t graph_begin, graph_end; /* of the graph's contents */
 } walk;
 
 static uint64_t place(const walk *w)
@@ -93,7 +98,11 @@ static vrs_status walk_field(walk *w)
         return fail_other(w);
     }
     status = read_varint(w, &length);
-    w->has_graph = w->has_graph || field == FIELD_GRAPH;
+    if (field == FIELD_GRAPH) {
+        w->has_graph = true;
+        w->graph_begin = place(w);
+        w->graph_end = w->graph_begin + length;
+    }
     w->has_operator_set = w->has_operator_set || field == FIELD_OPERATOR_SET;
     return status == VRS_OK && !number ? skip(w, length) : status;
 }
@@ -114,7 +123,83 @@ static vrs_status walk_file(walk *w)
     return VRS_OK;
 }
 
-vrs_status vrs_onnx_outline_check(const char *path)
+/* --- looking for operators --- */
+
+/* A field of a message that ends at byte `end`: its number, and the byte behind it. Its contents
+ * are next in the file. */
+static vrs_status open_field(const walk *w, uint64_t end, uint64_t *field, uint64_t *field_end)
+{
+    uint64_t key = 0, length = 0;
+    vrs_status status = read_varint(w, &key);
+    if (status == VRS_OK) {
+        status = read_varint(w, &length);
+    }
+    uint64_t here = place(w);
+    if (status == VRS_OK && ((key & 7) != WIRE_BYTES || here > end || length > end - here)) {
+        return fail_other(w);
+    }
+    *field = key >> 3;
+    *field_end = here + length;
+    return status;
+}
+
+/* Compares the `length` bytes that are next with the operator's name. */
+static vrs_status read_operator(const walk *w, uint64_t length, bool *quantised)
+{
+    static const char name[] = "QuantizeLinear";
+    char text[sizeof name];
+    if (length != sizeof name - 1) {
+        return VRS_OK; /* another one; the caller skips it */
+    }
+    if (fread(text, 1, sizeof name - 1, w->file) != sizeof name - 1) {
+        return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
+    }
+    *quantised = *quantised || memcmp(text, name, sizeof name - 1) == 0;
+    return VRS_OK;
+}
+
+static vrs_status seek(const walk *w, uint64_t to)
+{
+    if (fseeko(w->file, (off_t)to, SEEK_SET) != 0) {
+        return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
+    }
+    return VRS_OK;
+}
+
+static vrs_status read_node(const walk *w, uint64_t end, bool *quantised)
+{
+    vrs_status status = VRS_OK;
+    while (status == VRS_OK && place(w) < end) {
+        uint64_t field = 0, field_end = 0;
+        status = open_field(w, end, &field, &field_end);
+        if (status == VRS_OK && field == NODE_OPERATOR) {
+            status = read_operator(w, field_end - place(w), quantised);
+        }
+        if (status == VRS_OK) {
+            status = seek(w, field_end);
+        }
+    }
+    return status;
+}
+
+static vrs_status read_graph(const walk *w, bool *quantised)
+{
+    vrs_status status = seek(w, w->graph_begin);
+    while (status == VRS_OK && !*quantised && place(w) < w->graph_end) {
+        uint64_t field = 0, field_end = 0;
+        status = open_field(w, w->graph_end, &field, &field_end);
+        if (status == VRS_OK && field == GRAPH_NODE) {
+            status = read_node(w, field_end, quantised);
+        }
+        if (status == VRS_OK) {
+            status = seek(w, field_end);
+        }
+    }
+    return status;
+}
+
+/* Opens the file and walks it; with `quantised`, the nodes of its graph, too. */
+static vrs_status read_file(const char *path, bool *quantised)
 {
     struct stat info;
     if (stat(path, &info) != 0) {
@@ -130,6 +215,20 @@ vrs_status vrs_onnx_outline_check(const char *path)
                         vrs_errno_text(errno));
     }
     vrs_status status = walk_file(&w);
+    if (status == VRS_OK && quantised) {
+        status = read_graph(&w, quantised);
+    }
     fclose(w.file);
     return status;
+}
+
+vrs_status vrs_onnx_outline_check(const char *path)
+{
+    return read_file(path, NULL);
+}
+
+vrs_status vrs_onnx_find_quantised(const char *path, bool *quantised)
+{
+    *quantised = false;
+    return read_file(path, quantised);
 }

@@ -52,7 +52,8 @@ static void test_each_failure(void **state)
     if (vrs_cpu_has_int8()) {
         p.precision = VRS_PRECISION_INT8;
         p.model = load_model(HEAD INPUT OUTPUT, "tiny-int8.onnx");
-        assert_true(inject_all_allowing(live, &p, also, sizeof(also) / sizeof(*also)) > failed);
+        failed = inject_all_allowing(live, &p, also, sizeof(also) / sizeof(*also));
+        assert_in_range(failed, 40, 1000);
         vrs_model_destroy((vrs_model *)p.model);
     }
 }

@@ -1,4 +1,6 @@
 /* The embedded device code, and launches. */
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,10 +75,38 @@ void vrs_cuda_unload_modules(vrs_cuda_device *cuda)
     }
 }
 
-/* The function of the first module that has it. */
+static bool in_name(char c)
+{
+    return c == '_' || isalnum((unsigned char)c) != 0;
+}
+
+/* Whether a name stands by itself somewhere in an image: in a symbol table or in PTX. */
+static bool has_name(const vrs_cuda_image *image, const char *name)
+{
+    const size_t length = strlen(name);
+    const char *begin = image->data, *end = begin + image->size;
+    for (const char *at = begin; (size_t)(end - at) >= length; at++) {
+        at = memchr(at, name[0], (size_t)(end - at));
+        if (at == NULL || (size_t)(end - at) < length) {
+            return false;
+        }
+        /* A zero byte follows the image. */
+        if (memcmp(at, name, length) == 0 && !in_name(at[length]) &&
+            (at == begin || !in_name(at[-1]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The function of the first module that has it. A module is not asked for what its image does not
+ * name: such a call fails, and checkers of API errors would report it. */
 static vrs_status find_function(vrs_cuda_device *cuda, const char *name, vrs_cu_function *function)
 {
     for (int32_t i = 0; i < cuda->module_count; i++) {
+        if (cuda->file == NULL && !has_name(&vrs_cuda_images[i], name)) {
+            continue;
+        }
         vrs_cu_result result =
             VRS_CU_TRY(cuda->api->module_function(function, cuda->modules[i], name));
         if (result == VRS_CU_SUCCESS) {

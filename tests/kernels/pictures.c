@@ -105,3 +105,30 @@ vrs_image test_picture(vrs_pixel_format format, int32_t width, int32_t height, t
     assert_int_equal(vrs_image_check(&image), VRS_OK);
     return image;
 }
+
+vrs_preprocess_desc test_preprocess_source(const vrs_image *image, test_random *random)
+{
+    static const vrs_matrix matrices[] = {VRS_MATRIX_BT601, VRS_MATRIX_BT709, VRS_MATRIX_BT2020,
+                                          VRS_MATRIX_UNKNOWN};
+    static const vrs_transfer transfers[] = {VRS_TRANSFER_UNKNOWN, VRS_TRANSFER_BT709,
+                                             VRS_TRANSFER_PQ, VRS_TRANSFER_HLG};
+    vrs_preprocess_desc desc = {
+        .format = image->format,
+        .image_width = image->width,
+        .image_height = image->height,
+        .color = {matrices[test_range(random, 0, 3)], (vrs_range)test_range(random, 0, 2),
+                  transfers[test_range(random, 0, 3)], (vrs_chroma_site)test_range(random, 0, 3),
+                  1},
+        .view = {0, 0, image->width, image->height},
+        .resize = (vrs_resize)test_range(random, 0, 1),
+        .fit = (vrs_fit)test_range(random, 0, 1),
+    };
+    if (test_range(random, 0, 1) == 1) {
+        vrs_rect *view = &desc.view;
+        view->x = test_range(random, 0, image->width - 1);
+        view->y = test_range(random, 0, image->height - 1);
+        view->width = test_range(random, 1, image->width - view->x);
+        view->height = test_range(random, 1, image->height - view->y);
+    }
+    return desc;
+}

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "kernels/preprocess.h"
 #include "vrseg/image.h"
 
 /* A small generator (xorshift64), so that a seed gives the same pictures everywhere. */
@@ -36,5 +37,9 @@ typedef enum test_strides {
  * access beyond: a read outside crashes. Freed by vrs_image_release(). */
 vrs_image test_picture(vrs_pixel_format format, int32_t width, int32_t height, test_strides strides,
                        test_pattern pattern, test_random *random);
+
+/* What preprocessing may be told of a picture: any colours, resize and fit; the view is part of the
+ * picture half of the time. The network's part stays empty. */
+vrs_preprocess_desc test_preprocess_source(const vrs_image *image, test_random *random);
 
 #endif

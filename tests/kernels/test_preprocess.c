@@ -101,39 +101,19 @@ static void compare_floats(const vrs_preprocess_plan *plan, const guarded *got,
     }
 }
 
-/* A plan of random settings for a picture; the view is part of the picture half of the time. */
+/* A plan of random settings for a picture. */
 static vrs_preprocess_desc random_desc(const vrs_image *image, int32_t width, int32_t height,
                                        test_random *random)
 {
-    static const vrs_matrix matrices[] = {VRS_MATRIX_BT601, VRS_MATRIX_BT709, VRS_MATRIX_BT2020,
-                                          VRS_MATRIX_UNKNOWN};
-    static const vrs_transfer transfers[] = {VRS_TRANSFER_UNKNOWN, VRS_TRANSFER_BT709,
-                                             VRS_TRANSFER_PQ, VRS_TRANSFER_HLG};
-    vrs_preprocess_desc desc = {
-        .format = image->format,
-        .image_width = image->width,
-        .image_height = image->height,
-        .color = {matrices[test_range(random, 0, 3)], (vrs_range)test_range(random, 0, 2),
-                  transfers[test_range(random, 0, 3)], (vrs_chroma_site)test_range(random, 0, 3),
-                  1},
-        .view = {0, 0, image->width, image->height},
-        .width = width,
-        .height = height,
-        .resize = (vrs_resize)test_range(random, 0, 1),
-        .fit = (vrs_fit)test_range(random, 0, 1),
-        .tensor = (vrs_tensor_format)test_range(random, 0, 2),
-        .bgr = test_range(random, 0, 1),
-        .mean = {127.5F, 0.0F, 103.94F},
-        .scale = {1.0F / 127.5F, 1.0F, -0.017F},
-        .pad = (float)test_range(random, 0, 255),
-    };
-    if (test_range(random, 0, 1) == 1) {
-        vrs_rect *view = &desc.view;
-        view->x = test_range(random, 0, image->width - 1);
-        view->y = test_range(random, 0, image->height - 1);
-        view->width = test_range(random, 1, image->width - view->x);
-        view->height = test_range(random, 1, image->height - view->y);
-    }
+    static const float mean[3] = {127.5F, 0.0F, 103.94F}, scale[3] = {1.0F / 127.5F, 1.0F, -0.017F};
+    vrs_preprocess_desc desc = test_preprocess_source(image, random);
+    desc.width = width;
+    desc.height = height;
+    desc.tensor = (vrs_tensor_format)test_range(random, 0, 2);
+    desc.bgr = test_range(random, 0, 1);
+    memcpy(desc.mean, mean, sizeof(mean));
+    memcpy(desc.scale, scale, sizeof(scale));
+    desc.pad = (float)test_range(random, 0, 255);
     return desc;
 }
 

@@ -40,11 +40,12 @@ static vrs_axis make_axis(const vrs_preprocess_view *view, const vrs_preprocess_
                      .first = take(outputs * sizeof(int32_t)),
                      .taps = take(outputs * sizeof(int32_t)),
                      .weight = take(outputs * stride * sizeof(float))};
-    memcpy(axis.first, words(view, taps->first), outputs * sizeof(int32_t));
-    memcpy(axis.taps, words(view, taps->taps), outputs * sizeof(int32_t));
+    const int32_t *table = words(view, taps->place);
+    memcpy(axis.first, table, outputs * sizeof(int32_t));
+    memcpy(axis.taps, table + outputs, outputs * sizeof(int32_t));
     for (size_t i = 0; i < outputs * stride; i++) {
         const size_t from = turned ? i % stride * outputs + i / stride : i;
-        memcpy(&axis.weight[i], words(view, taps->weight) + from, sizeof(float));
+        memcpy(&axis.weight[i], table + 2 * outputs + from, sizeof(float));
     }
     return axis;
 }
@@ -62,9 +63,9 @@ static uint32_t integer_of(const vrs_preprocess_view *view, int kind, int32_t ou
 {
     const bool bytes = view->sample_bytes == 1;
     const bool wide = view->shape >= VRS_PREPROCESS_WIDE;
-    const bool fine =
-        view->shape == VRS_PREPROCESS_NARROW_FINE || view->shape == VRS_PREPROCESS_WIDE_FINE;
-    const int32_t count = bytes ? (wide ? 3 : 2) : (wide ? 5 : 3);
+    const bool fine = view->shape == VRS_PREPROCESS_FINE;
+    const bool packed = view->component_step[0] > 1;
+    const int32_t count = packed ? (wide ? 9 : 5) : bytes ? (wide ? 3 : 2) : (wide ? 5 : 3);
     const uint32_t *table = (const uint32_t *)words(view, view->integer[kind]) + output;
     const int32_t step = view->component_step[kind] * view->sample_bytes;
     const int32_t place = sample * step - 4 * (int32_t)table[0];
@@ -81,7 +82,22 @@ static uint32_t integer_of(const vrs_preprocess_view *view, int kind, int32_t ou
     return (low >> (place % 4 * 8) & 255) | (high >> (place % 4 * 8) & 255) << 8;
 }
 
-static void use_integers(const vrs_preprocess_view *view, vrs_preprocess_plan *plan)
+/* The fast kernels' y taps, in the place of the axis. */
+static void use_rows(const vrs_preprocess_view *view, int kind, vrs_axis *axis)
+{
+    for (int32_t output = 0; output < axis->count; output++) {
+        const int32_t *row = words(view, view->rows) + output * view->row_words +
+                             (kind == VRS_AXIS_CHROMA ? view->luma_words : 0);
+        float *weight = axis->weight + output * axis->stride;
+        const int32_t above = row[2] != 0 ? 1 : 0;
+        axis->first[output] = row[0] - above;
+        axis->taps[output] = row[1] + above;
+        memcpy(weight, row + 3 - above, (size_t)axis->taps[output] * sizeof(float));
+    }
+}
+
+/* Puts what the fast kernels look up in the place of what it was made from. */
+static void use_fast_tables(const vrs_preprocess_view *view, vrs_preprocess_plan *plan)
 {
     const float steps = (float)(1 << view->shift);
     for (int kind = 0; kind < VRS_AXIS_KINDS; kind++) {
@@ -89,10 +105,10 @@ static void use_integers(const vrs_preprocess_view *view, vrs_preprocess_plan *p
         for (int32_t output = 0; output < axis->count; output++) {
             for (int32_t tap = 0; tap < axis->taps[output]; tap++) {
                 const uint32_t integer = integer_of(view, kind, output, axis->first[output] + tap);
-                axis->weight[output * axis->stride + tap] =
-                    (float)integer * view->unit[kind] * steps;
+                axis->weight[output * axis->stride + tap] = (float)integer * steps;
             }
         }
+        use_rows(view, kind, &plan->y[kind]);
     }
 }
 
@@ -141,7 +157,7 @@ static void run_view(const vrs_preprocess_params *p, const vrs_preprocess_view *
     }
     set_network(p, plan);
     if (fast) {
-        use_integers(view, plan);
+        use_fast_tables(view, plan);
     }
     vrs_preprocess_reference(plan, &image, (void *)(uintptr_t)view->tensor,
                              (uint8_t *)(uintptr_t)view->luma, NULL);
@@ -155,8 +171,10 @@ static void run_view(const vrs_preprocess_params *p, const vrs_preprocess_view *
 static void run(const void *params, const uint32_t grid[3], const uint32_t block[3], bool fast)
 {
     const vrs_preprocess_params *p = params;
-    if (grid[0] * block[0] < (uint32_t)p->width ||
-        grid[1] * (uint32_t)p->rows < (uint32_t)p->height || block[0] != VRS_PREPROCESS_THREADS) {
+    const uint32_t columns = fast ? VRS_PREPROCESS_COLUMNS : 1;
+    if (grid[0] * block[0] * columns < (uint32_t)p->width ||
+        grid[1] * (uint32_t)(p->rows * p->strips) < (uint32_t)p->height ||
+        block[0] != VRS_PREPROCESS_THREADS) {
         fprintf(stderr, "fake_cuda: the preprocess grid does not cover the picture\n");
         abort();
     }
@@ -188,6 +206,16 @@ void fake_vrs_preprocess_yuv420p10(const void *params, const uint32_t grid[3],
 }
 
 void fake_vrs_preprocess_p010(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    run(params, grid, block, true);
+}
+
+void fake_vrs_preprocess_rgb24(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    run(params, grid, block, true);
+}
+
+void fake_vrs_preprocess_bgra(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
     run(params, grid, block, true);
 }

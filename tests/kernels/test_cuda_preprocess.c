@@ -25,6 +25,7 @@ static const vrs_pixel_format formats[] = {
     VRS_FORMAT_YUV420P, VRS_FORMAT_NV12, VRS_FORMAT_P010,  VRS_FORMAT_YUV420P10,
     VRS_FORMAT_RGB24,   VRS_FORMAT_BGRA, VRS_FORMAT_GRAY8,
 };
+#define FAST_FORMATS 6 /* that have kernels of their own */
 #define FORMATS ((int)(sizeof(formats) / sizeof(formats[0])))
 
 /* One view: its picture on both sides, its plan and what comes out. */
@@ -208,39 +209,13 @@ static void set_network(vrs_preprocess_desc *desc, int kind, int32_t width, int3
     desc->bgr = kind & 1;
 }
 
-static vrs_preprocess_desc source_of(const vrs_image *image, test_random *random)
-{
-    static const vrs_matrix matrices[] = {VRS_MATRIX_BT601, VRS_MATRIX_BT709, VRS_MATRIX_BT2020};
-    static const vrs_transfer transfers[] = {VRS_TRANSFER_BT709, VRS_TRANSFER_UNKNOWN,
-                                             VRS_TRANSFER_PQ, VRS_TRANSFER_HLG};
-    vrs_preprocess_desc desc = {
-        .format = image->format,
-        .image_width = image->width,
-        .image_height = image->height,
-        .color = {matrices[test_range(random, 0, 2)], (vrs_range)test_range(random, 1, 2),
-                  transfers[test_range(random, 0, 3)], (vrs_chroma_site)test_range(random, 0, 3),
-                  1},
-        .view = {0, 0, image->width, image->height},
-        .resize = (vrs_resize)test_range(random, 0, 1),
-        .fit = (vrs_fit)test_range(random, 0, 1),
-    };
-    if (test_range(random, 0, 1) == 1) {
-        vrs_rect *view = &desc.view;
-        view->x = test_range(random, 0, image->width - 1);
-        view->y = test_range(random, 0, image->height - 1);
-        view->width = test_range(random, 1, image->width - view->x);
-        view->height = test_range(random, 1, image->height - view->y);
-    }
-    return desc;
-}
-
 static void make_job(job *j, vrs_pixel_format format, int32_t width, int32_t height, int network,
                      const int32_t to[2], test_random *random)
 {
     *j = (job){.image =
                    test_picture(format, width, height, TEST_STRIDE_TIGHT,
                                 (test_pattern)test_range(random, 0, TEST_PATTERNS - 1), random)};
-    vrs_preprocess_desc desc = source_of(&j->image, random);
+    vrs_preprocess_desc desc = test_preprocess_source(&j->image, random);
     set_network(&desc, network, to[0], to[1]);
     snprintf(current, sizeof(current),
              "%s %dx%d view %d,%d %dx%d to %dx%d resize %d fit %d tensor %d channels %d "
@@ -282,12 +257,12 @@ static void test_fast(void **state)
     static const int32_t sizes[][4] = {{240, 134, 64, 64}, {480, 270, 64, 64}, {160, 90, 64, 36},
                                        {256, 64, 64, 32},  {240, 136, 96, 50}, {512, 40, 64, 8}};
     test_random random = {4711};
-    for (int format = 0; format < 4; format++) {
+    for (int format = 0; format < FAST_FORMATS; format++) {
         for (int i = 0; i < 6 * NETWORKS; i++) {
             const int32_t *size = sizes[i % 6];
             job j = {.image = test_picture(formats[format], size[0], size[1], TEST_STRIDE_TIGHT,
                                            TEST_PATTERN_RANDOM, &random)};
-            vrs_preprocess_desc desc = source_of(&j.image, &random);
+            vrs_preprocess_desc desc = test_preprocess_source(&j.image, &random);
             desc.view = (vrs_rect){0, 0, size[0], size[1]};
             desc.fit = i % 5 == 0 ? VRS_FIT_LETTERBOX : VRS_FIT_STRETCH;
             set_network(&desc, i / 6, size[2], size[3]);
@@ -318,6 +293,33 @@ static void test_batches(void **state)
                      round % NETWORKS, to, &random);
         }
         run_batch(jobs, count, round % 3 != 0);
+    }
+}
+
+/* As many blocks as let each make several strips of rows. */
+static void test_strips(void **state)
+{
+    (void)state;
+    test_random random = {1080};
+    for (int format = 0; format < FAST_FORMATS; format++) {
+        job jobs[VRS_PREPROCESS_VIEWS];
+        for (int32_t i = 0; i < VRS_PREPROCESS_VIEWS; i++) {
+            job *j = &jobs[i];
+            *j = (job){.image = test_picture(formats[format], 48, 1080, TEST_STRIDE_TIGHT,
+                                             TEST_PATTERN_RANDOM, &random)};
+            vrs_preprocess_desc desc = test_preprocess_source(&j->image, &random);
+            desc.view = (vrs_rect){0, 16 * i, 48, 1080 - 24 * i};
+            set_network(&desc,
+                        format % 2 == 0 ? VRS_TENSOR_F16_S2D + NETWORKS / 3
+                                        : VRS_TENSOR_F16_NHWC + NETWORKS / 3,
+                        16, 512);
+            snprintf(current, sizeof(current), "strips of %s, view %d, resize %d, fit %d",
+                     vrs_pixel_format_name(desc.format), i, (int)desc.resize, (int)desc.fit);
+            upload(j, 64, false);
+            prepare(j, &desc);
+            assert_int_not_equal(j->view.shape, VRS_PREPROCESS_ANY);
+        }
+        run_batch(jobs, VRS_PREPROCESS_VIEWS, format < 3);
     }
 }
 
@@ -367,9 +369,8 @@ int main(void)
         return EXIT_FAILURE;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_fast),
-        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_fast),
+        cmocka_unit_test(test_batches),  cmocka_unit_test(test_strips),
         cmocka_unit_test(test_refusals),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

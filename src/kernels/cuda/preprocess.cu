@@ -1,233 +1,417 @@
 /* Fused preprocessing on the GPU; the definition is kernels/reference/preprocess.c.
  *
- * A thread makes one column of `rows` rows of the network's picture, straight from global memory.
- * Across, the weights of an area or bilinear resize are fractions of one small denominator (15ths
- * from 1920 to 512), so a row's window is summed exactly in integers: the four bytes of a word
- * times four weights in one instruction (dp4a; dp2a for 16-bit samples), with no conversion of each
- * sample and no shared memory. Down, row sums are weighted as floats; the row that two outputs
- * share is read once. Windows of neighbours overlap in words, which the first-level cache gives
- * twice. All rows of an output are asked for before the first is used. */
-#include "preprocess.cuh"
+ * A block makes a few strips of rows. All that a strip reads of the source comes to shared memory
+ * first, in copies that need no registers, asked for while the strip before is made.
+ *
+ * A thread makes two columns. Across, the weights of an area or bilinear resize are fractions of
+ * one small denominator (15ths from 1920 to 512), so a row's window is summed exactly in integers:
+ * the four bytes of a word times four weights in one instruction (dp4a; dp2a for 16-bit samples),
+ * with no conversion of each sample. Down, row sums are weighted as floats; the row that two
+ * outputs share is summed once. The number of instructions decides: at the speed of memory, from
+ * 1080p to 512x512, there is time for some 170 for a pixel if every slot is used. */
+#include <cuda_pipeline.h>
 
-#define LUMA_ROWS 3 /* asked for at once */
-#define CHROMA_ROWS 2
+#include "preprocess_resize.cuh"
 
-/* How a source's rows look. */
-template <int BYTES, bool PAIRED, bool HIGH> struct vrs_source {
-    static constexpr int bytes = BYTES;    /* of a sample */
-    static constexpr bool paired = PAIRED; /* U and V in turn */
-    static constexpr bool high = HIGH;     /* 10 bits in the upper ones of 16 */
+/* A plane's part of a strip: rows top .. top + rows - 1, of them the words from `left` on. */
+struct vrs_part {
+    int top, rows, left;
 };
 
-/* One lane's window of a row: where it begins and what its samples weigh. */
-template <int BYTES, int WORDS, bool FINE> struct vrs_window {
-    uint32_t base; /* word of the row */
-    uint32_t low[WORDS], high[BYTES == 1 && FINE ? WORDS : 1];
+/* Asks for the words begin .. end - 1 of `rows` rows, WORDS at a time. Strides in words. */
+template <int WORDS>
+__device__ __forceinline__ void vrs_fetch_words(const uint32_t *from, int from_stride, uint32_t *to,
+                                                int to_stride, int rows, int begin, int end)
+{
+    constexpr int warps = VRS_PREPROCESS_THREADS / 32, step = 32 * WORDS;
+    const int warp = threadIdx.x / 32, at = begin + threadIdx.x % 32 * WORDS;
+    const bool one = at < end, two = at + step < end;
+    from += (int64_t)warp * from_stride + at;
+    to += warp * to_stride + at;
+#pragma unroll 1
+    for (int row = warp; row < rows; row += warps) {
+        if (one)
+            __pipeline_memcpy_async(to, from, 4 * WORDS);
+        if (two)
+            __pipeline_memcpy_async(to + step, from + step, 4 * WORDS);
+#pragma unroll 1
+        for (int more = 2 * step; at + more < end; more += step)
+            __pipeline_memcpy_async(to + more, from + more, 4 * WORDS);
+        from += warps * (int64_t)from_stride;
+        to += warps * to_stride;
+    }
+}
 
-    __device__ __forceinline__ void load(const vrs_preprocess_view &view, int kind, int column)
+/* Asks for a part; what lies behind the row's end is left out. */
+__device__ __forceinline__ void vrs_fetch(const vrs_preprocess_view &view, int plane, int kind,
+                                          const vrs_part &part, uint32_t *to)
+{
+    const int stride = view.stride[plane], pitch = 4 * view.pitch[kind];
+    const uint64_t first = view.plane[plane] + (int64_t)part.top * stride + 4 * part.left;
+    const uint32_t *from = reinterpret_cast<const uint32_t *>(first);
+    const int end = min(view.source_words[kind] - part.left, pitch);
+    const int whole = (((int)first | stride) & 15) == 0 ? end & ~3 : 0;
+    vrs_fetch_words<4>(from, stride / 4, to, pitch, part.rows, 0, whole);
+    if (whole < end)
+        vrs_fetch_words<1>(from, stride / 4, to, pitch, part.rows, whole, end);
+}
+
+/* A block's place: columns from `left` on, rows begin .. end - 1 of the network's picture. */
+struct vrs_place {
+    int left, begin, end;
+    bool whole; /* there are no bars */
+};
+
+__device__ __forceinline__ vrs_place vrs_place_of(const vrs_preprocess_params &p,
+                                                  const vrs_preprocess_view &view)
+{
+    constexpr int columns = VRS_PREPROCESS_THREADS * VRS_PREPROCESS_COLUMNS;
+    const int rows = p.rows * p.strips;
+    vrs_place place;
+    place.left = blockIdx.x * columns;
+    place.begin = blockIdx.y * rows;
+    place.end = min(place.begin + rows, p.height);
+    place.whole = place.begin >= view.y && place.end <= view.y + view.height &&
+                  place.left >= view.x && min(place.left + columns, p.width) <= view.x + view.width;
+    return place;
+}
+
+/* Where a block's things lie in shared memory, in words. */
+struct vrs_room {
+    uint32_t *spans; /* y taps of the rows first_row .. of the content */
+    int first_row;
+    uint32_t *strip;         /* of two, the first */
+    int chroma, other, size; /* from a strip's luma to its chroma and V; to the next strip */
+    int left[2];             /* first word of the source's rows */
+};
+
+__device__ __forceinline__ int vrs_content_row(const vrs_preprocess_view &view, int y)
+{
+    return min(max(y - view.y, 0), view.height - 1);
+}
+
+/* Rows of the source that the outputs 0 .. last of `spans` (y taps, in the tables) are made of. The
+ * row above the first belongs to them: where rows are enlarged, the second output begins with it
+ * again. */
+__device__ __forceinline__ void vrs_set_rows(const uint32_t *spans, int row_words, int last,
+                                             vrs_part &part)
+{
+    const uint32_t *end = spans + last * row_words;
+    part.top = (int)__ldg(spans) - (__ldg(spans + 2) != 0 ? 1 : 0);
+    part.rows = (int)(__ldg(end) + __ldg(end + 1)) - part.top;
+}
+
+/* Asks for what the outputs 0 .. last of `spans` need, into the strip that begins `to` words behind
+ * the first. `origin`: where that makes the source's row 0 lie for luma and chroma, in bytes. */
+template <class SOURCE>
+__device__ __forceinline__ void vrs_fetch_strip(const vrs_preprocess_view &view,
+                                                const vrs_room &room, const uint32_t *spans,
+                                                int last, int to, int origin[2])
+{
+    vrs_part part;
+    vrs_set_rows(spans, view.row_words, last, part);
+    part.left = room.left[0];
+    vrs_fetch(view, 0, 0, part, room.strip + to);
+    origin[0] = 4 * (to - part.top * 4 * view.pitch[0]);
+    if (!SOURCE::packed) {
+        vrs_set_rows(spans + view.luma_words, view.row_words, last, part);
+        part.left = room.left[1];
+        vrs_fetch(view, 1, 1, part, room.strip + to + room.chroma);
+        if (SOURCE::apart)
+            vrs_fetch(view, 2, 1, part, room.strip + to + room.other);
+        origin[1] = 4 * (to - part.top * 4 * view.pitch[1]);
+    }
+}
+
+/* What a block reads of the parameters again and again: in shared memory, for the cache of
+ * constants is too small for blocks of several views on one multiprocessor. Read from there, at
+ * eight views, they were two thirds of all waiting. */
+struct alignas(16) vrs_block {
+    vrs_preprocess_view view;
+    float scale[3], bias[3];
+};
+
+static_assert(sizeof(vrs_block) == VRS_PREPROCESS_BLOCK_BYTES, "as the host reckons");
+
+__device__ __forceinline__ void vrs_block_copy(const vrs_preprocess_params &p, vrs_block *block)
+{
+    constexpr int words = sizeof(vrs_preprocess_view) / 4;
+    const uint32_t *view = reinterpret_cast<const uint32_t *>(&p.view[blockIdx.z]);
+    if (threadIdx.x < words)
+        reinterpret_cast<uint32_t *>(&block->view)[threadIdx.x] = view[threadIdx.x];
+    else if (threadIdx.x < words + 3) {
+        block->scale[threadIdx.x - words] = p.scale[threadIdx.x - words];
+        block->bias[threadIdx.x - words] = p.bias[threadIdx.x - words];
+    }
+    __syncthreads();
+}
+
+/* R, G, B as 0..1. */
+__device__ __forceinline__ void vrs_codes(const float matrix[3][4], const float component[3],
+                                          float code[3])
+{
+#pragma unroll
+    for (int c = 0; c < 3; c++)
+        code[c] = __saturatef(vrs_dot(matrix[c], component));
+}
+
+/* Rows of a block without bars, FP16 and no tone: of 8 channels, or space-to-depth of 16. */
+template <int STORE> struct vrs_rows_fast {
+    static constexpr bool s2d = STORE == VRS_PREPROCESS_STORE_S2D16;
+    const vrs_block &block;
+    float matrix[3][4], scale[3], bias[3];
+    int x, width;
+    uint4 *to;
+    uint8_t *guide;
+    bool guided;
+
+    __device__ __forceinline__ vrs_rows_fast(const vrs_preprocess_params &p,
+                                             const vrs_block &of_block, const vrs_place &place)
+        : block(of_block)
     {
-        const uint32_t *table = vrs_table<uint32_t>(view, view.integer[kind]) + column;
-        base = __ldg(table);
 #pragma unroll
-        for (int w = 0; w < WORDS; w++)
-            low[w] = __ldg(table + (1 + w) * view.width);
-        if (BYTES == 1 && FINE) {
+        for (int c = 0; c < 3; c++) {
 #pragma unroll
-            for (int w = 0; w < WORDS; w++)
-                high[BYTES == 1 && FINE ? w : 0] = __ldg(table + (1 + WORDS + w) * view.width);
+            for (int i = 0; i < 4; i++)
+                matrix[c][i] = block.view.matrix[c][i];
+            scale[c] = block.scale[c];
+            bias[c] = block.bias[c];
         }
+        /* Of the parameters themselves, so that the compiler knows what memory they name. */
+        const vrs_preprocess_view &given = p.view[blockIdx.z];
+        x = place.left + threadIdx.x;
+        width = p.width;
+        /* A place of 2x2 pixels is two words of 16 bytes: as many as its upper pixels. */
+        to = reinterpret_cast<uint4 *>(given.tensor) +
+             ((s2d ? place.begin / 2 : place.begin) * width + x);
+        guide = reinterpret_cast<uint8_t *>(given.luma) + (place.begin * width + x);
+        guided = given.luma != 0;
     }
 
-    /* Weighted sum of a row's window; `shift` 8 takes V's samples instead of U's. */
-    __device__ __forceinline__ float sum(const uint32_t words[WORDS], int shift) const
+    /* Rows y .. end - 1; both are even where it matters. */
+    template <class WIDE, class HALF>
+    __device__ __forceinline__ void run(int y, int end, const uint32_t *&span, WIDE &wide,
+                                        HALF &half)
     {
-        uint32_t total = 0, upper = 0;
+        constexpr int columns = VRS_PREPROCESS_COLUMNS;
+        uint2 upper[columns];
+#pragma unroll 1
+        for (; y < end; y++) {
+            float component[columns][3];
+            wide.resize(span, 0, component);
+            half.resize(span + block.view.luma_words, 1, component);
+            span += block.view.row_words;
 #pragma unroll
-        for (int w = 0; w < WORDS; w++) {
-            if (BYTES == 1) {
-                total = __dp4a(words[w], low[w] << shift, total);
-                if (FINE)
-                    upper = __dp4a(words[w], high[BYTES == 1 && FINE ? w : 0] << shift, upper);
-            } else {
-                total = __dp2a_lo(words[w], low[w] << shift, total);
-                if (FINE)
-                    upper = __dp2a_hi(words[w], low[w] << shift, upper);
+            for (int i = 0; i < columns; i++) {
+                const bool there = x + i * VRS_PREPROCESS_THREADS < width;
+                float value[3];
+                if (guided && there)
+                    guide[i * VRS_PREPROCESS_THREADS] =
+                        vrs_guide(vrs_dot(block.view.guide, component[i]));
+                vrs_codes(matrix, component[i], value);
+#pragma unroll
+                for (int c = 0; c < 3; c++)
+                    value[c] = fmaf(value[c], scale[c], bias[c]);
+                const uint2 pixel =
+                    make_uint2(vrs_half2(value[0], value[1]), vrs_half2(value[2], 0.0f));
+                uint4 words = make_uint4(pixel.x, pixel.y, 0, 0);
+                if (s2d && (y & 1) != 0)
+                    words = vrs_pack_s2d(x, upper[i], pixel);
+                if (there && (!s2d || (y & 1) != 0))
+                    to[i * VRS_PREPROCESS_THREADS] = words;
+                upper[i] = pixel;
             }
+            guide += width;
+            if (!s2d || (y & 1) != 0)
+                to += width;
         }
-        return (float)(int)(FINE ? total + (upper << 8) : total);
     }
 };
 
-template <class SOURCE, int WORDS>
-__device__ __forceinline__ void vrs_load_row(const vrs_preprocess_view &view, int plane, int row,
-                                             uint32_t base, uint32_t words[WORDS])
-{
-    const uint32_t *from =
-        reinterpret_cast<const uint32_t *>(view.plane[plane] + (int64_t)row * view.stride[plane]) +
-        base;
-#pragma unroll
-    for (int w = 0; w < WORDS; w++)
-        words[w] = __ldg(from + w);
-}
+/* Rows of any block. */
+struct vrs_rows_any {
+    const vrs_preprocess_params &p;
+    const vrs_block &block;
+    int left;
 
-template <class SOURCE> __device__ __forceinline__ uint32_t vrs_clean(uint32_t word)
-{
-    if (SOURCE::bytes == 1)
-        return word;
-    return SOURCE::high ? word & 0xffc0ffc0u : __vminu2(word, 0x03ff03ffu);
-}
-
-/* Rows of one output: which, and how much of each. */
-struct vrs_span {
-    int first, count;
-    const float *weight;
-};
-
-__device__ __forceinline__ vrs_span vrs_span_of(const vrs_preprocess_view &view, int kind, int row)
-{
-    const vrs_preprocess_taps &down = view.down[kind];
-    vrs_span span;
-    span.first = __ldg(vrs_table<int>(view, down.first) + row);
-    span.count = __ldg(vrs_table<int>(view, down.taps) + row);
-    span.weight = vrs_table<float>(view, down.weight) + (size_t)row * down.stride;
-    return span;
-}
-
-/* Sums of the row that the next output may begin with. */
-struct vrs_kept {
-    int row;
-    float sum[2];
-};
-
-template <class SOURCE, int WORDS, bool FINE>
-__device__ __forceinline__ void
-vrs_resize_rows(const vrs_preprocess_view &view, const vrs_window<SOURCE::bytes, WORDS, FINE> &wide,
-                const vrs_window<SOURCE::bytes, WORDS, FINE> &half, int row, vrs_kept &kept_luma,
-                vrs_kept &kept_chroma, float component[3])
-{
-    const vrs_span luma = vrs_span_of(view, 0, row), chroma = vrs_span_of(view, 1, row);
-    float sum = 0.0f, sum_u = 0.0f, sum_v = 0.0f;
-    int l = 0, c = 0;
-    if (luma.first == kept_luma.row) {
-        sum = __ldg(luma.weight) * kept_luma.sum[0];
-        l = 1;
+    __device__ __forceinline__ vrs_rows_any(const vrs_preprocess_params &of_p,
+                                            const vrs_block &of_block, const vrs_place &place)
+        : p(of_p), block(of_block), left(place.left)
+    {
     }
-    if (chroma.first == kept_chroma.row) {
-        sum_u = __ldg(chroma.weight) * kept_chroma.sum[0];
-        sum_v = __ldg(chroma.weight) * kept_chroma.sum[1];
-        c = 1;
-    }
-    while (l < luma.count || c < chroma.count) {
-        uint32_t y[LUMA_ROWS][WORDS], u[CHROMA_ROWS][WORDS];
-        uint32_t v[SOURCE::paired ? 1 : CHROMA_ROWS][WORDS];
+
+    template <class WIDE, class HALF>
+    __device__ __forceinline__ void run(int y, int end, const uint32_t *&span, WIDE &wide,
+                                        HALF &half)
+    {
+        constexpr int columns = VRS_PREPROCESS_COLUMNS;
+        const vrs_preprocess_view &view = block.view;
+#pragma unroll 1
+        for (; y < end; y++) {
+            float component[columns][3];
+            wide.resize(span, 0, component);
+            half.resize(span + view.luma_words, 1, component);
+            const bool inside_y = (unsigned)(y - view.y) < (unsigned)view.height;
+            if (inside_y && y + 1 < view.y + view.height)
+                span += view.row_words;
 #pragma unroll
-        for (int i = 0; i < LUMA_ROWS; i++) {
-            if (l + i < luma.count)
-                vrs_load_row<SOURCE, WORDS>(view, 0, luma.first + l + i, wide.base, y[i]);
-        }
+            for (int i = 0; i < columns; i++) {
+                const int x = left + i * VRS_PREPROCESS_THREADS + threadIdx.x;
+                const bool inside = inside_y && (unsigned)(x - view.x) < (unsigned)view.width;
+                float value[3];
+                vrs_codes(view.matrix, component[i], value);
 #pragma unroll
-        for (int i = 0; i < CHROMA_ROWS; i++) {
-            if (c + i < chroma.count) {
-                vrs_load_row<SOURCE, WORDS>(view, 1, chroma.first + c + i, half.base, u[i]);
-                if (!SOURCE::paired)
-                    vrs_load_row<SOURCE, WORDS>(view, 2, chroma.first + c + i, half.base,
-                                                v[SOURCE::paired ? 0 : i]);
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < LUMA_ROWS; i++) {
-            if (l + i < luma.count) {
-#pragma unroll
-                for (int w = 0; w < WORDS; w++)
-                    y[i][w] = vrs_clean<SOURCE>(y[i][w]);
-                kept_luma.sum[0] = wide.sum(y[i], 0);
-                sum = fmaf(__ldg(luma.weight + l + i), kept_luma.sum[0], sum);
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < CHROMA_ROWS; i++) {
-            if (c + i < chroma.count) {
-#pragma unroll
-                for (int w = 0; w < WORDS; w++) {
-                    u[i][w] = vrs_clean<SOURCE>(u[i][w]);
-                    if (!SOURCE::paired)
-                        v[SOURCE::paired ? 0 : i][w] =
-                            vrs_clean<SOURCE>(v[SOURCE::paired ? 0 : i][w]);
+                for (int c = 0; c < 3; c++) {
+                    if (view.tone != 0)
+                        value[c] = vrs_tone(vrs_table<float>(view, view.tone), value[c]);
+                    value[c] = inside ? fmaf(value[c], block.scale[c], block.bias[c]) : p.pad[c];
                 }
-                kept_chroma.sum[0] = half.sum(u[i], 0);
-                kept_chroma.sum[1] =
-                    SOURCE::paired ? half.sum(u[i], 8) : half.sum(v[SOURCE::paired ? 0 : i], 0);
-                const float weight = __ldg(chroma.weight + c + i);
-                sum_u = fmaf(weight, kept_chroma.sum[0], sum_u);
-                sum_v = fmaf(weight, kept_chroma.sum[1], sum_v);
+                if (x < p.width) {
+                    if (view.luma != 0)
+                        vrs_store_guide(p, view, inside, vrs_dot(view.guide, component[i]), x, y);
+                    vrs_store_pixel(p, view.tensor, x, y, value);
+                }
             }
         }
-        l += LUMA_ROWS;
-        c += CHROMA_ROWS;
     }
-    kept_luma.row = luma.first + luma.count - 1;
-    kept_chroma.row = chroma.first + chroma.count - 1;
-    component[0] = sum * view.unit[0];
-    component[1] = sum_u * view.unit[1];
-    component[2] = sum_v * view.unit[1];
+};
+
+/* A block's strips: the next one is asked for before this one is made. */
+template <class SOURCE, class ROWS, class WIDE, class HALF>
+__device__ __forceinline__ void vrs_strips(const vrs_preprocess_params &p, const vrs_block &block,
+                                           const vrs_place &place, const vrs_room &room, WIDE &wide,
+                                           HALF &half)
+{
+    const vrs_preprocess_view &view = block.view;
+    const uint32_t *table = vrs_table<uint32_t>(view, view.rows) + room.first_row * view.row_words;
+    const uint32_t *span = room.spans;
+    ROWS rows(p, block, place);
+    int origin[2] = {0, 0}, to = 0;
+#pragma unroll 1
+    for (int y = place.begin - p.rows; y < place.end; y += p.rows) {
+        const int next = y + p.rows;
+        const bool first = y < place.begin;
+        wide.origin = origin[0];
+        half.origin = origin[1];
+        if (next < place.end) {
+            const int row = vrs_content_row(view, next) - room.first_row;
+            const int last =
+                vrs_content_row(view, min(next + p.rows, place.end) - 1) - room.first_row - row;
+            /* From the table itself: its copy in shared memory comes with the first strip. */
+            vrs_fetch_strip<SOURCE>(view, room, table + row * view.row_words, last, to, origin);
+            to = room.size - to;
+        }
+        __pipeline_commit();
+        if (first)
+            continue;
+        __pipeline_wait_prior(1);
+        __syncthreads();
+        if (y == place.begin) {
+            wide.begin(span);
+            half.begin(span + view.luma_words);
+        }
+        rows.run(y, min(next, place.end), span, wide, half);
+        __syncthreads();
+    }
+}
+
+/* What has to be known before the first strip is asked for. */
+template <class SOURCE>
+__device__ __forceinline__ vrs_room vrs_room_of(const vrs_preprocess_params &p,
+                                                const vrs_preprocess_view &view,
+                                                const vrs_place &place, uint32_t *shared)
+{
+    const int column = min(max(place.left - view.x, 0), view.width - 1);
+    vrs_room room;
+    room.spans = shared;
+    room.strip = shared + p.rows * p.strips * view.row_words;
+    room.first_row = vrs_content_row(view, place.begin);
+    room.chroma = view.tile_rows[0][p.tile] * view.pitch[0] * 4;
+    room.other = room.chroma + view.tile_rows[1][p.tile] * view.pitch[1] * 4;
+    room.size = view.tile[p.tile] * 4;
+    for (int kind = 0; kind < (SOURCE::packed ? 1 : 2); kind++)
+        room.left[kind] = __ldg(vrs_table<int>(view, view.integer[kind]) + column) & ~3;
+    const uint32_t *table = vrs_table<uint32_t>(view, view.rows) + room.first_row * view.row_words;
+    const int words = (vrs_content_row(view, place.end - 1) - room.first_row + 1) * view.row_words;
+#pragma unroll 1
+    for (int i = threadIdx.x; i < words; i += VRS_PREPROCESS_THREADS)
+        __pipeline_memcpy_async(room.spans + i, table + i, 4);
+    return room;
+}
+
+template <class SOURCE, bool FINE, class WIDE, class HALF>
+__device__ __forceinline__ void vrs_make(const vrs_preprocess_params &p, const vrs_block &block,
+                                         const vrs_place &place, const vrs_room &room, WIDE &wide,
+                                         HALF &half)
+{
+    const bool fast = !FINE && place.whole && block.view.tone == 0;
+    if (fast && p.store == VRS_PREPROCESS_STORE_NHWC8)
+        vrs_strips<SOURCE, vrs_rows_fast<VRS_PREPROCESS_STORE_NHWC8>>(p, block, place, room, wide,
+                                                                      half);
+    else if (fast && p.store == VRS_PREPROCESS_STORE_S2D16)
+        vrs_strips<SOURCE, vrs_rows_fast<VRS_PREPROCESS_STORE_S2D16>>(p, block, place, room, wide,
+                                                                      half);
+    else
+        vrs_strips<SOURCE, vrs_rows_any>(p, block, place, room, wide, half);
 }
 
 template <class SOURCE, int WORDS, bool FINE>
-__device__ __forceinline__ void vrs_strip(const vrs_preprocess_params &p,
-                                          const vrs_preprocess_view &view)
+__device__ __forceinline__ void vrs_run(const vrs_preprocess_params &p, const vrs_block &block,
+                                        uint32_t *shared)
 {
-    const int x = blockIdx.x * VRS_PREPROCESS_THREADS + threadIdx.x;
-    const int begin = blockIdx.y * p.rows, end = min(begin + p.rows, p.height);
-    const int column = min(max(x - view.x, 0), view.width - 1);
-    const bool shared = p.layout == VRS_PRE_S2D && p.type == VRS_PRE_F16 && p.channels == 16;
-    vrs_window<SOURCE::bytes, WORDS, FINE> wide, half;
-    wide.load(view, 0, column);
-    half.load(view, 1, column);
-    vrs_kept luma = {-1, {0.0f, 0.0f}}, chroma = {-1, {0.0f, 0.0f}};
-    uint2 upper = make_uint2(0, 0);
-    for (int y = begin; y < end; y++) {
-        const int row = min(max(y - view.y, 0), view.height - 1);
-        const bool inside = (unsigned)(x - view.x) < (unsigned)view.width && row == y - view.y;
-        float component[3], value[3];
-        vrs_resize_rows<SOURCE, WORDS, FINE>(view, wide, half, row, luma, chroma, component);
-        vrs_color(p, view, inside, component, value);
-        if (view.luma != 0 && x < p.width)
-            vrs_store_guide(p, view, inside, component, x, y);
-        if (shared) {
-            const uint2 pixel =
-                make_uint2(vrs_half2(value[0], value[1]), vrs_half2(value[2], 0.0f));
-            if ((y & 1) != 0)
-                vrs_store_s2d(p, view.tensor, x, y, upper, pixel);
-            upper = pixel;
-        } else if (x < p.width) {
-            vrs_store_pixel(p, view.tensor, x, y, value);
-        }
+    const vrs_preprocess_view &view = block.view;
+    const vrs_place place = vrs_place_of(p, view);
+    const vrs_room room = vrs_room_of<SOURCE>(p, view, place, shared);
+    vrs_lane<SOURCE, WORDS, FINE, SOURCE::packed ? 3 : 1> wide;
+    vrs_lane<SOURCE, WORDS, FINE, 2> half;
+    vrs_nothing nothing;
+#pragma unroll
+    for (int i = 0; i < VRS_PREPROCESS_COLUMNS; i++) {
+        const int x = place.left + i * VRS_PREPROCESS_THREADS + threadIdx.x;
+        const int column = min(max(x - view.x, 0), view.width - 1);
+        wide.window[i].load(view, 0, column);
+        if (!SOURCE::packed)
+            half.window[i].load(view, 1, column);
+    }
+    wide.place(room.strip, room.left[0], 16 * view.pitch[0], 0);
+    if (SOURCE::packed) {
+        vrs_make<SOURCE, FINE>(p, block, place, room, wide, nothing);
+    } else {
+        half.place(room.strip + room.chroma, room.left[1], 16 * view.pitch[1],
+                   4 * (room.other - room.chroma));
+        vrs_make<SOURCE, FINE>(p, block, place, room, wide, half);
     }
 }
 
-template <class SOURCE> __device__ __forceinline__ void vrs_strips(const vrs_preprocess_params &p)
+/* Words of a window: params_preprocess.h. */
+template <class SOURCE>
+__device__ __forceinline__ void vrs_preprocess_of(const vrs_preprocess_params &p)
 {
-    constexpr int narrow = SOURCE::bytes == 1 ? 2 : 3, wide = SOURCE::bytes == 1 ? 3 : 5;
-    const vrs_preprocess_view &view = p.view[blockIdx.z];
-    if (view.shape == VRS_PREPROCESS_NARROW)
-        vrs_strip<SOURCE, narrow, false>(p, view);
-    else if (view.shape == VRS_PREPROCESS_NARROW_FINE)
-        vrs_strip<SOURCE, narrow, true>(p, view);
-    else if (view.shape == VRS_PREPROCESS_WIDE)
-        vrs_strip<SOURCE, wide, false>(p, view);
+    extern __shared__ uint4 vrs_shared[];
+    constexpr int narrow = SOURCE::packed ? 5 : SOURCE::bytes == 1 ? 2 : 3;
+    constexpr int wide = SOURCE::packed ? 9 : SOURCE::bytes == 1 ? 3 : 5;
+    vrs_block *block = reinterpret_cast<vrs_block *>(vrs_shared);
+    uint32_t *rest = reinterpret_cast<uint32_t *>(block + 1);
+    vrs_block_copy(p, block);
+    if (block->view.shape == VRS_PREPROCESS_NARROW)
+        vrs_run<SOURCE, narrow, false>(p, *block, rest);
+    else if (SOURCE::packed || block->view.shape == VRS_PREPROCESS_WIDE)
+        vrs_run<SOURCE, wide, false>(p, *block, rest);
     else
-        vrs_strip<SOURCE, wide, true>(p, view);
+        vrs_run<SOURCE, wide, true>(p, *block, rest);
 }
 
-/* Ten blocks a multiprocessor: measured faster than the 64 to 96 registers of a free choice. */
-#define VRS_PREPROCESS_KERNEL(name, bytes, paired, high)                     \
-    extern "C" __global__ void __launch_bounds__(VRS_PREPROCESS_THREADS, 10) \
-        name(const __grid_constant__ vrs_preprocess_params p)                \
-    {                                                                        \
-        vrs_strips<vrs_source<bytes, paired, high>>(p);                      \
+/* Five blocks a multiprocessor: 96 registers, which the usual windows fit in without spills. */
+#define VRS_PREPROCESS_KERNEL(name, source)                                 \
+    extern "C" __global__ void __launch_bounds__(VRS_PREPROCESS_THREADS, 5) \
+        name(const __grid_constant__ vrs_preprocess_params p)               \
+    {                                                                       \
+        vrs_preprocess_of<source>(p);                                       \
     }
 
-VRS_PREPROCESS_KERNEL(vrs_preprocess_yuv420p, 1, false, false)
-VRS_PREPROCESS_KERNEL(vrs_preprocess_nv12, 1, true, false)
-VRS_PREPROCESS_KERNEL(vrs_preprocess_yuv420p10, 2, false, false)
-VRS_PREPROCESS_KERNEL(vrs_preprocess_p010, 2, true, true)
+VRS_PREPROCESS_KERNEL(vrs_preprocess_yuv420p, vrs_yuv420p)
+VRS_PREPROCESS_KERNEL(vrs_preprocess_nv12, vrs_nv12)
+VRS_PREPROCESS_KERNEL(vrs_preprocess_yuv420p10, vrs_yuv420p10)
+VRS_PREPROCESS_KERNEL(vrs_preprocess_p010, vrs_p010)
+VRS_PREPROCESS_KERNEL(vrs_preprocess_rgb24, vrs_rgb24)
+VRS_PREPROCESS_KERNEL(vrs_preprocess_bgra, vrs_bgra)

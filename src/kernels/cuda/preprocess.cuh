@@ -24,36 +24,26 @@ __device__ __forceinline__ float vrs_dot(const float weights[4], const float com
                 fmaf(weights[1], component[1], fmaf(weights[2], component[2], weights[3])));
 }
 
-__device__ __forceinline__ float vrs_tone(const vrs_preprocess_view &view, float code)
+__device__ __forceinline__ float vrs_tone(const float *table, float code)
 {
     const float place = code * VRS_TONE_INTERVALS;
     const int index = min((int)place, VRS_TONE_INTERVALS - 1);
-    const float *table = vrs_table<float>(view, view.tone) + index;
-    const float low = __ldg(table);
-    return fmaf(place - (float)index, __ldg(table + 1) - low, low);
+    const float low = __ldg(table + index);
+    return fmaf(place - (float)index, __ldg(table + index + 1) - low, low);
 }
 
-/* The tensor's values of one pixel, before rounding, from its components; bars outside. */
-__device__ __forceinline__ void vrs_color(const vrs_preprocess_params &p,
-                                          const vrs_preprocess_view &view, bool inside,
-                                          const float component[3], float value[3])
+/* The guide's byte. */
+__device__ __forceinline__ uint8_t vrs_guide(float luma)
 {
-#pragma unroll
-    for (int c = 0; c < 3; c++) {
-        float code = __saturatef(vrs_dot(view.matrix[c], component));
-        if (view.tone != 0)
-            code = vrs_tone(view, code);
-        value[c] = inside ? fmaf(code, p.scale[c], p.bias[c]) : p.pad[c];
-    }
+    return (uint8_t)(int)(fminf(fmaxf(luma, 0.0f), 255.0f) + 0.5f);
 }
 
 __device__ __forceinline__ void vrs_store_guide(const vrs_preprocess_params &p,
                                                 const vrs_preprocess_view &view, bool inside,
-                                                const float component[3], int x, int y)
+                                                float luma, int x, int y)
 {
-    const float guide = fminf(fmaxf(vrs_dot(view.guide, component), 0.0f), 255.0f);
     reinterpret_cast<uint8_t *>(view.luma)[(size_t)y * p.width + x] =
-        (uint8_t)(inside ? (int)(guide + 0.5f) : p.pad_code);
+        inside ? vrs_guide(luma) : (uint8_t)p.pad_code;
 }
 
 /* Two floats as binary16, the first in the lower half; too large ones become infinity. */
@@ -112,11 +102,12 @@ __device__ __forceinline__ void vrs_store_elements(const vrs_preprocess_params &
 #pragma unroll
     for (int c = 0; c < 3; c++)
         vrs_store_element(p, tensor, first + c * step, value[c]);
+#pragma unroll 1
     for (int i = 0; i < pads; i++)
         vrs_store_element(p, tensor, first + 3 + i, 0.0f);
 }
 
-/* One pixel of NHWC in whole words of 16 or 8 bytes where its size allows. */
+/* One pixel of any layout; of NHWC in whole words of 16 or 8 bytes where its size allows. */
 __device__ __forceinline__ void vrs_store_pixel(const vrs_preprocess_params &p, uint64_t tensor,
                                                 int x, int y, const float value[3])
 {
@@ -130,37 +121,32 @@ __device__ __forceinline__ void vrs_store_pixel(const vrs_preprocess_params &p, 
     uint8_t *to = reinterpret_cast<uint8_t *>(tensor) + ((size_t)y * p.width + x) * size;
     if ((size & 15) == 0) {
         *reinterpret_cast<uint4 *>(to) = words;
+#pragma unroll 1
         for (int i = 16; i < size; i += 16)
             *reinterpret_cast<uint4 *>(to + i) = make_uint4(0, 0, 0, 0);
     } else {
         *reinterpret_cast<uint2 *>(to) = make_uint2(words.x, words.y);
+#pragma unroll 1
         for (int i = 8; i < size; i += 8)
             *reinterpret_cast<uint2 *>(to + i) = make_uint2(0, 0);
     }
 }
 
 /* Space-to-depth, FP16, 16 channels: two lanes share the 32 bytes of a place. `upper` and `lower`
- * are the halves of the rows (c0 | c1 << 16, c2) of this lane's column. The even lane writes
- * channels 0..7: its upper row, its neighbour's upper row, c0 and c1 of its lower row. The odd one
- * writes 8..15: c2 of the even lower row, its own lower row, zeros. All lanes of a warp call. */
-__device__ __forceinline__ void vrs_store_s2d(const vrs_preprocess_params &p, uint64_t tensor,
-                                              int x, int y, uint2 upper, uint2 lower)
+ * are the halves of the rows (c0 | c1 << 16, c2) of this lane's column. The even lane gets channels
+ * 0..7: its upper row, its neighbour's upper row, c0 and c1 of its lower row. The odd one 8..15: c2
+ * of the even lower row, its own lower row, zeros. All lanes of a warp call. */
+__device__ __forceinline__ uint4 vrs_pack_s2d(int x, uint2 upper, uint2 lower)
 {
     const bool odd = (x & 1) != 0;
     /* Even lanes send c2 of the lower row, odd ones c0 and c1 of the upper, then c2 of it. */
     const uint32_t first = __shfl_xor_sync(~0u, odd ? upper.x : lower.y, 1);
     const uint32_t second = __shfl_xor_sync(~0u, upper.y, 1);
-    uint4 words;
     if (odd)
-        words = make_uint4(__byte_perm(first, lower.x, 0x5410),
-                           __byte_perm(lower.x, lower.y, 0x5432), 0, 0);
-    else
-        words = make_uint4(upper.x, __byte_perm(upper.y, first, 0x5410),
-                           __byte_perm(first, second, 0x5432), lower.x);
-    if (x < p.width) {
-        const size_t place = (size_t)(y >> 1) * (p.width >> 1) + (x >> 1);
-        reinterpret_cast<uint4 *>(tensor)[place * 2 + (odd ? 1 : 0)] = words;
-    }
+        return make_uint4(__byte_perm(first, lower.x, 0x5410),
+                          __byte_perm(lower.x, lower.y, 0x5432), 0, 0);
+    return make_uint4(upper.x, __byte_perm(upper.y, first, 0x5410),
+                      __byte_perm(first, second, 0x5432), lower.x);
 }
 
 #endif

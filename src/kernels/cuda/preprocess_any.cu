@@ -19,12 +19,13 @@ __device__ float vrs_resized(const vrs_preprocess_view &view, int component, int
     const int plane = view.component_plane[component];
     const int step = view.component_step[component], offset = view.component_offset[component];
     const vrs_preprocess_taps &across = view.across[kind], &down = view.down[kind];
-    const int left = __ldg(vrs_table<int>(view, across.first) + x);
-    const int columns = __ldg(vrs_table<int>(view, across.taps) + x);
-    const int top = __ldg(vrs_table<int>(view, down.first) + y);
-    const int rows = __ldg(vrs_table<int>(view, down.taps) + y);
-    const float *weight_x = vrs_table<float>(view, across.weight) + x;
-    const float *weight_y = vrs_table<float>(view, down.weight) + (size_t)y * down.stride;
+    const int *across_table = vrs_table<int>(view, across.place);
+    const int *down_table = vrs_table<int>(view, down.place);
+    const int left = __ldg(across_table + x), columns = __ldg(across_table + view.width + x);
+    const int top = __ldg(down_table + y), rows = __ldg(down_table + view.height + y);
+    const float *weight_x = vrs_table<float>(view, across.place) + 2 * view.width + x;
+    const float *weight_y =
+        vrs_table<float>(view, down.place) + 2 * view.height + (size_t)y * down.stride;
     double sum = 0.0;
     for (int i = 0; i < rows; i++) {
         const uint8_t *row = reinterpret_cast<const uint8_t *>(
@@ -63,9 +64,14 @@ extern "C" __global__ void __launch_bounds__(VRS_PREPROCESS_THREADS)
                 component[2] = vrs_resized(view, 2, column, row);
             }
         }
-        vrs_color(p, view, inside, component, value);
+        for (int c = 0; c < 3; c++) {
+            value[c] = __saturatef(vrs_dot(view.matrix[c], component));
+            if (view.tone != 0)
+                value[c] = vrs_tone(vrs_table<float>(view, view.tone), value[c]);
+            value[c] = inside ? fmaf(value[c], p.scale[c], p.bias[c]) : p.pad[c];
+        }
         if (view.luma != 0)
-            vrs_store_guide(p, view, inside, component, x, y);
+            vrs_store_guide(p, view, inside, vrs_dot(view.guide, component), x, y);
         vrs_store_pixel(p, view.tensor, x, y, value);
     }
 }

@@ -6,7 +6,10 @@
 
 #include "kernels/preprocess_plan.h"
 
-#define ROWS 2 /* of a thread: even, for space-to-depth */
+#define ROWS_ANY 2 /* of a block of the kernel for any source */
+#define FAST_COLUMNS (VRS_PREPROCESS_THREADS * VRS_PREPROCESS_COLUMNS)
+#define BLOCKS_EACH 3          /* blocks of the fast kernels a multiprocessor, at least */
+#define MOST_SHARED (48 << 10) /* of a block of several strips, for several a multiprocessor */
 
 vrs_status vrs_cuda_preprocess_open(vrs_device *device, vrs_cuda_preprocess *kernels)
 {
@@ -16,7 +19,8 @@ vrs_status vrs_cuda_preprocess_open(vrs_device *device, vrs_cuda_preprocess *ker
     } wanted[] = {
         {"vrs_preprocess", &kernels->any},       {"vrs_preprocess_yuv420p", &kernels->yuv420p},
         {"vrs_preprocess_nv12", &kernels->nv12}, {"vrs_preprocess_yuv420p10", &kernels->yuv420p10},
-        {"vrs_preprocess_p010", &kernels->p010},
+        {"vrs_preprocess_p010", &kernels->p010}, {"vrs_preprocess_rgb24", &kernels->rgb24},
+        {"vrs_preprocess_bgra", &kernels->bgra},
     };
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         const vrs_status status = vrs_device_kernel(device, wanted[i].name, wanted[i].kernel);
@@ -105,9 +109,24 @@ static vrs_kernel *choose(const vrs_cuda_preprocess *kernels, const vrs_cuda_pre
         return kernels->yuv420p10;
     case VRS_FORMAT_P010:
         return kernels->p010;
+    case VRS_FORMAT_RGB24:
+        return kernels->rgb24;
+    case VRS_FORMAT_BGRA:
+        return kernels->bgra;
     default:
         return kernels->any;
     }
+}
+
+static int32_t store_of(const vrs_preprocess_plan *plan)
+{
+    if (plan->type == VRS_TENSOR_F16 && plan->layout == VRS_TENSOR_NHWC && plan->channels == 8) {
+        return VRS_PREPROCESS_STORE_NHWC8;
+    }
+    if (plan->type == VRS_TENSOR_F16 && plan->layout == VRS_TENSOR_S2D && plan->channels == 16) {
+        return VRS_PREPROCESS_STORE_S2D16;
+    }
+    return VRS_PREPROCESS_STORE_ANY;
 }
 
 static void set_network(vrs_preprocess_params *params, const vrs_preprocess_plan *plan)
@@ -117,7 +136,7 @@ static void set_network(vrs_preprocess_params *params, const vrs_preprocess_plan
     params->type = (int32_t)plan->type;
     params->layout = (int32_t)plan->layout;
     params->channels = plan->channels;
-    params->rows = ROWS;
+    params->store = store_of(plan);
     params->pad_code = plan->pad_code;
     for (int c = 0; c < 3; c++) {
         const float quantum = plan->type == VRS_TENSOR_I8 ? plan->desc.quantum : 1.0F;
@@ -140,6 +159,52 @@ static void set_view(vrs_preprocess_view *view, const vrs_cuda_preprocess_item *
     view->luma = item->luma;
 }
 
+static uint32_t parts_of(int32_t whole, int32_t part)
+{
+    return ((uint32_t)whole + (uint32_t)part - 1) / (uint32_t)part;
+}
+
+/* Bytes of shared memory of a block of `strips` strips of 2 << i rows; 0: too much for a strip. */
+static uint32_t block_bytes(const vrs_preprocess_params *params, int32_t count, int i,
+                            uint32_t strips)
+{
+    uint32_t tile = 0, row_words = 0;
+    for (int32_t v = 0; v < count; v++) {
+        const vrs_preprocess_view *view = &params->view[v];
+        if (view->tile[i] == 0) {
+            return 0;
+        }
+        tile = view->tile[i] > tile ? view->tile[i] : tile;
+        row_words = view->row_words > row_words ? view->row_words : row_words;
+    }
+    return VRS_PREPROCESS_BLOCK_BYTES + (strips << (i + 1)) * row_words * 4 +
+           (strips > 1 ? 2 : 1) * tile * 16;
+}
+
+/* Sets the rows of a block. The shared memory that it needs; 0: the device has not so much. */
+static uint32_t choose_rows(vrs_preprocess_params *params, int32_t count,
+                            const vrs_device_stream *stream)
+{
+    const vrs_device_properties *device =
+        vrs_device_get_properties(vrs_device_stream_device(stream));
+    const uint32_t wanted = BLOCKS_EACH * (uint32_t)device->multiprocessors;
+    const uint32_t across = parts_of(params->width, FAST_COLUMNS) * (uint32_t)count;
+    for (int i = 1; i >= 0; i--) {
+        for (uint32_t strips = 4; strips >= 1; strips /= 2) {
+            const uint32_t bytes = block_bytes(params, count, i, strips);
+            const uint32_t blocks = across * parts_of(params->height, (int32_t)(strips << (i + 1)));
+            const bool least = i == 0 && strips == 1;
+            if (bytes != 0 && ((blocks >= wanted && bytes <= MOST_SHARED) || least)) {
+                params->tile = i;
+                params->rows = 2 << i;
+                params->strips = (int32_t)strips;
+                return bytes <= device->block_shared_bytes ? bytes : 0;
+            }
+        }
+    }
+    return 0;
+}
+
 vrs_status vrs_cuda_preprocess_run(const vrs_cuda_preprocess *kernels, vrs_device_stream *stream,
                                    const vrs_cuda_preprocess_item *items, int32_t count)
 {
@@ -157,11 +222,18 @@ vrs_status vrs_cuda_preprocess_run(const vrs_cuda_preprocess *kernels, vrs_devic
         set_view(&params.view[i], &items[i]);
     }
     set_network(&params, items[0].plan);
-    const uint32_t across =
-        ((uint32_t)params.width + VRS_PREPROCESS_THREADS - 1) / VRS_PREPROCESS_THREADS;
-    const uint32_t down = ((uint32_t)params.height + ROWS - 1) / ROWS;
-    const uint32_t grid[3] = {across, down, (uint32_t)count};
+    vrs_kernel *kernel = choose(kernels, items, count);
+    const uint32_t shared = kernel == kernels->any ? 0 : choose_rows(&params, count, stream);
+    int32_t columns = FAST_COLUMNS;
+    if (shared == 0) {
+        kernel = kernels->any;
+        columns = VRS_PREPROCESS_THREADS;
+        params.rows = ROWS_ANY;
+        params.strips = 1;
+    }
+    const uint32_t grid[3] = {parts_of(params.width, columns),
+                              parts_of(params.height, params.rows * params.strips),
+                              (uint32_t)count};
     const uint32_t block[3] = {VRS_PREPROCESS_THREADS, 1, 1};
-    return vrs_device_launch(stream, choose(kernels, items, count), grid, block, 0, &params,
-                             sizeof(params));
+    return vrs_device_launch(stream, kernel, grid, block, shared, &params, sizeof(params));
 }

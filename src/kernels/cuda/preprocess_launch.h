@@ -10,16 +10,18 @@
 #include "kernels/cuda/params_preprocess.h"
 #include "kernels/preprocess.h"
 
-/* The kernels of this folder: all of any source, and the fast ones of YUV 4:2:0. */
+/* The kernels of this folder: all of any source, and the fast ones. */
 #define VRS_PREPROCESS_KERNELS(X) \
     X(vrs_preprocess)             \
     X(vrs_preprocess_yuv420p)     \
     X(vrs_preprocess_nv12)        \
     X(vrs_preprocess_yuv420p10)   \
-    X(vrs_preprocess_p010)
+    X(vrs_preprocess_p010)        \
+    X(vrs_preprocess_rgb24)       \
+    X(vrs_preprocess_bgra)
 
 typedef struct vrs_cuda_preprocess {
-    vrs_kernel *any, *yuv420p, *nv12, *yuv420p10, *p010;
+    vrs_kernel *any, *yuv420p, *nv12, *yuv420p10, *p010, *rgb24, *bgra;
 } vrs_cuda_preprocess;
 
 /* Finds the kernels. `kernels` borrows them from the device. What vrs_device_kernel() returns. */
@@ -47,7 +49,8 @@ typedef struct vrs_cuda_preprocess_item {
  * part (size, tensor, channels, mean, scale, quantum, pad) is the same in all; sources may differ.
  * Same results as vrs_preprocess_fn within its tolerances, whatever else is in the batch. The
  * images' ready events are the caller's to wait for. A batch whose sources have one format of YUV
- * 4:2:0, planes and strides at multiples of 4 bytes and reduce by 8 at most takes a fast kernel.
+ * 4:2:0, RGB24 or BGRA, planes and strides at multiples of 4 bytes (of 16 is faster) and reduce by
+ * 8 at most takes a fast kernel.
  * Any thread, each on its own stream. VRS_INVALID; what vrs_device_launch() returns. */
 vrs_status vrs_cuda_preprocess_run(const vrs_cuda_preprocess *kernels, vrs_device_stream *stream,
                                    const vrs_cuda_preprocess_item *items,

@@ -2,6 +2,11 @@
 #ifndef VRS_BENCH_KERNELS_CUDA_H
 #define VRS_BENCH_KERNELS_CUDA_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device/cuda/api.h"
 #include "device/device.h"
 
 /* Calls of a round; each works on a set of data of its own, or sets come in turn. The bytes that a
@@ -11,7 +16,7 @@
 
 typedef struct bench_cuda bench_cuda;
 
-/* One figure: what is called, beside a device copy that moves as many bytes in and out. */
+/* One figure: what is called, beside a copy kernel that moves as many bytes in and out. */
 typedef struct bench_call {
     const char *name;                     /* "group/what it is, B8" */
     void (*run)(void *ctx, int rotation); /* queues a call on the stream, on the rotation's data */
@@ -30,6 +35,12 @@ void bench_require(vrs_status status);
 /* Device memory, filled with random bytes, each of which is `mask`ed as 64-bit words. It lives as
  * long as the program. */
 vrs_device_ptr bench_cuda_random(const bench_cuda *bench, size_t bytes, uint64_t mask);
+
+/* One of the bench's own kernels (kernels_cuda_naive.cu), and a launch of it on the stream; its
+ * only parameter is a struct. */
+vrs_cu_function bench_cuda_function(const bench_cuda *bench, const char *name);
+void bench_cuda_launch(const bench_cuda *bench, vrs_cu_function function, const uint32_t grid[3],
+                       uint32_t threads, const void *params, size_t bytes);
 
 /* Waits for all that the stream was given. */
 void bench_cuda_finish(const bench_cuda *bench);

@@ -226,6 +226,7 @@ static void open_areas(bench_state *s)
 /* Random bytes; then masks that are masks, and coefficients and alphas made of them. */
 static void open_data(bench_state *s)
 {
+    bench_require(vrs_cuda_postprocess_open(bench_cuda_device(s->bench), &s->kernels));
     for (int v = 0; v < VIEWS; v++)
         open_view(s, &s->view[v]);
     open_areas(s);
@@ -325,6 +326,5 @@ static void run_rows(bench_state *s)
 void bench_cuda_postprocess(bench_cuda *bench)
 {
     bench_state state = {.bench = bench, .stream = bench_cuda_stream(bench)};
-    bench_require(vrs_cuda_postprocess_open(bench_cuda_device(bench), &state.kernels));
     run_rows(&state);
 }

@@ -1,6 +1,6 @@
-/* 1080p and 4K frames to 512x512, random data, batches of 1 and 8, over sets of frames and tensors
- * in turn that are together several times the L2. The floor of each job is its source's bytes and
- * its tensor's once. */
+/* Preprocessing of 1080p frames to 512x512, random data, batches of 1 and 8, over sets of frames
+ * and tensors in turn that are together several times the L2. The floor of each job is its source's
+ * bytes and its tensor's once. Beside it the same work as a kernel for each step. */
 #include "kernels_cuda.h"
 
 #include <stdio.h>
@@ -9,11 +9,14 @@
 #include "device/raw.h"
 #include "image/format.h"
 #include "kernels/cuda/preprocess_launch.h"
+#include "kernels_cuda_naive.h"
 
 #define VIEWS 64 /* of a set of data; a batch takes its part of them in turn */
 #define SIDE 512
 #define MOST_TENSOR ((size_t)SIDE * SIDE * 8 * 2)
 #define LARGEST_FRAME ((size_t)1920 * 1080 * 4)
+#define LARGE_FLOATS ((size_t)1920 * 1080 * 3 * sizeof(float))
+#define SMALL_FLOATS ((size_t)SIDE * SIDE * 3 * sizeof(float))
 #define TABLES_BYTES ((size_t)1 << 20)
 
 typedef struct bench_case {
@@ -36,6 +39,7 @@ static const bench_case cases[] = {
     {"yuv420p area nhwc8 f16", VRS_FORMAT_YUV420P, VRS_TENSOR_F16_NHWC, 8, VRS_RESIZE_AREA, 0},
     {"p010 area s2d16 f16", VRS_FORMAT_P010, VRS_TENSOR_F16_S2D, 16, VRS_RESIZE_AREA, 0},
     {"rgb24 area nhwc8 f16", VRS_FORMAT_RGB24, VRS_TENSOR_F16_NHWC, 8, VRS_RESIZE_AREA, 0},
+    {"rgb24 bilinear nchw f16", VRS_FORMAT_RGB24, VRS_TENSOR_F16_NCHW, 0, VRS_RESIZE_BILINEAR, 0},
 };
 
 typedef struct bench_state {
@@ -46,6 +50,10 @@ typedef struct bench_state {
     vrs_preprocess_view view;
     vrs_pixel_format format;
     int32_t guide, count;
+    /* as separate kernels */
+    const bench_cuda *bench;
+    vrs_cu_function steps[4];
+    vrs_device_ptr large, small;
 } bench_state;
 
 /* Planes of a frame of 1080p at an address; bytes in all. */
@@ -80,6 +88,32 @@ static void run(void *ctx, int rotation)
             .luma = state->guide ? state->lumas + slot * SIDE * SIDE : 0};
     }
     bench_require(vrs_cuda_preprocess_run(&state->kernels, state->stream, items, state->count));
+}
+
+static void run_steps(void *ctx, int rotation)
+{
+    const bench_state *s = ctx;
+    const size_t slot = (size_t)(rotation * s->count) % VIEWS;
+    const bench_naive_params params = {.frames = s->frames + slot * LARGEST_FRAME,
+                                       .frame_step = LARGEST_FRAME,
+                                       .large = s->large,
+                                       .large_step = LARGE_FLOATS,
+                                       .small = s->small,
+                                       .small_step = SMALL_FLOATS,
+                                       .tensors = s->tensors + slot * MOST_TENSOR,
+                                       .tensor_step = MOST_TENSOR,
+                                       .width = 1920,
+                                       .height = 1080,
+                                       .to_width = SIDE,
+                                       .to_height = SIDE,
+                                       .mean = {123.675F, 116.28F, 103.53F},
+                                       .scale = {0.0171F, 0.0175F, 0.0174F}};
+    const uint32_t views = (uint32_t)s->count;
+    const uint32_t large[3] = {1920 / 128, 1080, views}, small[3] = {SIDE / 128, SIDE, views};
+    for (int i = 0; i < 4; i++) {
+        bench_cuda_launch(s->bench, s->steps[i], i == 0 ? large : small, 128, &params,
+                          sizeof(params));
+    }
 }
 
 static vrs_preprocess_desc describe(const bench_case *what)
@@ -143,13 +177,36 @@ static void open_data(bench_cuda *bench, bench_state *state)
     bench_require(vrs_device_raw_alloc(device, TABLES_BYTES, &state->tables));
 }
 
+/* NV12 -> 8 channels, FP16, by separate kernels: bytes of the job itself, as above. */
+static void measure_steps(bench_cuda *bench, bench_state *state, const char *name)
+{
+    static const char *const names[4] = {"bench_to_float", "bench_resize", "bench_normalize",
+                                         "bench_to_half"};
+    vrs_image image;
+    state->bench = bench;
+    for (int i = 0; i < 4; i++) {
+        state->steps[i] = bench_cuda_function(bench, names[i]);
+    }
+    if (state->large == 0) {
+        vrs_device *device = bench_cuda_device(bench);
+        bench_require(vrs_device_raw_alloc(device, 8 * LARGE_FLOATS, &state->large));
+        bench_require(vrs_device_raw_alloc(device, 8 * SMALL_FLOATS, &state->small));
+    }
+    const double once = (double)frame_at(&image, VRS_FORMAT_NV12, 0) + (double)MOST_TENSOR;
+    bench_cuda_measure(
+        bench,
+        &(bench_call){.name = name, .run = run_steps, .ctx = state, .bytes = once * state->count});
+}
+
 void bench_cuda_preprocess(bench_cuda *bench)
 {
+    static const size_t count = sizeof(cases) / sizeof(cases[0]);
     bench_state state = {.stream = bench_cuda_stream(bench)};
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i <= count; i++) {
         for (state.count = 1; state.count <= 8; state.count *= 8) {
             char name[96];
-            snprintf(name, sizeof(name), "preprocess/1080p %s, B%d", cases[i].name,
+            snprintf(name, sizeof(name), "preprocess/1080p %s, B%d",
+                     i < count ? cases[i].name : "nv12 area nhwc8 f16 as four kernels",
                      (int)state.count);
             if (!bench_cuda_wants(bench, name)) {
                 continue;
@@ -157,7 +214,11 @@ void bench_cuda_preprocess(bench_cuda *bench)
             if (state.frames == 0) {
                 open_data(bench, &state);
             }
-            measure(bench, &state, &cases[i], name);
+            if (i < count) {
+                measure(bench, &state, &cases[i], name);
+            } else {
+                measure_steps(bench, &state, name);
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ import benchlib  # noqa: E402
 import docs  # noqa: E402
 import end_to_end  # noqa: E402
 import floors  # noqa: E402
+import kernels_cuda  # noqa: E402
 import peer_io  # noqa: E402
 import results  # noqa: E402
 from benchlib import BenchError, Measured, Row  # noqa: E402
@@ -284,6 +285,42 @@ class MetricsTest(unittest.TestCase):
         self.assertEqual(metrics.dtssd(moving, moving), 0)
         with self.assertRaises(ValueError):
             metrics.dtssd(still[:1], truths[:1])
+
+
+NCU = """==PROF== Connected to process 1
+"ID","Process ID","Kernel Name","Metric Name","Metric Unit","Metric Value"
+"0","1","first","dram__bytes_read.sum","byte","1,000"
+"0","1","first","dram__bytes_write.sum","byte","24"
+"1","1","second","dram__bytes_read.sum","byte","10"
+"1","1","second","dram__bytes_write.sum","byte","0"
+"""
+
+
+class KernelsCuda(unittest.TestCase):
+    """What bench/kernels_cuda.py makes of its programs' words."""
+
+    def test_bytes_of_launches(self) -> None:
+        launches = kernels_cuda.ncu_bytes(NCU)
+        self.assertEqual(launches, [("first", 1024.0), ("second", 10.0)])
+        self.assertEqual(kernels_cuda.bytes_of_call(launches, 1), (1034.0, 2))
+        self.assertEqual(kernels_cuda.bytes_of_call(launches, 2), (10.0, 1))
+
+    def test_no_table(self) -> None:
+        with self.assertRaisesRegex(BenchError, "no table"):
+            kernels_cuda.ncu_bytes("==ERROR== no permission")
+        for launches, calls in (([], 1), ([("x", 1.0)] * 3, 2), ([("x", 1.0)], 0)):
+            with self.assertRaisesRegex(BenchError, "are not those of"):
+                kernels_cuda.bytes_of_call(launches, calls)
+
+    def test_beside_torch(self) -> None:
+        rows = [{"name": "preprocess/1080p job, B8", "value": 10.0, "target": 9.0, "limit": 8.0}]
+        jobs = {"job, B8": {"eager": 100.0, "graph": 50.0}, "other, B8": {"eager": 1.0}}
+        made = kernels_cuda.torch_rows(rows, jobs)
+        self.assertEqual(len(made), 1)
+        self.assertEqual(made[0]["name"], "preprocess/1080p job, B8: beside PyTorch")
+        self.assertEqual((made[0]["peer"], made[0]["peer_value"], made[0]["target"]),
+                         ("PyTorch, graph", 50.0, 25.0))
+        self.assertEqual(rows[0]["target"], 9.0)
 
 
 if __name__ == "__main__":

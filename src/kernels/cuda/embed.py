@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Writes an assembly file that holds fat binaries behind the table of device/cuda/image.h."""
+"""Writes an assembly file that holds fat binaries behind the table of device/cuda/image.h.
+
+Another prefix makes a table of the same form for a program's own kernels.
+"""
 
 import argparse
 from pathlib import Path
@@ -17,16 +20,16 @@ ENTRY = "    .quad image_{number}, image_end_{number} - image_{number}\n"
 TABLE = """\
     .section .data.rel.ro, "aw"
     .balign 8
-    .globl vrs_cuda_images
-vrs_cuda_images:
+    .globl {prefix}_images
+{prefix}_images:
 {entries}    .quad 0, 0
     .section .rodata
     .balign 8
-    .globl vrs_cuda_image_count
-vrs_cuda_image_count:
+    .globl {prefix}_image_count
+{prefix}_image_count:
     .quad {count}
-    .globl vrs_cuda_image_archs
-vrs_cuda_image_archs:
+    .globl {prefix}_image_archs
+{prefix}_image_archs:
     .asciz "{words}"
     .section .note.GNU-stack, "", %progbits
 """
@@ -37,23 +40,25 @@ def quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def assembly(words: str, images: list[Path]) -> str:
+def assembly(prefix: str, words: str, images: list[Path]) -> str:
     """The whole file."""
     numbers = range(len(images))
     parts = ["    .section .rodata\n"]
     parts += [IMAGE.format(number=i, path=quoted(str(images[i].resolve()))) for i in numbers]
     entries = "".join(ENTRY.format(number=i) for i in numbers)
-    parts.append(TABLE.format(entries=entries, count=len(images), words=quoted(words)))
+    parts.append(TABLE.format(prefix=prefix, entries=entries, count=len(images),
+                              words=quoted(words)))
     return "".join(parts)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--prefix", default="vrs_cuda", help="of the table's symbols")
     parser.add_argument("output", type=Path)
     parser.add_argument("words", help="the architectures, for the user")
     parser.add_argument("images", type=Path, nargs="*")
     args = parser.parse_args()
-    args.output.write_text(assembly(args.words, args.images), encoding="utf-8")
+    args.output.write_text(assembly(args.prefix, args.words, args.images), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import json
 import os
 import unittest
 
-from support import CliTest, clip, engine_missing, frames, main, run, summary
+from support import SOURCE, CliTest, clip, ffmpeg, frames, main, run, summary
 
 DRIVER = os.environ.get("VRSEG_FAKE_DRIVER", "")
 LOST = 719  # CUDA_ERROR_LAUNCH_FAILED
@@ -63,6 +63,24 @@ class DeviceTest(CliTest):
         done = run("run", self.folder / "a.mp4", "-o", "null", "--progress", "json", env=on_gpu())
         first = json.loads(done.stderr.splitlines()[0])
         self.assertEqual((first["device"], first["decoder"]), ("cuda:0 (Fake GPU 0)", "nvdec"))
+
+    def test_network_on_the_gpu(self) -> None:
+        """The engine of our own with a real network between the lanes' kernels."""
+        env = on_gpu() | {"VRSEG_CUDNN_LIBRARY": "none"}
+        person = self.folder / "person.png"
+        ffmpeg("-i", SOURCE / "docs" / "images" / "preview.png", "-vf",
+               "crop=iw/3:ih:0:0,scale=128:96", "-update", 1, person)
+        masks = []
+        for name, args in (("gpu", ("--device", "cuda", "--engine", "cuda")),
+                           ("cpu", ("--device", "cpu"))):
+            done = run("run", person, "-o", self.out / f"{name}.y4m", *args, env=env)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            masks.append((self.out / f"{name}.y4m").read_bytes().split(b"FRAME\n")[1])
+        self.assertEqual([len(mask) for mask in masks], [128 * 96] * 2)
+        self.assertGreater(sum(masks[1]) / len(masks[1]), 50)  # somebody is there
+        apart = [abs(a - b) for a, b in zip(*masks)]
+        self.assertLess(sum(apart) / len(apart), 0.5)
+        self.assertLess(max(apart), 32)
 
     def test_lost(self) -> None:
         done = run("run", self.folder / "a.mp4", "-o", self.out / "o.mkv", "--device", "cuda",

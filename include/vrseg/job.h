@@ -48,6 +48,7 @@ typedef struct vrs_job_stats {
     int64_t peak_rss_bytes;
     double overlap; /* busy time of the stages, summed, over `seconds`: 1 is one after another */
     const char *decoder;    /* who has decoded: "nvdec", "cpu"; "" before there is a pipeline */
+    const char *engine;     /* vrs_pipeline_get_engine(); "" likewise */
     const char *device;     /* vrs_pipeline_get_device(); "" before there is a pipeline */
     const char *bottleneck; /* a sentence with its evidence; borrows until the next call */
     const char *note;       /* e.g. dropped streams, the first damaged frame; "" if nothing */

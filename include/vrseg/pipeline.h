@@ -147,6 +147,10 @@ VRS_API void vrs_pipeline_destroy(vrs_pipeline *pipeline);
  * H200)". Lives as long as the pipeline. Any thread. */
 VRS_API const char *vrs_pipeline_get_device(const vrs_pipeline *pipeline);
 
+/* What runs the network: "openvino 2026.4.1, f32", and where a GPU's engine was to be tried first
+ * why it is not that. Lives as long as the pipeline. Any thread. */
+VRS_API const char *vrs_pipeline_get_engine(const vrs_pipeline *pipeline);
+
 /* Any thread. */
 VRS_API vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *pipeline);
 

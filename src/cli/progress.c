@@ -51,6 +51,7 @@ static void show_json(const vrs_job_stats *stats)
     vrs_json_reading(gen, "cpu_share", stats->cpu_share, 3);
     vrs_json_text(gen, "device", stats->device);
     vrs_json_text(gen, "decoder", stats->decoder);
+    vrs_json_text(gen, "engine", stats->engine);
     (void)yajl_gen_map_close(gen);
     vrs_json_line(gen, stderr);
     yajl_gen_free(gen);
@@ -67,7 +68,8 @@ void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
     }
     if (!progress->named) { /* where the work is done, and why there */
         progress->named = 1;
-        (void)fprintf(stderr, "vrseg: device %s, decoded by %s\n", stats->device, stats->decoder);
+        (void)fprintf(stderr, "vrseg: device %s, decoded by %s, network by %s\n", stats->device,
+                      stats->decoder, stats->engine);
         return;
     }
     if (!progress->terminal && stats->seconds - progress->last_seconds < PLAIN_SECONDS)

@@ -20,8 +20,9 @@ void vrs_summary_print(FILE *out, const vrs_job_stats *s)
                       vrs_stage_name((vrs_stage)i), (double)stage->busy_ns / 1e6 / frames,
                       s->stage_cpu_seconds[i] * 1e3 / frames);
     }
-    (void)fprintf(out, "device: %s; decoded by %s; stages side by side: %.2f on average\n",
-                  s->device, s->decoder, s->overlap);
+    (void)fprintf(out,
+                  "device: %s; decoded by %s; network: %s; stages side by side: %.2f on average\n",
+                  s->device, s->decoder, s->engine, s->overlap);
     (void)fprintf(out, "bottleneck: %s\n", s->bottleneck);
     if (s->damaged > 0 || s->failed > 0)
         (void)fprintf(out, "%llu damaged, %llu failed frames\n", (unsigned long long)s->damaged,
@@ -48,6 +49,7 @@ static void generate(yajl_gen gen, const char *input, const vrs_job_stats *s)
     vrs_json_integer(gen, "peak_rss_bytes", s->peak_rss_bytes);
     vrs_json_text(gen, "device", s->device);
     vrs_json_text(gen, "decoder", s->decoder);
+    vrs_json_text(gen, "engine", s->engine);
     vrs_json_number(gen, "overlap", s->overlap);
     vrs_json_key(gen, "stages");
     (void)yajl_gen_map_open(gen);

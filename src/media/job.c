@@ -393,8 +393,12 @@ static void add_notes(vrs_job *job, vrs_job_stats *stats)
 
 vrs_job_stats vrs_job_get_stats(vrs_job *job)
 {
-    vrs_job_stats stats = {
-        .frame_estimate = -1, .device = "", .decoder = "", .bottleneck = "", .note = ""};
+    vrs_job_stats stats = {.frame_estimate = -1,
+                           .device = "",
+                           .decoder = "",
+                           .engine = "",
+                           .bottleneck = "",
+                           .note = ""};
     bool ended = job->end_ns != 0;
     int64_t now = ended ? job->end_ns : vrs_now_ns();
     if (job->source != NULL)
@@ -403,6 +407,7 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
         return stats;
     stats.pipeline = vrs_pipeline_get_stats(job->pipeline);
     stats.device = vrs_pipeline_get_device(job->pipeline);
+    stats.engine = vrs_pipeline_get_engine(job->pipeline);
     stats.decoder = atomic_load(&job->by_hardware) ? "nvdec" : "cpu";
     stats.read = atomic_load(&job->frames_read);
     stats.failed = stats.pipeline.failed;

@@ -163,6 +163,7 @@ struct vrs_pipeline {
     const vrs_model *model;
     const vrs_model_spec *spec;
     vrs_engine *engine;
+    char engine_text[VRS_DETAIL_SIZE]; /* one line for the user */
     const vrs_engine_io *io;
     const vrs_kernels *kernels;
     const vrs_lane_ops *lanes;
@@ -209,9 +210,11 @@ vrs_status vrs_pipeline_create_on(const vrs_config *config, const vrs_model *mod
                                   const struct vrs_engine_ops *ops,
                                   vrs_pipeline **pipeline) VRS_MUST_USE;
 
-/* settings.c; `gpu`: the frames are processed on one. */
+/* settings.c; `gpu`: the frames are processed on one; and the network is. */
 vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec, bool gpu,
-                             vrs_pipeline_settings *settings) VRS_MUST_USE;
+                             bool network_on_gpu, vrs_pipeline_settings *settings) VRS_MUST_USE;
+/* Whether the network is to run on the GPU, if there is one; "auto": if it can. */
+bool vrs_settings_network_on_gpu(const vrs_config *config, bool gpu);
 
 /* stream.c: makes a stream from its first frame. VRS_INVALID, VRS_UNSUPPORTED, VRS_NO_MEMORY. */
 vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame,

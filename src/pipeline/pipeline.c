@@ -24,7 +24,7 @@ static vrs_status cache_folder(const vrs_config *config, char *path, size_t size
     return VRS_OK;
 }
 
-static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
+static vrs_status open_engine(vrs_pipeline *pipeline, const vrs_config *config, const char *name,
                               const vrs_engine_ops *ops)
 {
     char cache[VRS_PATH_MAX];
@@ -45,11 +45,50 @@ static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
     status = vrs_precision_parse(vrs_config_get(config, "precision"), &params.precision);
     if (status != VRS_OK)
         return status;
-    if (ops != NULL)
-        return ops->create(pipeline->model, &params, &pipeline->engine);
+    status = ops != NULL ? ops->create(pipeline->model, &params, &pipeline->engine)
+                         : vrs_engine_create(name, pipeline->model, &params, &pipeline->engine);
+    if (status == VRS_OK)
+        (void)snprintf(pipeline->engine_text, sizeof(pipeline->engine_text), "%s",
+                       vrs_engine_describe(pipeline->engine));
+    return status;
+}
+
+/* What an engine of the GPU cannot do, or this machine lacks for it, the CPU's may. */
+static bool may_fall_back(vrs_status status)
+{
+    return status == VRS_UNSUPPORTED || status == VRS_MISSING || status == VRS_ENGINE ||
+           status == VRS_NO_MEMORY || status == VRS_FORMAT;
+}
+
+/* Settings and engine: "auto" is the GPU's where the frames are and it can, else the CPU's, and
+ * then the text says why. */
+static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
+                              const vrs_engine_ops *ops)
+{
     const char *name = vrs_config_get(config, "engine");
-    return vrs_engine_create(strcmp(name, "auto") == 0 ? "openvino" : name, pipeline->model,
-                             &params, &pipeline->engine);
+    bool gpu = pipeline->place.device != NULL, automatic = strcmp(name, "auto") == 0;
+    vrs_status status = vrs_settings_read(
+        config, pipeline->spec, gpu, vrs_settings_network_on_gpu(config, gpu), &pipeline->settings);
+    if (status != VRS_OK)
+        return status;
+    if (!automatic || !gpu || ops != NULL)
+        return open_engine(pipeline, config, automatic ? "openvino" : name, ops);
+    status = open_engine(pipeline, config, "cuda", NULL);
+    if (!may_fall_back(status))
+        return status;
+    char why[VRS_DETAIL_SIZE];
+    (void)snprintf(why, sizeof(why), "%s", vrs_last_error());
+    status = vrs_settings_read(config, pipeline->spec, true, false, &pipeline->settings);
+    if (status == VRS_OK)
+        status = open_engine(pipeline, config, "openvino", NULL);
+    if (status != VRS_OK) {
+        char also[VRS_DETAIL_SIZE];
+        (void)snprintf(also, sizeof(also), "%s", vrs_last_error());
+        return vrs_fail(status, "%.250s (and on the GPU: %.200s)", also, why);
+    }
+    (void)snprintf(pipeline->engine_text, sizeof(pipeline->engine_text), "%s (%.400s)",
+                   vrs_engine_describe(pipeline->engine), why);
+    return VRS_OK;
 }
 
 static vrs_status make_locks(vrs_pipeline *pipeline)
@@ -153,14 +192,11 @@ static vrs_status make_pipeline(vrs_pipeline *pipeline, const vrs_config *config
 {
     vrs_status status = find_place(pipeline, config, place);
     if (status == VRS_OK)
-        status = vrs_settings_read(config, pipeline->spec, pipeline->place.device != NULL,
-                                   &pipeline->settings);
+        status = make_engine(pipeline, config, ops);
     if (status == VRS_OK)
         status = make_locks(pipeline);
     if (status == VRS_OK)
         status = make_queues(pipeline);
-    if (status == VRS_OK)
-        status = make_engine(pipeline, config, ops);
     if (status != VRS_OK)
         return status;
     pipeline->io = vrs_engine_get_io(pipeline->engine);
@@ -580,6 +616,11 @@ void vrs_pipeline_destroy(vrs_pipeline *pipeline)
 const char *vrs_pipeline_get_device(const vrs_pipeline *pipeline)
 {
     return pipeline->place.text;
+}
+
+const char *vrs_pipeline_get_engine(const vrs_pipeline *pipeline)
+{
+    return pipeline->engine_text;
 }
 
 vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)

@@ -50,8 +50,9 @@ vrs_status vrs_place_tickets(const vrs_config *config, const vrs_model *model,
                              const vrs_place *place, int32_t *tickets)
 {
     vrs_pipeline_settings settings = {0};
-    vrs_status status =
-        vrs_settings_read(config, vrs_model_get_spec(model), place->device != NULL, &settings);
+    bool gpu = place->device != NULL;
+    vrs_status status = vrs_settings_read(config, vrs_model_get_spec(model), gpu,
+                                          vrs_settings_network_on_gpu(config, gpu), &settings);
     *tickets = settings.tickets;
     return status;
 }

@@ -26,34 +26,35 @@ static vrs_isa isa_from_name(const char *name)
     return VRS_ISA_AVX512;
 }
 
-static bool network_on_gpu(const vrs_config *config)
+bool vrs_settings_network_on_gpu(const vrs_config *config, bool gpu)
 {
     const char *engine = vrs_config_get(config, "engine");
     bool ort = strcmp(engine, "onnxruntime") == 0;
-    return strcmp(engine, "cuda") == 0 ||
-           (ort && strcmp(vrs_config_get(config, "ort_provider"), "cpu") != 0);
+    bool own = strcmp(engine, "cuda") == 0 || strcmp(engine, "auto") == 0;
+    return gpu && (own || (ort && strcmp(vrs_config_get(config, "ort_provider"), "cpu") != 0));
 }
 
 /* A core each on the CPU, and as many as keep a GPU's lanes busy. A network on the GPU fills it
  * with one batch for each lane, and every further one costs its activations. */
-static int32_t automatic_requests(const vrs_config *config, bool gpu)
+static int32_t automatic_requests(const vrs_config *config, bool gpu, bool network_on_gpu)
 {
     int32_t cores = vrs_cpu_count(), lanes = clamp32(vrs_config_int(config, "lanes", LANES), 1, 64);
     if (!gpu)
         return clamp32(cores, 1, 64);
-    return network_on_gpu(config) ? lanes : clamp32(cores < LANES ? LANES : cores, 1, 64);
+    return network_on_gpu ? lanes : clamp32(cores < LANES ? LANES : cores, 1, 64);
 }
 
 /* One inference a core at batch 1 is fastest on CPUs (a larger batch gains nothing there). Pre- and
  * postprocessing are a small share of the work, so they get few threads: more would only displace
  * the network and the encoder from the caches. */
 vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec, bool gpu,
-                             vrs_pipeline_settings *settings)
+                             bool network_on_gpu, vrs_pipeline_settings *settings)
 {
     int32_t cores = vrs_cpu_count();
     vrs_pipeline_settings s = {0};
     s.max_batch = (int32_t)vrs_config_int(config, "max_batch_size", 1);
-    s.requests = (int32_t)vrs_config_int(config, "requests", automatic_requests(config, gpu));
+    s.requests = (int32_t)vrs_config_int(config, "requests",
+                                         automatic_requests(config, gpu, network_on_gpu));
     s.lanes = !gpu ? 0 : clamp32(vrs_config_int(config, "lanes", LANES), 1, s.requests);
     s.engine_threads = (int32_t)vrs_config_int(config, "engine_threads", clamp32(cores, 1, 256));
     s.preprocess_threads =

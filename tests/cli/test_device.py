@@ -15,7 +15,8 @@ NO_CODE = 209  # CUDA_ERROR_NO_BINARY_FOR_GPU
 def on_gpu(**more: object) -> dict:
     """The environment of a run that finds the stand-ins, with settings of fake_cuda."""
     names = {"LD_LIBRARY_PATH": os.path.dirname(DRIVER), "VRSEG_CUDA_LIBRARY": DRIVER,
-             "VRSEG_CUDA_IMAGE": os.path.join(os.environ["VRSEG_SOURCE_DIR"], "LICENSE")}
+             "VRSEG_CUDA_IMAGE": os.path.join(os.environ["VRSEG_SOURCE_DIR"], "LICENSE"),
+             "VRSEG_CUDNN_LIBRARY": "none"}
     return os.environ | names | {f"VRSEG_FAKE_CUDA_{k.upper()}": str(v) for k, v in more.items()}
 
 
@@ -55,18 +56,19 @@ class DeviceTest(CliTest):
                            ({"driver": 11040}, r"device cpu \(.*driver.*\), decoded by cpu")):
             with self.subTest(line):
                 done = run("run", self.folder / "a.mp4", "-o", self.out / "o.mkv", "--json",
-                           figures, env=on_gpu(**more))
+                           figures, "--engine", "openvino", env=on_gpu(**more))
                 self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertRegex(done.stderr.splitlines()[0], f"^vrseg: {line}$")
+                self.assertRegex(done.stderr.splitlines()[0], f"^vrseg: {line}, network by ")
                 self.assertEqual(summary(figures)["decoder"], line.split()[-1])
                 self.assertEqual(frames(self.out / "o.mkv"), 30)
-        done = run("run", self.folder / "a.mp4", "-o", "null", "--progress", "json", env=on_gpu())
+        done = run("run", self.folder / "a.mp4", "-o", "null", "--progress", "json",
+                   "--engine", "openvino", env=on_gpu())
         first = json.loads(done.stderr.splitlines()[0])
         self.assertEqual((first["device"], first["decoder"]), ("cuda:0 (Fake GPU 0)", "nvdec"))
 
     def test_network_on_the_gpu(self) -> None:
         """The engine of our own with a real network between the lanes' kernels."""
-        env = on_gpu() | {"VRSEG_CUDNN_LIBRARY": "none"}
+        env = on_gpu()
         person = self.folder / "person.png"
         ffmpeg("-i", SOURCE / "docs" / "images" / "preview.png", "-vf",
                "crop=iw/3:ih:0:0,scale=128:96", "-update", 1, person)
@@ -82,9 +84,20 @@ class DeviceTest(CliTest):
         self.assertLess(sum(apart) / len(apart), 0.5)
         self.assertLess(max(apart), 32)
 
+    def test_network_that_finds_no_room(self) -> None:
+        """By itself the network is the GPU's, or the CPU's with the reason."""
+        figures = self.folder / "f.json"
+        for memory, engine in (("1GB", r"^cuda, "), ("4MB", r"^openvino .*\(.*budget")):
+            with self.subTest(memory):
+                done = run("run", self.folder / "a.mp4", "-o", self.out / "o.mkv", "--max-frames",
+                           2, "--gpu-memory", memory, "--decoder", "cpu", "--json", figures,
+                           env=on_gpu())
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertRegex(summary(figures)["engine"], engine)
+
     def test_lost(self) -> None:
         done = run("run", self.folder / "a.mp4", "-o", self.out / "o.mkv", "--device", "cuda",
-                   "--codec", "ffv1", "--segment-frames", 4, "--tickets", 4,
+                   "--codec", "ffv1", "--segment-frames", 4, "--tickets", 4, "--engine", "openvino",
                    env=on_gpu(lose=f"cuLaunchKernel:60:{LOST}"))
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(done.stderr.splitlines()[-1], "^vrseg: .*cuda:0 was lost: ")

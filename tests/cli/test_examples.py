@@ -64,7 +64,7 @@ class Figures(support.CliTest):
             "version", "input", "frames", "damaged", "failed", "seconds", "fps",
             "first_mask_seconds", "start_seconds", "start_cpu_seconds", "cpu_seconds", "cpu_share",
             "peak_rss_bytes", "stages", "bottleneck", "note", "device",
-            "decoder", "overlap"})
+            "decoder", "engine", "overlap"})
         self.assertEqual((found["frames"], found["damaged"], found["failed"]), (30, 0, 0))
         self.assertEqual((found["input"], found["note"]), (str(source), ""))
         self.assertEqual(f"vrseg {found['version']}\n", run("--version").stdout)

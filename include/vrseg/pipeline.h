@@ -88,6 +88,7 @@ typedef struct vrs_pipeline_stats {
     vrs_stage_stats stages[VRS_STAGE_COUNT]; /* decode and encode are filled by whoever does them */
     uint32_t tickets, tickets_in_use;
     int32_t network_width, network_height;
+    bool network_on_gpu;
 } vrs_pipeline_stats;
 
 /* Builds a pipeline: loads the engine and compiles the model. Borrows both arguments; the model

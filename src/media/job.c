@@ -362,6 +362,8 @@ static void name_bottleneck(vrs_job *job, vrs_job_stats *stats)
         .seconds = stats->seconds,
         .cores = vrs_cpu_count(),
         .cpu_share = stats->cpu_share,
+        .gpu_decodes = atomic_load(&job->by_hardware),
+        .gpu_infers = stats->pipeline.network_on_gpu,
     };
     for (int i = 0; i < VRS_STAGE_COUNT; i++) {
         const vrs_stage_stats *stage = &stats->pipeline.stages[i];

@@ -13,8 +13,12 @@ const char *vrs_stage_name(vrs_stage stage)
     return (unsigned)stage < VRS_STAGE_COUNT ? names[stage] : "unknown";
 }
 
-static const char *advice(int stage)
+static const char *advice(const vrs_bottleneck *b, int stage)
 {
+    if (stage == VRS_STAGE_DECODE && b->gpu_decodes)
+        return "it is the GPU's decoder: try --decoder cpu, or several runs side by side";
+    if (stage == VRS_STAGE_INFER && b->gpu_infers)
+        return "try --precision f16, a larger --max-batch-size, or a lighter model";
     static const char *const texts[VRS_STAGE_COUNT] = {
         "try more --decoder-threads, or a source that is easier to decode",
         "try more --preprocess-threads",
@@ -44,14 +48,14 @@ void vrs_bottleneck_text(const vrs_bottleneck *b, char *text, size_t size)
                        "the processor: %.0f %% of %d core%s busy, most of it in %s (%.0f %%); %s",
                        b->cpu_share * 100, b->cores, b->cores == 1 ? "" : "s",
                        vrs_stage_name((vrs_stage)stage), 100 * b->stage_cpu_seconds[stage] / all,
-                       advice(stage));
+                       advice(b, stage));
         return;
     }
     stage = largest(b->stage_busy);
     if (b->stage_busy[stage] >= VRS_SATURATED_STAGE) {
         (void)snprintf(text, size, "%s: busy %.0f %% of the time, the processor %.0f %%; %s",
                        vrs_stage_name((vrs_stage)stage), b->stage_busy[stage] * 100,
-                       b->cpu_share * 100, advice(stage));
+                       b->cpu_share * 100, advice(b, stage));
         return;
     }
     (void)snprintf(text, size,

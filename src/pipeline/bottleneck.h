@@ -10,6 +10,7 @@ typedef struct vrs_bottleneck {
     double cpu_share;                          /* of them, 0..1 */
     double stage_busy[VRS_STAGE_COUNT];        /* busy time / (threads x run), 0..1 */
     double stage_cpu_seconds[VRS_STAGE_COUNT]; /* of the stage's threads */
+    bool gpu_decodes, gpu_infers;
 } vrs_bottleneck;
 
 /* Writes the sentence: what limits, how that is known, what to try next. */

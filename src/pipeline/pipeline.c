@@ -643,6 +643,7 @@ vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)
     vrs_mutex_unlock(&pipeline->lock);
     stats.network_width = pipeline->spec->width;
     stats.network_height = pipeline->spec->height;
+    stats.network_on_gpu = pipeline->io->on_device;
     for (uint32_t i = 0; i < VRS_STAGE_COUNT; i++) {
         vrs_span_totals totals = vrs_recorder_totals(pipeline->recorder, i);
         stats.stages[i].frames = totals.count;

@@ -6,7 +6,7 @@
 
 /* Most bytes of a value, and of all that is computed while loading. */
 #define VRS_GRAPH_MAX_BYTES ((int64_t)1 << 36)
-#define VRS_GRAPH_MAX_FOLDED ((int64_t)1 << 30)
+#define VRS_GRAPH_MAX_FOLDED ((int64_t)1 << 28)
 #define VRS_GRAPH_MAX_INPUTS 128 /* of a node, and outputs */
 #define VRS_GRAPH_MAX_SIDE 65536 /* of kernels, strides, dilations and pads */
 

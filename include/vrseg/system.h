@@ -40,6 +40,10 @@ VRS_API vrs_status vrs_openvino_info(char *version, size_t version_size, char *f
 VRS_API vrs_status vrs_onnxruntime_info(char *version, size_t version_size, char *folder,
                                         size_t folder_size) VRS_MUST_USE;
 
+/* cuDNN, for the engine cuda: its version, "9.14.0". VRS_MISSING: how to get it. VRS_UNSUPPORTED:
+ * too old. */
+VRS_API vrs_status vrs_cudnn_info(char *version, size_t size) VRS_MUST_USE;
+
 /* NVIDIA GPUs that the driver shows; at least 1 on success. VRS_MISSING: no driver, one without a
  * function that is needed, or no GPU; VRS_UNSUPPORTED: the driver is too old; VRS_DEVICE: it does
  * not start. The detail says how to get what is missing. */

@@ -47,6 +47,13 @@ static bool read_batches(arguments *a, const char *text)
     }
 }
 
+/* One sentence, and the end. */
+static void refuse(const char *flag, const char *value, const char *expected)
+{
+    (void)fprintf(stderr, "vrseg: %s%s: %s\n", flag, value, expected);
+    exit(VRS_EXIT_USAGE);
+}
+
 static error_t parse(int key, char *value, struct argp_state *state)
 {
     arguments *a = state->input;
@@ -57,9 +64,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_BATCH:
         if (!read_batches(a, value))
-            argp_failure(state, VRS_EXIT_USAGE, 0,
-                         "--batch %s: expected numbers of 1 to 16 with commas, as in 1,4,16",
-                         value);
+            refuse("--batch ", value, "expected numbers of 1 to 16 with commas, as in 1,4,16");
         return 0;
     case KEY_VERIFY:
         a->verify = true;
@@ -70,12 +75,11 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_PEAK:
         a->peak = strtod(value, &end);
         if (*end != 0 || !(a->peak > 0))
-            argp_failure(state, VRS_EXIT_USAGE, 0,
-                         "--peak %s: expected a number above 0, in TFLOP/s", value);
+            refuse("--peak ", value, "expected a number above 0, in TFLOP/s");
         return 0;
     case ARGP_KEY_ARG:
         if (a->model != NULL)
-            argp_failure(state, VRS_EXIT_USAGE, 0, "%s: one model is expected, not two", value);
+            refuse("", value, "one model is expected, not two");
         a->model = value;
         return 0;
     default:
@@ -157,6 +161,16 @@ static int compile(arguments *a)
     return status == VRS_OK ? VRS_EXIT_DONE : vrs_report(status);
 }
 
+/* The names that people use for two precisions are those of the option. */
+static void rename_precisions(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        bool value = strcmp(argv[i - 1], "--precision") == 0;
+        if (value && (strcmp(argv[i], "fp16") == 0 || strcmp(argv[i], "fp32") == 0))
+            argv[i] = argv[i][2] == '1' ? "f16" : "f32";
+    }
+}
+
 int vrs_command_compile(int argc, char **argv)
 {
     arguments a = {.batches = {1, 2, 4, 8, 16}, .count = 5};
@@ -178,6 +192,7 @@ int vrs_command_compile(int argc, char **argv)
         vrs_config_destroy(a.config);
         return VRS_EXIT_USAGE;
     }
+    rename_precisions(argc, argv);
     (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
     int code = VRS_EXIT_USAGE;
     if (a.model == NULL)

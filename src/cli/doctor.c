@@ -48,6 +48,19 @@ static void check_gpus(void)
     }
 }
 
+/* For the engine cuda, where there is a GPU. */
+static void check_cudnn(void)
+{
+    int32_t count;
+    char version[64];
+    if (vrs_gpu_count(&count) != VRS_OK)
+        return;
+    if (vrs_cudnn_info(version, sizeof(version)) == VRS_OK)
+        (void)printf("cuDNN        %s\n", version);
+    else
+        (void)printf("cuDNN        missing: %s\n", vrs_last_error());
+}
+
 static int check_models(void)
 {
     int counts[2] = {0, 0};
@@ -82,6 +95,7 @@ int vrs_command_doctor(int argc, char **argv)
     check_gpus();
     int missing = check_engine();
     check_onnxruntime();
+    check_cudnn();
     missing += check_models();
     (void)puts(missing == 0 ? "Everything that a run needs is here."
                             : "Something that a run needs is missing.");

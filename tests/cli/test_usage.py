@@ -12,9 +12,9 @@ class Usage(support.CliTest):
     def test_help(self) -> None:
         done = run("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        for command in ("run", "models", "doctor", "monitor", "docs"):
+        for command in ("run", "models", "compile", "cache", "doctor", "monitor", "docs"):
             self.assertIn(f"vrseg {command}", done.stdout)
-        for command in ("run", "models", "doctor", "monitor", "docs"):
+        for command in ("run", "models", "compile", "cache", "doctor", "monitor", "docs"):
             with self.subTest(command):
                 done = run(command, "--help")
                 self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -29,6 +29,8 @@ WHEEL_FLAGS = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--implem
 # NVIDIA's wheels hold no Python, and name older systems.
 CUDA_PLATFORMS = ["--platform=manylinux2014_x86_64", "--platform=manylinux2010_x86_64"]
 
+CUDNN_PLATFORMS = [*CUDA_PLATFORMS, "--platform=manylinux_2_27_x86_64"]
+
 # Enough to compile and run an ONNX file on the CPU; the IR front end is what reads the cache of
 # compiled models. They find each other by RPATH $ORIGIN, so they stay in one folder.
 OPENVINO_LIBRARIES = ("libopenvino_c.so.*", "libopenvino.so.*", "libtbb.so.*",
@@ -108,6 +110,26 @@ def build_cuda(requirements: Path, _local: Path, target: Path) -> None:
     for program in [*target.glob("bin/*"), *target.glob("nvvm/bin/*")]:
         if program.is_file():
             program.chmod(0o755)
+
+
+def build_cudnn(requirements: Path, _local: Path, target: Path) -> None:
+    """Fills `target` with what cuDNN's graph API needs, laid out so that the libraries find each
+    other: cudnn/lib and cu13/lib side by side."""
+    wheel = target / "wheel"
+    private.pip(["install", *WHEEL_FLAGS, *CUDNN_PLATFORMS, "--no-compile", f"--target={wheel}",
+                 "-r", str(requirements)], "cuDNN")
+    for part, pattern in (("cudnn", "libcudnn*.so.9"), ("cu13", "libnvrtc*.so.*")):
+        (target / part / "lib").mkdir(parents=True)
+        libraries = sorted((wheel / "nvidia" / part / "lib").glob(pattern))
+        if not libraries:
+            raise SetupError(f"the wheels hold no {part}/lib/{pattern}: they are not those of the "
+                             "pinned versions")
+        for library in libraries:
+            library.rename(target / part / "lib" / library.name)
+    (target / "licenses").mkdir()
+    for licences in wheel.glob("*.dist-info/licenses"):
+        licences.rename(target / "licenses" / licences.parent.name.split("-")[0])
+    shutil.rmtree(wheel)
 
 
 def build_header(target: Path) -> None:
@@ -232,6 +254,7 @@ RECIPES = {
     "tools": Recipe("tools-venv", "tools.txt", build_venv),
     "data": Recipe("data", "data.txt", build_data),
     "cuda": Recipe("cuda", "cuda.txt", build_cuda),
+    "cudnn": Recipe("cudnn", "cudnn.txt", build_cudnn),
     "peers": Recipe("peers-venv", "peers.txt", build_venv),
     "torch": Recipe("torch-venv", "torch.txt", build_venv),
 }
@@ -263,14 +286,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("name", nargs="+", choices=RECIPES, help="what to set up")
     parser.add_argument("--gpu", action="store_true",
-                        help="on a machine with an NVIDIA driver, what uses it too: ONNX Runtime's "
-                             "CUDA provider, and nvcc where none is installed")
+                        help="on a machine with an NVIDIA driver, what uses it too: cuDNN, ONNX "
+                             "Runtime's CUDA provider, and nvcc where none is installed")
     args = parser.parse_args()
     names = args.name
     if args.gpu and "cuda" not in names and wants_cuda(ROOT):
         names = [*names, "cuda"]
-    if args.gpu and "onnxruntime-gpu" not in names and has_driver():
-        names = [*names, "onnxruntime-gpu"]
+    for name in ("onnxruntime-gpu", "cudnn"):
+        if args.gpu and name not in names and has_driver():
+            names = [*names, name]
     try:
         ensure(names)
     except SetupError as error:

@@ -455,13 +455,9 @@ static void cuda_destroy(vrs_engine *base)
 
 static void name_engine(cuda_engine *engine)
 {
-    const vrs_dnn_api *api;
-    int64_t version = 0;
-    bool found = engine->net.has_cudnn && vrs_dnn_library(&api, &version) == VRS_OK;
-    char library[48] = "no cuDNN";
-    if (found) {
-        snprintf(library, sizeof library, "cuDNN %d.%d.%d", (int)(version / 10000),
-                 (int)(version % 10000 / 100), (int)(version % 100));
+    char library[48] = "no cuDNN", version[32];
+    if (engine->net.has_cudnn && vrs_cudnn_info(version, sizeof version) == VRS_OK) {
+        snprintf(library, sizeof library, "cuDNN %s", version);
     }
     snprintf(engine->base.description, sizeof engine->base.description, "cuda, %s, %s%s", library,
              vrs_precision_name(engine->base.params.precision),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "device/library.h"
+#include "vrseg/system.h"
 
 #define ADVICE                                                                                 \
     "install cuDNN 9 for CUDA 13 (`make setup` brings it on a machine with an NVIDIA driver; " \
@@ -22,7 +23,7 @@ static const vrs_library_symbol symbols[] = {
 /* Where it is looked for; the first is what the loader finds by itself. */
 static const char *const places[] = {
     VRS_CUDNN_LIBRARY,
-    VRS_PRIVATE_FOLDER "/cudnn/lib/" VRS_CUDNN_LIBRARY,
+    VRS_PRIVATE_FOLDER "/cudnn/cudnn/lib/" VRS_CUDNN_LIBRARY,
     "/usr/local/cuda/lib64/" VRS_CUDNN_LIBRARY,
 };
 
@@ -72,11 +73,22 @@ vrs_status vrs_dnn_library(const vrs_dnn_api **api, int64_t *version)
     }
     *version = (int64_t)shared.api.version();
     if (*version < VRS_CUDNN_VERSION_MIN) {
-        return vrs_fail(VRS_UNSUPPORTED, "cuDNN %d.%d is too old: " ADVICE, (int)(*version / 1000),
-                        (int)(*version % 1000 / 100));
+        return vrs_fail(VRS_UNSUPPORTED, "cuDNN %d is too old: " ADVICE, (int)*version);
     }
     *api = &shared.api;
     return VRS_OK;
+}
+
+vrs_status vrs_cudnn_info(char *text, size_t size)
+{
+    const vrs_dnn_api *api;
+    int64_t version;
+    vrs_status status = vrs_dnn_library(&api, &version);
+    if (status == VRS_OK) {
+        (void)snprintf(text, size, "%d.%d.%d", (int)(version / 10000), (int)(version % 10000 / 100),
+                       (int)(version % 100));
+    }
+    return status;
 }
 
 vrs_status vrs_dnn_check(const vrs_dnn_api *api, vrs_dnn_status status, const char *what)

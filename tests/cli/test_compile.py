@@ -1,4 +1,4 @@
-"""`vrseg compile` and `vrseg cache` on the stand-in driver; a run by the engine that they are for."""
+"""`vrseg compile` and `vrseg cache` on the stand-in driver; a run by the engine they are for."""
 
 import json
 import os

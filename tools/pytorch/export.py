@@ -115,7 +115,7 @@ def parser_of() -> argparse.ArgumentParser:
 
 def plain_name(network: str) -> str:
     """A model's name after its network."""
-    plain = network.removeprefix("torchvision:").removesuffix(".py")
+    plain = network.removeprefix("torchvision:").replace(".py:", ":")
     return re.sub(r"[^A-Za-z0-9.-]+", "-", Path(plain).name).strip("-.").lower()
 
 

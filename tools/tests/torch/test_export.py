@@ -171,7 +171,7 @@ class ExportTest(unittest.TestCase):
         torch.save({"state_dict": network.state_dict()}, checkpoint)
         status, _, error = self.export(f"{self.user}:sized", "--checkpoint", checkpoint)
         self.assertEqual((status, error), (0, ""))
-        model = onnx.load(self.folder / "out" / "user.py-sized.onnx")
+        model = onnx.load(self.folder / "out" / "user-sized.onnx")
         weights = onnx.numpy_helper.to_array(model.graph.initializer[0])
         np.testing.assert_array_equal(weights, network.network.weight.detach().numpy())
 
@@ -225,11 +225,11 @@ class ExportTest(unittest.TestCase):
         status, _, error = self.export(f"{self.user}:PerPicture", "--random-weights",
                                        "--fixed-batch")
         self.assertEqual((status, error), (0, ""))
-        text = (self.folder / "out" / "user.py-perpicture.yaml").read_text(encoding="utf-8")
+        text = (self.folder / "out" / "user-perpicture.yaml").read_text(encoding="utf-8")
         self.assertIn("batch: fixed", text)
         status, _, error = self.export(f"{self.user}:small", "--random-weights")
         self.assertEqual((status, error), (0, ""))
-        text = (self.folder / "out" / "user.py-small.yaml").read_text(encoding="utf-8")
+        text = (self.folder / "out" / "user-small.yaml").read_text(encoding="utf-8")
         self.assertIn("  width: 32\n  height: 24\n", text)
 
     @unittest.skipUnless(VRSEG, "the program is known when Meson runs the tests")

@@ -39,8 +39,19 @@ def missing(package: str) -> UserError:
     return UserError(f"the Python package {package} is missing; `make torch` installs it")
 
 
+def load_fitting(network: nn.Module, state: dict[str, Tensor]) -> list[str]:
+    """Gives a network those of the weights that fit by name and shape; returns the names of the
+    tensors that there are none for."""
+    own = network.state_dict()
+    fitting = {key: state[key] for key, value in own.items()
+               if key in state and state[key].shape == value.shape}
+    network.load_state_dict(fitting, strict=False)
+    return [key for key in own if key not in fitting]
+
+
 def from_torchvision(name: str, classes: int, weights: str | None) -> nn.Module:
-    """A segmentation network of torchvision, with its weights of that name (downloaded)."""
+    """A segmentation network of torchvision, with its weights of that name (downloaded), but for a
+    last layer of another number of classes."""
     try:
         from torchvision import models
     except ImportError as error:
@@ -49,10 +60,11 @@ def from_torchvision(name: str, classes: int, weights: str | None) -> nn.Module:
     if name not in known:
         raise UserError(f"torchvision has no segmentation network {name}; it has "
                         f"{', '.join(known)}")
+    network = models.get_model(name, weights=None, weights_backbone=None, num_classes=classes,
+                               aux_loss=False)
     if weights:
-        return models.get_model(name, weights=weights)
-    return models.get_model(name, weights=None, weights_backbone=None, num_classes=classes,
-                            aux_loss=False)
+        load_fitting(network, models.get_model(name, weights=weights).state_dict())
+    return network
 
 
 def from_smp(architecture: str, encoder: str, classes: int, weights: str | None) -> nn.Module:
@@ -142,13 +154,23 @@ def tried(network: nn.Module, spec: str, batch: int, height: int,
 
 
 def weight_names(spec: str, weights: str) -> tuple[str, ...]:
-    """The class names that come with torchvision's weights, or none."""
+    """The class names that come with torchvision's weights, or none. UserError: torchvision has no
+    such network or weights."""
     kind, _, name = spec.partition(":")
     if kind != "torchvision":
         return ()
-    from torchvision import models
+    try:
+        from torchvision import models
 
-    every = models.get_model_weights(name)
+        every = models.get_model_weights(name)
+    except ImportError as error:
+        raise missing("torchvision") from error
+    except ValueError as error:
+        raise UserError(f"torchvision has no network {name}") from error
+    known = list(every.__members__)
+    if weights not in known:
+        raise UserError(f"torchvision has no weights {weights} of {name}; it has "
+                        f"{', '.join(known) or 'none'}")
     return tuple(str(label).replace("__background__", "background")
                  for label in every[weights].meta.get("categories", ()))
 
@@ -209,10 +231,8 @@ def apply_fitting(network: nn.Module, path: Path) -> list[str]:
     """Gives a network of make() those weights of a checkpoint that fit by name and shape; returns
     the names of the tensors that it has none for. UserError: for most there are none."""
     state, own = named_as(network, path)
-    fitting = {key: state[key] for key, value in own.items()
-               if key in state and state[key].shape == value.shape}
-    if len(fitting) * 2 < len(own):
-        raise UserError(f"{path}: has fitting weights for {len(fitting)} of {len(own)} tensors; it "
-                        "is of another network")
-    network.network.load_state_dict(fitting, strict=False)
-    return [key for key in own if key not in fitting]
+    left = load_fitting(network.network, state)
+    if len(left) * 2 > len(own):
+        raise UserError(f"{path}: has fitting weights for {len(own) - len(left)} of {len(own)} "
+                        "tensors; it is of another network")
+    return left

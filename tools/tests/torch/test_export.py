@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -203,6 +204,11 @@ class ExportTest(unittest.TestCase):
                                ("has 1 classes and not 2", f"{self.user}:one"),
                                ("segmentation network resnet18", "torchvision:resnet18")):
             self.assert_refused(words, network, "--random-weights")
+        self.assert_refused("no weights BEST of lraspp_mobilenet_v3_large; it has",
+                            "torchvision:lraspp_mobilenet_v3_large", "--weights", "BEST")
+        self.assert_refused("no network lrasp", "torchvision:lrasp", "--weights", "DEFAULT")
+        self.assert_refused("no weights BEST of deeplabv3plus-tiny", "deeplabv3plus-tiny",
+                            "--weights", "BEST")
         self.assert_refused("multiples of 16", "deeplabv3plus-tiny", "--random-weights", "--size",
                             "65x48")
         self.assert_refused("no class is called person", f"{self.user}:sized", "--random-weights",
@@ -220,6 +226,28 @@ class ExportTest(unittest.TestCase):
             self.assertIn(arguments[0], said)
         status, _, _ = self.export(f"{self.user}:sized")
         self.assertEqual(status, 2)
+
+    def test_published_weights(self) -> None:
+        from torchvision import models
+
+        name = "lraspp_mobilenet_v3_large"
+        torch.manual_seed(1)
+        published = models.get_model(name, weights=None, weights_backbone=None, num_classes=21)
+        real = models.get_model
+
+        def get_model(wanted: str, weights: str | None, **options: object) -> nn.Module:
+            return published if weights == "DEFAULT" else real(wanted, weights=weights, **options)
+
+        with mock.patch.object(models, "get_model", get_model):
+            whole = sources.make(f"torchvision:{name}", 21, 64, 64, "DEFAULT")
+            for key, value in published.state_dict().items():
+                self.assertTrue(torch.equal(whole.network.state_dict()[key], value), key)
+            other = sources.make(f"torchvision:{name}", 2, 64, 64, "DEFAULT").network.state_dict()
+        self.assertEqual(other["classifier.low_classifier.weight"].shape[0], 2)
+        self.assertTrue(torch.equal(other["backbone.0.0.weight"],
+                                    published.state_dict()["backbone.0.0.weight"]))
+        names = sources.weight_names(f"torchvision:{name}", "DEFAULT")
+        self.assertEqual((len(names), names[0], names[15]), (21, "background", "person"))
 
     def test_fixed_batch_and_another_size_out(self) -> None:
         status, _, error = self.export(f"{self.user}:PerPicture", "--random-weights",

@@ -379,6 +379,7 @@ static void test_device_failures(void **state)
     (void)state;
     fail_each("cuda memory");
     fail_each("cuda");
+    fail_each("cudnn");
 }
 
 int main(int argc, char **argv)

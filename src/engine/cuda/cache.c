@@ -128,10 +128,11 @@ static void put_number(unsigned char **to, uint32_t number)
 
 vrs_status vrs_plans_format(const vrs_plans *plans, void **data, size_t *bytes)
 {
-    unsigned char *file = vrs_alloc(plans->bytes), *to = file + HEAD_BYTES;
+    unsigned char *file = vrs_alloc(plans->bytes);
     if (!file) {
         return VRS_NO_MEMORY;
     }
+    unsigned char *to = file + HEAD_BYTES;
     put_number(&to, (uint32_t)strlen(plans->key));
     put(&to, plans->key, strlen(plans->key));
     put_number(&to, (uint32_t)plans->count);
@@ -225,7 +226,7 @@ vrs_status vrs_plans_parse(const void *data, size_t bytes, const char *key, vrs_
     char text[VRS_PLANS_KEY];
     size_t length = take_number(&r);
     const char *own = length < sizeof text ? take(&r, length) : NULL;
-    if (!own) {
+    if (!own || memchr(own, 0, length)) {
         return vrs_fail(VRS_FORMAT, "cached plans without a key");
     }
     memcpy(text, own, length);

@@ -6,6 +6,8 @@
 #ifndef VRS_ENGINE_CUDA_CONV_H
 #define VRS_ENGINE_CUDA_CONV_H
 
+#include <string.h>
+
 #include "device/device.h"
 #include "kernels/cuda/params_net.h"
 
@@ -46,6 +48,14 @@ typedef struct vrs_conv {
     int32_t pool_kernel[2], pool_stride[2], pool_pad[2], pool_height, pool_width;
     int32_t head_channels; /* HEAD: y has so many, and no activation behind it */
 } vrs_conv;
+
+/* Whether two are the same in everything: made by memset() and assignments, they have no bytes that
+ * do not count. */
+static inline bool vrs_conv_same(const vrs_conv *a, const vrs_conv *b)
+{
+    const void *x = a, *y = b;
+    return memcmp(x, y, sizeof *a) == 0;
+}
 
 /* Weights are [out_channels][kernel down][across][in_channels / groups] of in_type, but for a
  * provider with pack(). Head weights: [head_channels][out_channels] of in_type. Biases, scales and

@@ -433,7 +433,7 @@ static bool copy_choice(const vrs_net *net, vrs_net_program *program, int32_t in
     vrs_conv conv = vrs_net_describe_conv(net, index, false);
     for (int32_t n = 0; n < index && !follow; n++) {
         const vrs_net_conv_choice *other = &program->convs[n];
-        if (other->plan && memcmp(&other->wanted, &conv, sizeof conv) == 0) {
+        if (other->plan && vrs_conv_same(&other->wanted, &conv)) {
             program->convs[index] = *other;
             program->convs[index].owned = false;
             program->micros[index] = program->micros[n];

@@ -61,7 +61,7 @@ static void dnn_close(void *opaque)
 static dnn_entry *find(dnn_state *state, const vrs_conv *conv)
 {
     for (dnn_entry *entry = state->entries; entry; entry = entry->next) {
-        if (memcmp(&entry->graph.conv, conv, sizeof *conv) == 0) {
+        if (vrs_conv_same(&entry->graph.conv, conv)) {
             return entry;
         }
     }

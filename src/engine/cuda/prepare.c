@@ -27,8 +27,7 @@ struct vrs_net_prepared {
 static const unit *find(const vrs_net_prepared *p, int32_t provider, const vrs_conv *conv)
 {
     for (int32_t i = 0; i < p->count; i++) {
-        if (p->units[i].provider == provider &&
-            memcmp(&p->units[i].conv, conv, sizeof *conv) == 0) {
+        if (p->units[i].provider == provider && vrs_conv_same(&p->units[i].conv, conv)) {
             return &p->units[i];
         }
     }

@@ -63,7 +63,11 @@ static vrs_status launch(vrs_net *net, vrs_cu_graph_exec exec)
 /* To give back, the context is tried twice. */
 static bool enter_again(vrs_device *device)
 {
-    return vrs_device_enter(device) == VRS_OK || vrs_device_enter(device) == VRS_OK;
+    vrs_status status = vrs_device_enter(device);
+    if (status != VRS_OK) {
+        status = vrs_device_enter(device);
+    }
+    return status == VRS_OK;
 }
 
 static void destroy_exec(vrs_net *net, vrs_cu_graph_exec exec)
@@ -233,7 +237,7 @@ static vrs_status make_program(vrs_net *net, int32_t batch, const vrs_net_ports 
 static vrs_status capture_program(vrs_net *net, vrs_net_program *program,
                                   const vrs_net_ports *ports, int32_t requests)
 {
-    program->execs = vrs_alloc_array((size_t)requests, sizeof *program->execs);
+    program->execs = vrs_alloc_array((size_t)requests, sizeof(void *));
     if (!program->execs) {
         return VRS_NO_MEMORY;
     }

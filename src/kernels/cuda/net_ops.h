@@ -795,7 +795,7 @@ VRS_NET_FN void vrs_net_along_element(const vrs_net_along_params *p, int64_t i)
     for (int64_t k = 0; k < p->count; k++) {
         sum += expf(vrs_net_load(p->in.data, p->in.type, from + k * p->in_stride) - most);
     }
-    float log_sum = logf(sum);
+    float log_sum = sum > 0 ? logf(sum) : sum;
     for (int64_t k = 0; k < p->count; k++) {
         float v = vrs_net_load(p->in.data, p->in.type, from + k * p->in_stride) - most;
         vrs_net_store(p->out.data, p->out.type, to + k * p->out_stride,

@@ -382,15 +382,70 @@ static void test_device_failures(void **state)
     fail_each("cudnn");
 }
 
+/* ---- a real network ---- */
+
+static const char *wanted; /* a shipped descriptor, whose weights are in the shared folder */
+
+/* "NAME FILE ..." in tests/data/models.txt says which file. */
+static void find_weights(char *onnx, size_t size)
+{
+    char line[256];
+    FILE *file = fopen(data_path("models.txt"), "r");
+    assert_non_null(file);
+    onnx[0] = 0;
+    while (onnx[0] == 0 && fgets(line, sizeof line, file)) {
+        const char *name = strtok(line, " "), *weights = strtok(NULL, " ");
+        if (name && weights && strcmp(name, wanted) == 0) {
+            snprintf(onnx, size, "models/%s", weights);
+        }
+    }
+    fclose(file);
+    assert_true(onnx[0] != 0);
+}
+
+static void test_real(void **state)
+{
+    (void)state;
+    char onnx[300], yaml[600], link[600], shipped[600];
+    find_weights(onnx, sizeof onnx);
+    snprintf(link, sizeof link, "%s/%s.onnx", folder, wanted);
+    snprintf(yaml, sizeof yaml, "%s/%s.yaml", folder, wanted);
+    snprintf(shipped, sizeof shipped, "%s/models/%s.yaml", getenv("VRSEG_SOURCE_DIR"), wanted);
+    assert_int_equal(symlink(shared_path(onnx), link), 0);
+    assert_int_equal(symlink(shipped, yaml), 0);
+    vrs_model *model;
+    assert_int_equal(vrs_model_load(yaml, &model), VRS_OK);
+    vrs_engine_params params = on_device(VRS_PRECISION_F16, 1);
+    vrs_engine *engine = make(model, &params);
+    int count = 0;
+    if (vrs_engine_verify(engine, 1, 3, expect_good, &count) != VRS_OK) {
+        fail_msg("%s", vrs_last_error());
+    }
+    assert_true(count > 20);
+    vrs_engine_destroy(engine);
+    vrs_model_destroy(model);
+}
+
+static int run_real(const char *name)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_real)};
+    wanted = name;
+    int failed = cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);
+    close_device();
+    temp_remove(folder);
+    return failed;
+}
+
 int main(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
     temp_make(folder, sizeof folder);
     int unusable = open_device();
     if (unusable) {
         temp_remove(folder);
         return unusable;
+    }
+    if (argc > 1) {
+        return run_real(argv[1]);
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nodes),           cmocka_unit_test(test_quantised),

@@ -359,12 +359,23 @@ static vrs_status try_plain(const chooser *c, const vrs_conv *conv, bool only, f
                                                : VRS_OK;
 }
 
+/* Whether anybody but the last provider has something for it. */
+static bool others_have(const chooser *c, const vrs_conv *conv)
+{
+    int32_t count = 0;
+    for (int32_t p = 0; p < c->net->provider_count - 1 && count == 0; p++) {
+        count = c->net->states[p] ? count_candidates(c, p, conv) : 0;
+    }
+    return count > 0;
+}
+
 /* The best way to run the convolution alone. */
 static vrs_status choose_alone(const chooser *c, finding *best)
 {
     vrs_net *net = c->net;
     vrs_conv conv = vrs_net_describe_conv(net, c->index, false);
-    vrs_status status = suits_plain(&conv) ? try_plain(c, &conv, false, best) : VRS_OK;
+    bool compared = suits_plain(&conv) && others_have(c, &conv);
+    vrs_status status = compared ? try_plain(c, &conv, false, best) : VRS_OK;
     if (status == VRS_OK) {
         status = try_all(c, &conv, best);
     }

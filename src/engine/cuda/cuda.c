@@ -419,16 +419,28 @@ static void wait_for_all(cuda_engine *engine)
     (void)status;
 }
 
+/* Plans and handles of libraries, whose memory is booked back as it was booked. */
+static void close_libraries(vrs_net *net, int32_t requests)
+{
+    bool booked = net->provider_count > 0 &&
+                  vrs_memory_measure_begin(net->memory, VRS_MEMORY_LIBRARIES, 0) == VRS_OK;
+    vrs_net_free_programs(net, requests);
+    close_providers(net);
+    if (booked) {
+        vrs_status status = vrs_memory_measure_end(net->memory, NULL);
+        (void)status; /* still over the budget: by others */
+    }
+}
+
 static void cuda_destroy(vrs_engine *base)
 {
     cuda_engine *engine = (cuda_engine *)base;
     vrs_net *net = &engine->net;
     int32_t requests = base->params.requests;
     wait_for_all(engine);
-    vrs_net_free_programs(net, requests);
+    close_libraries(net, requests);
     vrs_net_free_constants(net);
     vrs_plans_destroy(net->cached);
-    close_providers(net);
     vrs_memory_free(net->memory, net->workspace);
     vrs_arena_destroy(net->arena);
     for (int32_t i = 0; engine->requests && i < requests; i++) {

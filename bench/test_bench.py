@@ -20,6 +20,7 @@ sys.path.insert(0, str(HERE / "peers"))
 import benchlib  # noqa: E402
 import docs  # noqa: E402
 import end_to_end  # noqa: E402
+import engine  # noqa: E402
 import floors  # noqa: E402
 import kernels_cuda  # noqa: E402
 import peer_io  # noqa: E402
@@ -321,6 +322,25 @@ class KernelsCuda(unittest.TestCase):
         self.assertEqual((made[0]["peer"], made[0]["peer_value"], made[0]["target"]),
                          ("PyTorch, graph", 50.0, 25.0))
         self.assertEqual(rows[0]["target"], 9.0)
+
+
+
+class Engine(unittest.TestCase):
+    """Rows of what bench_engine and PyTorch print."""
+
+    def test_rows(self) -> None:
+        lines = [{"precision": "f16", "engine": "cuda", "compile_s": 9.0, "weights_mb": 80,
+                  "arena_mb": 300, "workspace_mb": 10},
+                 {"precision": "f16", "batch": 16, "latency_us": 4100, "rate_us": 4000.0},
+                 {"batch": 16, "node": "a", "does": "conv", "plan": "p", "us": 12.0, "mb": 43.0,
+                  "gflop": 0.989}]
+        peers = [{"peer": "torch.compile", "precision": "f16", "batch": 16, "rate_us": 6400.0}]
+        compiling, rate, node = engine.rows_of(lines, peers)
+        self.assertEqual((compiling.value, rate.value, rate.peer_value), (9.0, 4000, 2500))
+        self.assertAlmostEqual(rate.target, 3250)
+        self.assertFalse(rate.misses())
+        self.assertAlmostEqual(node.limit, 10)
+        self.assertIn("bound by bytes", node.note)
 
 
 if __name__ == "__main__":

@@ -560,6 +560,20 @@ static vrs_status launch(vrs_net *net, vrs_cu_graph_exec exec, vrs_device_stream
     return vrs_cuda_check(net->device, result, "cannot run the network");
 }
 
+/* Without this event the next run would share the activations of this one: tried twice, then the
+ * device counts as lost. */
+static vrs_status mark_busy(cuda_engine *engine, vrs_device_stream *stream)
+{
+    vrs_status status = vrs_device_event_record(engine->busy, stream);
+    if (status != VRS_OK && status != VRS_DEVICE_LOST) {
+        status = vrs_device_event_record(engine->busy, stream);
+    }
+    if (status != VRS_OK) {
+        vrs_device_set_lost(engine->net.device, vrs_last_error());
+    }
+    return status;
+}
+
 static vrs_status cuda_enqueue(vrs_request *request, int32_t batch, vrs_device_stream *stream)
 {
     cuda_engine *engine = engine_of(request);
@@ -570,7 +584,7 @@ static vrs_status cuda_enqueue(vrs_request *request, int32_t batch, vrs_device_s
         status = launch(&engine->net, program->execs[own(request)->index], stream);
     }
     if (status == VRS_OK) {
-        status = vrs_device_event_record(engine->busy, stream);
+        status = mark_busy(engine, stream);
     }
     vrs_mutex_unlock(&engine->mutex);
     snprintf(request->error, sizeof request->error, "%s", status == VRS_OK ? "" : vrs_last_error());

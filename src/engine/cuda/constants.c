@@ -235,26 +235,63 @@ static float weight_at(const vrs_net *net, const vrs_node *node, const vrs_conv 
     return there ? element(net->graph, w, file_place(node, w, o, c, y, x)) : 0.0f;
 }
 
+/* The same for all input channels of a tap, for weights that lie as the file has them: most of a
+ * large network, and most of the time of opening it. `row` has `depth` elements. */
+static void arrange_row(const vrs_value *w, int32_t type, const float *from, size_t step,
+                        int32_t depth, void *row)
+{
+    int32_t own = depth < (int32_t)w->dims[1] ? depth : (int32_t)w->dims[1];
+    if (type == VRS_NET_F16) {
+        uint16_t *to = row;
+        for (int32_t c = 0; c < own; c++) {
+            to[c] = vrs_net_half_from_float(from[(size_t)c * step]);
+        }
+    } else {
+        float *to = row;
+        for (int32_t c = 0; c < own; c++) {
+            to[c] = from[(size_t)c * step];
+        }
+    }
+}
+
+/* Whether arrange_row() can: floats, and neither turned round nor of a stem. */
+static bool is_plain(const vrs_net *net, const vrs_node *node, const vrs_conv *conv)
+{
+    return node->op == VRS_OP_CONV && net->graph->values[node->inputs[1]].data &&
+           !net->forms[node->inputs[0]].s2d &&
+           (conv->in_type == VRS_NET_F16 || conv->in_type == VRS_NET_F32);
+}
+
+/* One tap of an output channel, element by element. */
+static void arrange_tap(const vrs_net *net, const vrs_node *node, const vrs_conv *conv, int32_t o,
+                        int32_t y, int32_t x, void *row)
+{
+    for (int32_t c = 0; c < conv->in_channels / conv->groups; c++) {
+        float w = weight_at(net, node, conv, o, y, x, c);
+        if (conv->in_type == VRS_NET_I8) { /* the file's own bits again */
+            w = rintf(w / vrs_net_weight_scale(net, node, o));
+        }
+        vrs_net_store((uint64_t)(uintptr_t)row, conv->in_type, c, w);
+    }
+}
+
 /* [out_channels][kernel][in_channels / groups] of in_type. Returns owned. */
 static void *arrange(const vrs_net *net, const vrs_node *node, const vrs_conv *conv, size_t *bytes)
 {
-    int32_t depth = conv->in_channels / conv->groups;
-    size_t count =
-        (size_t)conv->out_channels * (size_t)(conv->kernel[0] * conv->kernel[1]) * (size_t)depth;
-    *bytes = count * vrs_net_type_bytes(conv->in_type);
-    void *data = vrs_alloc(*bytes);
-    int64_t i = 0;
-    for (int32_t o = 0; data && o < conv->out_channels; o++) {
-        for (int32_t y = 0; y < conv->kernel[0]; y++) {
-            for (int32_t x = 0; x < conv->kernel[1]; x++) {
-                for (int32_t c = 0; c < depth; c++, i++) {
-                    float w = weight_at(net, node, conv, o, y, x, c);
-                    if (conv->in_type == VRS_NET_I8) { /* the file's own bits again */
-                        w = rintf(w / vrs_net_weight_scale(net, node, o));
-                    }
-                    vrs_net_store((uint64_t)(uintptr_t)data, conv->in_type, i, w);
-                }
-            }
+    const vrs_value *w = &net->graph->values[node->inputs[1]];
+    int32_t depth = conv->in_channels / conv->groups, taps = conv->kernel[0] * conv->kernel[1];
+    size_t row = (size_t)depth * vrs_net_type_bytes(conv->in_type);
+    *bytes = (size_t)conv->out_channels * (size_t)taps * row;
+    unsigned char *data = vrs_alloc(*bytes);
+    bool plain = is_plain(net, node, conv);
+    for (int32_t i = 0; data && i < conv->out_channels * taps; i++) {
+        int32_t o = i / taps, tap = i % taps;
+        int32_t y = tap / conv->kernel[1], x = tap % conv->kernel[1];
+        if (!plain) {
+            arrange_tap(net, node, conv, o, y, x, data + (size_t)i * row);
+        } else if (o < w->dims[0]) { /* those behind are of padding: zero */
+            arrange_row(w, conv->in_type, (const float *)w->data + file_place(node, w, o, 0, y, x),
+                        (size_t)taps, depth, data + (size_t)i * row);
         }
     }
     return data;

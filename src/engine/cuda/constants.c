@@ -378,12 +378,3 @@ void vrs_net_free_constants(vrs_net *net)
     net->constants = NULL;
     net->constant_count = net->constant_room = 0;
 }
-
-size_t vrs_net_constant_bytes(const vrs_net *net)
-{
-    size_t bytes = 0;
-    for (int32_t i = 0; i < net->constant_count; i++) {
-        bytes += net->constants[i].bytes;
-    }
-    return bytes;
-}

@@ -200,7 +200,6 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t node, const vrs_conv *conv,
 vrs_status vrs_net_head_weights(vrs_net *net, int32_t head, const vrs_conv *conv,
                                 vrs_device_ptr *at) VRS_MUST_USE;
 void vrs_net_free_constants(vrs_net *net);
-size_t vrs_net_constant_bytes(const vrs_net *net);
 
 /* ---- prepare.c ---- */
 

@@ -57,7 +57,7 @@ static vrs_status open_engine(vrs_pipeline *pipeline, const vrs_config *config, 
 static bool may_fall_back(vrs_status status)
 {
     return status == VRS_UNSUPPORTED || status == VRS_MISSING || status == VRS_ENGINE ||
-           status == VRS_NO_MEMORY || status == VRS_FORMAT;
+           status == VRS_NO_MEMORY || status == VRS_FORMAT || status == VRS_DEVICE;
 }
 
 /* Settings and engine: "auto" is the GPU's where the frames are and it can, else the CPU's, and

@@ -111,6 +111,16 @@ struct vrs_conv_provider {
                           vrs_device_stream *stream);
 };
 
+/* The device's context for giving something back: tried twice, for what stays is lost. */
+static inline bool vrs_conv_enter_again(vrs_device *device)
+{
+    vrs_status status = vrs_device_enter(device);
+    if (status != VRS_OK) {
+        status = vrs_device_enter(device);
+    }
+    return status == VRS_OK;
+}
+
 /* In the order in which they are asked; the last runs everything. */
 extern const vrs_conv_provider vrs_conv_tiles;  /* our own kernels on tensor cores */
 extern const vrs_conv_provider vrs_conv_cudnn;  /* cuDNN's graph API */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "device/library.h"
+#include "engine/cuda/conv.h"
 #include "vrseg/system.h"
 
 #define ADVICE                                                                                 \
@@ -142,7 +143,7 @@ void vrs_dnn_close(vrs_dnn *dnn)
     if (!dnn->api) {
         return;
     }
-    if (dnn->handle && vrs_device_enter(dnn->device) == VRS_OK) {
+    if (dnn->handle && vrs_conv_enter_again(dnn->device)) {
         (void)dnn->api->destroy(dnn->handle);
         vrs_device_leave(dnn->device);
     }

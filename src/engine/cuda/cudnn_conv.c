@@ -44,7 +44,7 @@ static void dnn_close(void *opaque)
     if (!state) {
         return;
     }
-    bool entered = vrs_device_enter(state->dnn.device) == VRS_OK;
+    bool entered = vrs_conv_enter_again(state->dnn.device);
     for (dnn_entry *entry = state->entries, *next; entry; entry = next) {
         next = entry->next;
         vrs_dnn_graph_free(&state->dnn, &entry->graph);
@@ -122,7 +122,7 @@ static vrs_dnn_status make_plan(const vrs_dnn *dnn, int attribute, int type, int
 static void dnn_destroy(vrs_conv_plan *base)
 {
     dnn_plan *plan = (dnn_plan *)base;
-    if (plan && plan->plan && vrs_device_enter(plan->state->dnn.device) == VRS_OK) {
+    if (plan && plan->plan && vrs_conv_enter_again(plan->state->dnn.device)) {
         (void)plan->state->dnn.api->unmake(plan->plan);
         vrs_device_leave(plan->state->dnn.device);
     }

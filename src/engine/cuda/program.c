@@ -60,19 +60,9 @@ static vrs_status launch(vrs_net *net, vrs_cu_graph_exec exec)
     return vrs_cuda_check(net->device, result, "cannot launch a network");
 }
 
-/* To give back, the context is tried twice. */
-static bool enter_again(vrs_device *device)
-{
-    vrs_status status = vrs_device_enter(device);
-    if (status != VRS_OK) {
-        status = vrs_device_enter(device);
-    }
-    return status == VRS_OK;
-}
-
 static void destroy_exec(vrs_net *net, vrs_cu_graph_exec exec)
 {
-    if (exec && enter_again(net->device)) {
+    if (exec && vrs_conv_enter_again(net->device)) {
         (void)net->api->graph_exec_destroy(exec);
         vrs_device_leave(net->device);
     }

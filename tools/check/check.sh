@@ -76,7 +76,7 @@ if [ $# -eq 0 ]; then
 		run_named "$build/asan" base/ image/ kernels/ model/ graph/arena graph/graph \
 			graph/hostile graph/operators engine/ media/ cli/usage cli/stop cli/examples \
 			pipeline outputs golden
-	targets="fuzz_onnx fuzz_descriptor replay_onnx replay_descriptor"
+	targets=fuzz
 	CC=clang compile "$build/fuzz" --buildtype=debugoptimized -Dfuzz=true -Dcuda=disabled \
 		-Db_sanitize=address,undefined -Db_lundef=false \
 		"-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=undefined" &&

@@ -150,7 +150,7 @@ static int compare(const void *a, const void *b)
 static vrs_cu_graph_exec capture(const job *j)
 {
     const vrs_cu_api *api = j->b->api;
-    const vrs_cu_stream stream = vrs_device_stream_handle(j->b->stream);
+    vrs_cu_stream stream = vrs_device_stream_handle(j->b->stream);
     vrs_cu_graph graph = NULL;
     vrs_cu_graph_exec made = NULL;
     require_cuda(api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL), "capture");
@@ -182,7 +182,7 @@ static double peer_of(const bench *b, const char *name)
 static void time_job(const job *j)
 {
     bench *b = j->b;
-    const vrs_cu_stream stream = vrs_device_stream_handle(b->stream);
+    vrs_cu_stream stream = vrs_device_stream_handle(b->stream);
     vrs_cu_graph_exec graph = capture(j);
     double runs[MOST_ROUNDS];
     for (int i = -2; i < b->rounds; i++) {
@@ -234,27 +234,15 @@ static void download(const job *j, tensor *output)
 static void check_conv(job *j, int branch, int32_t dilation)
 {
     const vrs_cuda_conv_desc *d = &j->desc;
-    const vrs_conv_params p = {
-        .input = (uint64_t)(uintptr_t)j->input.host,
-        .weights = (uint64_t)(uintptr_t)j->weights[branch].host,
-        .bias = (uint64_t)(uintptr_t)j->host_bias,
-        .residual = d->residual ? (uint64_t)(uintptr_t)j->residual.host : 0,
-        .n = d->n,
-        .h = d->h,
-        .w = d->w,
-        .c = d->c,
-        .out_h = d->out_h,
-        .out_w = d->out_w,
-        .k = d->k,
-        .r = d->r,
-        .s = d->s,
-        .stride = {d->stride[0], d->stride[1]},
-        .pad = {dilation * (d->r / 2), dilation * (d->s / 2)},
-        .dilation = {dilation, dilation},
-        .input_pitch = d->c,
-        .residual_pitch = d->k,
-        .relu = d->relu,
-    };
+    vrs_cuda_conv_desc described = *d;
+    described.pad[0] = dilation * (d->r / 2);
+    described.pad[1] = dilation * (d->s / 2);
+    described.dilation[0] = described.dilation[1] = dilation;
+    vrs_conv_params p = vrs_conv_reference_params(&described);
+    p.input = (uint64_t)(uintptr_t)j->input.host;
+    p.weights = (uint64_t)(uintptr_t)j->weights[branch].host;
+    p.bias = (uint64_t)(uintptr_t)j->host_bias;
+    p.residual = d->residual ? (uint64_t)(uintptr_t)j->residual.host : 0;
     download(j, &j->output[branch]);
     for (int i = 0; i < SAMPLES; i++) {
         const size_t at = (size_t)(next(j->b) & 0x7fffffff) % j->output[branch].count;

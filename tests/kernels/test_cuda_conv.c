@@ -132,25 +132,12 @@ static vrs_cuda_conv_buffers device_buffers(const conv_case *t)
 static vrs_conv_params reference_params(const conv_case *t)
 {
     const vrs_cuda_conv_desc *d = &t->desc;
-    return (vrs_conv_params){.input = host_of(&t->input),
-                             .weights = host_of(&t->weights),
-                             .bias = t->biased ? host_of(&t->bias) : 0,
-                             .residual = d->residual ? host_of(&t->residual) : 0,
-                             .n = d->n,
-                             .h = d->h,
-                             .w = d->w,
-                             .c = d->c,
-                             .out_h = d->out_h,
-                             .out_w = d->out_w,
-                             .k = d->k,
-                             .r = d->r,
-                             .s = d->s,
-                             .stride = {d->stride[0], d->stride[1]},
-                             .pad = {d->pad[0], d->pad[1]},
-                             .dilation = {d->dilation[0], d->dilation[1]},
-                             .input_pitch = pitch(d->input_pitch, d->c),
-                             .residual_pitch = pitch(d->residual_pitch, d->k),
-                             .relu = d->relu};
+    vrs_conv_params p = vrs_conv_reference_params(d);
+    p.input = host_of(&t->input);
+    p.weights = host_of(&t->weights);
+    p.bias = t->biased ? host_of(&t->bias) : 0;
+    p.residual = d->residual ? host_of(&t->residual) : 0;
+    return p;
 }
 
 static void conv_compare(const conv_case *t, const char *what)

@@ -5,6 +5,33 @@
 
 #include "kernels/half.h"
 
+static int32_t pitch(int32_t asked, int32_t channels)
+{
+    return asked != 0 ? asked : channels;
+}
+
+vrs_conv_params vrs_conv_reference_params(const vrs_cuda_conv_desc *d)
+{
+    return (vrs_conv_params){
+        .n = d->n,
+        .h = d->h,
+        .w = d->w,
+        .c = d->c,
+        .out_h = d->out_h,
+        .out_w = d->out_w,
+        .k = d->k,
+        .r = d->r,
+        .s = d->s,
+        .stride = {d->stride[0], d->stride[1]},
+        .pad = {d->pad[0], d->pad[1]},
+        .dilation = {d->dilation[0], d->dilation[1]},
+        .input_pitch = pitch(d->input_pitch, d->c),
+        .output_pitch = pitch(d->output_pitch, d->k),
+        .residual_pitch = pitch(d->residual_pitch, d->k),
+        .relu = d->relu,
+    };
+}
+
 static const uint16_t *halves(uint64_t address)
 {
     return (const uint16_t *)(uintptr_t)address;

@@ -5,7 +5,11 @@
 #ifndef VRS_KERNELS_REFERENCE_CONV_H
 #define VRS_KERNELS_REFERENCE_CONV_H
 
-#include "kernels/cuda/params_conv.h"
+#include "kernels/cuda/conv_launch.h"
+
+/* The parameters of a described convolution, pitches of 0 filled in; addresses are left 0. Not what
+ * vrs_cuda_conv_launch() makes of the description, but what that is tested against. */
+vrs_conv_params vrs_conv_reference_params(const vrs_cuda_conv_desc *desc);
 
 void vrs_conv_reference(const vrs_conv_params *params);
 

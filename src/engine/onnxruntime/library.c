@@ -8,11 +8,9 @@
 #include "base/parse.h"
 #include "base/thread.h"
 #include "device/library.h"
+#include "engine/find_library.h"
 #include "vrseg/log.h"
 #include "vrseg/system.h"
-
-/* Most folders that are searched. */
-#define FOLDERS 3
 
 #define LIBRARY "libonnxruntime.so"
 #define ADVICE "run `make setup` to get ONNX Runtime again"
@@ -27,61 +25,32 @@ typedef struct base_table {
     const OrtApiBase *(*get)(void);
 } base_table;
 
-/* The folders to look in, in order. */
-static vrs_status list_folders(char folders[FOLDERS][VRS_PATH_MAX], int *count)
-{
-    *count = 0;
-    const char *own = getenv("VRSEG_ONNXRUNTIME_DIR");
-    if (own && *own) {
-        *count = 1;
-        return vrs_path_format(folders[0], VRS_PATH_MAX, "%s", own);
-    }
-    char program[VRS_PATH_MAX];
-    vrs_status status = vrs_program_folder(program, sizeof program);
-    if (status == VRS_OK) {
-        status = vrs_path_format(folders[(*count)++], VRS_PATH_MAX, "%s/../lib/vrseg", program);
-    }
-    if (status == VRS_OK) {
-        status = vrs_path_format(folders[(*count)++], VRS_PATH_MAX, "%s/onnxruntime-gpu/lib",
-                                 VRS_PRIVATE_FOLDER);
-    }
-    if (status == VRS_OK) {
-        status = vrs_path_format(folders[(*count)++], VRS_PATH_MAX, "%s/onnxruntime/lib",
-                                 VRS_PRIVATE_FOLDER);
-    }
-    return status;
-}
-
-static vrs_status fail_missing(char folders[FOLDERS][VRS_PATH_MAX], int count)
-{
-    return vrs_fail(VRS_MISSING,
-                    "ONNX Runtime is not installed: run `make setup`, or set "
-                    "VRSEG_ONNXRUNTIME_DIR to its folder (there is no " LIBRARY ".1 in %s%s%s)",
-                    folders[0], count > 1 ? " or " : "", count > 1 ? folders[count - 1] : "");
-}
-
 /* The library in a folder by the names that it goes by: its own, the linker's, or that of the
  * Python wheels, which ends in the whole version. */
-static bool find_library(const char *folder, char *path, size_t size)
+static vrs_status find_library(const char *folder, char path[VRS_PATH_MAX], bool *found)
 {
     static const char *const names[] = {LIBRARY ".1", LIBRARY};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (vrs_path_format(path, size, "%s/%s", folder, names[i]) == VRS_OK &&
-            vrs_file_exists(path)) {
-            return true;
-        }
+    *found = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !*found; i++) {
+        *found = vrs_path_format(path, VRS_PATH_MAX, "%s/%s", folder, names[i]) == VRS_OK &&
+                 vrs_file_exists(path);
     }
-    DIR *directory = opendir(folder);
-    bool found = false;
-    for (struct dirent *entry; directory && !found && (entry = readdir(directory)) != NULL;) {
-        found = strncmp(entry->d_name, LIBRARY ".1.", sizeof(LIBRARY ".1.") - 1) == 0 &&
-                vrs_path_format(path, size, "%s/%s", folder, entry->d_name) == VRS_OK;
+    DIR *directory = *found ? NULL : opendir(folder);
+    for (struct dirent *entry; directory && !*found && (entry = readdir(directory)) != NULL;) {
+        *found = strncmp(entry->d_name, LIBRARY ".1.", sizeof(LIBRARY ".1.") - 1) == 0 &&
+                 vrs_path_format(path, VRS_PATH_MAX, "%s/%s", folder, entry->d_name) == VRS_OK;
     }
     if (directory) {
         (void)closedir(directory);
     }
-    return found;
+    return VRS_OK;
 }
+
+static const vrs_find_library looked_for = {.name = "ONNX Runtime",
+                                            .file = LIBRARY ".1",
+                                            .variable = "VRSEG_ONNXRUNTIME_DIR",
+                                            .folders = {"onnxruntime-gpu/lib", "onnxruntime/lib"},
+                                            .find = find_library};
 
 /* The N of version 1.N.x, which is the newest API that the library has; 0: no such version. */
 static uint32_t newest_api(const char *version)
@@ -136,7 +105,7 @@ static vrs_status start(vrs_ort_library *library, const OrtApiBase *base, const 
     return status;
 }
 
-static vrs_status open_path(const char *path, const char *folder, vrs_ort_library *library)
+static vrs_status open_path(const char *path, vrs_ort_library *library)
 {
     static const vrs_library_symbol symbols[] = {
         VRS_LIBRARY_SYMBOL(base_table, get, OrtGetApiBase)};
@@ -144,11 +113,7 @@ static vrs_status open_path(const char *path, const char *folder, vrs_ort_librar
         .file = path, .advice = ADVICE, .symbols = symbols, .symbol_count = 1};
     base_table table = {0};
     void *handle = NULL;
-    *library = (vrs_ort_library){0};
-    vrs_status status = vrs_path_format(library->folder, sizeof library->folder, "%s", folder);
-    if (status == VRS_OK) {
-        status = vrs_library_open(&spec, &table, &handle);
-    }
+    vrs_status status = vrs_library_open(&spec, &table, &handle);
     if (status == VRS_OK) {
         status = start(library, table.get(), path);
     }
@@ -158,26 +123,17 @@ static vrs_status open_path(const char *path, const char *folder, vrs_ort_librar
     return status;
 }
 
-static vrs_status open_first(vrs_ort_library *library)
-{
-    char folders[FOLDERS][VRS_PATH_MAX];
-    int count;
-    vrs_status status = list_folders(folders, &count);
-    for (int i = 0; status == VRS_OK && i < count; i++) {
-        char path[VRS_PATH_MAX];
-        if (find_library(folders[i], path, sizeof path)) {
-            return open_path(path, folders[i], library);
-        }
-    }
-    return status == VRS_OK ? fail_missing(folders, count) : status;
-}
-
 vrs_status vrs_ort_open(const vrs_ort_library **library)
 {
     vrs_status status = VRS_OK;
     vrs_mutex_lock(&shared.mutex);
     if (!shared.open) {
-        status = open_first(&shared.library);
+        char path[VRS_PATH_MAX];
+        shared.library = (vrs_ort_library){0};
+        status = vrs_find_library_in_folders(&looked_for, shared.library.folder, path);
+        if (status == VRS_OK) {
+            status = open_path(path, &shared.library);
+        }
     }
     shared.open = status == VRS_OK;
     vrs_mutex_unlock(&shared.mutex);

@@ -1,14 +1,11 @@
 #include "engine/openvino/library.h"
 
 #include <dlfcn.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/thread.h"
+#include "engine/find_library.h"
 #include "vrseg/system.h"
-
-/* Most folders that are searched. */
-#define FOLDERS 2
 
 static struct {
     vrs_mutex mutex;
@@ -16,34 +13,18 @@ static struct {
     vrs_ov_library library;
 } shared = {.mutex = {PTHREAD_MUTEX_INITIALIZER}};
 
-/* The folders to look in, in order. */
-static vrs_status list_folders(char folders[FOLDERS][VRS_PATH_MAX], int *count)
+static vrs_status find_library(const char *folder, char path[VRS_PATH_MAX], bool *found)
 {
-    *count = 0;
-    const char *own = getenv("VRSEG_OPENVINO_DIR");
-    if (own && *own) {
-        *count = 1;
-        return vrs_path_format(folders[0], VRS_PATH_MAX, "%s", own);
-    }
-    char program[VRS_PATH_MAX];
-    vrs_status status = vrs_program_folder(program, sizeof program);
-    if (status == VRS_OK) {
-        status = vrs_path_format(folders[(*count)++], VRS_PATH_MAX, "%s/../lib/vrseg", program);
-    }
-    if (status == VRS_OK) {
-        status = vrs_path_format(folders[(*count)++], VRS_PATH_MAX, "%s/openvino/lib",
-                                 VRS_PRIVATE_FOLDER);
-    }
+    vrs_status status = vrs_path_format(path, VRS_PATH_MAX, "%s/" VRS_OV_LIBRARY, folder);
+    *found = status == VRS_OK && vrs_file_exists(path);
     return status;
 }
 
-static vrs_status fail_missing(char folders[FOLDERS][VRS_PATH_MAX], int count)
-{
-    return vrs_fail(VRS_MISSING,
-                    "OpenVINO " VRS_OV_VERSION " is not installed: run `make setup`, or set "
-                    "VRSEG_OPENVINO_DIR to its folder (there is no " VRS_OV_LIBRARY " in %s%s%s)",
-                    folders[0], count > 1 ? " or " : "", count > 1 ? folders[1] : "");
-}
+static const vrs_find_library looked_for = {.name = "OpenVINO " VRS_OV_VERSION,
+                                            .file = VRS_OV_LIBRARY,
+                                            .variable = "VRSEG_OPENVINO_DIR",
+                                            .folders = {"openvino/lib"},
+                                            .find = find_library};
 
 /* Resolves every function of the list. */
 static vrs_status find_symbols(void *handle, vrs_ov_api *api, const char *path)
@@ -94,7 +75,7 @@ static vrs_status read_version(vrs_ov_library *library, const char *path)
     return VRS_OK;
 }
 
-static vrs_status open_path(const char *path, const char *folder, vrs_ov_library *library)
+static vrs_status open_path(const char *path, vrs_ov_library *library)
 {
     void *handle = vrs_inject("openvino") ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (!handle) {
@@ -106,28 +87,10 @@ static vrs_status open_path(const char *path, const char *folder, vrs_ov_library
     if (status == VRS_OK) {
         status = read_version(library, path);
     }
-    if (status == VRS_OK) {
-        status = vrs_path_format(library->folder, sizeof library->folder, "%s", folder);
-    }
     if (status != VRS_OK) {
         dlclose(handle);
     }
     return status;
-}
-
-static vrs_status open_first(vrs_ov_library *library)
-{
-    char folders[FOLDERS][VRS_PATH_MAX];
-    int count;
-    vrs_status status = list_folders(folders, &count);
-    for (int i = 0; status == VRS_OK && i < count; i++) {
-        char path[VRS_PATH_MAX];
-        status = vrs_path_format(path, sizeof path, "%s/" VRS_OV_LIBRARY, folders[i]);
-        if (status == VRS_OK && vrs_file_exists(path)) {
-            return open_path(path, folders[i], library);
-        }
-    }
-    return status == VRS_OK ? fail_missing(folders, count) : status;
 }
 
 vrs_status vrs_ov_open(const vrs_ov_library **library)
@@ -135,7 +98,11 @@ vrs_status vrs_ov_open(const vrs_ov_library **library)
     vrs_status status = VRS_OK;
     vrs_mutex_lock(&shared.mutex);
     if (!shared.open) {
-        status = open_first(&shared.library);
+        char path[VRS_PATH_MAX];
+        status = vrs_find_library_in_folders(&looked_for, shared.library.folder, path);
+        if (status == VRS_OK) {
+            status = open_path(path, &shared.library);
+        }
     }
     shared.open = status == VRS_OK;
     vrs_mutex_unlock(&shared.mutex);

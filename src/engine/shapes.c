@@ -62,3 +62,42 @@ void vrs_shape_text(const int64_t *dims, size_t count, char *text, size_t size)
     }
     snprintf(text + used, size - used, "]");
 }
+
+vrs_status vrs_network_fail_name(const vrs_network_file *file, const char *kind, const char *wanted,
+                                 size_t count, const char *names)
+{
+    if (*wanted) {
+        return vrs_fail(VRS_INVALID,
+                        "%s: has no %s \"%s\", which the descriptor %s names; it has "
+                        "%s",
+                        file->path, kind, wanted, file->descriptor, names);
+    }
+    return vrs_fail(VRS_INVALID, "%s: has %zu %ss (%s); the descriptor %s must say which is meant",
+                    file->path, count, kind, names, file->descriptor);
+}
+
+vrs_status vrs_network_fail_inputs(const vrs_network_file *file, size_t count, const char *names,
+                                   int32_t described)
+{
+    return vrs_fail(VRS_INVALID, "%s: has %zu inputs (%s), but the descriptor %s names %d",
+                    file->path, count, names, file->descriptor, described);
+}
+
+vrs_status vrs_network_fail_type(const vrs_network_file *file, const char *kind, const char *name)
+{
+    return vrs_fail(VRS_INVALID,
+                    "%s: the %s \"%s\" is not of 32-bit floats; vrseg runs "
+                    "networks with float32 inputs and outputs",
+                    file->path, kind, name);
+}
+
+vrs_status vrs_network_fail_shape(const vrs_network_file *file, const char *kind, const char *name,
+                                  const char *found, const int64_t wanted[4])
+{
+    char text[128];
+    vrs_shape_text(wanted, 4, text, sizeof text);
+    return vrs_fail(VRS_INVALID,
+                    "%s: the %s \"%s\" has the shape %s, but the descriptor %s "
+                    "says %s",
+                    file->path, kind, name, found, file->descriptor, text);
+}

@@ -12,8 +12,7 @@ typedef struct opening {
     vrs_ort_network *network;
     const OrtApi *api;
     const vrs_model_spec *spec;
-    const char *path; /* of the weights */
-    const char *descriptor;
+    vrs_network_file file;
 } opening;
 
 /* Inputs or outputs of a session. */
@@ -39,7 +38,7 @@ static port_kind outputs_of(const opening *o)
 static vrs_status check(const opening *o, OrtStatus *result, vrs_status status, const char *what)
 {
     char text[VRS_DETAIL_SIZE];
-    snprintf(text, sizeof text, "%s: %s", o->path, what);
+    snprintf(text, sizeof text, "%s: %s", o->file.path, what);
     return vrs_ort_check(o->network->library, result, status, text);
 }
 
@@ -80,14 +79,7 @@ static vrs_status fail_names(const opening *o, const port_kind *kind, size_t cou
 {
     char names[256];
     list_names(o, kind, count, names, sizeof names);
-    if (*wanted) {
-        return vrs_fail(VRS_INVALID,
-                        "%s: has no %s \"%s\", which the descriptor %s names; it has "
-                        "%s",
-                        o->path, kind->name, wanted, o->descriptor, names);
-    }
-    return vrs_fail(VRS_INVALID, "%s: has %zu %ss (%s); the descriptor %s must say which is meant",
-                    o->path, count, kind->name, names, o->descriptor);
+    return vrs_network_fail_name(&o->file, kind->name, wanted, count, names);
 }
 
 /* Finds the tensor of that name; `*index` is `count` where there is none. */
@@ -156,10 +148,7 @@ static vrs_status check_port(const opening *o, const port_kind *kind, size_t ind
         return status;
     }
     if (shape.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
-        return vrs_fail(VRS_INVALID,
-                        "%s: the %s \"%s\" is not of 32-bit floats; vrseg runs "
-                        "networks with float32 inputs and outputs",
-                        o->path, kind->name, tensor->name);
+        return vrs_network_fail_type(&o->file, kind->name, tensor->name);
     }
     bool fits = shape.rank == 4 || shape.rank == 0;
     for (size_t i = 0; i < 4 && shape.rank == 4; i++) {
@@ -167,14 +156,11 @@ static vrs_status check_port(const opening *o, const port_kind *kind, size_t ind
         o->network->settled = o->network->settled && (i == 0 || shape.dims[i] >= 0);
     }
     if (!fits) {
-        char found[128], wanted[128];
+        char found[128];
         vrs_shape_text(shape.dims, shape.rank < MAX_RANK ? shape.rank : MAX_RANK, found,
                        sizeof found);
-        vrs_shape_text(tensor->shape.dims, 4, wanted, sizeof wanted);
-        return vrs_fail(VRS_INVALID,
-                        "%s: the %s \"%s\" has the shape %s, but the descriptor %s "
-                        "says %s",
-                        o->path, kind->name, tensor->name, found, o->descriptor, wanted);
+        return vrs_network_fail_shape(&o->file, kind->name, tensor->name, found,
+                                      tensor->shape.dims);
     }
     o->network->settled = o->network->settled && shape.rank == 4;
     o->network->free_batch = o->network->free_batch && shape.rank == 4 && shape.dims[0] < 0;
@@ -229,8 +215,7 @@ static vrs_status find_inputs(const opening *o)
     if (status == VRS_OK && count != 1 + (size_t)s->state_count) {
         char names[256];
         list_names(o, &kind, count, names, sizeof names);
-        status = vrs_fail(VRS_INVALID, "%s: has %zu inputs (%s), but the descriptor %s names %d",
-                          o->path, count, names, o->descriptor, 1 + s->state_count);
+        status = vrs_network_fail_inputs(&o->file, count, names, 1 + s->state_count);
     }
     return status;
 }
@@ -261,13 +246,13 @@ vrs_status vrs_ort_network_open(vrs_ort_network *network, const vrs_ort_library 
     opening o = {.network = network,
                  .api = library->api,
                  .spec = vrs_model_get_spec(model),
-                 .path = info.weights_path,
-                 .descriptor = info.descriptor_path};
+                 .file = {info.weights_path, info.descriptor_path}};
     vrs_network_shapes_set(o.spec, &network->shapes);
     network->state_count = network->shapes.state_count;
     network->free_batch = o.spec->fixed_batch != 1;
     vrs_status status = check(
-        &o, VRS_ORT_TRY(o.api->CreateSession(library->env, o.path, options, &network->session)),
+        &o,
+        VRS_ORT_TRY(o.api->CreateSession(library->env, o.file.path, options, &network->session)),
         VRS_ENGINE, "cannot be opened as a network");
     if (status == VRS_OK) {
         status = find_inputs(&o);

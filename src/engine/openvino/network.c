@@ -13,7 +13,7 @@ vrs_status vrs_ov_opening_check(const vrs_ov_opening *o, vrs_ov_code code, vrs_s
                                 const char *what)
 {
     char text[VRS_DETAIL_SIZE];
-    snprintf(text, sizeof text, "%s: %s", o->path, what);
+    snprintf(text, sizeof text, "%s: %s", o->file.path, what);
     return vrs_ov_check(o->network->library, code, status, text);
 }
 
@@ -98,7 +98,8 @@ static vrs_status open_model(vrs_ov_opening *o)
                              "cannot start OpenVINO");
     if (status == VRS_OK) {
         status = vrs_ov_opening_check(
-            o, VRS_OV_TRY(o->api->ov_core_read_model(o->network->core, o->path, NULL, &o->model)),
+            o,
+            VRS_OV_TRY(o->api->ov_core_read_model(o->network->core, o->file.path, NULL, &o->model)),
             VRS_FORMAT, "cannot be read as an ONNX network");
     }
     if (status == VRS_OK) {
@@ -128,8 +129,7 @@ vrs_status vrs_ov_network_open(vrs_ov_network *network, const vrs_ov_library *li
                         .api = &library->api,
                         .spec = vrs_model_get_spec(model),
                         .params = params,
-                        .path = info.weights_path,
-                        .descriptor = info.descriptor_path};
+                        .file = {info.weights_path, info.descriptor_path}};
     vrs_status status = vrs_check_int8(model, params->precision);
     if (status != VRS_OK) {
         return status;

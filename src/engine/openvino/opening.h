@@ -4,14 +4,14 @@
 #define VRS_ENGINE_OPENVINO_OPENING_H
 
 #include "engine/openvino/network.h"
+#include "engine/shapes.h"
 
 typedef struct vrs_ov_opening {
     vrs_ov_network *network;
     const vrs_ov_api *api;
     const vrs_model_spec *spec;
     const vrs_engine_params *params;
-    const char *path; /* of the weights */
-    const char *descriptor;
+    vrs_network_file file;
     vrs_ov_model *model;
 } vrs_ov_opening;
 

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "engine/backend.h"
 #include "engine/openvino/network.h"
+#include "engine/shapes.h"
 
 typedef struct ov_engine ov_engine;
 typedef struct ov_request ov_request;
@@ -171,25 +172,13 @@ static void describe(ov_engine *engine, const vrs_model *model)
     const vrs_model_spec *spec = vrs_model_get_spec(model);
     vrs_engine *base = &engine->base;
     vrs_engine_io *io = &base->io;
-    bool bytes = n->input.type == VRS_OV_U8;
-    io->normalises = bytes;
-    io->enlarge = 1;
-    io->tensor = bytes              ? VRS_TENSOR_U8_NHWC
-                 : spec->nhwc_input ? VRS_TENSOR_F32_NHWC
-                                    : VRS_TENSOR_F32_NCHW;
-    io->input_bytes = n->input.bytes;
-    io->scores_elements = n->output.bytes / sizeof(float);
-    const int64_t *dims = n->output.dims;
-    bool last = spec->nhwc_output;
-    io->classes = (int32_t)(last ? dims[3] : dims[1]);
-    io->scores_height = (int32_t)(last ? dims[1] : dims[2]);
-    io->scores_width = (int32_t)(last ? dims[2] : dims[3]);
-    io->column_stride = last ? io->classes : 1;
-    io->row_stride = io->column_stride * io->scores_width;
-    io->class_stride = last ? 1 : io->row_stride * io->scores_height;
-    io->state_count = n->state_count;
-    for (int32_t i = 0; i < n->state_count; i++) {
-        io->states[i].elements = n->state_in[i].bytes / sizeof(float);
+    vrs_network_shapes shapes;
+    vrs_network_shapes_set(spec, &shapes);
+    vrs_network_io_set(spec, &shapes, io);
+    if (n->input.type == VRS_OV_U8) {
+        io->normalises = true;
+        io->tensor = VRS_TENSOR_U8_NHWC;
+        io->input_bytes = n->input.bytes;
     }
     snprintf(base->description, sizeof base->description, "openvino %s, %s%s", n->library->version,
              vrs_precision_name(base->params.precision), n->from_cache ? ", from cache" : "");

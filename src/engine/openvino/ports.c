@@ -17,30 +17,17 @@ void vrs_ov_set_dims(vrs_ov_tensor_desc *desc, int type, const int64_t dims[4])
     }
 }
 
-/* Of one view of floats. */
-static void set_planes(vrs_ov_tensor_desc *desc, bool nhwc, int64_t channels, int64_t height,
-                       int64_t width)
-{
-    const int64_t nchw_dims[4] = {1, channels, height, width};
-    const int64_t nhwc_dims[4] = {1, height, width, channels};
-    vrs_ov_set_dims(desc, VRS_OV_F32, nhwc ? nhwc_dims : nchw_dims);
-}
-
 void vrs_ov_describe_tensors(const vrs_ov_opening *o)
 {
     vrs_ov_network *n = o->network;
-    const vrs_model_spec *s = o->spec;
-    set_planes(&n->input, s->nhwc_input, 3, s->height, s->width);
-    set_planes(&n->output, s->nhwc_output, s->classes,
-               s->output_height ? s->output_height : s->height,
-               s->output_width ? s->output_width : s->width);
-    n->state_count = s->state_count;
-    for (int32_t i = 0; i < s->state_count; i++) {
-        const vrs_model_state *state = &s->states[i];
-        int64_t height = (s->height + state->divisor - 1) / state->divisor;
-        int64_t width = (s->width + state->divisor - 1) / state->divisor;
-        set_planes(&n->state_in[i], false, state->channels, height, width);
-        set_planes(&n->state_out[i], false, state->channels, height, width);
+    vrs_network_shapes shapes;
+    vrs_network_shapes_set(o->spec, &shapes);
+    vrs_ov_set_dims(&n->input, VRS_OV_F32, shapes.input.dims);
+    vrs_ov_set_dims(&n->output, VRS_OV_F32, shapes.output.dims);
+    n->state_count = shapes.state_count;
+    for (int32_t i = 0; i < shapes.state_count; i++) {
+        vrs_ov_set_dims(&n->state_in[i], VRS_OV_F32, shapes.states[i].dims);
+        vrs_ov_set_dims(&n->state_out[i], VRS_OV_F32, shapes.states[i].dims);
     }
 }
 
@@ -59,12 +46,6 @@ static void shape_text(const vrs_ov_partial_shape *shape, char *text, size_t siz
         }
     }
     snprintf(text + used, size - used, known ? "]" : "any]");
-}
-
-static void dims_text(const int64_t dims[4], char *text, size_t size)
-{
-    snprintf(text, size, "[%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]", dims[0], dims[1],
-             dims[2], dims[3]);
 }
 
 /* Whether a tensor of these dims fits into the shape; `exact`: the shape has no other. */
@@ -98,10 +79,7 @@ static vrs_status check_port(const vrs_ov_opening *o, const vrs_ov_port *port, c
         return status;
     }
     if (type != VRS_OV_F32) {
-        return vrs_fail(VRS_INVALID,
-                        "%s: the %s \"%s\" is not of 32-bit floats; vrseg runs "
-                        "networks with float32 inputs and outputs",
-                        o->path, kind, desc->name);
+        return vrs_network_fail_type(&o->file, kind, desc->name);
     }
     vrs_ov_partial_shape shape = {0};
     status = vrs_ov_opening_check(o, VRS_OV_TRY(o->api->ov_port_get_partial_shape(port, &shape)),
@@ -110,13 +88,9 @@ static vrs_status check_port(const vrs_ov_opening *o, const vrs_ov_port *port, c
         return status;
     }
     if (!shape_holds(&shape, desc->dims, exact)) {
-        char found[128], wanted[128];
+        char found[128];
         shape_text(&shape, found, sizeof found);
-        dims_text(desc->dims, wanted, sizeof wanted);
-        status = vrs_fail(VRS_INVALID,
-                          "%s: the %s \"%s\" has the shape %s, but the descriptor %s "
-                          "says %s",
-                          o->path, kind, desc->name, found, o->descriptor, wanted);
+        status = vrs_network_fail_shape(&o->file, kind, desc->name, found, desc->dims);
     }
     o->api->ov_partial_shape_free(&shape);
     return status;
@@ -169,14 +143,7 @@ static vrs_status fail_names(const vrs_ov_opening *o, const port_kind *kind, siz
 {
     char names[256];
     list_names(o, kind, count, names, sizeof names);
-    if (*wanted) {
-        return vrs_fail(VRS_INVALID,
-                        "%s: has no %s \"%s\", which the descriptor %s names; it has "
-                        "%s",
-                        o->path, kind->name, wanted, o->descriptor, names);
-    }
-    return vrs_fail(VRS_INVALID, "%s: has %zu %ss (%s); the descriptor %s must say which is meant",
-                    o->path, count, kind->name, names, o->descriptor);
+    return vrs_network_fail_name(&o->file, kind->name, wanted, count, names);
 }
 
 /* Finds `wanted` ("": the only one, `single` says whether there is only one), checks it and keeps
@@ -234,8 +201,7 @@ vrs_status vrs_ov_find_inputs(const vrs_ov_opening *o)
     if (status == VRS_OK && count != 1 + (size_t)s->state_count) {
         char names[256];
         list_names(o, &kind, count, names, sizeof names);
-        status = vrs_fail(VRS_INVALID, "%s: has %zu inputs (%s), but the descriptor %s names %d",
-                          o->path, count, names, o->descriptor, 1 + s->state_count);
+        status = vrs_network_fail_inputs(&o->file, count, names, 1 + s->state_count);
     }
     return status;
 }

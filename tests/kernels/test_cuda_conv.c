@@ -497,8 +497,8 @@ static void test_pack(void **state)
     (void)state;
     enum { K = 3, C = 5, TAPS = 4 };
     uint16_t plain[K * TAPS * C], packed[K * TAPS * C];
-    for (uint16_t i = 0; i < K * TAPS * C; i++)
-        plain[i] = i;
+    for (int i = 0; i < K * TAPS * C; i++)
+        plain[i] = (uint16_t)i;
     vrs_cuda_conv_pack(K, C, TAPS, plain, packed);
     for (int k = 0; k < K; k++)
         for (int tap = 0; tap < TAPS; tap++)

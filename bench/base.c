@@ -8,25 +8,14 @@
 #include "base/queue.h"
 #include "base/span.h"
 #include "base/thread.h"
+#include "support.h"
 
 #define ROUNDS 15
 #define SPANS 200000
 #define ITEMS 200000
 #define CAPACITY 64
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void require(vrs_status status)
-{
-    if (status != VRS_OK) {
-        fprintf(stderr, "bench_base: %s\n", vrs_last_error());
-        exit(EXIT_FAILURE);
-    }
-}
+const char bench_name[] = "bench_base";
 
 static double span_ns(vrs_track *track)
 {
@@ -76,16 +65,16 @@ static void echo_main(void *arg)
 static double queue_between_ns(echo *e)
 {
     vrs_thread thread = {0};
-    require(vrs_queue_create(CAPACITY, &e->there));
-    require(vrs_queue_create(CAPACITY, &e->back));
-    require(vrs_thread_start(&thread, "echo", echo_main, e));
+    bench_require(vrs_queue_create(CAPACITY, &e->there));
+    bench_require(vrs_queue_create(CAPACITY, &e->back));
+    bench_require(vrs_thread_start(&thread, "echo", echo_main, e));
     static int items[CAPACITY];
     int64_t begin = vrs_now_ns();
     for (int i = 0; i < CAPACITY; i++)
         vrs_queue_push(e->there, &items[i]);
     for (int i = 0; i < ITEMS; i++) {
         void *item;
-        require(vrs_queue_pop(e->back, &item, INT64_MAX));
+        bench_require(vrs_queue_pop(e->back, &item, INT64_MAX));
         vrs_queue_push(e->there, item);
     }
     double ns = (double)(vrs_now_ns() - begin) / (2.0 * ITEMS);
@@ -100,8 +89,8 @@ int main(void)
 {
     vrs_recorder *recorder;
     vrs_queue *queue;
-    require(vrs_recorder_create(1, 4096, &recorder));
-    require(vrs_queue_create(CAPACITY, &queue));
+    bench_require(vrs_recorder_create(1, 4096, &recorder));
+    bench_require(vrs_queue_create(CAPACITY, &queue));
     vrs_track *track = vrs_recorder_track(recorder, "bench");
     double ns[4][ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
@@ -116,7 +105,7 @@ int main(void)
     static const char *const names[4] = {"span_ns", "two_clock_readings_ns", "queue_alone_ns",
                                          "queue_between_threads_ns"};
     for (int i = 0; i < 4; i++) {
-        qsort(ns[i], ROUNDS, sizeof(double), by_value);
+        qsort(ns[i], ROUNDS, sizeof(double), bench_ascending);
         printf("%s\"%s\": %.1f", i == 0 ? "{" : ", ", names[i], ns[i][ROUNDS / 2]);
     }
     printf("}\n");

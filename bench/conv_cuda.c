@@ -21,12 +21,14 @@
 #include "kernels/cuda/conv_launch.h"
 #include "kernels/half.h"
 #include "kernels/reference/conv.h"
+#include "support.h"
 
 #define CALLS 20
-#define MOST_ROUNDS 101
 #define SAMPLES 300
 #define BYTES_PER_US 4.28e6
 #define FLOP_PER_US 744e6
+
+const char bench_name[] = "conv_cuda";
 
 typedef struct bench {
     vrs_device *device;
@@ -62,22 +64,6 @@ typedef struct job {
     float *host_bias;
 } job;
 
-static void require(vrs_status status)
-{
-    if (status != VRS_OK) {
-        fprintf(stderr, "conv_cuda: %s\n", vrs_last_error());
-        exit(EXIT_FAILURE);
-    }
-}
-
-static void require_cuda(vrs_cu_result result, const char *what)
-{
-    if (result != VRS_CU_SUCCESS) {
-        fprintf(stderr, "conv_cuda: %s: CUDA error %d\n", what, result);
-        exit(EXIT_FAILURE);
-    }
-}
-
 static void *take(size_t bytes)
 {
     void *block = malloc(bytes);
@@ -96,8 +82,8 @@ static uint32_t next(bench *b)
 
 static void finish(const bench *b)
 {
-    require(vrs_device_event_record(b->end, b->stream));
-    require(vrs_device_event_wait(b->end));
+    bench_require(vrs_device_event_record(b->end, b->stream));
+    bench_require(vrs_device_event_wait(b->end));
 }
 
 /* Half of the values 0 where `sparse`, as behind a ReLU; the others up to `size`. */
@@ -109,8 +95,8 @@ static tensor make(bench *b, size_t count, float size, bool sparse)
         const float value = ((float)(r & 0xffff) / 32768.0F - 1.0F) * size;
         t.host[i] = sparse && value < 0 ? 0 : vrs_half_from_float(value);
     }
-    require(vrs_device_raw_alloc(b->device, count * 2, &t.device));
-    require(vrs_device_upload(b->stream, t.device, t.host, count * 2));
+    bench_require(vrs_device_raw_alloc(b->device, count * 2, &t.device));
+    bench_require(vrs_device_upload(b->stream, t.device, t.host, count * 2));
     finish(b);
     return t;
 }
@@ -125,8 +111,8 @@ static void drop(bench *b, tensor *t)
 static vrs_device_ptr upload(bench *b, const void *from, size_t bytes)
 {
     vrs_device_ptr at = 0;
-    require(vrs_device_raw_alloc(b->device, bytes, &at));
-    require(vrs_device_upload(b->stream, at, from, bytes));
+    bench_require(vrs_device_raw_alloc(b->device, bytes, &at));
+    bench_require(vrs_device_upload(b->stream, at, from, bytes));
     finish(b);
     return at;
 }
@@ -141,24 +127,18 @@ static void make_bias(job *j, size_t count)
 
 /* ---- rounds ---- */
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static vrs_cu_graph_exec capture(const job *j)
 {
     const vrs_cu_api *api = j->b->api;
     vrs_cu_stream stream = vrs_device_stream_handle(j->b->stream);
     vrs_cu_graph graph = NULL;
     vrs_cu_graph_exec made = NULL;
-    require_cuda(api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL), "capture");
+    bench_require_cuda(api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL), "capture");
     for (int i = 0; i < CALLS; i++)
         j->run(j);
-    require_cuda(api->capture_end(stream, &graph), "end of the capture");
-    require_cuda(api->graph_instantiate(&made, graph, 0), "graph");
-    require_cuda(api->graph_destroy(graph), "graph");
+    bench_require_cuda(api->capture_end(stream, &graph), "end of the capture");
+    bench_require_cuda(api->graph_instantiate(&made, graph, 0), "graph");
+    bench_require_cuda(api->graph_destroy(graph), "graph");
     return made;
 }
 
@@ -184,19 +164,19 @@ static void time_job(const job *j)
     bench *b = j->b;
     vrs_cu_stream stream = vrs_device_stream_handle(b->stream);
     vrs_cu_graph_exec graph = capture(j);
-    double runs[MOST_ROUNDS];
+    double runs[BENCH_MOST_ROUNDS];
     for (int i = -2; i < b->rounds; i++) {
         double ms = 0;
-        require(vrs_device_event_record(b->begin, b->stream));
-        require_cuda(b->api->graph_launch(graph, stream), "graph");
-        require(vrs_device_event_record(b->end, b->stream));
-        require(vrs_device_event_wait(b->end));
-        require(vrs_device_event_elapsed(b->begin, b->end, &ms));
+        bench_require(vrs_device_event_record(b->begin, b->stream));
+        bench_require_cuda(b->api->graph_launch(graph, stream), "graph");
+        bench_require(vrs_device_event_record(b->end, b->stream));
+        bench_require(vrs_device_event_wait(b->end));
+        bench_require(vrs_device_event_elapsed(b->begin, b->end, &ms));
         if (i >= 0)
             runs[i] = ms * 1e3 / CALLS;
     }
-    require_cuda(b->api->graph_exec_destroy(graph), "graph");
-    qsort(runs, (size_t)b->rounds, sizeof(*runs), compare);
+    bench_require_cuda(b->api->graph_exec_destroy(graph), "graph");
+    qsort(runs, (size_t)b->rounds, sizeof(*runs), bench_ascending);
     const double by_bytes = j->bytes / BYTES_PER_US, by_flop = j->flop / FLOP_PER_US;
     const double peer = peer_of(b, j->name);
     printf("%s\n  {\"name\": \"%s\", \"value\": %.5g, \"unit\": \"us\", \"better\": \"lower\", "
@@ -224,9 +204,10 @@ static bool check_value(const job *j, uint16_t got, double expected, double size
 
 static void download(const job *j, tensor *output)
 {
-    require(vrs_device_fill(j->b->stream, output->device, 0xff, output->count * 2));
+    bench_require(vrs_device_fill(j->b->stream, output->device, 0xff, output->count * 2));
     j->run(j);
-    require(vrs_device_download(j->b->stream, output->host, output->device, output->count * 2));
+    bench_require(
+        vrs_device_download(j->b->stream, output->host, output->device, output->count * 2));
     finish(j->b);
 }
 
@@ -265,7 +246,7 @@ static void run_conv(const job *j)
                                            .bias = j->bias,
                                            .residual = j->residual.device,
                                            .output = j->output[0].device};
-    require(vrs_cuda_conv_launch(&j->b->conv, j->b->stream, &j->desc, j->kernel, &buffers));
+    bench_require(vrs_cuda_conv_launch(&j->b->conv, j->b->stream, &j->desc, j->kernel, &buffers));
 }
 
 static size_t pixels(int32_t n, int32_t h, int32_t w)
@@ -382,7 +363,7 @@ static void run_taps(const job *j)
         buffers.bias[i] = j->bias;
         buffers.output[i] = j->output[i].device;
     }
-    require(vrs_taps_launch(&j->b->conv, j->b->stream, &j->plan, &buffers));
+    bench_require(vrs_taps_launch(&j->b->conv, j->b->stream, &j->plan, &buffers));
 }
 
 static void bench_taps(bench *b, const char *name, int32_t n, int32_t branches,
@@ -400,7 +381,7 @@ static void bench_taps(bench *b, const char *name, int32_t n, int32_t branches,
                        .spread = spread};
     job j = {.b = b, .run = run_taps, .desc = layer(n, 32, 2048, 256, 3, false)};
     memcpy(d.dilation, dilation, (size_t)branches * sizeof(*dilation));
-    require(vrs_taps_plan_create(&b->conv, &d, &j.plan));
+    bench_require(vrs_taps_plan_create(&b->conv, &d, &j.plan));
     const size_t in = pixels(n, 32, 32) * 2048, out = pixels(n, 32, 32) * 256;
     j.input = make(b, in, 1, true);
     make_bias(&j, 256);
@@ -414,7 +395,7 @@ static void bench_taps(bench *b, const char *name, int32_t n, int32_t branches,
     j.bytes = (double)(in + (size_t)branches * (out + (size_t)9 * 256 * 2048)) * 2;
     j.table = upload(b, j.plan.table, j.plan.table_bytes);
     if (j.plan.workspace_bytes > 0)
-        require(vrs_device_raw_alloc(b->device, j.plan.workspace_bytes, &j.workspace));
+        bench_require(vrs_device_raw_alloc(b->device, j.plan.workspace_bytes, &j.workspace));
     (void)snprintf(j.name, sizeof(j.name), "%s, B%d, %s", name, n,
                    spread == VRS_TAPS_WHOLE ? "whole"
                    : spread == VRS_TAPS_CUT ? "cut"
@@ -447,7 +428,7 @@ static void run_stem(const job *j)
 {
     const vrs_stem_buffers buffers = {j->input.device, j->weights[1].device, j->bias,
                                       j->output[0].device};
-    require(vrs_stem_launch(&j->b->conv, j->b->stream, j->desc.n, 256, 256, &buffers));
+    bench_require(vrs_stem_launch(&j->b->conv, j->b->stream, j->desc.n, 256, 256, &buffers));
 }
 
 /* Nine values of the convolution for each of the result. */
@@ -499,8 +480,8 @@ static void bench_stem(bench *b, int32_t n)
     j.weights[1] = make(b, VRS_STEM_WEIGHTS, 0, false);
     vrs_cuda_conv_pack(64, 16, 16, plain.host, j.weights[0].host);
     vrs_stem_pack(plain.host, j.weights[1].host);
-    require(vrs_device_upload(b->stream, j.weights[1].device, j.weights[1].host,
-                              (size_t)VRS_STEM_WEIGHTS * 2));
+    bench_require(vrs_device_upload(b->stream, j.weights[1].device, j.weights[1].host,
+                                    (size_t)VRS_STEM_WEIGHTS * 2));
     finish(b);
     j.output[0] = make(b, out, 1, false);
     make_bias(&j, 64);
@@ -542,16 +523,16 @@ int main(int argc, char **argv)
                .batch = atoi(option(argc, argv, "--batch", "0")),
                .first = true,
                .random = 1};
-    if (b.rounds < 1 || b.rounds > MOST_ROUNDS) {
-        fprintf(stderr, "conv_cuda: --rounds takes 1 to %d\n", MOST_ROUNDS);
+    if (b.rounds < 1 || b.rounds > BENCH_MOST_ROUNDS) {
+        fprintf(stderr, "conv_cuda: --rounds takes 1 to %d\n", BENCH_MOST_ROUNDS);
         return 2;
     }
-    require(vrs_device_open(option(argc, argv, "--device", "cuda"), &b.device));
-    require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
-    require(vrs_device_event_create(b.device, true, &b.begin));
-    require(vrs_device_event_create(b.device, true, &b.end));
-    require(vrs_device_enter(b.device));
-    require(vrs_cuda_conv_open(b.device, &b.conv));
+    bench_require(vrs_device_open(option(argc, argv, "--device", "cuda"), &b.device));
+    bench_require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
+    bench_require(vrs_device_event_create(b.device, true, &b.begin));
+    bench_require(vrs_device_event_create(b.device, true, &b.end));
+    bench_require(vrs_device_enter(b.device));
+    bench_require(vrs_cuda_conv_open(b.device, &b.conv));
     b.api = vrs_cuda_api(b.device);
     print_head(&b);
     for (int32_t n = 16; n >= 1; n = n == 16 ? 1 : 0) {

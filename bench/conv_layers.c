@@ -19,10 +19,13 @@
 #include "device/raw.h"
 #include "engine/cuda/conv.h"
 #include "kernels/cuda/net_ops.h"
+#include "support.h"
 
 #define RUNS 20
 #define REPLAYS 7
 #define CHECKED ((size_t)1 << 20) /* elements that are compared at most */
+
+const char bench_name[] = "conv_layers";
 
 typedef struct layer {
     const char *name;
@@ -89,22 +92,6 @@ typedef struct bench {
     double bandwidth, peak;
 } bench;
 
-static void require(vrs_status status)
-{
-    if (status != VRS_OK) {
-        fprintf(stderr, "conv_layers: %s\n", vrs_last_error());
-        exit(EXIT_FAILURE);
-    }
-}
-
-static void require_cuda(vrs_cu_result result, const char *what)
-{
-    if (result != VRS_CU_SUCCESS) {
-        fprintf(stderr, "conv_layers: %s: CUDA error %d\n", what, result);
-        exit(EXIT_FAILURE);
-    }
-}
-
 static void *take(size_t bytes)
 {
     void *block = calloc(1, bytes);
@@ -134,7 +121,7 @@ static vrs_device_ptr make(bench *b, size_t count, int32_t type, bool positive, 
 {
     vrs_device_ptr at;
     size_t bytes = count * element_bytes(type) + 256;
-    require(vrs_device_raw_alloc(b->device, bytes, &at));
+    bench_require(vrs_device_raw_alloc(b->device, bytes, &at));
     void *host = take(bytes);
     uint64_t state = 88172645463325252u;
     for (size_t i = 0; i < count; i++) {
@@ -142,9 +129,9 @@ static vrs_device_ptr make(bench *b, size_t count, int32_t type, bool positive, 
         vrs_net_store((uint64_t)(uintptr_t)host, type, (int64_t)i,
                       type == VRS_NET_I8 ? v * 127.0f : v * scale);
     }
-    require(vrs_device_upload(b->stream, at, host, bytes));
-    require(vrs_device_event_record(b->end, b->stream));
-    require(vrs_device_event_wait(b->end));
+    bench_require(vrs_device_upload(b->stream, at, host, bytes));
+    bench_require(vrs_device_event_record(b->end, b->stream));
+    bench_require(vrs_device_event_wait(b->end));
     free(host);
     return at;
 }
@@ -250,15 +237,15 @@ static vrs_cu_graph_exec capture(bench *b, const vrs_conv_plan *plan, const vrs_
     vrs_cu_stream stream = vrs_device_stream_handle(b->stream);
     vrs_cu_graph graph = NULL;
     vrs_cu_graph_exec exec = NULL;
-    require(vrs_device_enter(b->device));
-    require_cuda(b->api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL), "capture");
+    bench_require(vrs_device_enter(b->device));
+    bench_require_cuda(b->api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL), "capture");
     vrs_status status = VRS_OK;
     for (int i = 0; i < RUNS && status == VRS_OK; i++) {
         status = plan->provider->enqueue(plan, args, b->stream);
     }
     vrs_cu_result result = b->api->capture_end(stream, &graph);
     if (status == VRS_OK && result == VRS_CU_SUCCESS) {
-        require_cuda(b->api->graph_instantiate(&exec, graph, 0), "instantiate");
+        bench_require_cuda(b->api->graph_instantiate(&exec, graph, 0), "instantiate");
     }
     if (graph) {
         (void)b->api->graph_destroy(graph);
@@ -277,17 +264,18 @@ static double measure(bench *b, const vrs_conv_plan *plan, const vrs_conv_args *
     double least = INFINITY;
     for (int i = 0; exec && i < REPLAYS; i++) {
         double ms;
-        require(vrs_device_event_record(b->begin, b->stream));
-        require(vrs_device_enter(b->device));
-        require_cuda(b->api->graph_launch(exec, vrs_device_stream_handle(b->stream)), "launch");
+        bench_require(vrs_device_event_record(b->begin, b->stream));
+        bench_require(vrs_device_enter(b->device));
+        bench_require_cuda(b->api->graph_launch(exec, vrs_device_stream_handle(b->stream)),
+                           "launch");
         vrs_device_leave(b->device);
-        require(vrs_device_event_record(b->end, b->stream));
-        require(vrs_device_event_wait(b->end));
-        require(vrs_device_event_elapsed(b->begin, b->end, &ms));
+        bench_require(vrs_device_event_record(b->end, b->stream));
+        bench_require(vrs_device_event_wait(b->end));
+        bench_require(vrs_device_event_elapsed(b->begin, b->end, &ms));
         least = ms < least ? ms : least;
     }
     if (exec) {
-        require(vrs_device_enter(b->device));
+        bench_require(vrs_device_enter(b->device));
         (void)b->api->graph_exec_destroy(exec);
         vrs_device_leave(b->device);
     }
@@ -296,9 +284,9 @@ static double measure(bench *b, const vrs_conv_plan *plan, const vrs_conv_args *
 
 static void download(bench *b, vrs_device_ptr from, void *to, size_t bytes)
 {
-    require(vrs_device_download(b->stream, to, from, bytes));
-    require(vrs_device_event_record(b->end, b->stream));
-    require(vrs_device_event_wait(b->end));
+    bench_require(vrs_device_download(b->stream, to, from, bytes));
+    bench_require(vrs_device_event_record(b->end, b->stream));
+    bench_require(vrs_device_event_wait(b->end));
 }
 
 /* Root mean square of the difference over that of the reference, on the end of the result. */
@@ -337,8 +325,8 @@ static void *make_reference(bench *b, const vrs_conv *c, data *d)
     if (!b->check || providers[last]->candidates(b->states[last], c) == 0) {
         return NULL;
     }
-    require(providers[last]->prepare(b->states[last], c, 0, &plan));
-    require(plan->provider->enqueue(plan, &d->args, b->stream));
+    bench_require(providers[last]->prepare(b->states[last], c, 0, &plan));
+    bench_require(plan->provider->enqueue(plan, &d->args, b->stream));
     size_t count = d->elements < CHECKED ? d->elements : CHECKED;
     void *reference = take(count * size);
     download(b, d->args.y + (d->elements - count) * size, reference, count * size);
@@ -358,10 +346,10 @@ static vrs_device_ptr pack(bench *b, const vrs_conv_plan *plan, const vrs_conv *
     download(b, weights, from, bytes);
     plan->provider->pack(plan, from, to);
     vrs_device_ptr at;
-    require(vrs_device_raw_alloc(b->device, packed_bytes, &at));
-    require(vrs_device_upload(b->stream, at, to, packed_bytes));
-    require(vrs_device_event_record(b->end, b->stream));
-    require(vrs_device_event_wait(b->end));
+    bench_require(vrs_device_raw_alloc(b->device, packed_bytes, &at));
+    bench_require(vrs_device_upload(b->stream, at, to, packed_bytes));
+    bench_require(vrs_device_event_record(b->end, b->stream));
+    bench_require(vrs_device_event_wait(b->end));
     free(from);
     free(to);
     return at;
@@ -373,8 +361,9 @@ static double try_plan(bench *b, const layer *l, const vrs_conv *c, const data *
 {
     vrs_conv_args args = d->args;
     args.weights = pack(b, plan, c, d->args.weights);
-    require(vrs_device_raw_alloc(b->device, plan->workspace + 256, &args.workspace));
-    require(vrs_device_fill(b->stream, args.y, 0xff, d->elements * element_bytes(c->out_type)));
+    bench_require(vrs_device_raw_alloc(b->device, plan->workspace + 256, &args.workspace));
+    bench_require(
+        vrs_device_fill(b->stream, args.y, 0xff, d->elements * element_bytes(c->out_type)));
     double us = measure(b, plan, &args);
     double off = us > 0 && reference ? difference(b, c, d, reference) : 0;
     if (us < 0) {
@@ -409,7 +398,7 @@ static void time_saving(const bench *b, const layer *l, const vrs_conv *c, size_
     vrs_conv_plan *plan, *again;
     void *text;
     size_t bytes;
-    require(providers[p]->prepare(b->states[p], c, i, &plan));
+    bench_require(providers[p]->prepare(b->states[p], c, i, &plan));
     int64_t begin = vrs_now_ns();
     vrs_status status = providers[p]->save(plan, &text, &bytes);
     double saved = seconds_since(begin);
@@ -510,10 +499,10 @@ int main(int argc, char **argv)
 {
     bench b = {.batch = 16, .type = VRS_NET_F16, .bandwidth = 4.3, .peak = 744};
     parse(&b, argc, argv);
-    require(vrs_device_open("cuda", &b.device));
-    require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
-    require(vrs_device_event_create(b.device, true, &b.begin));
-    require(vrs_device_event_create(b.device, true, &b.end));
+    bench_require(vrs_device_open("cuda", &b.device));
+    bench_require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
+    bench_require(vrs_device_event_create(b.device, true, &b.begin));
+    bench_require(vrs_device_event_create(b.device, true, &b.end));
     b.api = vrs_cuda_api(b.device);
     for (size_t p = 0; p < PROVIDERS; p++) {
         if (providers[p]->open(b.device, &b.states[p]) != VRS_OK) {

@@ -21,11 +21,14 @@
 #include "device/memory.h"
 #include "engine/engine.h"
 #include "engine/report.h"
+#include "support.h"
 #include "vrseg/log.h"
 #include "vrseg/system.h"
 
 #define MOST 16
 #define CALLS 20 /* queued back to back */
+
+const char bench_name[] = "bench_engine";
 
 typedef struct bench {
     const char *engine, *cache, *input, *dump;
@@ -38,30 +41,16 @@ typedef struct bench {
     bool nodes, verify;
 } bench;
 
-static void require(vrs_status status)
-{
-    if (status != VRS_OK) {
-        fprintf(stderr, "bench_engine: %s\n", vrs_last_error());
-        exit(EXIT_FAILURE);
-    }
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static double median(double *values, int32_t count)
 {
-    qsort(values, (size_t)count, sizeof *values, compare);
+    qsort(values, (size_t)count, sizeof *values, bench_ascending);
     return values[count / 2];
 }
 
 static void settle(const bench *b)
 {
-    require(vrs_device_event_record(b->end, b->stream));
-    require(vrs_device_event_wait(b->end));
+    bench_require(vrs_device_event_record(b->end, b->stream));
+    bench_require(vrs_device_event_wait(b->end));
 }
 
 /* The file's view in every place of the batch. */
@@ -75,7 +64,7 @@ static void read_input(const bench *b, vrs_request *request, const vrs_engine_io
     }
     for (int32_t i = 0; i < batch; i++) {
         vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, i);
-        require(vrs_device_upload(b->stream, to, data, io->input_bytes));
+        bench_require(vrs_device_upload(b->stream, to, data, io->input_bytes));
     }
     settle(b);
     (void)fclose(file);
@@ -87,7 +76,7 @@ static void write_scores(const bench *b, vrs_request *request, const vrs_engine_
     size_t bytes = io->scores_elements * sizeof(float);
     void *data = malloc(bytes);
     vrs_device_ptr from = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, 0);
-    require(data ? vrs_device_download(b->stream, data, from, bytes) : VRS_NO_MEMORY);
+    bench_require(data ? vrs_device_download(b->stream, data, from, bytes) : VRS_NO_MEMORY);
     settle(b);
     FILE *file = fopen(b->dump, "wb");
     if (!file || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0) {
@@ -113,7 +102,7 @@ static void fill_input(const bench *b, vrs_request *request, const vrs_engine_io
                half ? (const void *)&halves[which] : (const void *)&floats[which], half ? 2 : 4);
     }
     vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, 0);
-    require(data ? vrs_device_upload(b->stream, to, data, bytes) : VRS_NO_MEMORY);
+    bench_require(data ? vrs_device_upload(b->stream, to, data, bytes) : VRS_NO_MEMORY);
     settle(b);
     free(data);
 }
@@ -122,13 +111,13 @@ static void fill_input(const bench *b, vrs_request *request, const vrs_engine_io
 static double time_runs(const bench *b, vrs_request *request, int32_t batch, int32_t calls)
 {
     double ms;
-    require(vrs_device_event_record(b->begin, b->stream));
+    bench_require(vrs_device_event_record(b->begin, b->stream));
     for (int32_t i = 0; i < calls; i++) {
-        require(vrs_request_enqueue(request, batch, b->stream));
+        bench_require(vrs_request_enqueue(request, batch, b->stream));
     }
-    require(vrs_device_event_record(b->end, b->stream));
-    require(vrs_device_event_wait(b->end));
-    require(vrs_device_event_elapsed(b->begin, b->end, &ms));
+    bench_require(vrs_device_event_record(b->end, b->stream));
+    bench_require(vrs_device_event_wait(b->end));
+    bench_require(vrs_device_event_elapsed(b->begin, b->end, &ms));
     return ms * 1000 / calls;
 }
 
@@ -189,7 +178,7 @@ static void run_precision(const bench *b, const char *name)
         params.max_batch = b->batches[i] > params.max_batch ? b->batches[i] : params.max_batch;
         params.batches[i] = b->batches[i];
     }
-    require(vrs_precision_parse(name, &params.precision));
+    bench_require(vrs_precision_parse(name, &params.precision));
     vrs_engine *engine = NULL;
     int64_t begin = vrs_now_ns();
     vrs_status status = vrs_engine_create(b->engine, b->model, &params, &engine);
@@ -211,7 +200,7 @@ static void run_precision(const bench *b, const char *name)
         run_batch(b, engine, name, b->batches[i]);
     }
     for (int32_t i = 0; b->verify && i < b->batch_count; i++) {
-        require(vrs_engine_verify(engine, b->batches[i], 1, print_check, NULL));
+        bench_require(vrs_engine_verify(engine, b->batches[i], 1, print_check, NULL));
     }
     if (b->nodes) {
         vrs_engine_visit_nodes(engine, print_node, NULL);
@@ -272,13 +261,13 @@ int main(int argc, char **argv)
     }
     b.rounds = b.rounds < 1 ? 1 : b.rounds > 1024 ? 1024 : b.rounds;
     parse_batches(&b, value_of(argc, argv, "--batch", "1,4,8,16"));
-    require(vrs_device_open(value_of(argc, argv, "--device", "cuda"), &b.device));
+    bench_require(vrs_device_open(value_of(argc, argv, "--device", "cuda"), &b.device));
     vrs_memory_settings settings = {0};
-    require(vrs_memory_create(b.device, &settings, &b.memory));
-    require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
-    require(vrs_device_event_create(b.device, true, &b.begin));
-    require(vrs_device_event_create(b.device, true, &b.end));
-    require(vrs_model_load(argv[1], &b.model));
+    bench_require(vrs_memory_create(b.device, &settings, &b.memory));
+    bench_require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
+    bench_require(vrs_device_event_create(b.device, true, &b.begin));
+    bench_require(vrs_device_event_create(b.device, true, &b.end));
+    bench_require(vrs_model_load(argv[1], &b.model));
     char precisions[64];
     snprintf(precisions, sizeof precisions, "%s", value_of(argc, argv, "--precision", "f16"));
     char *rest = NULL;

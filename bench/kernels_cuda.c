@@ -21,12 +21,14 @@
 #include "device/monitor.h"
 #include "device/raw.h"
 #include "kernels_cuda_naive.h"
+#include "support.h"
 
-#define MOST_ROUNDS 101
 #define DEFAULT_ROUNDS 31
 #define WARM_ROUNDS 3
 #define RANDOM_BYTES ((size_t)16 << 20)
 #define COPY_BYTES ((size_t)1 << 30) /* of the large copy, in; and the room of the others */
+
+const char bench_name[] = "kernels_cuda";
 
 /* Of kernels_cuda_naive.cu, embedded as device/cuda/image.h says. */
 extern const vrs_cuda_image bench_images[];
@@ -45,22 +47,6 @@ struct bench_cuda {
     double bytes_per_us; /* of the large copy, in and out */
 };
 
-void bench_require(vrs_status status)
-{
-    if (status != VRS_OK) {
-        fprintf(stderr, "kernels_cuda: %s\n", vrs_last_error());
-        exit(EXIT_FAILURE);
-    }
-}
-
-static void require_cuda(vrs_cu_result result, const char *what)
-{
-    if (result != VRS_CU_SUCCESS) {
-        fprintf(stderr, "kernels_cuda: %s: CUDA error %d\n", what, result);
-        exit(EXIT_FAILURE);
-    }
-}
-
 vrs_device *bench_cuda_device(const bench_cuda *bench)
 {
     return bench->device;
@@ -74,7 +60,7 @@ vrs_device_stream *bench_cuda_stream(const bench_cuda *bench)
 vrs_cu_function bench_cuda_function(const bench_cuda *bench, const char *name)
 {
     vrs_cu_function function = NULL;
-    require_cuda(bench->api->module_function(&function, bench->module, name), name);
+    bench_require_cuda(bench->api->module_function(&function, bench->module, name), name);
     return function;
 }
 
@@ -83,9 +69,9 @@ void bench_cuda_launch(const bench_cuda *bench, vrs_cu_function function, const 
 {
     void *extra[] = {VRS_CU_LAUNCH_PARAM_BUFFER_POINTER, (void *)(uintptr_t)params,
                      VRS_CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, VRS_CU_LAUNCH_PARAM_END};
-    require_cuda(bench->api->launch(function, grid[0], grid[1], grid[2], threads, 1, 1, 0,
-                                    vrs_device_stream_handle(bench->stream), NULL, extra),
-                 "launch");
+    bench_require_cuda(bench->api->launch(function, grid[0], grid[1], grid[2], threads, 1, 1, 0,
+                                          vrs_device_stream_handle(bench->stream), NULL, extra),
+                       "launch");
 }
 
 void bench_cuda_finish(const bench_cuda *bench)
@@ -122,17 +108,17 @@ vrs_device_ptr bench_cuda_random(const bench_cuda *bench, size_t bytes, uint64_t
 
 static vrs_cu_graph_exec capture(const bench_cuda *b, const bench_call *call)
 {
-    const vrs_cu_stream stream = vrs_device_stream_handle(b->stream);
+    vrs_cu_stream stream = vrs_device_stream_handle(b->stream);
     vrs_cu_graph graph = NULL;
     vrs_cu_graph_exec made = NULL;
-    require_cuda(b->api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL), "capture");
+    bench_require_cuda(b->api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL), "capture");
     for (int i = 0; i < BENCH_CALLS; i++) {
         call->run(call->ctx, i);
     }
-    require_cuda(b->api->capture_end(stream, &graph), "end of the capture");
-    require_cuda(b->api->graph_instantiate(&made, graph, 0), "graph");
-    require_cuda(b->api->graph_destroy(graph), "graph");
-    require_cuda(b->api->graph_upload(made, stream), "graph");
+    bench_require_cuda(b->api->capture_end(stream, &graph), "end of the capture");
+    bench_require_cuda(b->api->graph_instantiate(&made, graph, 0), "graph");
+    bench_require_cuda(b->api->graph_destroy(graph), "graph");
+    bench_require_cuda(b->api->graph_upload(made, stream), "graph");
     return made;
 }
 
@@ -141,7 +127,7 @@ static double time_round(const bench_cuda *b, vrs_cu_graph_exec graph)
 {
     double ms = 0.0;
     bench_require(vrs_device_event_record(b->begin, b->stream));
-    require_cuda(b->api->graph_launch(graph, vrs_device_stream_handle(b->stream)), "graph");
+    bench_require_cuda(b->api->graph_launch(graph, vrs_device_stream_handle(b->stream)), "graph");
     bench_require(vrs_device_event_record(b->end, b->stream));
     bench_require(vrs_device_event_wait(b->end));
     bench_require(vrs_device_event_elapsed(b->begin, b->end, &ms));
@@ -165,26 +151,12 @@ static void run_copy(void *ctx, int rotation)
     bench_cuda_launch(job->bench, job->bench->copy, grid, THREADS, &params, sizeof(params));
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *values, int count)
-{
-    double sorted[MOST_ROUNDS];
-    memcpy(sorted, values, (size_t)count * sizeof(*sorted));
-    qsort(sorted, (size_t)count, sizeof(*sorted), compare);
-    return count % 2 != 0 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
-}
-
 static void print_row(bench_cuda *b, const bench_call *call, const double *runs, double copy_us)
 {
     const double floor_us = call->bytes / b->bytes_per_us;
     printf(",\n  {\"name\": \"%s\", \"value\": %.6g, \"unit\": \"us\", \"better\": \"lower\", "
            "\"peer\": \"copy kernel, as many bytes\", \"peer_value\": %.6g, \"limit\": %.6g",
-           call->name, median(runs, b->rounds), copy_us, floor_us);
+           call->name, bench_median(runs, b->rounds), copy_us, floor_us);
     if (call->most_us > 0 || call->times_floor > 0) {
         printf(", \"target\": %.6g",
                call->most_us > 0 ? call->most_us : call->times_floor * floor_us);
@@ -209,7 +181,7 @@ void bench_cuda_measure(bench_cuda *bench, const bench_call *call)
         bench_cuda_finish(bench);
         return;
     }
-    double ours[MOST_ROUNDS], copies[MOST_ROUNDS];
+    double ours[BENCH_MOST_ROUNDS], copies[BENCH_MOST_ROUNDS];
     copy_job copy = {bench, (size_t)call->bytes};
     vrs_cu_graph_exec graph = capture(bench, call);
     vrs_cu_graph_exec peer = capture(bench, &(bench_call){.run = run_copy, .ctx = &copy});
@@ -218,9 +190,9 @@ void bench_cuda_measure(bench_cuda *bench, const bench_call *call)
         ours[at] = time_round(bench, graph);
         copies[at] = time_round(bench, peer);
     }
-    print_row(bench, call, ours, median(copies, bench->rounds));
-    require_cuda(bench->api->graph_exec_destroy(graph), "graph");
-    require_cuda(bench->api->graph_exec_destroy(peer), "graph");
+    print_row(bench, call, ours, bench_median(copies, bench->rounds));
+    bench_require_cuda(bench->api->graph_exec_destroy(graph), "graph");
+    bench_require_cuda(bench->api->graph_exec_destroy(peer), "graph");
 }
 
 /* ---- the program ---- */
@@ -228,14 +200,14 @@ void bench_cuda_measure(bench_cuda *bench, const bench_call *call)
 /* The rate of a large copy: what every floor is reckoned with. */
 static void measure_copy(bench_cuda *b)
 {
-    double rates[MOST_ROUNDS];
+    double rates[BENCH_MOST_ROUNDS];
     copy_job copy = {b, 2 * COPY_BYTES};
     vrs_cu_graph_exec graph = capture(b, &(bench_call){.run = run_copy, .ctx = &copy});
     for (int i = -1; i < 3; i++) {
         rates[i < 0 ? 0 : i] = (double)copy.bytes / time_round(b, graph);
     }
-    require_cuda(b->api->graph_exec_destroy(graph), "graph");
-    b->bytes_per_us = median(rates, 3);
+    bench_require_cuda(b->api->graph_exec_destroy(graph), "graph");
+    b->bytes_per_us = bench_median(rates, 3);
 }
 
 static void print_head(bench_cuda *b)
@@ -259,7 +231,7 @@ static int usage(void)
     fprintf(stderr,
             "usage: bench_kernels_cuda [--device NAME] [--only TEXT] [--rounds 1 to %d] "
             "[--plain CALLS]\n",
-            MOST_ROUNDS);
+            BENCH_MOST_ROUNDS);
     return 2;
 }
 
@@ -275,7 +247,8 @@ static void open_bench(bench_cuda *b, const char *device)
     bench_require(vrs_device_event_create(b->device, true, &b->begin));
     bench_require(vrs_device_event_create(b->device, true, &b->end));
     bench_require(vrs_device_enter(b->device));
-    require_cuda(b->api->module_load(&b->module, bench_images[0].data), "the bench's kernels");
+    bench_require_cuda(b->api->module_load(&b->module, bench_images[0].data),
+                       "the bench's kernels");
     b->copy = bench_cuda_function(b, "bench_copy");
     b->random = malloc(RANDOM_BYTES);
     if (b->random == NULL) {
@@ -310,7 +283,7 @@ int main(int argc, char **argv)
             return usage();
         }
     }
-    if (b.rounds < 1 || b.rounds > MOST_ROUNDS || b.plain < 0) {
+    if (b.rounds < 1 || b.rounds > BENCH_MOST_ROUNDS || b.plain < 0) {
         return usage();
     }
     open_bench(&b, device);
@@ -319,7 +292,7 @@ int main(int argc, char **argv)
     if (b.plain == 0) {
         printf("\n]}\n");
     }
-    require_cuda(b.api->module_unload(b.module), "the bench's kernels");
+    bench_require_cuda(b.api->module_unload(b.module), "the bench's kernels");
     vrs_device_leave(b.device);
     free(b.random);
     vrs_device_event_destroy(b.begin);

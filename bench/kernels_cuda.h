@@ -8,6 +8,7 @@
 
 #include "device/cuda/api.h"
 #include "device/device.h"
+#include "support.h"
 
 /* Calls of a round; each works on a set of data of its own, or sets come in turn. The bytes that a
  * round's calls move must be more than BENCH_COLD_BYTES, or the second-level cache is measured. */
@@ -28,9 +29,6 @@ typedef struct bench_call {
 
 vrs_device *bench_cuda_device(const bench_cuda *bench);
 vrs_device_stream *bench_cuda_stream(const bench_cuda *bench);
-
-/* Ends the program with the library's last error unless `status` is VRS_OK. */
-void bench_require(vrs_status status);
 
 /* Device memory, filled with random bytes, each of which is `mask`ed as 64-bit words. It lives as
  * long as the program. */

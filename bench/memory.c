@@ -21,9 +21,9 @@
 #include "device/device.h"
 #include "device/memory.h"
 #include "device/monitor.h"
+#include "support.h"
 #include "vrseg/system.h"
 
-#define MOST_ROUNDS 101
 #define DEFAULT_ROUNDS 15
 #define SLOT_BYTES (UINT64_C(4) << 20)
 #define SLOTS 32
@@ -34,21 +34,7 @@
 #define IN_FLIGHT 8
 #define COPIES 16
 
-static void require(vrs_status status)
-{
-    if (status != VRS_OK) {
-        fprintf(stderr, "memory: %s\n", vrs_last_error());
-        exit(EXIT_FAILURE);
-    }
-}
-
-static void require_cuda(vrs_cu_result result, const char *what)
-{
-    if (result != VRS_CU_SUCCESS) {
-        fprintf(stderr, "memory: %s: CUDA error %d\n", what, result);
-        exit(EXIT_FAILURE);
-    }
-}
+const char bench_name[] = "memory";
 
 typedef struct bench {
     vrs_device *device;
@@ -62,21 +48,6 @@ typedef struct bench {
 
 /* ---- medians and rows ---- */
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *values, int count)
-{
-    double sorted[MOST_ROUNDS];
-    memcpy(sorted, values, (size_t)count * sizeof(*sorted));
-    qsort(sorted, (size_t)count, sizeof(*sorted), compare);
-    return count % 2 != 0 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
-}
-
 typedef struct row {
     const char *name, *unit, *better, *peer;
     double peer_value, target; /* 0: none */
@@ -86,7 +57,7 @@ typedef struct row {
 static void print_row(bench *b, const row *r)
 {
     printf("%s\n  {\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"better\": \"%s\"",
-           b->first ? "" : ",", r->name, median(r->runs, b->rounds), r->unit, r->better);
+           b->first ? "" : ",", r->name, bench_median(r->runs, b->rounds), r->unit, r->better);
     b->first = false;
     if (r->peer != NULL) {
         printf(", \"peer\": \"%s\", \"peer_value\": %.6g", r->peer, r->peer_value);
@@ -130,16 +101,16 @@ static double time_alloc(const vrs_cu_api *api)
 {
     vrs_cu_ptr held[HELD];
     for (int i = 0; i < HELD; i++) {
-        require_cuda(api->memory_alloc(&held[i], SLOT_BYTES), "cuMemAlloc");
+        bench_require_cuda(api->memory_alloc(&held[i], SLOT_BYTES), "cuMemAlloc");
     }
     int64_t start = vrs_now_ns();
     for (int i = 0; i < PAIRS_ALLOC; i++) {
-        require_cuda(api->memory_free(held[i % HELD]), "cuMemFree");
-        require_cuda(api->memory_alloc(&held[i % HELD], SLOT_BYTES), "cuMemAlloc");
+        bench_require_cuda(api->memory_free(held[i % HELD]), "cuMemFree");
+        bench_require_cuda(api->memory_alloc(&held[i % HELD], SLOT_BYTES), "cuMemAlloc");
     }
     double ns = (double)(vrs_now_ns() - start) / PAIRS_ALLOC;
     for (int i = 0; i < HELD; i++) {
-        require_cuda(api->memory_free(held[i]), "cuMemFree");
+        bench_require_cuda(api->memory_free(held[i]), "cuMemFree");
     }
     return ns;
 }
@@ -149,20 +120,21 @@ static double time_async(bench *b)
     vrs_cu_stream stream = vrs_device_stream_handle(b->stream);
     vrs_cu_ptr held[HELD];
     for (int i = 0; i < HELD; i++) {
-        require_cuda(b->api->memory_alloc_async(&held[i], SLOT_BYTES, stream), "cuMemAllocAsync");
+        bench_require_cuda(b->api->memory_alloc_async(&held[i], SLOT_BYTES, stream),
+                           "cuMemAllocAsync");
     }
     int64_t start = vrs_now_ns();
     for (int i = 0; i < PAIRS_ASYNC; i++) {
-        require_cuda(b->api->memory_free_async(held[i % HELD], stream), "cuMemFreeAsync");
-        require_cuda(b->api->memory_alloc_async(&held[i % HELD], SLOT_BYTES, stream),
-                     "cuMemAllocAsync");
+        bench_require_cuda(b->api->memory_free_async(held[i % HELD], stream), "cuMemFreeAsync");
+        bench_require_cuda(b->api->memory_alloc_async(&held[i % HELD], SLOT_BYTES, stream),
+                           "cuMemAllocAsync");
     }
     double ns = (double)(vrs_now_ns() - start) / PAIRS_ASYNC;
     for (int i = 0; i < HELD; i++) {
-        require_cuda(b->api->memory_free_async(held[i], stream), "cuMemFreeAsync");
+        bench_require_cuda(b->api->memory_free_async(held[i], stream), "cuMemFreeAsync");
     }
-    require(vrs_device_event_record(b->event, b->stream));
-    require(vrs_device_event_wait(b->event));
+    bench_require(vrs_device_event_record(b->event, b->stream));
+    bench_require(vrs_device_event_wait(b->event));
     return ns;
 }
 
@@ -173,17 +145,17 @@ static void keep_freed(bench *b)
     vrs_cu_device number = 0;
     vrs_cu_pool pool = NULL;
     uint64_t all = UINT64_MAX;
-    require_cuda(b->api->device_get(&number, vrs_device_get_properties(b->device)->number),
-                 "cuDeviceGet");
-    require_cuda(b->api->pool_default(&pool, number), "cuDeviceGetDefaultMemPool");
-    require_cuda(b->api->pool_set(pool, RELEASE_THRESHOLD, &all), "cuMemPoolSetAttribute");
+    bench_require_cuda(b->api->device_get(&number, vrs_device_get_properties(b->device)->number),
+                       "cuDeviceGet");
+    bench_require_cuda(b->api->pool_default(&pool, number), "cuDeviceGetDefaultMemPool");
+    bench_require_cuda(b->api->pool_set(pool, RELEASE_THRESHOLD, &all), "cuMemPoolSetAttribute");
 }
 
 static double time_arena_step(vrs_arena *arena, uint64_t step)
 {
     int64_t start = vrs_now_ns();
-    require(vrs_arena_resize(arena, step));
-    require(vrs_arena_resize(arena, 0));
+    bench_require(vrs_arena_resize(arena, step));
+    bench_require(vrs_arena_resize(arena, 0));
     return (double)(vrs_now_ns() - start);
 }
 
@@ -196,11 +168,12 @@ static void bench_allocators(bench *b)
                                   .slot_bytes = SLOT_BYTES,
                                   .most_slots = SLOTS,
                                   .keep_slots = SLOTS};
-    require(vrs_pool_create(b->memory, &settings, &pool));
-    require(vrs_arena_create(b->memory, VRS_MEMORY_TEST, UINT64_C(1) << 30, &arena));
+    bench_require(vrs_pool_create(b->memory, &settings, &pool));
+    bench_require(vrs_arena_create(b->memory, VRS_MEMORY_TEST, UINT64_C(1) << 30, &arena));
     keep_freed(b);
-    double slot[MOST_ROUNDS], alloc[MOST_ROUNDS], async[MOST_ROUNDS], step[MOST_ROUNDS];
-    double ratio[MOST_ROUNDS];
+    double slot[BENCH_MOST_ROUNDS], alloc[BENCH_MOST_ROUNDS], async[BENCH_MOST_ROUNDS],
+        step[BENCH_MOST_ROUNDS];
+    double ratio[BENCH_MOST_ROUNDS];
     for (int i = -1; i < b->rounds; i++) { /* the first is to warm up */
         int at = i < 0 ? 0 : i;
         slot[at] = time_pool(pool);
@@ -209,11 +182,12 @@ static void bench_allocators(bench *b)
         step[at] = time_arena_step(arena, 1);
         ratio[at] = alloc[at] / slot[at];
     }
-    double alloc_ns = median(alloc, b->rounds);
+    double alloc_ns = bench_median(alloc, b->rounds);
     print_row(b, &(row){"slot of 4 MB: put and get", "ns", "lower", "cuMemFree and cuMemAlloc",
                         alloc_ns, alloc_ns / 10, slot});
     print_row(b, &(row){"the same beside the driver's stream-ordered allocator", "ns", "lower",
-                        "cuMemFreeAsync and cuMemAllocAsync", median(async, b->rounds), 0, slot});
+                        "cuMemFreeAsync and cuMemAllocAsync", bench_median(async, b->rounds), 0,
+                        slot});
     print_row(b, &(row){"pool against cuMemAlloc", "times faster", "higher", NULL, 0, 10, ratio});
     print_row(b, &(row){"arena: grow by a step and shrink", "ns", "lower",
                         "cuMemFree and cuMemAlloc of 4 MB", alloc_ns, 0, step});
@@ -234,11 +208,11 @@ static double time_copies(bench *b, const sides *s, size_t bytes, bool up)
     int64_t start = vrs_now_ns();
     for (int i = 0; i < COPIES; i++) {
         int at = i % IN_FLIGHT;
-        require(up ? vrs_device_upload(b->stream, s->device[at], s->host[at], bytes)
-                   : vrs_device_download(b->stream, s->host[at], s->device[at], bytes));
+        bench_require(up ? vrs_device_upload(b->stream, s->device[at], s->host[at], bytes)
+                         : vrs_device_download(b->stream, s->host[at], s->device[at], bytes));
     }
-    require(vrs_device_event_record(b->event, b->stream));
-    require(vrs_device_event_wait(b->event));
+    bench_require(vrs_device_event_record(b->event, b->stream));
+    bench_require(vrs_device_event_wait(b->event));
     return (double)bytes * COPIES / (double)(vrs_now_ns() - start);
 }
 
@@ -249,12 +223,13 @@ static double time_driver(bench *b, const sides *s, size_t bytes, bool up)
     int64_t start = vrs_now_ns();
     for (int i = 0; i < COPIES; i++) {
         int at = i % IN_FLIGHT;
-        require_cuda(up ? b->api->upload(s->device[at], s->host[at], bytes, stream)
-                        : b->api->download(s->host[at], s->device[at], bytes, stream),
-                     "copy");
+        bench_require_cuda(up ? b->api->upload(s->device[at], s->host[at], bytes, stream)
+                              : b->api->download(s->host[at], s->device[at], bytes, stream),
+                           "copy");
     }
-    require_cuda(b->api->event_record(vrs_device_event_handle(b->event), stream), "cuEventRecord");
-    require_cuda(b->api->event_wait(vrs_device_event_handle(b->event)), "cuEventSynchronize");
+    bench_require_cuda(b->api->event_record(vrs_device_event_handle(b->event), stream),
+                       "cuEventRecord");
+    bench_require_cuda(b->api->event_wait(vrs_device_event_handle(b->event)), "cuEventSynchronize");
     return (double)bytes * COPIES / (double)(vrs_now_ns() - start);
 }
 
@@ -272,12 +247,12 @@ static void print_copies(bench *b, size_t bytes, bool up, const double *ours, co
 {
     char name[96];
     char ratio_name[96];
-    double ratio[MOST_ROUNDS];
+    double ratio[BENCH_MOST_ROUNDS];
     const char *way = up ? "host to device" : "device to host";
     (void)snprintf(name, sizeof(name), "pinned slots of %zu MB, %s", bytes >> 20, way);
     (void)snprintf(ratio_name, sizeof(ratio_name),
                    "pinned slots against pageable memory, %zu MB, %s", bytes >> 20, way);
-    double most = median(best, b->rounds);
+    double most = bench_median(best, b->rounds);
     print_row(b, &(row){name, "GB/s", "higher", "best pinned copy of the driver", most, 0.95 * most,
                         ours});
     for (int i = 0; i < b->rounds; i++) {
@@ -301,18 +276,18 @@ static void make_places(bench *b, size_t bytes, copy_places *p)
                                   .most_slots = IN_FLIGHT,
                                   .keep_slots = IN_FLIGHT};
     settings.place = VRS_MEMORY_PLACE_DEVICE;
-    require(vrs_pool_create(b->memory, &settings, &p->device_pool));
+    bench_require(vrs_pool_create(b->memory, &settings, &p->device_pool));
     settings.place = VRS_MEMORY_PLACE_PINNED;
-    require(vrs_pool_create(b->memory, &settings, &p->pinned_pool));
+    bench_require(vrs_pool_create(b->memory, &settings, &p->pinned_pool));
     for (int i = 0; i < IN_FLIGHT; i++) {
         vrs_slot device, pinned;
         if (!vrs_pool_get(p->device_pool, &device) || !vrs_pool_get(p->pinned_pool, &pinned)) {
             abort();
         }
-        require_cuda(b->api->host_alloc(&p->raw_blocks[i], bytes, 0), "cuMemHostAlloc");
+        bench_require_cuda(b->api->host_alloc(&p->raw_blocks[i], bytes, 0), "cuMemHostAlloc");
         p->pageable_blocks[i] = vrs_alloc_aligned(bytes);
         if (p->pageable_blocks[i] == NULL) {
-            require(VRS_NO_MEMORY);
+            bench_require(VRS_NO_MEMORY);
         }
         p->slots.device[i] = p->raw.device[i] = p->pageable.device[i] = device.address;
         p->slots.host[i] = pinned.host;
@@ -329,7 +304,7 @@ static void drop_places(bench *b, copy_places *p)
     for (uint32_t i = 0; i < IN_FLIGHT; i++) {
         vrs_pool_put(p->device_pool, i);
         vrs_pool_put(p->pinned_pool, i);
-        require_cuda(b->api->host_free(p->raw_blocks[i]), "cuMemFreeHost");
+        bench_require_cuda(b->api->host_free(p->raw_blocks[i]), "cuMemFreeHost");
         vrs_free(p->pageable_blocks[i]);
     }
     vrs_pool_destroy(p->device_pool);
@@ -341,7 +316,7 @@ static void bench_copies(bench *b, size_t bytes)
     copy_places places;
     make_places(b, bytes, &places);
     for (int up = 1; up >= 0; up--) {
-        double ours[MOST_ROUNDS], best[MOST_ROUNDS], pageable[MOST_ROUNDS];
+        double ours[BENCH_MOST_ROUNDS], best[BENCH_MOST_ROUNDS], pageable[BENCH_MOST_ROUNDS];
         for (int i = -1; i < b->rounds; i++) {
             int at = i < 0 ? 0 : i;
             ours[at] = time_copies(b, &places.slots, bytes, up != 0);
@@ -362,12 +337,12 @@ static double driver_share(bench *b, size_t bytes, int count)
     size_t before = 0, after = 0, total = 0;
     vrs_memory_stats stats[2];
     vrs_memory_get_stats(b->memory, VRS_MEMORY_PLACE_DEVICE, &stats[0]);
-    require_cuda(b->api->memory_info(&before, &total), "cuMemGetInfo");
+    bench_require_cuda(b->api->memory_info(&before, &total), "cuMemGetInfo");
     for (int i = 0; i < count; i++) {
-        require(vrs_memory_alloc(b->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TEST, bytes,
-                                 &blocks[i]));
+        bench_require(vrs_memory_alloc(b->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TEST, bytes,
+                                       &blocks[i]));
     }
-    require_cuda(b->api->memory_info(&after, &total), "cuMemGetInfo");
+    bench_require_cuda(b->api->memory_info(&after, &total), "cuMemGetInfo");
     vrs_memory_get_stats(b->memory, VRS_MEMORY_PLACE_DEVICE, &stats[1]);
     for (int i = 0; i < count; i++) {
         vrs_memory_free(b->memory, blocks[i]);
@@ -387,7 +362,7 @@ static void bench_ledger(bench *b)
         {"driver's count against the ledger, 512 blocks of 100 kB", 100000, 512},
     };
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
-        double share[MOST_ROUNDS];
+        double share[BENCH_MOST_ROUNDS];
         for (int i = 0; i < b->rounds; i++) {
             share[i] = driver_share(b, cases[c].bytes, cases[c].count);
         }
@@ -412,20 +387,20 @@ static void print_head(const bench *b)
 int main(int argc, char **argv)
 {
     bench b = {.rounds = argc > 2 ? atoi(argv[2]) : DEFAULT_ROUNDS, .first = true};
-    if (b.rounds < 1 || b.rounds > MOST_ROUNDS) {
-        fprintf(stderr, "memory: 1 to %d rounds\n", MOST_ROUNDS);
+    if (b.rounds < 1 || b.rounds > BENCH_MOST_ROUNDS) {
+        fprintf(stderr, "memory: 1 to %d rounds\n", BENCH_MOST_ROUNDS);
         return 2;
     }
-    require(vrs_device_open(argc > 1 ? argv[1] : "cuda", &b.device));
+    bench_require(vrs_device_open(argc > 1 ? argv[1] : "cuda", &b.device));
     b.api = vrs_cuda_api(b.device);
     if (b.api == NULL) {
         fprintf(stderr, "memory: this is for a GPU\n");
         return 2;
     }
-    require(vrs_memory_create(b.device, &(vrs_memory_settings){0}, &b.memory));
-    require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
-    require(vrs_device_event_create(b.device, false, &b.event));
-    require(vrs_device_enter(b.device));
+    bench_require(vrs_memory_create(b.device, &(vrs_memory_settings){0}, &b.memory));
+    bench_require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
+    bench_require(vrs_device_event_create(b.device, false, &b.event));
+    bench_require(vrs_device_enter(b.device));
     print_head(&b);
     bench_allocators(&b);
     bench_copies(&b, (size_t)8 << 20);

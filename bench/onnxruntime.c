@@ -19,21 +19,16 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "engine/engine.h"
+#include "support.h"
 #include "vrseg/system.h"
 
 #define ROUNDS 7
 #define LATENCIES 100
 #define ROUND_MS 150 /* about; at least 3 runs */
 
-static const int32_t batches[] = {1, 4, 16};
+const char bench_name[] = "onnxruntime";
 
-static void require(vrs_status status)
-{
-    if (status != VRS_OK) {
-        fprintf(stderr, "onnxruntime: %s\n", vrs_last_error());
-        exit(EXIT_FAILURE);
-    }
-}
+static const int32_t batches[] = {1, 4, 16};
 
 static void *need(void *block)
 {
@@ -63,15 +58,9 @@ static void row(bench *b, const char *name, double value, const char *unit, bool
     b->first = false;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(double *values, size_t count)
 {
-    qsort(values, count, sizeof *values, ascending);
+    qsort(values, count, sizeof *values, bench_ascending);
     return values[count / 2];
 }
 
@@ -82,8 +71,8 @@ static vrs_device_ptr address(const void *pointer)
 
 static void wait_for(vrs_device_event *event, vrs_device_stream *stream)
 {
-    require(vrs_device_event_record(event, stream));
-    require(vrs_device_event_wait(event));
+    bench_require(vrs_device_event_record(event, stream));
+    bench_require(vrs_device_event_wait(event));
 }
 
 /* The picture at the network's size, nearest pixels, as the descriptor wants it in planes. */
@@ -93,7 +82,7 @@ static void draw(bench *b)
     char *data = NULL;
     size_t size = 0;
     int width = 0, height = 0, head = 0;
-    require(vrs_file_read(b->picture, (size_t)1 << 26, &data, &size));
+    bench_require(vrs_file_read(b->picture, (size_t)1 << 26, &data, &size));
     if (sscanf(data, "P6 %d %d 255%n", &width, &height, &head) != 2 || width < 1 || height < 1 ||
         size < (size_t)head + 1 + (size_t)width * (size_t)height * 3) {
         fprintf(stderr, "onnxruntime: %s is no PPM of 8 bits\n", b->picture);
@@ -121,7 +110,7 @@ static void expect_scores(bench *b)
     vrs_engine_params params = {
         .requests = 1, .threads = vrs_cpu_count(), .max_batch = 1, .float_input = true};
     vrs_engine *engine = NULL;
-    require(vrs_engine_create("onnxruntime", b->model, &params, &engine));
+    bench_require(vrs_engine_create("onnxruntime", b->model, &params, &engine));
     const vrs_engine_io *io = vrs_engine_get_io(engine);
     b->input = need(vrs_alloc(io->input_bytes));
     b->expected = need(vrs_alloc_array(io->scores_elements, sizeof(float)));
@@ -129,8 +118,8 @@ static void expect_scores(bench *b)
     draw(b);
     vrs_request *request = vrs_engine_request(engine, 0);
     memcpy(vrs_request_input(request, 0), b->input, io->input_bytes);
-    require(vrs_request_start(request, 1, NULL, NULL));
-    require(vrs_request_wait(request));
+    bench_require(vrs_request_start(request, 1, NULL, NULL));
+    bench_require(vrs_request_wait(request));
     memcpy(b->expected, vrs_request_scores(request, 0), io->scores_elements * sizeof(float));
     fprintf(stderr, "%s: scores %g, %g, ...\n", vrs_engine_describe(engine), (double)b->expected[0],
             (double)b->expected[io->scores_elements / 2]);
@@ -144,13 +133,14 @@ static double difference(bench *b, vrs_engine *engine, int32_t batch)
     vrs_request *request = vrs_engine_request(engine, 0);
     double worst = 0, largest = 0;
     for (int32_t i = 0; i < batch; i++) {
-        require(vrs_device_upload(b->stream, address(vrs_request_input(request, i)), b->input,
-                                  io->input_bytes));
+        bench_require(vrs_device_upload(b->stream, address(vrs_request_input(request, i)), b->input,
+                                        io->input_bytes));
     }
-    require(vrs_request_enqueue(request, batch, b->stream));
+    bench_require(vrs_request_enqueue(request, batch, b->stream));
     for (int32_t i = 0; i < batch; i++) {
-        require(vrs_device_download(b->stream, b->found, address(vrs_request_scores(request, i)),
-                                    io->scores_elements * sizeof(float)));
+        bench_require(vrs_device_download(b->stream, b->found,
+                                          address(vrs_request_scores(request, i)),
+                                          io->scores_elements * sizeof(float)));
         wait_for(b->end, b->stream);
         for (size_t e = 0; e < io->scores_elements; e++) {
             worst = fmax(worst, fabs((double)b->found[e] - (double)b->expected[e]));
@@ -164,12 +154,12 @@ static double difference(bench *b, vrs_engine *engine, int32_t batch)
 static double time_runs(bench *b, vrs_request *request, int32_t batch, int runs)
 {
     double milliseconds = 0;
-    require(vrs_device_event_record(b->start, b->stream));
+    bench_require(vrs_device_event_record(b->start, b->stream));
     for (int i = 0; i < runs; i++) {
-        require(vrs_request_enqueue(request, batch, b->stream));
+        bench_require(vrs_request_enqueue(request, batch, b->stream));
     }
     wait_for(b->end, b->stream);
-    require(vrs_device_event_elapsed(b->start, b->end, &milliseconds));
+    bench_require(vrs_device_event_elapsed(b->start, b->end, &milliseconds));
     return milliseconds;
 }
 
@@ -190,7 +180,7 @@ static void latency(bench *b, vrs_request *request, double *queued, double *done
     double queue[LATENCIES], whole[LATENCIES];
     for (int r = 0; r < LATENCIES; r++) {
         int64_t start = vrs_now_ns();
-        require(vrs_request_enqueue(request, 1, b->stream));
+        bench_require(vrs_request_enqueue(request, 1, b->stream));
         queue[r] = (double)(vrs_now_ns() - start) / 1000;
         wait_for(b->end, b->stream);
         whole[r] = (double)(vrs_now_ns() - start) / 1000;
@@ -214,7 +204,7 @@ static void measure(bench *b, vrs_precision precision)
     char name[96];
     const char *text = vrs_precision_name(precision);
     int64_t start = vrs_now_ns();
-    require(vrs_engine_create("onnxruntime", b->model, &params, &engine));
+    bench_require(vrs_engine_create("onnxruntime", b->model, &params, &engine));
     fprintf(stderr, "%s\n", vrs_engine_describe(engine));
     snprintf(name, sizeof name, "%s, opening", text);
     row(b, name, (double)(vrs_now_ns() - start) / 1e9, "s", false);
@@ -249,15 +239,15 @@ int main(int argc, char **argv)
     vrs_model *model = NULL;
     const char *wanted = argc > 3 ? argv[3] : "f32,tf32";
     bench b = {.options = argc > 4 ? argv[4] : NULL, .picture = argv[2], .first = true};
-    require(vrs_model_load(argv[1], &model));
+    bench_require(vrs_model_load(argv[1], &model));
     b.model = model;
-    require(vrs_device_open("cuda", &b.device));
-    require(vrs_memory_create(b.device, &settings, &b.memory));
-    require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
-    require(vrs_device_event_create(b.device, true, &b.start));
-    require(vrs_device_event_create(b.device, true, &b.end));
+    bench_require(vrs_device_open("cuda", &b.device));
+    bench_require(vrs_memory_create(b.device, &settings, &b.memory));
+    bench_require(vrs_device_stream_create(b.device, VRS_PRIORITY_NORMAL, &b.stream));
+    bench_require(vrs_device_event_create(b.device, true, &b.start));
+    bench_require(vrs_device_event_create(b.device, true, &b.end));
     char version[256], where[4096];
-    require(vrs_onnxruntime_info(version, sizeof version, where, sizeof where));
+    bench_require(vrs_onnxruntime_info(version, sizeof version, where, sizeof where));
     expect_scores(&b);
     printf("{\"device\": \"%s\", \"model\": \"%s\", \"options\": \"%s\",\n \"versions\": "
            "{\"vrseg\": \"%s\", \"onnxruntime\": \"%s\"},\n \"rows\": [",
@@ -268,7 +258,7 @@ int main(int argc, char **argv)
         size_t length = strcspn(next, ",");
         vrs_precision precision;
         snprintf(name, sizeof name, "%.*s", (int)length, next);
-        require(vrs_precision_parse(name, &precision));
+        bench_require(vrs_precision_parse(name, &precision));
         measure(&b, precision);
         next += length;
     }

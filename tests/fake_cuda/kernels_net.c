@@ -4,20 +4,8 @@
 
 #include <stddef.h>
 
+#include "kernels/cuda/net_launch.h"
 #include "kernels/cuda/net_ops.h"
-
-static int64_t count_of(const int64_t *dims, int32_t rank, int64_t last)
-{
-    int64_t count = last;
-    for (int32_t axis = 0; axis < rank - 1; axis++)
-        count *= dims[axis];
-    return count;
-}
-
-static int64_t pixels_of(const vrs_net_picture *picture, int32_t batch)
-{
-    return (int64_t)batch * picture->height * picture->width;
-}
 
 /* A kernel of elements whose number `count` says of its parameters p. */
 #define FAKE_NET_ELEMENTS(name, count)                                                            \
@@ -31,15 +19,15 @@ static int64_t pixels_of(const vrs_net_picture *picture, int32_t batch)
             vrs_net_##name##_element(p, i);                                                       \
     }
 
-FAKE_NET_ELEMENTS(map, count_of(p->dims, p->rank, p->fill))
-FAKE_NET_ELEMENTS(reshape, count_of(p->dims, p->rank, p->dims[p->rank - 1]))
-FAKE_NET_ELEMENTS(pad, count_of(p->dims, p->rank, p->fill))
-FAKE_NET_ELEMENTS(gather, count_of(p->dims, p->rank, p->dims[p->rank - 1]))
-FAKE_NET_ELEMENTS(pool, pixels_of(&p->out, p->batch) * p->fill)
-FAKE_NET_ELEMENTS(resize, pixels_of(&p->out, p->batch) * p->fill)
-FAKE_NET_ELEMENTS(reduce, count_of(p->dims, p->rank, p->fill))
-FAKE_NET_ELEMENTS(along, count_of(p->dims, p->rank, p->dims[p->rank - 1]))
-FAKE_NET_ELEMENTS(conv, pixels_of(&p->out, p->batch) * p->out_channels)
+FAKE_NET_ELEMENTS(map, vrs_net_elements(p->dims, p->rank, p->fill))
+FAKE_NET_ELEMENTS(reshape, vrs_net_elements(p->dims, p->rank, p->dims[p->rank - 1]))
+FAKE_NET_ELEMENTS(pad, vrs_net_elements(p->dims, p->rank, p->fill))
+FAKE_NET_ELEMENTS(gather, vrs_net_elements(p->dims, p->rank, p->dims[p->rank - 1]))
+FAKE_NET_ELEMENTS(pool, vrs_net_pixels(&p->out, p->batch) * p->fill)
+FAKE_NET_ELEMENTS(resize, vrs_net_pixels(&p->out, p->batch) * p->fill)
+FAKE_NET_ELEMENTS(reduce, vrs_net_elements(p->dims, p->rank, p->fill))
+FAKE_NET_ELEMENTS(along, vrs_net_elements(p->dims, p->rank, p->dims[p->rank - 1]))
+FAKE_NET_ELEMENTS(conv, vrs_net_pixels(&p->out, p->batch) * p->out_channels)
 
 void fake_vrs_net_matmul(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {

@@ -38,20 +38,6 @@ static vrs_status launch(vrs_device_stream *stream, vrs_kernel *kernel, int64_t 
     return blocks > 0 ? vrs_device_launch(stream, kernel, grid, block, 0, params, bytes) : VRS_OK;
 }
 
-/* Elements of axes whose last one counts `last`. */
-static int64_t count_of(const int64_t *dims, int32_t rank, int64_t last)
-{
-    int64_t count = last;
-    for (int32_t axis = 0; axis < rank - 1; axis++)
-        count *= dims[axis];
-    return count;
-}
-
-static int64_t pixels_of(const vrs_net_picture *picture, int32_t batch)
-{
-    return (int64_t)batch * picture->height * picture->width;
-}
-
 /* ---- what the faster twins take ---- */
 
 /* Elements of 16 bytes; 0: there are no vectors of this type. */
@@ -73,7 +59,7 @@ static bool in_vectors(const vrs_net_kernels *kernels, const vrs_net_picture *ou
     return !kernels->plain && n != 0 && in->type == out->type && is_aligned(out->data) &&
            is_aligned(in->data) && out->pitch % n == 0 && in->pitch % n == 0 && fill % n == 0 &&
            fill <= out->pitch && fill <= in->pitch &&
-           pixels_of(out, batch) * (fill / n) < INT32_MAX;
+           vrs_net_pixels(out, batch) * (fill / n) < INT32_MAX;
 }
 
 static bool takes_operand(const vrs_net_view *in, const vrs_net_view *out, int32_t n)
@@ -118,7 +104,7 @@ static bool is_narrow(const vrs_net_kernels *kernels, const vrs_net_conv_params 
 vrs_status vrs_net_map(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                        const vrs_net_map_params *p)
 {
-    int64_t threads = count_of(p->dims, p->rank, p->fill);
+    int64_t threads = vrs_net_elements(p->dims, p->rank, p->fill);
     if (map_in_vectors(kernels, p))
         return launch(stream, kernels->map_vector, threads / vector_of(p->out.type), p, sizeof *p);
     return launch(stream, kernels->map, threads, p, sizeof *p);
@@ -127,27 +113,27 @@ vrs_status vrs_net_map(const vrs_net_kernels *kernels, vrs_device_stream *stream
 vrs_status vrs_net_reshape(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                            const vrs_net_reshape_params *p)
 {
-    int64_t threads = count_of(p->dims, p->rank, p->dims[p->rank - 1]);
+    int64_t threads = vrs_net_elements(p->dims, p->rank, p->dims[p->rank - 1]);
     return launch(stream, kernels->reshape, threads, p, sizeof *p);
 }
 
 vrs_status vrs_net_pad(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                        const vrs_net_pad_params *p)
 {
-    return launch(stream, kernels->pad, count_of(p->dims, p->rank, p->fill), p, sizeof *p);
+    return launch(stream, kernels->pad, vrs_net_elements(p->dims, p->rank, p->fill), p, sizeof *p);
 }
 
 vrs_status vrs_net_gather(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                           const vrs_net_gather_params *p)
 {
-    int64_t threads = count_of(p->dims, p->rank, p->dims[p->rank - 1]);
+    int64_t threads = vrs_net_elements(p->dims, p->rank, p->dims[p->rank - 1]);
     return launch(stream, kernels->gather, threads, p, sizeof *p);
 }
 
 vrs_status vrs_net_pool(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                         const vrs_net_pool_params *p)
 {
-    int64_t pixels = pixels_of(&p->out, p->batch);
+    int64_t pixels = vrs_net_pixels(&p->out, p->batch);
     if (in_vectors(kernels, &p->out, &p->in, p->batch, p->fill))
         return launch(stream, kernels->pool_vector, pixels * (p->fill / vector_of(p->out.type)), p,
                       sizeof *p);
@@ -157,7 +143,7 @@ vrs_status vrs_net_pool(const vrs_net_kernels *kernels, vrs_device_stream *strea
 vrs_status vrs_net_resize(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                           const vrs_net_resize_params *p)
 {
-    int64_t pixels = pixels_of(&p->out, p->batch);
+    int64_t pixels = vrs_net_pixels(&p->out, p->batch);
     vrs_net_picture out = p->out;
     if (out.type == VRS_NET_I8 && p->in.type == VRS_NET_F16)
         out.type = VRS_NET_F16; /* vectors of eight, written as eight bytes */
@@ -171,7 +157,7 @@ vrs_status vrs_net_resize(const vrs_net_kernels *kernels, vrs_device_stream *str
 vrs_status vrs_net_reduce(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                           const vrs_net_reduce_params *p)
 {
-    int64_t results = count_of(p->dims, p->rank, p->fill), addends = 1;
+    int64_t results = vrs_net_elements(p->dims, p->rank, p->fill), addends = 1;
     for (int32_t axis = 0; axis < p->over_rank; axis++)
         addends *= p->over_dims[axis];
     if (kernels->plain || addends < BLOCK_ADDENDS || results > (int64_t)INT32_MAX * 32)
@@ -183,14 +169,14 @@ vrs_status vrs_net_reduce(const vrs_net_kernels *kernels, vrs_device_stream *str
 vrs_status vrs_net_along(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                          const vrs_net_along_params *p)
 {
-    int64_t threads = count_of(p->dims, p->rank, p->dims[p->rank - 1]);
+    int64_t threads = vrs_net_elements(p->dims, p->rank, p->dims[p->rank - 1]);
     return launch(stream, kernels->along, threads, p, sizeof *p);
 }
 
 vrs_status vrs_net_conv(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                         const vrs_net_conv_params *p)
 {
-    int64_t pixels = pixels_of(&p->out, p->batch);
+    int64_t pixels = vrs_net_pixels(&p->out, p->batch);
     if (is_depthwise(kernels, p))
         return launch(stream, kernels->conv_depthwise,
                       pixels * (p->out_channels / vector_of(p->out.type)), p, sizeof *p);

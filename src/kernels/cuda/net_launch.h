@@ -16,6 +16,20 @@
 #include "device/device.h"
 #include "kernels/cuda/params_net.h"
 
+/* Elements of axes whose last one counts `last`: most kernels have one for each. */
+static inline int64_t vrs_net_elements(const int64_t *dims, int32_t rank, int64_t last)
+{
+    int64_t count = last;
+    for (int32_t axis = 0; axis < rank - 1; axis++)
+        count *= dims[axis];
+    return count;
+}
+
+static inline int64_t vrs_net_pixels(const vrs_net_picture *picture, int32_t batch)
+{
+    return (int64_t)batch * picture->height * picture->width;
+}
+
 typedef struct vrs_net_kernels {
 #define VRS_NET_MEMBER(name) vrs_kernel *name;
     VRS_NET_KERNELS(VRS_NET_MEMBER)

@@ -396,18 +396,6 @@ static vrs_status choose_alone(const chooser *c, finding *best)
     return status;
 }
 
-typedef struct follower {
-    vrs_net *net;
-    const vrs_net_program *program;
-    int32_t index;
-} follower;
-
-static vrs_status queue_follower(void *opaque, vrs_device_stream *stream)
-{
-    const follower *f = opaque;
-    return vrs_net_queue_node(f->net, f->program, f->index, stream);
-}
-
 /* With the node behind it, where that is faster than both. */
 static vrs_status choose_follow(const chooser *c, double behind, finding *best)
 {
@@ -472,8 +460,7 @@ static vrs_status choose_behind(const chooser *c, int32_t next, double *micros)
             keep(c->net, c->program, next, &alone);
         }
     }
-    follower f = {c->net, c->program, next};
-    return status == VRS_OK ? vrs_net_time(c->net, queue_follower, &f, micros) : status;
+    return status == VRS_OK ? vrs_net_time_node(c->net, c->program, next, micros) : status;
 }
 
 static vrs_status choose_one(const chooser *c)

@@ -276,6 +276,9 @@ vrs_status vrs_net_compile(vrs_net *net, const int32_t *batches, int32_t count,
 typedef vrs_status (*vrs_net_queue_fn)(void *opaque, vrs_device_stream *stream);
 vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque,
                         double *micros) VRS_MUST_USE;
+/* That of one node as it is queued now. */
+vrs_status vrs_net_time_node(vrs_net *net, const vrs_net_program *program, int32_t node,
+                             double *micros) VRS_MUST_USE;
 /* Queues what a convolution's plan leaves out over its result: bias and residual where it was bare,
  * and the activation. lower.c */
 vrs_status vrs_net_queue_rest(vrs_net *net, const vrs_net_program *program, int32_t node, bool bare,

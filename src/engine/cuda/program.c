@@ -172,7 +172,6 @@ typedef struct run {
     vrs_net *net;
     vrs_net_program *program;
     const vrs_net_ports *ports;
-    int32_t node;
 } run;
 
 static vrs_status queue_run(void *opaque, vrs_device_stream *stream)
@@ -181,10 +180,23 @@ static vrs_status queue_run(void *opaque, vrs_device_stream *stream)
     return vrs_net_queue_all(r->net, r->program, r->ports, stream);
 }
 
+typedef struct node_run {
+    vrs_net *net;
+    const vrs_net_program *program;
+    int32_t node;
+} node_run;
+
 static vrs_status queue_one(void *opaque, vrs_device_stream *stream)
 {
-    const run *r = opaque;
+    const node_run *r = opaque;
     return vrs_net_queue_node(r->net, r->program, r->node, stream);
+}
+
+vrs_status vrs_net_time_node(vrs_net *net, const vrs_net_program *program, int32_t node,
+                             double *micros)
+{
+    node_run r = {net, program, node};
+    return vrs_net_time(net, queue_one, &r, micros);
 }
 
 vrs_status vrs_net_time_nodes(vrs_net *net, vrs_net_program *program)
@@ -192,8 +204,7 @@ vrs_status vrs_net_time_nodes(vrs_net *net, vrs_net_program *program)
     vrs_status status = vrs_graph_infer(net->graph, program->batch);
     for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
         if (program->micros[n] <= 0 && vrs_net_runs(net, program, n)) {
-            run r = {.net = net, .program = program, .node = n};
-            status = vrs_net_time(net, queue_one, &r, &program->micros[n]);
+            status = vrs_net_time_node(net, program, n, &program->micros[n]);
         }
     }
     return status;

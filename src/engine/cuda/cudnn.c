@@ -24,8 +24,8 @@ static const vrs_library_symbol symbols[] = {
 /* Where it is looked for; the first is what the loader finds by itself. */
 static const char *const places[] = {
     VRS_CUDNN_LIBRARY,
-    VRS_PRIVATE_FOLDER "/cudnn/cudnn/lib/" VRS_CUDNN_LIBRARY,
-    "/usr/local/cuda/lib64/" VRS_CUDNN_LIBRARY,
+    (VRS_PRIVATE_FOLDER "/cudnn/cudnn/lib/" VRS_CUDNN_LIBRARY),
+    ("/usr/local/cuda/lib64/" VRS_CUDNN_LIBRARY),
 };
 
 #define PLACES (sizeof places / sizeof places[0])

@@ -199,9 +199,9 @@ static void run_render(int32_t index, bool whole, rng *r)
     bool refined[VRS_POST_VIEWS];
     for (int32_t v = 0; v < count; v++) {
         const int32_t kind = whole ? all : in(r, 0, 3);
-        const int32_t output = !whole    ? in(r, VRS_POST_GRAY, VRS_POST_CUTOUT)
+        const int32_t output = !whole     ? in(r, VRS_POST_GRAY, VRS_POST_CUTOUT)
                                : composed ? in(r, VRS_POST_COMPOSITE, VRS_POST_CUTOUT)
-                                         : VRS_POST_GRAY;
+                                          : VRS_POST_GRAY;
         const int32_t *size =
             whole ? whole_sizes[(index + v) % WHOLE_SIZES] : sizes[(index + v) % SIZES];
         refined[v] = kind == VRS_POST_MASK_REFINE;

@@ -240,8 +240,12 @@ static void test_reduce(void **state)
 /* Rows of channels: operands as rows, as one a channel, as one for all, and left out. */
 static void test_map(void **state)
 {
-    static const int32_t ops[] = {VRS_NET_MOVE,       VRS_NET_SCALE_SHIFT, VRS_NET_SUM,
-                                  VRS_NET_BINARY + 2, VRS_NET_BINARY + 6,  VRS_NET_UNARY + 4};
+    static const int32_t ops[] = {VRS_NET_MOVE,
+                                  VRS_NET_SCALE_SHIFT,
+                                  VRS_NET_SUM,
+                                  VRS_NET_BINARY + VRS_NET_BINARY_MUL,
+                                  VRS_NET_BINARY + VRS_NET_BINARY_MAX,
+                                  VRS_NET_UNARY + VRS_NET_UNARY_ABS};
     (void)state;
     for (int i = 0; i < 6 * VRS_NET_ACTS; i++) {
         int32_t type = types[i & 1];

@@ -4,10 +4,21 @@
 
 #include "engine/cuda/network.h"
 
-_Static_assert(VRS_NET_ACT_GELU == (int)VRS_ACT_GELU && VRS_NET_ACTS == (int)VRS_ACT_COUNT,
-               "the kernels' activations are the graph's");
-_Static_assert((int)VRS_UNARY_NOT == 13 && (int)VRS_BINARY_XOR == 15 && (int)VRS_BINARY_EQUAL == 8,
-               "the kernels' operations are the graph's");
+/* The kernels' numbers are the graph's. */
+#define SAME_ACT(name, text) \
+    _Static_assert(VRS_NET_ACT_##name == (int)VRS_ACT_##name, "the activation " text);
+VRS_ACT_MAP(SAME_ACT)
+#undef SAME_ACT
+#define SAME_UNARY(name, text) \
+    _Static_assert(VRS_NET_UNARY_##name == (int)VRS_UNARY_##name, "the operation " text);
+VRS_UNARY_MAP(SAME_UNARY)
+#undef SAME_UNARY
+#define SAME_BINARY(name, text) \
+    _Static_assert(VRS_NET_BINARY_##name == (int)VRS_BINARY_##name, "the operation " text);
+VRS_BINARY_MAP(SAME_BINARY)
+#undef SAME_BINARY
+_Static_assert(VRS_NET_ACTS == (int)VRS_ACT_COUNT, "no activation is missing");
+_Static_assert(VRS_NET_UNARY + (int)VRS_UNARY_COUNT <= VRS_NET_BINARY, "the ranges are apart");
 _Static_assert((int)VRS_PAD_EDGE == VRS_NET_PAD_EDGE, "the kernels' paddings are the graph's");
 
 /* Where a node's result lies and how to go through it. */
@@ -182,7 +193,7 @@ static int32_t op_of(const vrs_graph *g, const vrs_node *node)
     case VRS_OP_CAST:
         /* To a truth value: whether it differs from zero. */
         return g->values[node->outputs[0]].dtype == VRS_DTYPE_BOOL
-                   ? VRS_NET_BINARY + (int32_t)VRS_BINARY_XOR
+                   ? VRS_NET_BINARY + VRS_NET_BINARY_XOR
                    : VRS_NET_MOVE;
     default:
         return VRS_NET_MOVE;

@@ -6,8 +6,9 @@
 
 _Static_assert((int)VRS_POOL_AVERAGE == VRS_NET_POOL_AVERAGE, "the kernels' pools are the graph's");
 _Static_assert((int)VRS_REDUCE_L2 == VRS_NET_REDUCE_L2, "the kernels' reductions are the graph's");
-_Static_assert((int)VRS_RESIZE_LINEAR == 1 && (int)VRS_RESIZE_TF_CROP == 6 &&
-                   (int)VRS_RESIZE_CEIL == 3,
+_Static_assert((int)VRS_RESIZE_LINEAR == VRS_NET_RESIZE_LINEAR &&
+                   (int)VRS_RESIZE_TF_CROP == VRS_NET_RESIZE_TF_CROP &&
+                   (int)VRS_RESIZE_CEIL == VRS_NET_NEAREST_CEIL,
                "the kernels' enlargings are the graph's");
 
 static int32_t batch_of(const vrs_net *net, const vrs_node *node)

@@ -225,7 +225,7 @@ __device__ static __forceinline__ void vrs_resize(const vrs_net_resize_params &p
     const vrs_net_taps y = vrs_net_resize_taps(&p, 0, s.y), x = vrs_net_resize_taps(&p, 1, s.x);
     const int64_t to = vrs_net_at(&p.out, s.n, s.y, s.x) + s.c * N;
     vrs_vector<T> a = vrs_read<T>(p.in.data, vrs_net_at(&p.in, s.n, y.first, x.first) + s.c * N);
-    if (p.mode == 0) {
+    if (p.mode == VRS_NET_RESIZE_NEAREST) {
         for (int e = 0; e < N; e++)
             a.v[e] = s.c * N + e < p.channels ? a.v[e] : 0.0f;
         vrs_put_resized<T>(p, to, a);

@@ -5,323 +5,7 @@
 #ifndef VRS_KERNELS_CUDA_NET_OPS_H
 #define VRS_KERNELS_CUDA_NET_OPS_H
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#include "params_net.h"
-
-#ifdef __CUDACC__
-#include <cuda_fp16.h>
-#define VRS_NET_FN static __device__ __forceinline__
-#define VRS_NET_AT(kind, address) (reinterpret_cast<kind *>(address))
-#else
-#define VRS_NET_FN static inline
-#define VRS_NET_AT(kind, address) ((kind *)(uintptr_t)(address))
-#endif
-
-/* ---- half ---- */
-
-#ifdef __CUDACC__
-VRS_NET_FN float vrs_net_half_to_float(uint16_t bits)
-{
-    return __half2float(__ushort_as_half(bits));
-}
-
-VRS_NET_FN uint16_t vrs_net_half_from_float(float value)
-{
-    return __half_as_ushort(__float2half_rn(value));
-}
-#else
-VRS_NET_FN float vrs_net_half_to_float(uint16_t bits)
-{
-    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, magnitude = bits & 0x7fff, word;
-    float value;
-    if (magnitude >= 0x7c00) {
-        word = sign | 0x7f800000 | (magnitude & 0x3ff) << 13;
-    } else if (magnitude >= 0x400) {
-        word = sign | ((magnitude << 13) + 0x38000000);
-    } else {
-        value = (float)magnitude * 0x1p-24f;
-        return sign ? -value : value;
-    }
-    memcpy(&value, &word, sizeof value);
-    return value;
-}
-
-/* To the nearest, ties to even; too large becomes infinity. */
-VRS_NET_FN uint16_t vrs_net_half_from_float(float value)
-{
-    uint32_t word;
-    memcpy(&word, &value, sizeof word);
-    uint16_t sign = (uint16_t)(word >> 16 & 0x8000);
-    uint32_t magnitude = word & 0x7fffffff;
-    if (magnitude > 0x7f800000) {
-        return (uint16_t)(sign | 0x7e00);
-    }
-    if (magnitude >= 0x477ff000) { /* from 65520 on */
-        return (uint16_t)(sign | 0x7c00);
-    }
-    if (magnitude < 0x38800000) { /* below 2^-14: a multiple of 2^-24 */
-        float small;
-        memcpy(&small, &magnitude, sizeof small);
-        return (uint16_t)(sign | (uint16_t)nearbyintf(small * 0x1p24f));
-    }
-    magnitude += 0xfff + (magnitude >> 13 & 1);
-    return (uint16_t)(sign | (uint16_t)((magnitude - 0x38000000) >> 13));
-}
-#endif
-
-/* ---- elements ---- */
-
-VRS_NET_FN float vrs_net_load(uint64_t data, int32_t type, int64_t at)
-{
-    switch (type) {
-    case VRS_NET_F32:
-        return VRS_NET_AT(const float, data)[at];
-    case VRS_NET_F16:
-        return vrs_net_half_to_float(VRS_NET_AT(const uint16_t, data)[at]);
-    case VRS_NET_I8:
-        return (float)VRS_NET_AT(const int8_t, data)[at];
-    case VRS_NET_U8:
-        return (float)VRS_NET_AT(const uint8_t, data)[at];
-    case VRS_NET_I32:
-        return (float)VRS_NET_AT(const int32_t, data)[at];
-    default:
-        return (float)VRS_NET_AT(const int64_t, data)[at];
-    }
-}
-
-VRS_NET_FN void vrs_net_store(uint64_t data, int32_t type, int64_t at, float value)
-{
-    switch (type) {
-    case VRS_NET_F32:
-        VRS_NET_AT(float, data)[at] = value;
-        break;
-    case VRS_NET_F16:
-        VRS_NET_AT(uint16_t, data)[at] = vrs_net_half_from_float(value);
-        break;
-    case VRS_NET_I8:
-        VRS_NET_AT(int8_t, data)[at] = (int8_t)(int32_t)value;
-        break;
-    case VRS_NET_U8:
-        VRS_NET_AT(uint8_t, data)[at] = (uint8_t)(int32_t)value;
-        break;
-    case VRS_NET_I32:
-        VRS_NET_AT(int32_t, data)[at] = (int32_t)value;
-        break;
-    default:
-        VRS_NET_AT(int64_t, data)[at] = (int64_t)value;
-        break;
-    }
-}
-
-VRS_NET_FN int64_t vrs_net_load_integer(uint64_t data, int32_t type, int64_t at)
-{
-    switch (type) {
-    case VRS_NET_I8:
-        return VRS_NET_AT(const int8_t, data)[at];
-    case VRS_NET_U8:
-        return VRS_NET_AT(const uint8_t, data)[at];
-    case VRS_NET_I32:
-        return VRS_NET_AT(const int32_t, data)[at];
-    case VRS_NET_I64:
-        return VRS_NET_AT(const int64_t, data)[at];
-    default:
-        return (int64_t)vrs_net_load(data, type, at);
-    }
-}
-
-VRS_NET_FN void vrs_net_store_integer(uint64_t data, int32_t type, int64_t at, int64_t value)
-{
-    switch (type) {
-    case VRS_NET_I8:
-        VRS_NET_AT(int8_t, data)[at] = (int8_t)value;
-        break;
-    case VRS_NET_U8:
-        VRS_NET_AT(uint8_t, data)[at] = (uint8_t)value;
-        break;
-    case VRS_NET_I32:
-        VRS_NET_AT(int32_t, data)[at] = (int32_t)value;
-        break;
-    case VRS_NET_I64:
-        VRS_NET_AT(int64_t, data)[at] = value;
-        break;
-    default:
-        vrs_net_store(data, type, at, (float)value);
-        break;
-    }
-}
-
-/* ---- arithmetic ---- */
-
-VRS_NET_FN float vrs_net_sigmoid(float x)
-{
-    return 1.0f / (1.0f + expf(-x));
-}
-
-VRS_NET_FN float vrs_net_apply(vrs_net_act act, float slope, float x)
-{
-    switch (act.kind) {
-    case VRS_NET_ACT_RELU:
-        return x > 0 ? x : x != x ? x : 0.0f;
-    case VRS_NET_ACT_CLIP:
-        x = x < act.min ? act.min : x;
-        return x > act.max ? act.max : x;
-    case VRS_NET_ACT_LEAKY_RELU:
-        return x < 0 ? act.alpha * x : x;
-    case VRS_NET_ACT_PRELU:
-        return x < 0 ? slope * x : x;
-    case VRS_NET_ACT_ELU:
-        return x < 0 ? act.alpha * (expf(x) - 1.0f) : x;
-    case VRS_NET_ACT_HARD_SIGMOID:
-        return fminf(fmaxf(act.alpha * x + act.beta, 0.0f), 1.0f);
-    case VRS_NET_ACT_HARD_SWISH:
-        return x * fminf(fmaxf(x * (1.0f / 6.0f) + 0.5f, 0.0f), 1.0f);
-    case VRS_NET_ACT_SIGMOID:
-        return vrs_net_sigmoid(x);
-    case VRS_NET_ACT_SILU:
-        return x * vrs_net_sigmoid(x);
-    case VRS_NET_ACT_TANH:
-        return tanhf(x);
-    case VRS_NET_ACT_SOFTPLUS:
-        return x > 0 ? x + log1pf(expf(-x)) : log1pf(expf(x));
-    case VRS_NET_ACT_GELU:
-        return 0.5f * x * (1.0f + erff(x * 0.70710678f));
-    default:
-        return x;
-    }
-}
-
-/* vrs_unary of graph.h */
-VRS_NET_FN float vrs_net_unary(int32_t kind, float x)
-{
-    switch (kind) {
-    case 0:
-        return expf(x);
-    case 1:
-        return logf(x);
-    case 2:
-        return sqrtf(x);
-    case 3:
-        return 1.0f / x;
-    case 4:
-        return fabsf(x);
-    case 5:
-        return -x;
-    case 6:
-        return floorf(x);
-    case 7:
-        return ceilf(x);
-    case 8:
-        return rintf(x);
-    case 9:
-        return erff(x);
-    case 10:
-        return x > 0 ? 1.0f : x < 0 ? -1.0f : x;
-    case 11:
-        return sinf(x);
-    case 12:
-        return cosf(x);
-    default:
-        return x == 0 ? 1.0f : 0.0f;
-    }
-}
-
-VRS_NET_FN float vrs_net_modulo(float a, float b, int32_t c_like)
-{
-    float rest = fmodf(a, b);
-    return c_like || rest == 0 || (rest < 0) == (b < 0) ? rest : rest + b;
-}
-
-/* vrs_binary of graph.h */
-VRS_NET_FN float vrs_net_binary(int32_t kind, float a, float b, int32_t c_like)
-{
-    switch (kind) {
-    case 0:
-        return a + b;
-    case 1:
-        return a - b;
-    case 2:
-        return a * b;
-    case 3:
-        return a / b;
-    case 4:
-        return powf(a, b);
-    case 5:
-        return a < b || a != a ? a : b;
-    case 6:
-        return a > b || a != a ? a : b;
-    case 7:
-        return vrs_net_modulo(a, b, c_like);
-    case 8:
-        return a == b ? 1.0f : 0.0f;
-    case 9:
-        return a < b ? 1.0f : 0.0f;
-    case 10:
-        return a <= b ? 1.0f : 0.0f;
-    case 11:
-        return a > b ? 1.0f : 0.0f;
-    case 12:
-        return a >= b ? 1.0f : 0.0f;
-    case 13:
-        return a != 0 && b != 0 ? 1.0f : 0.0f;
-    case 14:
-        return a != 0 || b != 0 ? 1.0f : 0.0f;
-    default:
-        return (a != 0) != (b != 0) ? 1.0f : 0.0f;
-    }
-}
-
-/* Division by zero gives 0: a kernel has nobody to tell. */
-VRS_NET_FN int64_t vrs_net_binary_integer(int32_t kind, int64_t a, int64_t b, int32_t c_like)
-{
-    int64_t rest;
-    switch (kind) {
-    case 0:
-        return a + b;
-    case 1:
-        return a - b;
-    case 2:
-        return a * b;
-    case 3:
-        return b == 0 ? 0 : a / b;
-    case 5:
-        return a < b ? a : b;
-    case 6:
-        return a > b ? a : b;
-    case 7:
-        rest = b == 0 ? 0 : a % b;
-        return c_like || rest == 0 || (rest < 0) == (b < 0) ? rest : rest + b;
-    case 8:
-        return a == b;
-    case 9:
-        return a < b;
-    case 10:
-        return a <= b;
-    case 11:
-        return a > b;
-    case 12:
-        return a >= b;
-    case 4: {
-        int64_t power = 1;
-        for (int64_t i = 0; i < b && i < 64; i++) {
-            power *= a;
-        }
-        return power;
-    }
-    default:
-        return (int64_t)vrs_net_binary(kind, (float)(a != 0), (float)(b != 0), 0);
-    }
-}
-
-VRS_NET_FN float vrs_net_quantize(int32_t type, float x, float scale, float zero)
-{
-    float low = type == VRS_NET_U8 ? 0.0f : type == VRS_NET_I8 ? -128.0f : -2147483648.0f;
-    float high = type == VRS_NET_U8 ? 255.0f : type == VRS_NET_I8 ? 127.0f : 2147483520.0f;
-    float y = rintf(x / scale) + zero;
-    return y != y ? zero : y < low ? low : y > high ? high : y;
-}
+#include "net_value.h"
 
 /* ---- vrs_net_map ---- */
 
@@ -353,10 +37,12 @@ VRS_NET_FN int64_t vrs_net_map_integer(const vrs_net_map_params *p, const int64_
         const int64_t b = vrs_net_load_integer(p->in[1].data, p->in[1].type, at[1]);
         return vrs_net_binary_integer(p->op - VRS_NET_BINARY, a, b, p->fmod);
     }
-    if (p->op == VRS_NET_UNARY + 4) {
+    if (p->op == VRS_NET_UNARY + VRS_NET_UNARY_ABS) {
         return a < 0 ? -a : a;
     }
-    return p->op == VRS_NET_UNARY + 5 ? -a : p->op == VRS_NET_UNARY + 10 ? (a > 0) - (a < 0) : a;
+    return p->op == VRS_NET_UNARY + VRS_NET_UNARY_NEG    ? -a
+           : p->op == VRS_NET_UNARY + VRS_NET_UNARY_SIGN ? (a > 0) - (a < 0)
+                                                         : a;
 }
 
 /* Splits an element's number: place along the last axis (which may lie in the fill) and the offset
@@ -577,19 +263,19 @@ VRS_NET_FN float vrs_net_resize_source(const vrs_net_resize_params *p, int32_t a
     float out = (float)(axis == 0 ? p->out.height : p->out.width);
     float scale = p->scale[axis], i = (float)at, adjust, centre;
     switch (p->coordinate) {
-    case 0:
+    case VRS_NET_RESIZE_HALF_PIXEL:
         return (i + 0.5f) / scale - 0.5f;
-    case 1:
+    case VRS_NET_RESIZE_HALF_PIXEL_SYMMETRIC:
         adjust = out / (in * scale);
         centre = in / 2.0f;
         return centre * (1.0f - adjust) + (i + 0.5f) / scale - 0.5f;
-    case 2:
+    case VRS_NET_RESIZE_PYTORCH_HALF_PIXEL:
         return out > 1.0f ? (i + 0.5f) / scale - 0.5f : 0.0f;
-    case 3:
+    case VRS_NET_RESIZE_ALIGN_CORNERS:
         return out > 1.0f ? i * (in - 1.0f) / (out - 1.0f) : 0.0f;
-    case 4:
+    case VRS_NET_RESIZE_ASYMMETRIC:
         return i / scale;
-    case 5:
+    case VRS_NET_RESIZE_TF_HALF_PIXEL:
         return (i + 0.5f) / scale;
     default:
         return out > 1.0f
@@ -608,11 +294,11 @@ VRS_NET_FN int32_t vrs_net_hold(int32_t x, int32_t size)
 VRS_NET_FN int32_t vrs_net_nearest(int32_t rule, float x)
 {
     switch (rule) {
-    case 0:
+    case VRS_NET_NEAREST_ROUND_PREFER_FLOOR:
         return (int32_t)ceilf(x - 0.5f);
-    case 1:
+    case VRS_NET_NEAREST_ROUND_PREFER_CEIL:
         return (int32_t)floorf(x + 0.5f);
-    case 2:
+    case VRS_NET_NEAREST_FLOOR:
         return (int32_t)floorf(x);
     default:
         return (int32_t)ceilf(x);
@@ -632,8 +318,8 @@ VRS_NET_FN vrs_net_taps vrs_net_resize_taps(const vrs_net_resize_params *p, int3
     int32_t size = axis == 0 ? p->in.height : p->in.width;
     float x = vrs_net_resize_source(p, axis, at);
     vrs_net_taps taps;
-    taps.outside = p->coordinate == 6 && (x < 0.0f || x > (float)(size - 1));
-    if (p->mode == 0) {
+    taps.outside = p->coordinate == VRS_NET_RESIZE_TF_CROP && (x < 0.0f || x > (float)(size - 1));
+    if (p->mode == VRS_NET_RESIZE_NEAREST) {
         taps.first = taps.second = vrs_net_hold(vrs_net_nearest(p->nearest, x), size);
         taps.weight = 0.0f;
         return taps;

@@ -71,6 +71,44 @@ enum {
     VRS_NET_BINARY = 48,
 };
 
+/* vrs_unary of graph.h */
+enum {
+    VRS_NET_UNARY_EXP,
+    VRS_NET_UNARY_LOG,
+    VRS_NET_UNARY_SQRT,
+    VRS_NET_UNARY_RECIPROCAL,
+    VRS_NET_UNARY_ABS,
+    VRS_NET_UNARY_NEG,
+    VRS_NET_UNARY_FLOOR,
+    VRS_NET_UNARY_CEIL,
+    VRS_NET_UNARY_ROUND,
+    VRS_NET_UNARY_ERF,
+    VRS_NET_UNARY_SIGN,
+    VRS_NET_UNARY_SIN,
+    VRS_NET_UNARY_COS,
+    VRS_NET_UNARY_NOT,
+};
+
+/* vrs_binary of graph.h; those from EQUAL on make 0 or 1 */
+enum {
+    VRS_NET_BINARY_ADD,
+    VRS_NET_BINARY_SUB,
+    VRS_NET_BINARY_MUL,
+    VRS_NET_BINARY_DIV,
+    VRS_NET_BINARY_POW,
+    VRS_NET_BINARY_MIN,
+    VRS_NET_BINARY_MAX,
+    VRS_NET_BINARY_MOD,
+    VRS_NET_BINARY_EQUAL,
+    VRS_NET_BINARY_LESS,
+    VRS_NET_BINARY_LESS_EQUAL,
+    VRS_NET_BINARY_GREATER,
+    VRS_NET_BINARY_GREATER_EQUAL,
+    VRS_NET_BINARY_AND,
+    VRS_NET_BINARY_OR,
+    VRS_NET_BINARY_XOR,
+};
+
 /* Elementwise, over `rank` axes of `dims`, the last one the innermost of the result. Where `fill`
  * is above dims[rank - 1] the result's last axis goes on with zeros up to it: a picture's padding.
  * Integers (I32, I64 at in[0]) are computed as such. Grid: x: elements. */
@@ -136,7 +174,29 @@ typedef struct vrs_net_pool_params {
     int32_t include_pad, unused; /* AVERAGE: divided by the taps inside the padded picture */
 } vrs_net_pool_params;
 
-/* vrs_resize_mode, vrs_resize_coordinate and vrs_resize_nearest of graph.h */
+/* vrs_resize_mode of graph.h */
+enum { VRS_NET_RESIZE_NEAREST, VRS_NET_RESIZE_LINEAR };
+
+/* vrs_resize_coordinate of graph.h */
+enum {
+    VRS_NET_RESIZE_HALF_PIXEL,
+    VRS_NET_RESIZE_HALF_PIXEL_SYMMETRIC,
+    VRS_NET_RESIZE_PYTORCH_HALF_PIXEL,
+    VRS_NET_RESIZE_ALIGN_CORNERS,
+    VRS_NET_RESIZE_ASYMMETRIC,
+    VRS_NET_RESIZE_TF_HALF_PIXEL,
+    VRS_NET_RESIZE_TF_CROP,
+};
+
+/* vrs_resize_nearest of graph.h */
+enum {
+    VRS_NET_NEAREST_ROUND_PREFER_FLOOR,
+    VRS_NET_NEAREST_ROUND_PREFER_CEIL,
+    VRS_NET_NEAREST_FLOOR,
+    VRS_NET_NEAREST_CEIL,
+};
+
+/* mode, coordinate and nearest are numbers of these lists. */
 typedef struct vrs_net_resize_params {
     vrs_net_picture out, in;
     int32_t batch, channels, fill;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "graph/interpreter.h"
+
 odometer odometer_over(const vrs_value *value)
 {
     odometer o = {.rank = value->rank};
@@ -61,6 +63,12 @@ int64_t load_integer(vrs_dtype dtype, const void *data, int64_t index)
     default:
         return ((const uint8_t *)data)[index];
     }
+}
+
+double vrs_element_at(vrs_dtype dtype, const void *data, size_t i)
+{
+    return dtype == VRS_DTYPE_F32 ? (double)((const float *)data)[i]
+                                  : (double)load_integer(dtype, data, (int64_t)i);
 }
 
 void store_integer(vrs_dtype dtype, void *data, int64_t index, int64_t number)

@@ -22,6 +22,9 @@ vrs_status vrs_interpreter_run(vrs_interpreter *interpreter, int32_t batch,
  * NULL before the first. Valid until the next run. */
 const void *vrs_interpreter_data(const vrs_interpreter *interpreter, int32_t value);
 
+/* Element i of such data, whatever its type, as a double: I64 beyond 2^53 is rounded. */
+double vrs_element_at(vrs_dtype dtype, const void *data, size_t i);
+
 /* Runs one node on data of the caller, with the shapes of the last inference: `data` has a pointer
  * for each value of the graph (those that the node does not use may be NULL; constants are taken
  * from the graph where theirs is NULL). Outputs must not overlap inputs. VRS_NO_MEMORY (scratch of

@@ -84,21 +84,4 @@ static inline void free_inputs(const vrs_graph *graph, void *inputs[MAX_INPUTS])
     }
 }
 
-/* Elements as doubles, whatever their type. */
-static inline double element_at(vrs_dtype dtype, const void *data, size_t i)
-{
-    switch (dtype) {
-    case VRS_DTYPE_F32:
-        return ((const float *)data)[i];
-    case VRS_DTYPE_I8:
-        return ((const int8_t *)data)[i];
-    case VRS_DTYPE_I32:
-        return ((const int32_t *)data)[i];
-    case VRS_DTYPE_I64:
-        return (double)((const int64_t *)data)[i];
-    default:
-        return ((const uint8_t *)data)[i];
-    }
-}
-
 #endif

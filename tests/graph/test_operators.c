@@ -76,13 +76,13 @@ static void compare(const test_case *c, const expected *output, const vrs_value 
     size_t count = vrs_value_elements(value);
     double largest = 1;
     for (size_t i = 0; i < count; i++) {
-        double wanted = fabs(element_at(value->dtype, output->data, i));
+        double wanted = fabs(vrs_element_at(value->dtype, output->data, i));
         largest = isfinite(wanted) && wanted > largest ? wanted : largest;
     }
     double tolerance = value->dtype == VRS_DTYPE_F32 ? TOLERANCE * largest : 0;
     for (size_t i = 0; i < count; i++) {
-        double wanted = element_at(value->dtype, output->data, i);
-        double found = element_at(value->dtype, data, i);
+        double wanted = vrs_element_at(value->dtype, output->data, i);
+        double found = vrs_element_at(value->dtype, data, i);
         bool equal =
             wanted == found || (isnan(wanted) && isnan(found)) || fabs(wanted - found) <= tolerance;
         if (!equal) {

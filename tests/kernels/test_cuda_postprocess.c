@@ -14,26 +14,10 @@
 #include "fake_cuda/kernels_postprocess.h"
 #include "kernels/cuda/postprocess_launch.h"
 #include "kernels/cuda_cases.h"
+#include "kernels/half.h"
 #include "kernels/kernels.h"
 
 static vrs_cuda_postprocess kernels;
-
-/* binary16 of a float that one can hold, or the traps. */
-static uint16_t to_half(float value)
-{
-    if (isnan(value))
-        return 0x7e00;
-    const uint16_t sign = signbit(value) ? 0x8000 : 0;
-    const float size = fabsf(value);
-    if (size > 65504)
-        return sign | 0x7c00;
-    if (size < 0x1p-14f)
-        return sign | (uint16_t)lrintf(ldexpf(size, 24));
-    int exponent;
-    const float mantissa = frexpf(size, &exponent);
-    const long code = lrintf(ldexpf(mantissa, 11));
-    return sign | (uint16_t)(((exponent + 13) << 10) + (int)code);
-}
 
 /* Scores of a batch and the masks that are made of them. */
 typedef struct person_case {
@@ -46,7 +30,7 @@ typedef struct person_case {
 static void set_score(void *scores, bool half, size_t i, float value)
 {
     if (half)
-        ((uint16_t *)scores)[i] = to_half(value);
+        ((uint16_t *)scores)[i] = vrs_half_from_float(value);
     else
         ((float *)scores)[i] = value;
 }

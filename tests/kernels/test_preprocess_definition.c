@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "image/format.h"
+#include "kernels/half.h"
 #include "kernels/kernels.h"
 #include "kernels/pictures.h"
 #include "kernels/preprocess_plan.h"
@@ -269,6 +270,7 @@ static void test_half(void **state)
                  {0x1.ffep-1, 0x3C00}};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         assert_int_equal(vrs_half_from_double(known[i].value), known[i].half);
+        assert_int_equal(vrs_half_from_float((float)known[i].value), known[i].half);
     }
     assert_true((vrs_half_from_double((double)NAN) & 0x7FFF) > 0x7C00);
 }

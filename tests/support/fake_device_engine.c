@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "fake_cuda/fake_cuda.h"
+#include "kernels/half.h"
 
 #define CHANNELS 8 /* of the pixels of F16 */
 
@@ -32,26 +33,6 @@ typedef struct fake_engine {
 
 /* ---- the kernel ---- */
 
-static float from_half(uint16_t half)
-{
-    int32_t exponent = (half >> 10) & 31;
-    float value = (float)(half & 1023) / 1024 + (exponent > 0 ? 1 : 0);
-    for (int32_t e = exponent > 0 ? exponent : 1; e < 15; e++)
-        value /= 2;
-    return (half & 0x8000) != 0 ? -value : value;
-}
-
-/* Of 0 to 1, rounded to the nearest. */
-static uint16_t to_half(float value)
-{
-    uint16_t best = 0;
-    for (uint16_t half = 0, step = 0x2000; step > 0; step /= 2)
-        if (from_half((uint16_t)(half + step)) <= value)
-            best = half = (uint16_t)(half + step);
-    float below = from_half(best), above = from_half((uint16_t)(best + 1));
-    return value - below > above - value ? (uint16_t)(best + 1) : best;
-}
-
 static void *at(uint64_t address)
 {
     return (void *)(uintptr_t)address;
@@ -60,7 +41,7 @@ static void *at(uint64_t address)
 static float read_input(const network_params *p, uint64_t pixel, uint64_t channel)
 {
     if (p->half != 0)
-        return from_half(((const uint16_t *)at(p->input))[CHANNELS * pixel + channel]);
+        return vrs_half_to_float(((const uint16_t *)at(p->input))[CHANNELS * pixel + channel]);
     return (float)((const uint8_t *)at(p->input))[3 * pixel + channel] / 255;
 }
 
@@ -74,7 +55,7 @@ static void network(const void *params, const uint32_t grid[3], const uint32_t b
         for (uint64_t c = 0; c < p->classes; c++) {
             float score = p->counts_frames != 0 ? seen / 255 : read_input(p, i, c);
             if (p->half != 0)
-                ((uint16_t *)at(p->scores))[c * p->pixels + i] = to_half(score);
+                ((uint16_t *)at(p->scores))[c * p->pixels + i] = vrs_half_from_float(score);
             else
                 ((float *)at(p->scores))[c * p->pixels + i] = score;
         }

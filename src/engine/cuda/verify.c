@@ -149,22 +149,6 @@ static int64_t place_of(const vrs_value *v, const vrs_net_view *view, size_t i)
     return at;
 }
 
-static double reference_at(const vrs_value *v, const void *data, size_t i)
-{
-    switch (v->dtype) {
-    case VRS_DTYPE_F32:
-        return (double)((const float *)data)[i];
-    case VRS_DTYPE_I8:
-        return ((const int8_t *)data)[i];
-    case VRS_DTYPE_I32:
-        return ((const int32_t *)data)[i];
-    case VRS_DTYPE_I64:
-        return (double)((const int64_t *)data)[i];
-    default:
-        return ((const uint8_t *)data)[i];
-    }
-}
-
 /* How far a value on the device is from the interpreter's. */
 static vrs_status compare(const verifier *v, int32_t index, vrs_engine_check *check)
 {
@@ -187,7 +171,7 @@ static vrs_status compare(const verifier *v, int32_t index, vrs_engine_check *ch
         double f =
             (double)vrs_net_load((uint64_t)(uintptr_t)found, view.type, place_of(value, &view, i));
         f *= steps ? (double)net->forms[index].quantum : 1;
-        double r = reference_at(value, reference, i), d = fabs(f - r);
+        double r = vrs_element_at(value->dtype, reference, i), d = fabs(f - r);
         off += d * d;
         all += r * r;
         worst = d > worst || !(d <= worst) ? d : worst;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "pipeline.h"
+#include "system.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -74,6 +75,23 @@ VRS_API void vrs_job_destroy(vrs_job *job);
 
 /* Writes the versions of libav's libraries that are running and the encoders that are missing. */
 VRS_API void vrs_media_info(char *text, size_t size);
+
+/* libav as it is running. Lists are names with a blank between them. */
+typedef struct vrs_media_details {
+    char codec[32], format[32], util[32], scale[32]; /* versions of its libraries */
+    char licence[64];                                /* of this build: "GPL version 2 or later" */
+    char decoders[256]; /* of the codecs that vrseg is tried with, those that are there */
+    char encoders[256]; /* that vrseg writes with, those that are there */
+    char hardware[256]; /* kinds of hardware that this build decodes with: "cuda vaapi" */
+} vrs_media_details;
+
+/* Any thread. */
+VRS_API void vrs_media_read(vrs_media_details *details);
+
+/* As vrs_requirements_check(), of what libav has: decoders, encoders, hardware. Which are required
+ * follows from the config's codec, decoder and encoder. Any thread. */
+VRS_API vrs_status vrs_media_check(const vrs_config *config, vrs_check_fn visit,
+                                   void *opaque) VRS_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,12 @@
-/* The machine and the time, as vrseg sees them. */
+/* The machine and the time, as vrseg sees them, and whether a configuration can run here. */
 #ifndef VRSEG_SYSTEM_H
 #define VRSEG_SYSTEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config.h"
 #include "status.h"
 
 #ifdef __cplusplus
@@ -53,6 +55,141 @@ VRS_API vrs_status vrs_gpu_count(int32_t *count) VRS_MUST_USE;
  * 132 multiprocessors, 143771 MB, CUDA 13.0". Where it cannot, the errors of opening it, whose
  * detail says why. */
 VRS_API vrs_status vrs_gpu_describe(int32_t number, char *text, size_t size) VRS_MUST_USE;
+
+/* ---- what this machine is ----
+ * Text that does not fit is cut at a character's border; "" is unknown. Numbers that the system
+ * does not give are -1 unless a comment says more. */
+
+#define VRS_MAX_NUMA_NODES 64
+
+typedef struct vrs_numa_node {
+    int32_t number;
+    int32_t cpus;         /* logical processors of the node */
+    int64_t memory_total; /* bytes */
+    int64_t memory_free;  /* bytes, without what the page cache would give back */
+    char cpu_list[128];   /* "0-15,32-47" */
+} vrs_numa_node;
+
+typedef struct vrs_system_info {
+    char version[32];         /* vrseg's */
+    char os[128];             /* "Debian GNU/Linux 12 (bookworm)" */
+    char kernel[128];         /* "6.1.0-18-amd64" */
+    char container[32];       /* "docker", "podman", ..., "yes" where only that is known */
+    char hypervisor[32];      /* "wsl2", or "yes" in another virtual machine */
+    char cpu_name[128];       /* as vrs_cpu_name() */
+    char cpu_isa[32];         /* as vrs_cpu_isa() */
+    char governor[32];        /* of the first processor's clock: "performance" */
+    char clock_source[32];    /* the kernel's: "tsc" */
+    int32_t cpus_online;      /* logical processors */
+    int32_t cpus_usable;      /* as vrs_cpu_count() */
+    int32_t cpu_quota;        /* of the control groups, rounded up; 0: none */
+    int32_t sockets, cores;   /* cores: of all sockets together */
+    int64_t memory_total;     /* bytes */
+    int64_t memory_available; /* bytes: free, or given back by caches when it is asked for */
+    int64_t memory_limit;     /* bytes: the least limit of the control groups; 0: none */
+    int64_t swap_total, swap_free;
+    int64_t open_files;     /* the most that this process may have open; INT64_MAX: no limit */
+    int64_t file_bytes;     /* the largest file that it may write; INT64_MAX: no limit */
+    char nvidia_module[64]; /* version of NVIDIA's kernel module; "": it is not loaded */
+    int32_t numa_count;     /* of `numa`; more nodes are left out */
+    vrs_numa_node numa[VRS_MAX_NUMA_NODES];
+} vrs_system_info;
+
+/* Reads /proc, /sys and the limits of this process. What cannot be read is absent, so it never
+ * fails. Any thread. */
+VRS_API void vrs_system_read(vrs_system_info *info);
+
+typedef struct vrs_gpu_info {
+    int32_t number;               /* as the driver counts: of "cuda:N" */
+    bool usable;                  /* it was opened and vrseg's kernels were loaded */
+    char reason[VRS_DETAIL_SIZE]; /* why it is not usable; "" if it is */
+    char name[96];                /* "NVIDIA H200" */
+    char pci[24];                 /* "0000:3b:00.0" */
+    char driver[80];              /* "580.95.05", by NVML */
+    int32_t major, minor;         /* compute capability */
+    int32_t cuda_version;         /* of the driver: 13000 is 13.0 */
+    int32_t multiprocessors;
+    int32_t copy_engines;
+    int32_t numa_node;    /* that it is nearest to */
+    int64_t memory_total; /* bytes */
+    int64_t memory_free;  /* bytes, by NVML */
+} vrs_gpu_info;
+
+/* Tries GPU `number` and says what it is. A GPU that cannot be used is no failure: `usable` is
+ * false and `reason` says why. VRS_INVALID: `number` is negative. Any thread. */
+VRS_API vrs_status vrs_gpu_read(int32_t number, vrs_gpu_info *info) VRS_MUST_USE;
+
+typedef struct vrs_disk_info {
+    char folder[1024];        /* that was asked for, or the nearest one above it that exists */
+    char filesystem[32];      /* "ext4", "overlay"; "0x..." where its number has no name here */
+    bool writable;            /* by this process */
+    int64_t total, available; /* bytes; available: to this process */
+} vrs_disk_info;
+
+/* Room in the file system of a folder, which need not exist yet. VRS_INVALID: the path is too long.
+ * Else what the system says of the nearest folder that exists. Any thread. */
+VRS_API vrs_status vrs_disk_read(const char *folder, vrs_disk_info *info) VRS_MUST_USE;
+
+/* Writes a file without a name of at most `bytes` bytes into a folder, syncs it, and reads it back
+ * past the page cache where the system lets it; stops early after `seconds`. Rates are in bytes a
+ * second; `read_rate` 0: nothing was read. VRS_INVALID: fewer than 1 MiB; VRS_NO_SPACE,
+ * VRS_PERMISSION, VRS_IO, VRS_NO_MEMORY. Any thread. */
+VRS_API vrs_status vrs_disk_measure(const char *folder, uint64_t bytes, double seconds,
+                                    double *write_rate, double *read_rate) VRS_MUST_USE;
+
+/* ---- whether it is enough ---- */
+
+typedef enum vrs_check_state {
+    VRS_CHECK_OK = 0,
+    VRS_CHECK_WARNING = 1, /* it works, but less well than it could */
+    VRS_CHECK_FAILED = 2,  /* missing, too old, or wrong */
+    VRS_CHECK_SKIPPED = 3, /* not looked at; `found` says why */
+} vrs_check_state;
+
+/* One thing that was looked at. */
+typedef struct vrs_check {
+    char name[64];
+    vrs_check_state state;
+    bool required;                /* without it the chosen configuration cannot run */
+    char found[VRS_DETAIL_SIZE];  /* what there is, or why there is nothing */
+    char wanted[128];             /* "580 or newer" */
+    char gives[160];              /* what it is for */
+    char remedy[VRS_DETAIL_SIZE]; /* a command or a sentence; "" where nothing is to be done */
+} vrs_check;
+
+/* Called by the calling thread for each check; `check` is valid during the call. */
+typedef void (*vrs_check_fn)(void *opaque, const vrs_check *check);
+
+/* Looks at all that vrseg opens at run time: instruction sets, engines, the GPU's driver, NVML,
+ * cuDNN, the model of the config (its option "model"; none: the default model). Which are required
+ * follows from the config's device and engine. Opens libraries and GPUs, runs nothing, and never
+ * waits for a device. The configuration can run where no required check has failed. Any thread.
+ * VRS_NO_MEMORY. */
+VRS_API vrs_status vrs_requirements_check(const vrs_config *config, vrs_check_fn visit,
+                                          void *opaque) VRS_MUST_USE;
+
+typedef struct vrs_deploy_options {
+    const char *output;    /* folder that outputs go to; NULL: the working folder */
+    uint64_t output_bytes; /* room that they need; 0: 10 GB */
+    int32_t width, height; /* of the frames; 0: 3840 x 2160 */
+    bool run;              /* also run one frame through the pipeline */
+} vrs_deploy_options;
+
+/* The checklist before a configuration goes into service: output and cache folders, disk room and
+ * speed, memory for the frames in flight, the GPU's memory, limits of the process, processors,
+ * clocks, and one frame through the pipeline. Each check has its remedy. The trial frame takes as
+ * long as opening the engine and compiling the model do, and gives up after two minutes. Reads the
+ * options by the names of vrs_config; "model" as above. VRS_NO_MEMORY, VRS_INVALID: sizes outside
+ * 1..VRS_MAX_SIDE. */
+VRS_API vrs_status vrs_deploy_check(const vrs_config *config, const vrs_deploy_options *options,
+                                    vrs_check_fn visit, void *opaque) VRS_MUST_USE;
+
+/* Runs every kernel of every instruction set that the processor has, and of every GPU, on a few
+ * ugly sizes beside the plain C reference, and a tiny network on every engine and device beside the
+ * plain C interpreter. Seconds; a GPU that cannot be used is a skipped check. A difference is a
+ * failed check, never an error of the call. VRS_NO_MEMORY, VRS_IO: no folder for temporary files.
+ */
+VRS_API vrs_status vrs_self_test(vrs_check_fn visit, void *opaque) VRS_MUST_USE;
 
 #ifdef __cplusplus
 }

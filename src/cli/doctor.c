@@ -1,103 +1,217 @@
-/* vrseg doctor: versions, and what is missing with how to get it. */
+/* vrseg doctor: what this machine is, what is missing and how to get it, whether a configuration
+ * can run, and the self-test. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/doctor.h"
+
+enum { KEY_JSON = 1, KEY_SELF_TEST, KEY_DEPLOY, KEY_CONFIG, KEY_FOLDER, KEY_ROOM, KEY_FRAME };
+
+static const struct argp_option doctor_options[] = {
+    {"json", KEY_JSON, NULL, 0, "Print one JSON object (docs/doctor.md) in place of lines", 1},
+    {"config", KEY_CONFIG, "FILE", 0, "Check for the settings of a YAML file", 1},
+    {"self-test", KEY_SELF_TEST, NULL, 0,
+     "Also run each kernel and a tiny network on each engine and device beside plain C", 1},
+    {"deploy", KEY_DEPLOY, "FILE", 0,
+     "Also go through the checklist of a deployment, with the settings of a YAML file", 1},
+    {"output-folder", KEY_FOLDER, "FOLDER", 0, "Of --deploy: where outputs will go (.)", 1},
+    {"room", KEY_ROOM, "GB", 0, "Of --deploy: room that the outputs need (10)", 1},
+    {"frame", KEY_FRAME, "WxH", 0, "Of --deploy: size of the frames (3840x2160)", 1},
+    {0},
+};
+
+static void load_config(vrs_doctor *d, const char *path)
+{
+    if (vrs_config_load(d->config, path) != VRS_OK)
+        exit(vrs_report(VRS_INVALID));
+}
+
+static error_t parse_doctor(int key, char *value, struct argp_state *state)
+{
+    vrs_doctor *d = state->input;
+    char *end;
+    double room;
+    int used = 0;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = d->config;
+        return 0;
+    case KEY_JSON:
+        d->json = true;
+        return 0;
+    case KEY_SELF_TEST:
+        d->self_test = true;
+        return 0;
+    case KEY_CONFIG:
+        load_config(d, value);
+        d->config_file = value;
+        return 0;
+    case KEY_DEPLOY:
+        load_config(d, value);
+        d->deploy = d->config_file = value;
+        return 0;
+    case KEY_FOLDER:
+        d->options.output = value;
+        return 0;
+    case KEY_ROOM:
+        room = strtod(value, &end);
+        if (end == value || *end != 0 || !(room >= 0 && room <= 1e6))
+            argp_error(state, "--room %s: expected gigabytes, 0 to 1000000", value);
+        d->options.output_bytes = room > 0 ? (uint64_t)(room * 1e9) : 1;
+        return 0;
+    case KEY_FRAME:
+        if (sscanf(value, "%5dx%5d%n", &d->options.width, &d->options.height, &used) != 2 ||
+            value[used] != 0 || d->options.width < 1 || d->options.height < 1)
+            argp_error(state, "--frame %s: expected WIDTHxHEIGHT, as in 1920x1080", value);
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "%s: no argument is expected", value);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* A vrs_check_fn: keeps the check, and shows it at once unless all is printed as JSON. */
+static void take_check(void *opaque, const vrs_check *check)
+{
+    vrs_doctor *d = opaque;
+    vrs_doctor_list *list = &d->lists[d->section];
+    if (list->count == list->room) {
+        size_t room = list->room > 0 ? 2 * list->room : 32;
+        vrs_check *grown = realloc(list->checks, room * sizeof(*grown));
+        if (grown == NULL) {
+            d->out_of_memory = true;
+            return;
+        }
+        list->checks = grown;
+        list->room = room;
+    }
+    list->checks[list->count++] = *check;
+    d->failed += check->required && check->state == VRS_CHECK_FAILED ? 1 : 0;
+    if (!d->json)
+        vrs_doctor_print_check(check, d->section);
+}
 
 static bool count_installed(void *opaque, const vrs_model_info *info)
 {
-    int *counts = opaque;
-    counts[0] += info->installed ? 1 : 0;
-    counts[1]++;
+    vrs_doctor *d = opaque;
+    d->models_installed += info->installed ? 1 : 0;
+    d->models_known++;
     return true;
 }
 
-static int check_engine(void)
+static void read_gpus(vrs_doctor *d)
 {
-    char version[128], folder[4096];
-    if (vrs_openvino_info(version, sizeof(version), folder, sizeof(folder)) == VRS_OK) {
-        (void)printf("OpenVINO     %s in %s\n", version, folder);
-        return 0;
-    }
-    (void)printf("OpenVINO     missing: %s\n", vrs_last_error());
-    return 1;
-}
-
-/* The second engine: no must. */
-static void check_onnxruntime(void)
-{
-    char version[256], folder[4096];
-    if (vrs_onnxruntime_info(version, sizeof(version), folder, sizeof(folder)) == VRS_OK)
-        (void)printf("ONNX Runtime %s in %s\n", version, folder);
-    else
-        (void)printf("ONNX Runtime missing: %s\n", vrs_last_error());
-}
-
-/* GPUs are no must: a run takes the CPU where there is none. */
-static void check_gpus(void)
-{
-    int32_t count;
+    int32_t count = 0;
     if (vrs_gpu_count(&count) != VRS_OK) {
-        (void)printf("GPU          none: %s\n", vrs_last_error());
+        (void)snprintf(d->no_gpu, sizeof(d->no_gpu), "%s", vrs_last_error());
         return;
     }
-    for (int32_t i = 0; i < count; i++) {
-        char text[256];
-        bool usable = vrs_gpu_describe(i, text, sizeof(text)) == VRS_OK;
-        (void)printf("GPU          cuda:%d %s%s\n", i,
-                     usable ? "" : "cannot be used: ", usable ? text : vrs_last_error());
-    }
+    d->gpus = calloc((size_t)count, sizeof(*d->gpus));
+    d->out_of_memory = d->gpus == NULL;
+    for (int32_t i = 0; i < count && d->gpus != NULL; i++)
+        if (vrs_gpu_read(i, &d->gpus[i]) == VRS_OK)
+            d->gpu_count++;
 }
 
-/* For the engine cuda, where there is a GPU. */
-static void check_cudnn(void)
+static void read_machine(vrs_doctor *d)
 {
-    int32_t count;
-    char version[64];
-    if (vrs_gpu_count(&count) != VRS_OK)
-        return;
-    if (vrs_cudnn_info(version, sizeof(version)) == VRS_OK)
-        (void)printf("cuDNN        %s\n", version);
+    vrs_system_read(&d->system);
+    vrs_media_read(&d->media);
+    read_gpus(d);
+    if (vrs_models_dir(d->models_folder, sizeof(d->models_folder)) != VRS_OK)
+        d->models_folder[0] = 0;
+    if (vrs_models_list(count_installed, d) != VRS_OK)
+        d->models_known = -1;
+    if (vrs_disk_read(".", &d->disk) != VRS_OK ||
+        vrs_disk_measure(".", 32 << 20, 1, &d->write_rate, &d->read_rate) != VRS_OK)
+        d->write_rate = d->read_rate = 0; /* a folder that is not to be written to */
+}
+
+static void begin(vrs_doctor *d, vrs_doctor_section section, const char *heading)
+{
+    d->section = section;
+    if (!d->json)
+        vrs_doctor_print_heading(heading);
+}
+
+static void tell_config(vrs_doctor *d)
+{
+    vrs_check check = {.name = "configuration",
+                       .required = true,
+                       .wanted = "a YAML file whose keys and values are options",
+                       .gives = "the settings that are checked"};
+    (void)snprintf(check.found, sizeof(check.found), "%s", d->config_file);
+    take_check(d, &check);
+}
+
+static vrs_status check_all(vrs_doctor *d)
+{
+    begin(d, VRS_DOCTOR_REQUIREMENTS, "requirements");
+    if (d->config_file != NULL)
+        tell_config(d);
+    vrs_status status = vrs_requirements_check(d->config, take_check, d);
+    if (status == VRS_OK)
+        status = vrs_media_check(d->config, take_check, d);
+    vrs_doctor_check_python(take_check, d);
+    if (status == VRS_OK && d->deploy != NULL) {
+        begin(d, VRS_DOCTOR_DEPLOYMENT, "deployment");
+        d->options.run = true;
+        status = vrs_deploy_check(d->config, &d->options, take_check, d);
+    }
+    if (status == VRS_OK && d->self_test) {
+        begin(d, VRS_DOCTOR_SELF_TEST, "self-test");
+        status = vrs_self_test(take_check, d);
+    }
+    return status;
+}
+
+static int diagnose(vrs_doctor *d)
+{
+    read_machine(d);
+    if (!d->json)
+        vrs_doctor_print_machine(d);
+    vrs_status status = check_all(d);
+    if (d->out_of_memory)
+        status = vrs_fail(VRS_NO_MEMORY, "no memory for the list of checks");
+    if (status != VRS_OK)
+        return vrs_report(status) != VRS_EXIT_DONE ? VRS_EXIT_FAILED : VRS_EXIT_DONE;
+    if (d->json)
+        vrs_doctor_print_json(d);
+    else if (d->failed == 0)
+        (void)puts("\nEverything that a run needs is here.");
     else
-        (void)printf("cuDNN        missing: %s\n", vrs_last_error());
-}
-
-static int check_models(void)
-{
-    int counts[2] = {0, 0};
-    char folder[4096];
-    if (vrs_models_dir(folder, sizeof(folder)) != VRS_OK ||
-        vrs_models_list(count_installed, counts) != VRS_OK) {
-        (void)printf("models       %s\n", vrs_last_error());
-        return 1;
-    }
-    (void)printf("models       %d of %d installed in %s\n", counts[0], counts[1], folder);
-    if (counts[0] > 0)
-        return 0;
-    (void)puts("             none: run `vrseg models fetch selfie-landscape`");
-    return 1;
+        (void)printf("\n%d thing%s that a run needs %s missing or wrong.\n", d->failed,
+                     d->failed == 1 ? "" : "s", d->failed == 1 ? "is" : "are");
+    return d->failed == 0 ? VRS_EXIT_DONE : VRS_EXIT_FAILED;
 }
 
 int vrs_command_doctor(int argc, char **argv)
 {
-    if (argc > 1) {
-        bool help = strcmp(argv[1], "--help") == 0;
-        (void)fputs("Usage: vrseg doctor\n\nShows what this machine has and what is missing; exit "
-                    "status 1 if something is.\n",
-                    help ? stdout : stderr);
-        return help ? VRS_EXIT_DONE : VRS_EXIT_USAGE;
+    static vrs_doctor doctor; /* large, and one is enough */
+    if (vrs_job_config_create(&doctor.config) != VRS_OK)
+        return vrs_report(VRS_NO_MEMORY);
+    struct argp_child children[] = {{vrs_flags_argp(), 0, NULL, 0}, {0}};
+    struct argp argp = {
+        .options = doctor_options,
+        .parser = parse_doctor,
+        .doc = "Shows what this machine is, what vrseg finds on it and what is missing, with the "
+               "command that brings it. The options of `vrseg run` say for which settings.\v"
+               "Exit status: 0 these settings can run here, 1 something that they need is missing "
+               "or wrong, 2 wrong usage.",
+        .children = children,
+    };
+    if (!vrs_flags_known(doctor.config, doctor_options, argc, argv)) {
+        vrs_config_destroy(doctor.config);
+        return VRS_EXIT_USAGE;
     }
-    (void)printf("vrseg        %s\n", vrs_version());
-    (void)printf("processor    %s, %d core%s to be used, kernels for %s\n", vrs_cpu_name(),
-                 vrs_cpu_count(), vrs_cpu_count() == 1 ? "" : "s", vrs_cpu_isa());
-    char media[256];
-    vrs_media_info(media, sizeof(media));
-    (void)printf("libav        %s\n", media);
-    check_gpus();
-    int missing = check_engine();
-    check_onnxruntime();
-    check_cudnn();
-    missing += check_models();
-    (void)puts(missing == 0 ? "Everything that a run needs is here."
-                            : "Something that a run needs is missing.");
-    return missing == 0 ? VRS_EXIT_DONE : VRS_EXIT_FAILED;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &doctor);
+    int code = diagnose(&doctor);
+    for (int i = 0; i < VRS_DOCTOR_SECTIONS; i++)
+        free(doctor.lists[i].checks);
+    free(doctor.gpus);
+    vrs_config_destroy(doctor.config);
+    return code;
 }

@@ -126,9 +126,18 @@ def engine_missing() -> str:
     done = run("models", "show", MODEL)
     if done.returncode != 0 or "state: installed" not in done.stdout:
         return f"the weights of {MODEL} are not installed"
-    if "OpenVINO     missing" in run("doctor").stdout:
+    if doctor()["requirements"]["OpenVINO"]["state"] != "ok":
         return "OpenVINO is not installed"
     return ""
+
+
+def doctor(*args: object, **more) -> dict:
+    """What the doctor finds, its checks by their names."""
+    found = json.loads(run("doctor", "--json", *args, **more).stdout)
+    for section in ("requirements", "deployment", "self_test"):
+        if section in found:
+            found[section] = {check["name"]: check for check in found[section]}
+    return found
 
 
 def main(needs_engine: bool) -> None:

@@ -117,23 +117,6 @@ class Usage(support.CliTest):
         self.assert_refused(run("models", "fetch", "bodypix"), 2, "cannot be fetched")
         self.assertEqual(run("models", "steal").returncode, 2)
 
-    def test_doctor(self) -> None:
-        done = run("doctor")
-        self.assertEqual(done.stderr, "")
-        for line in (r"^vrseg +\d", r"\nprocessor +.+ cores? to be used, kernels for \S",
-                     r"\nlibav +libavcodec \d+\.", r"\nOpenVINO +\S", r"\nmodels +\d+ of \d+"):
-            self.assertRegex(done.stdout, line)
-        good = "Everything that a run needs is here." in done.stdout
-        self.assertEqual(done.returncode, 0 if good else 1)
-
-    def test_doctor_finds_what_is_missing(self) -> None:
-        env = os.environ | {"VRSEG_MODELS_DIR": str(self.out), "VRSEG_OPENVINO_DIR": str(self.out)}
-        done = run("doctor", env=env)
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stdout, r"OpenVINO +missing: .*VRSEG_OPENVINO_DIR")
-        self.assertRegex(done.stdout, r"models +0 of \d+ installed")
-        self.assertIn("vrseg models fetch", done.stdout)
-
     def test_help_names_every_option(self) -> None:
         shown = set(re.findall(r"--([a-z][a-z0-9-]+)", run("run", "--help").stdout))
         table = set(re.findall(r"^\| `--([a-z0-9-]+)`", run("docs", "options").stdout, re.M))

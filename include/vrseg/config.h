@@ -1,5 +1,5 @@
 /* Settings by name. Every option is declared once, in an options.def: this table is the YAML file,
- * the command line flags, --help and docs/options.md. */
+ * the environment, the command line flags, --help, docs/options.md and the JSON Schema. */
 #ifndef VRSEG_CONFIG_H
 #define VRSEG_CONFIG_H
 
@@ -34,6 +34,15 @@ typedef struct vrs_option_info {
     const char *help; /* one sentence */
 } vrs_option_info;
 
+/* Where a value comes from. A value of a higher layer goes before one of a lower one, in whatever
+ * order the layers are read; within a layer the later one does. */
+typedef enum vrs_config_layer {
+    VRS_LAYER_DEFAULT = 0,
+    VRS_LAYER_FILE = 1,        /* vrs_config_load() */
+    VRS_LAYER_ENVIRONMENT = 2, /* vrs_config_read_environment() */
+    VRS_LAYER_SET = 3,         /* vrs_config_set(): flags, and what a program asks for */
+} vrs_config_layer;
+
 /* Returns owned: the library's options at their defaults. VRS_NO_MEMORY.
  * One thread at a time may use a config; objects made from one copy what they need. */
 VRS_API vrs_status vrs_config_create(vrs_config **config) VRS_MUST_USE;
@@ -45,9 +54,19 @@ VRS_API void vrs_config_destroy(vrs_config *config);
 VRS_API vrs_status vrs_config_set(vrs_config *config, const char *name,
                                   const char *value) VRS_MUST_USE;
 
-/* Reads a YAML file of sections. All or nothing: unchanged on failure. VRS_NOT_FOUND: no such
- * file. VRS_INVALID: names file, line, what was expected and the nearest right name. */
-VRS_API vrs_status vrs_config_load(vrs_config *config, const char *path) VRS_MUST_USE;
+/* Reads a YAML file of sections. `file` is a path if it has a '/' or a '.', else the name of a
+ * configuration, which is looked for in $VRSEG_CONFIGS_DIR, in vrseg/ of $XDG_CONFIG_HOME or
+ * ~/.config, and among those installed with vrseg. A file may begin with "base: OTHER", a name or a
+ * path from its own folder: it then changes what that one sets. All or nothing: unchanged on
+ * failure. VRS_NOT_FOUND: no such file or name (the detail gives the nearest). VRS_INVALID: names
+ * file, line, what was expected and the nearest right name. */
+VRS_API vrs_status vrs_config_load(vrs_config *config, const char *file) VRS_MUST_USE;
+
+/* Reads the variables VRSEG_OPTION_NAME of the environment, an option's name in capitals:
+ * VRSEG_OPTION_MAX_BATCH_SIZE. All or nothing: unchanged on failure. VRS_NOT_FOUND: a variable that
+ * begins so and names no option (the detail gives the nearest). VRS_INVALID: as vrs_config_set().
+ * No thread may change the environment meanwhile. */
+VRS_API vrs_status vrs_config_read_environment(vrs_config *config) VRS_MUST_USE;
 
 /* Writes the options that differ from their defaults as YAML, in place of `path` at once
  * (temporary file, fsync, rename). VRS_IO, VRS_NO_SPACE, VRS_PERMISSION. */
@@ -56,11 +75,23 @@ VRS_API vrs_status vrs_config_save(const vrs_config *config, const char *path) V
 /* The value as text; borrows until the next set or load. NULL: no such option. */
 VRS_API const char *vrs_config_get(const vrs_config *config, const char *name);
 
+/* The layer that the value comes from, and its place there: "vr.yaml:12" in files, the variable in
+ * the environment, else "". Borrows until the next set or load. For a wrong name the default's. */
+VRS_API vrs_config_layer vrs_config_get_layer(const vrs_config *config, const char *name);
+VRS_API const char *vrs_config_get_place(const vrs_config *config, const char *name);
+
 /* Typed values; `name` must be an option of that type (assertion). For an option left at "auto"
  * they return `auto_value`. */
 VRS_API int64_t vrs_config_int(const vrs_config *config, const char *name, int64_t auto_value);
 VRS_API double vrs_config_float(const vrs_config *config, const char *name, double auto_value);
 VRS_API bool vrs_config_bool(const vrs_config *config, const char *name);
+
+/* Calls `visit` for each configuration that can be loaded by its name, sorted by name, until it
+ * returns false. Its texts are borrowed; `title` is the file's first line of comment, "" without
+ * one. VRS_NO_MEMORY. */
+typedef bool (*vrs_config_visit_fn)(void *opaque, const char *name, const char *path,
+                                    const char *title);
+VRS_API vrs_status vrs_config_list(vrs_config_visit_fn visit, void *opaque) VRS_MUST_USE;
 
 /* The table, in declaration order: index 0 .. vrs_config_count() - 1. */
 VRS_API size_t vrs_config_count(const vrs_config *config);

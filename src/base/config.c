@@ -1,4 +1,5 @@
-/* Options: their table, their values, and setting them by name. Files are in config_file.c. */
+/* Options: their table, their values, and setting them by name. Files are in config_file.c, the
+ * environment is in config_environment.c. */
 #include "base/config.h"
 
 #include <assert.h>
@@ -91,29 +92,46 @@ static vrs_status check_bool(const vrs_option_info *option, const char *value, c
                     value);
 }
 
-/* Whether `value` is one of the words that '|' separates. */
-static bool is_choice(const char *choices, const char *value)
+/* Most choices of an option, and the longest of them together. */
+#define MAX_CHOICES 32
+#define MAX_CHOICES_TEXT 256
+
+/* The words that '|' separates, in a copy of theirs. */
+typedef struct words {
+    char text[MAX_CHOICES_TEXT];
+    const char *word[MAX_CHOICES];
+    size_t count;
+} words;
+
+static void split_choices(const char *choices, words *split)
 {
-    size_t length = strlen(value);
-    for (const char *word = choices; word != NULL;) {
-        const char *bar = strchr(word, '|');
-        size_t word_length = bar != NULL ? (size_t)(bar - word) : strlen(word);
-        if (word_length == length && memcmp(word, value, length) == 0) {
-            return true;
+    assert(strlen(choices) < sizeof(split->text));
+    memcpy(split->text, choices, strlen(choices) + 1);
+    split->count = 0;
+    for (char *word = split->text; word != NULL;) {
+        assert(split->count < MAX_CHOICES);
+        split->word[split->count++] = word;
+        word = strchr(word, '|');
+        if (word != NULL) {
+            *word++ = '\0';
         }
-        word = bar != NULL ? bar + 1 : NULL;
     }
-    return false;
 }
 
 static vrs_status check_choice(const vrs_option_info *option, const char *value, char **text)
 {
-    if (!is_choice(option->choices, value)) {
-        return vrs_fail(VRS_INVALID, "%s: \"%.*s\" is none of %s", option->name, shown(value),
-                        value, option->choices);
+    words choices;
+    split_choices(option->choices, &choices);
+    for (size_t i = 0; i < choices.count; i++) {
+        if (strcmp(choices.word[i], value) == 0) {
+            *text = vrs_strdup(value);
+            return *text != NULL ? VRS_OK : VRS_NO_MEMORY;
+        }
     }
-    *text = vrs_strdup(value);
-    return *text != NULL ? VRS_OK : VRS_NO_MEMORY;
+    const char *nearest = vrs_nearest_name(value, choices.word, choices.count);
+    return vrs_fail(VRS_INVALID, "%s: \"%.*s\" is none of %s%s%s%s", option->name, shown(value),
+                    value, option->choices, nearest != NULL ? "; did you mean \"" : "",
+                    nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
 }
 
 static vrs_status check_string(const vrs_option_info *option, const char *value, char **text)
@@ -146,6 +164,7 @@ static vrs_status add_options(vrs_config *config, const vrs_option_table *table)
         assert(config->count < VRS_MAX_OPTIONS);
         const vrs_option_info *option = &table->options[i];
         assert(vrs_config_find(config, option->name) == VRS_NO_OPTION);
+        assert(strcmp(option->section, "base") != 0); /* a file's own key, see vrs_config_load() */
         size_t index = config->count;
         vrs_status status =
             vrs_option_check(option, option->default_value, &config->defaults[index]);
@@ -188,6 +207,7 @@ void vrs_config_destroy(vrs_config *config)
     for (size_t i = 0; i < config->count; i++) {
         vrs_free(config->values[i]);
         vrs_free(config->defaults[i]);
+        vrs_free(config->places[i]);
     }
     vrs_free(config);
 }
@@ -227,6 +247,16 @@ const char *vrs_config_nearest(const vrs_config *config, const char *name)
     return vrs_nearest_name(dot != NULL ? dot + 1 : name, names, config->count);
 }
 
+/* Takes both texts. */
+static void put(vrs_config *config, size_t index, vrs_config_layer layer, char *value, char *place)
+{
+    vrs_free(config->values[index]);
+    vrs_free(config->places[index]);
+    config->values[index] = value;
+    config->places[index] = place;
+    config->layers[index] = layer;
+}
+
 vrs_status vrs_config_set(vrs_config *config, const char *name, const char *value)
 {
     size_t index = vrs_config_find(config, name);
@@ -241,10 +271,42 @@ vrs_status vrs_config_set(vrs_config *config, const char *name, const char *valu
     char *text = NULL;
     vrs_status status = vrs_option_check(config->options[index], value, &text);
     if (status == VRS_OK) {
-        vrs_free(config->values[index]);
-        config->values[index] = text;
+        put(config, index, VRS_LAYER_SET, text, NULL);
     }
     return status;
+}
+
+void vrs_config_drop(vrs_config_stage *stage)
+{
+    for (size_t i = 0; i < VRS_MAX_OPTIONS; i++) {
+        vrs_free(stage->values[i]);
+        vrs_free(stage->places[i]);
+    }
+    *stage = (vrs_config_stage){0};
+}
+
+void vrs_config_take(vrs_config *config, vrs_config_stage *stage, vrs_config_layer layer)
+{
+    for (size_t i = 0; i < config->count; i++) {
+        if (stage->values[i] != NULL && config->layers[i] <= layer) {
+            put(config, i, layer, stage->values[i], stage->places[i]);
+            stage->values[i] = NULL;
+            stage->places[i] = NULL;
+        }
+    }
+    vrs_config_drop(stage);
+}
+
+vrs_config_layer vrs_config_get_layer(const vrs_config *config, const char *name)
+{
+    size_t index = vrs_config_find(config, name);
+    return index != VRS_NO_OPTION ? config->layers[index] : VRS_LAYER_DEFAULT;
+}
+
+const char *vrs_config_get_place(const vrs_config *config, const char *name)
+{
+    size_t index = vrs_config_find(config, name);
+    return index != VRS_NO_OPTION && config->places[index] != NULL ? config->places[index] : "";
 }
 
 const char *vrs_config_get(const vrs_config *config, const char *name)

@@ -1,8 +1,8 @@
-/* Options from and to YAML files. */
-#include <stdarg.h>
+/* Options from YAML files, and from those that they are based on. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/config.h"
@@ -10,11 +10,10 @@
 #include "base/text.h"
 #include "base/yaml.h"
 
-/* What a file sets, kept apart until all of it is known to be right. */
-typedef struct staged {
-    char *values[VRS_MAX_OPTIONS]; /* owned; NULL: not in the file */
-    int lines[VRS_MAX_OPTIONS];
-} staged;
+/* The key of a file that names what it is based on. */
+#define BASE_KEY "base"
+/* Most files that are based on each other. */
+#define MAX_BASES 8
 
 static int shown(const char *text)
 {
@@ -60,8 +59,16 @@ static size_t find_in_section(const vrs_config *config, const char *section, con
     return index;
 }
 
+/* "FILE:LINE", owned; NULL: memory is out. */
+static char *make_place(const vrs_yaml *yaml, vrs_yaml_node node)
+{
+    char place[VRS_PATH_MAX + 16];
+    snprintf(place, sizeof(place), "%s:%d", vrs_yaml_path(yaml), vrs_yaml_line(yaml, node));
+    return vrs_strdup(place);
+}
+
 static vrs_status stage_option(const vrs_config *config, const vrs_yaml *yaml, const char *section,
-                               vrs_yaml_node key, vrs_yaml_node value, staged *stage)
+                               vrs_yaml_node key, vrs_yaml_node value, vrs_config_stage *stage)
 {
     size_t index = find_in_section(config, section, vrs_yaml_text(yaml, key));
     if (index == VRS_NO_OPTION) {
@@ -78,6 +85,10 @@ static vrs_status stage_option(const vrs_config *config, const vrs_yaml *yaml, c
                              option->name);
     }
     stage->lines[index] = vrs_yaml_line(yaml, key);
+    stage->places[index] = make_place(yaml, key);
+    if (stage->places[index] == NULL) {
+        return VRS_NO_MEMORY;
+    }
     return fail_in_file(vrs_option_check(option, text, &stage->values[index]), yaml, value);
 }
 
@@ -99,11 +110,12 @@ static vrs_status fail_no_section(const vrs_config *config, const vrs_yaml *yaml
         return vrs_yaml_fail(yaml, key, "\"%s\" belongs under \"%s:\"",
                              config->options[index]->name, config->options[index]->section);
     }
-    const char *names[VRS_MAX_OPTIONS];
+    const char *names[VRS_MAX_OPTIONS + 1];
     for (size_t i = 0; i < config->count; i++) {
         names[i] = config->options[i]->section;
     }
-    const char *nearest = vrs_nearest_name(name, names, config->count);
+    names[config->count] = BASE_KEY;
+    const char *nearest = vrs_nearest_name(name, names, config->count + 1);
     if (nearest == NULL) {
         return vrs_yaml_fail(yaml, key, "there is no section \"%.*s\"", shown(name), name);
     }
@@ -119,7 +131,7 @@ static bool is_empty(const vrs_yaml *yaml, vrs_yaml_node node)
 }
 
 static vrs_status stage_section(const vrs_config *config, const vrs_yaml *yaml, vrs_yaml_node key,
-                                vrs_yaml_node section, staged *stage)
+                                vrs_yaml_node section, vrs_config_stage *stage)
 {
     const char *name = vrs_yaml_text(yaml, key);
     if (!is_section(config, name)) {
@@ -143,7 +155,8 @@ static vrs_status stage_section(const vrs_config *config, const vrs_yaml *yaml, 
     return VRS_OK;
 }
 
-static vrs_status stage_file(const vrs_config *config, const vrs_yaml *yaml, staged *stage)
+static vrs_status stage_file(const vrs_config *config, const vrs_yaml *yaml,
+                             vrs_config_stage *stage)
 {
     vrs_yaml_node root = vrs_yaml_root(yaml);
     if (root == 0 || is_empty(yaml, root)) {
@@ -155,8 +168,11 @@ static vrs_status stage_file(const vrs_config *config, const vrs_yaml *yaml, sta
     }
     size_t count = vrs_yaml_count(yaml, root);
     for (size_t i = 0; i < count; i++) {
-        vrs_status status = stage_section(config, yaml, vrs_yaml_key(yaml, root, i),
-                                          vrs_yaml_value(yaml, root, i), stage);
+        vrs_yaml_node key = vrs_yaml_key(yaml, root, i);
+        if (strcmp(vrs_yaml_text(yaml, key), BASE_KEY) == 0) {
+            continue;
+        }
+        vrs_status status = stage_section(config, yaml, key, vrs_yaml_value(yaml, root, i), stage);
         if (status != VRS_OK) {
             return status;
         }
@@ -164,149 +180,119 @@ static vrs_status stage_file(const vrs_config *config, const vrs_yaml *yaml, sta
     return VRS_OK;
 }
 
-/* Takes the staged values or, after a failure, drops them. */
-static void end_staging(vrs_config *config, staged *stage, bool take)
+/* --- files that are based on others --- */
+
+/* One that is being read, below those that are based on it. */
+typedef struct level {
+    const struct level *above;
+    int depth;
+    char path[VRS_PATH_MAX];
+} level;
+
+static bool is_same_file(const char *a, const char *b)
 {
-    for (size_t i = 0; i < config->count; i++) {
-        if (take && stage->values[i] != NULL) {
-            vrs_free(config->values[i]);
-            config->values[i] = stage->values[i];
-        } else {
-            vrs_free(stage->values[i]);
-        }
-    }
+    struct stat first, second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
 }
 
-vrs_status vrs_config_load(vrs_config *config, const char *path)
+/* The path of a base: a name, or a path from the folder of the file that names it. */
+static vrs_status find_base(const char *base, const char *from, char *path, size_t size)
+{
+    bool is_path = strpbrk(base, "/.") != NULL;
+    if (!is_path || base[0] == '/') {
+        return vrs_config_find_file(base, path, size);
+    }
+    int folder = (int)(vrs_path_base(from) - from);
+    return vrs_path_format(path, size, "%.*s%s", folder, from, base);
+}
+
+/* Opens the level of the base that `file` names, if it names one. */
+static vrs_status open_base(const vrs_yaml *yaml, vrs_yaml_node node, const level *file,
+                            level *base)
+{
+    const char *text = vrs_yaml_text(yaml, node);
+    if (text == NULL || text[0] == '\0') {
+        return vrs_yaml_fail(yaml, node, "base: the name or the path of one file was expected");
+    }
+    base->above = file;
+    base->depth = file->depth + 1;
+    if (find_base(text, file->path, base->path, sizeof(base->path)) != VRS_OK) {
+        return vrs_yaml_fail(yaml, node, "base: %s", vrs_last_error());
+    }
+    for (const level *l = file; l != NULL; l = l->above) {
+        if (is_same_file(l->path, base->path)) {
+            return vrs_yaml_fail(yaml, node, "base: \"%.*s\" is %s; remove one of the two",
+                                 shown(text), text,
+                                 l == file ? "this file itself" : "based on this file");
+        }
+    }
+    if (base->depth > MAX_BASES) {
+        return vrs_yaml_fail(yaml, node, "base: more than %d files are based on each other",
+                             MAX_BASES);
+    }
+    if (!vrs_file_exists(base->path)) {
+        return vrs_yaml_fail(yaml, node, "base: there is no file %s", base->path);
+    }
+    return VRS_OK;
+}
+
+static vrs_status stage_level(const vrs_config *config, const level *file, vrs_config_stage *stage);
+
+/* First what the file is based on, then, over it, the file. */
+static vrs_status stage_document(const vrs_config *config, const vrs_yaml *yaml, const level *file,
+                                 vrs_config_stage *stage)
+{
+    vrs_yaml_node node = vrs_yaml_get(yaml, vrs_yaml_root(yaml), BASE_KEY);
+    if (node != 0) {
+        level base;
+        vrs_status status = open_base(yaml, node, file, &base);
+        if (status == VRS_OK) {
+            status = stage_level(config, &base, stage);
+        }
+        if (status != VRS_OK) {
+            return status;
+        }
+    }
+    vrs_config_stage own = {0};
+    vrs_status status = stage_file(config, yaml, &own);
+    for (size_t i = 0; i < config->count && status == VRS_OK; i++) {
+        if (own.values[i] != NULL) {
+            vrs_free(stage->values[i]);
+            vrs_free(stage->places[i]);
+            stage->values[i] = own.values[i];
+            stage->places[i] = own.places[i];
+            own.values[i] = NULL;
+            own.places[i] = NULL;
+        }
+    }
+    vrs_config_drop(&own);
+    return status;
+}
+
+static vrs_status stage_level(const vrs_config *config, const level *file, vrs_config_stage *stage)
 {
     vrs_yaml *yaml = NULL;
-    vrs_status status = vrs_yaml_load(path, &yaml);
-    if (status != VRS_OK) {
-        return status;
+    vrs_status status = vrs_yaml_load(file->path, &yaml);
+    if (status == VRS_OK) {
+        status = stage_document(config, yaml, file, stage);
     }
-    staged stage = {0};
-    status = stage_file(config, yaml, &stage);
-    end_staging(config, &stage, status == VRS_OK);
     vrs_yaml_destroy(yaml);
     return status;
 }
 
-/* Text that grows. */
-typedef struct builder {
-    char *data;
-    size_t used, room;
-} builder;
-
-static vrs_status append(builder *text, const char *data, size_t size)
+vrs_status vrs_config_load(vrs_config *config, const char *file)
 {
-    if (text->room - text->used < size) {
-        size_t room = (text->room + size) * 2;
-        char *grown = vrs_realloc(text->data, room);
-        if (grown == NULL) {
-            return VRS_NO_MEMORY;
-        }
-        text->data = grown;
-        text->room = room;
+    level first = {0};
+    vrs_status status = vrs_config_find_file(file, first.path, sizeof(first.path));
+    if (status != VRS_OK) {
+        return status;
     }
-    memcpy(text->data + text->used, data, size);
-    text->used += size;
-    return VRS_OK;
-}
-
-static vrs_status appendf(builder *text, const char *format, ...) VRS_PRINTF(2, 3);
-
-/* For pieces shorter than the buffer. */
-static vrs_status appendf(builder *text, const char *format, ...)
-{
-    char piece[512];
-    va_list args;
-    va_start(args, format);
-    vrs_text_vformat(piece, sizeof(piece), format, args);
-    va_end(args);
-    return append(text, piece, strlen(piece));
-}
-
-/* What a YAML file may hold as it is and is no line end (U+2028 and U+2029 are). */
-static bool is_plain(uint32_t code)
-{
-    if (code == 0x2028 || code == 0x2029) {
-        return false;
-    }
-    return (code >= 0x20 && code <= 0x7e) || (code >= 0xa0 && code <= 0xd7ff) ||
-           (code >= 0xe000 && code <= 0xfffd && code != 0xfeff) || code >= 0x10000;
-}
-
-static vrs_status append_quoted(builder *text, const vrs_option_info *option, const char *value)
-{
-    vrs_status status = append(text, "\"", 1);
-    size_t length = strlen(value);
-    for (size_t i = 0; i < length && status == VRS_OK;) {
-        uint32_t code = 0;
-        size_t bytes = vrs_text_decode(value + i, length - i, &code);
-        if (bytes == 0) {
-            return vrs_fail(VRS_INVALID, "%s: the text is not UTF-8, which a YAML file must be",
-                            option->name);
-        }
-        if (code == '"' || code == '\\') {
-            status = append(text, "\\", 1);
-        }
-        if (status == VRS_OK) {
-            status = is_plain(code) ? append(text, value + i, bytes)
-                                    : appendf(text, "\\U%08X", (unsigned)code);
-        }
-        i += bytes;
-    }
-    return status == VRS_OK ? append(text, "\"", 1) : status;
-}
-
-static vrs_status append_option(builder *text, const vrs_config *config, size_t index)
-{
-    const vrs_option_info *option = config->options[index];
-    vrs_status status = appendf(text, "  %s: ", option->name);
+    vrs_config_stage stage = {0};
+    status = stage_level(config, &first, &stage);
     if (status == VRS_OK) {
-        const char *value = config->values[index];
-        status = option->type == VRS_OPTION_STRING ? append_quoted(text, option, value)
-                                                   : append(text, value, strlen(value));
+        vrs_config_take(config, &stage, VRS_LAYER_FILE);
     }
-    return status == VRS_OK ? append(text, "\n", 1) : status;
-}
-
-static bool is_changed(const vrs_config *config, size_t index)
-{
-    return strcmp(config->values[index], config->defaults[index]) != 0;
-}
-
-/* The section of option `first` with all of its options that are changed, unless an option before
- * has written it already. */
-static vrs_status append_section(builder *text, const vrs_config *config, size_t first)
-{
-    const char *section = config->options[first]->section;
-    for (size_t i = 0; i < first; i++) {
-        if (is_changed(config, i) && strcmp(config->options[i]->section, section) == 0) {
-            return VRS_OK;
-        }
-    }
-    vrs_status status = appendf(text, "%s:\n", section);
-    for (size_t i = first; i < config->count && status == VRS_OK; i++) {
-        if (is_changed(config, i) && strcmp(config->options[i]->section, section) == 0) {
-            status = append_option(text, config, i);
-        }
-    }
-    return status;
-}
-
-vrs_status vrs_config_save(const vrs_config *config, const char *path)
-{
-    builder text = {0};
-    vrs_status status = appendf(&text, "# vrseg: the options that differ from their defaults\n");
-    for (size_t i = 0; i < config->count && status == VRS_OK; i++) {
-        if (is_changed(config, i)) {
-            status = append_section(&text, config, i);
-        }
-    }
-    if (status == VRS_OK) {
-        status = vrs_file_replace(path, text.data, text.used);
-    }
-    vrs_free(text.data);
+    vrs_config_drop(&stage);
     return status;
 }

@@ -127,7 +127,7 @@ const char *vrs_model_class_name(const vrs_model *model, int32_t index)
 
 vrs_status vrs_models_list(vrs_model_visit_fn visit, void *opaque)
 {
-    vrs_registry_names names;
+    vrs_names names;
     vrs_status status = vrs_registry_list(&names);
     bool more = true;
     for (size_t i = 0; status == VRS_OK && more && i < names.count; i++) {
@@ -146,6 +146,6 @@ vrs_status vrs_models_list(vrs_model_visit_fn visit, void *opaque)
         more = visit(opaque, &info);
         vrs_model_destroy(model);
     }
-    vrs_registry_names_free(&names);
+    vrs_names_free(&names);
     return status;
 }

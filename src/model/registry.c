@@ -1,18 +1,8 @@
 #include "model/registry.h"
 
-#include <dirent.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/alloc.h"
 #include "base/options.h"
-
-#define EXTENSION ".yaml"
-
-/* Most descriptors that are listed. */
-#define MAX_NAMES 1024
 
 vrs_status vrs_models_dir(char *path, size_t size)
 {
@@ -20,147 +10,23 @@ vrs_status vrs_models_dir(char *path, size_t size)
     if (own && *own) {
         return vrs_path_format(path, size, "%s", own);
     }
-    const char *data = getenv("XDG_DATA_HOME");
-    if (data && *data == '/') { /* the XDG rules ignore a relative one */
-        return vrs_path_format(path, size, "%s/vrseg/models", data);
-    }
-    const char *home = getenv("HOME");
-    if (home && *home) {
-        return vrs_path_format(path, size, "%s/.local/share/vrseg/models", home);
+    if (vrs_user_folder("XDG_DATA_HOME", ".local/share", "vrseg/models", path, size) == VRS_OK) {
+        return VRS_OK;
     }
     return vrs_fail(VRS_INVALID, "no folder for models: set VRSEG_MODELS_DIR, XDG_DATA_HOME or "
                                  "HOME");
 }
 
-vrs_status vrs_registry_folders(vrs_registry_folder_fn visit, void *opaque)
+static const vrs_named_kind descriptors = {"VRSEG_DESCRIPTORS_DIR", vrs_models_dir, "models"};
+
+vrs_status vrs_registry_list(vrs_names *names)
 {
-    char folders[VRS_REGISTRY_FOLDERS][VRS_PATH_MAX], program[VRS_PATH_MAX];
-    int count = 0;
-    const char *own = getenv("VRSEG_DESCRIPTORS_DIR");
-    if (own && *own && vrs_path_format(folders[count], VRS_PATH_MAX, "%s", own) == VRS_OK) {
-        count++;
-    }
-    if (vrs_models_dir(folders[count], VRS_PATH_MAX) == VRS_OK) {
-        count++;
-    }
-    if (vrs_program_folder(program, sizeof program) == VRS_OK) {
-        if (vrs_path_format(folders[count], VRS_PATH_MAX, "%s/../models", program) == VRS_OK) {
-            count++;
-        }
-        if (vrs_path_format(folders[count], VRS_PATH_MAX, "%s/../share/vrseg/models", program) ==
-            VRS_OK) {
-            count++;
-        }
-    }
-    if (vrs_path_format(folders[count], VRS_PATH_MAX, "%s/models", VRS_DATA_FOLDER) == VRS_OK) {
-        count++;
-    }
-    vrs_status status = VRS_OK;
-    for (int i = 0; status == VRS_OK && i < count; i++) {
-        status = visit(opaque, folders[i]);
-    }
-    return status;
-}
-
-/* --- listing --- */
-
-static bool holds(const vrs_registry_names *names, const char *name, size_t length)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        if (strlen(names->names[i]) == length && memcmp(names->names[i], name, length) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Adds the name of a file if it is a descriptor's and new. */
-static vrs_status add_file(vrs_registry_names *names, const char *file)
-{
-    size_t length = strlen(file), extension = strlen(EXTENSION);
-    if (length <= extension || file[0] == '.' ||
-        strcmp(file + length - extension, EXTENSION) != 0) {
-        return VRS_OK;
-    }
-    length -= extension;
-    if (length >= VRS_NAME_SIZE || names->count == MAX_NAMES || holds(names, file, length)) {
-        return VRS_OK;
-    }
-    char **grown = vrs_realloc(names->names, (names->count + 1) * sizeof *grown);
-    if (!grown) {
-        return VRS_NO_MEMORY;
-    }
-    names->names = grown;
-    char *name = vrs_alloc(length + 1);
-    if (!name) {
-        return VRS_NO_MEMORY;
-    }
-    snprintf(name, length + 1, "%s", file);
-    names->names[names->count++] = name;
-    return VRS_OK;
-}
-
-/* Folders that are not there are nothing unusual. */
-static vrs_status add_folder(void *opaque, const char *folder)
-{
-    vrs_status status = VRS_OK;
-    DIR *entries = opendir(folder);
-    if (!entries) {
-        return VRS_OK;
-    }
-    for (struct dirent *entry; status == VRS_OK && (entry = readdir(entries));) {
-        status = add_file(opaque, entry->d_name);
-    }
-    closedir(entries);
-    return status;
-}
-
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-vrs_status vrs_registry_list(vrs_registry_names *names)
-{
-    *names = (vrs_registry_names){0};
-    vrs_status status = vrs_registry_folders(add_folder, names);
-    if (names->count > 1) {
-        qsort(names->names, names->count, sizeof *names->names, compare);
-    }
-    return status;
-}
-
-void vrs_registry_names_free(vrs_registry_names *names)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        vrs_free(names->names[i]);
-    }
-    vrs_free(names->names);
-    *names = (vrs_registry_names){0};
-}
-
-/* --- finding --- */
-
-typedef struct search {
-    const char *name;
-    char *path;
-    size_t size;
-} search;
-
-/* VRS_END stops the search: found. */
-static vrs_status look_in(void *opaque, const char *folder)
-{
-    search *s = opaque;
-    vrs_status status = vrs_path_format(s->path, s->size, "%s/%s" EXTENSION, folder, s->name);
-    if (status == VRS_OK && vrs_file_exists(s->path)) {
-        return VRS_END;
-    }
-    return VRS_OK;
+    return vrs_named_list(&descriptors, names);
 }
 
 static vrs_status fail_unknown(const char *name)
 {
-    vrs_registry_names names;
+    vrs_names names;
     const char *nearest = NULL;
     if (vrs_registry_list(&names) == VRS_OK) {
         nearest = vrs_nearest_name(name, (const char *const *)names.names, names.count);
@@ -168,15 +34,11 @@ static vrs_status fail_unknown(const char *name)
     vrs_status status =
         vrs_fail(VRS_NOT_FOUND, "there is no model \"%s\"%s%s%s; `vrseg models` lists them", name,
                  nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-    vrs_registry_names_free(&names);
+    vrs_names_free(&names);
     return status;
 }
 
 vrs_status vrs_registry_find(const char *name, char *path, size_t size)
 {
-    search s = {name, path, size};
-    if (*name && *name != '.' && vrs_registry_folders(look_in, &s) == VRS_END) {
-        return VRS_OK;
-    }
-    return fail_unknown(name);
+    return vrs_named_find(&descriptors, name, path, size) == VRS_OK ? VRS_OK : fail_unknown(name);
 }

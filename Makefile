@@ -18,13 +18,13 @@ MODELS := selfie selfie-landscape
 check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
 .PHONY: help demo check check-gpu tidy setup cuda build models sample peers torch install clean
-.PHONY: check-packages clip
+.PHONY: check-packages clip documents
 .NOTPARALLEL:
 .SUFFIXES:
 
 help: ## prints this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1  /p' Makefile | \
-	  while read -r make name text; do printf '%s %-8s %s\n' "$$make" "$$name" "$$text"; done
+	  while read -r make name text; do printf '%s %-9s %s\n' "$$make" "$$name" "$$text"; done
 
 demo: build models $(if $(VIDEO),,clip) ## runs the sample clip, or VIDEO=FILE
 	@tools/demo.sh $(BUILD)/vrseg
@@ -69,6 +69,10 @@ torch: setup ## installs PyTorch, 4.3 GB, for tools/vrseg-export, -train and -qu
 install: build ## installs program, libraries, headers and manual; PREFIX=DIR chooses where
 	@test -z "$(PREFIX)" || $(MESON) configure $(BUILD) --prefix "$(abspath $(PREFIX))"
 	@$(MESON) install -C $(BUILD)
+
+documents: build ## writes what is made from the option table: docs/options.md, the schema
+	@$(BUILD)/vrseg docs options > docs/options.md
+	@$(BUILD)/vrseg config --schema > configs/vrseg.schema.json
 
 clean: ## removes build/ and out/; what was downloaded stays in .local/
 	rm -rf $(BUILD) out

@@ -47,6 +47,9 @@ typedef struct vrs_job_stats {
     double stage_cpu_seconds[VRS_STAGE_COUNT]; /* by the threads' names */
     double cpu_share;                          /* of the processors that may be used, 0..1 */
     int64_t peak_rss_bytes;
+    int64_t gpu_memory_bytes; /* most that was taken of the GPU's memory; 0 on the CPU */
+    double gpu_percent; /* time in which the GPU worked, as NVML counts; -1: not measured, which
+                         * it is for the target min_gpu_percent */
     double overlap; /* busy time of the stages, summed, over `seconds`: 1 is one after another */
     const char *decoder;    /* who has decoded: "nvdec", "cpu"; "" before there is a pipeline */
     const char *engine;     /* vrs_pipeline_get_engine(); "" likewise */

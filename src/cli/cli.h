@@ -12,8 +12,9 @@
 enum {
     VRS_EXIT_DONE = 0,
     VRS_EXIT_FAILED = 1,
-    VRS_EXIT_USAGE = 2,  /* wrong usage or input */
-    VRS_EXIT_FRAMES = 3, /* done, but some frames failed */
+    VRS_EXIT_USAGE = 2,   /* wrong usage or input */
+    VRS_EXIT_FRAMES = 3,  /* done, but some frames failed */
+    VRS_EXIT_TARGETS = 4, /* done, but a target was missed, with --strict-targets */
     VRS_EXIT_INTERRUPTED = 130,
 };
 
@@ -23,6 +24,9 @@ typedef struct vrs_command {
     const char *arguments;
     const char *summary;
     int (*run)(int argc, char **argv);
+    /* Its flags and its help, for the manual page and completion too; static. NULL: `arguments` say
+     * all, words that '|' separates are what it takes first. */
+    const struct argp *(*argp)(void);
 } vrs_command;
 
 /* main.c: all of them, ended by a NULL name. */
@@ -34,23 +38,55 @@ int vrs_command_compile(int argc, char **argv);
 int vrs_command_cache(int argc, char **argv);
 int vrs_command_doctor(int argc, char **argv);
 int vrs_command_monitor(int argc, char **argv);
+int vrs_command_config(int argc, char **argv);
 int vrs_command_docs(int argc, char **argv);
+
+const struct argp *vrs_run_argp(void);
+const struct argp *vrs_compile_argp(void);
+const struct argp *vrs_doctor_argp(void);
+const struct argp *vrs_monitor_argp(void);
+const struct argp *vrs_config_argp(void);
 
 /* Prints the last error as "vrseg: ..." and returns the exit code for a failed call. */
 int vrs_report(vrs_status status);
 int vrs_exit_code(vrs_status status);
 
-/* flags.c: a flag --some-name VALUE for each option of a config, as an argp child. `input` of the
- * child parser is the config. Static table, made at the first call; NULL after a failure. */
+/* flags.c: --config NAME|FILE, and a flag --some-name VALUE for each option of a config, as an argp
+ * child. `input` of the child parser is the config, made by vrs_flags_config(). Static table, made
+ * at the first call; NULL after a failure. */
 const struct argp *vrs_flags_argp(void);
+/* What the last --config was; NULL: there was none. */
+const char *vrs_flags_file(void);
+/* Returns owned: the options of a job, with what the environment sets. VRS_NO_MEMORY;
+ * VRS_NOT_FOUND, VRS_INVALID: a variable is wrong. */
+vrs_status vrs_flags_config(vrs_config **config) VRS_MUST_USE;
 /* False, with a message, where a --flag is neither in the option table nor in `own`: argp itself
  * cannot name the nearest. */
 bool vrs_flags_known(vrs_config *config, const struct argp_option *own, int argc, char **argv);
 
+/* Calls `visit` for each flag of a command, its own first. `option` is what it sets in a config, or
+ * NULL. `config` is any that vrs_flags_config() made. */
+typedef void (*vrs_flag_fn)(void *opaque, const struct argp_option *flag,
+                            const vrs_option_info *option);
+void vrs_flags_visit(const vrs_command *command, const vrs_config *config, vrs_flag_fn visit,
+                     void *opaque);
+/* The `index`-th word that may follow a command without flags ("list" of models), its length in
+ * `length`; NULL: no more. */
+const char *vrs_command_word(const vrs_command *command, size_t index, size_t *length);
+
+/* What docs prints. The range: what an option takes, "1 to 16 views". */
+void vrs_print_range(const vrs_option_info *option);
+void vrs_print_man(const vrs_config *config, const vrs_command *command); /* NULL: of vrseg */
+void vrs_print_bash(const vrs_config *config);
+void vrs_print_zsh(const vrs_config *config);
+void vrs_print_fish(const vrs_config *config);
+/* schema.c: the JSON Schema of a configuration file. VRS_NO_MEMORY. */
+vrs_status vrs_print_schema(const vrs_config *config) VRS_MUST_USE;
+
 /* summary.c */
-void vrs_summary_print(FILE *out, const vrs_job_stats *stats);
+void vrs_summary_print(FILE *out, const vrs_config *config, const vrs_job_stats *stats);
 /* Writes the stats as JSON. VRS_IO, VRS_NO_SPACE, VRS_PERMISSION. */
-vrs_status vrs_summary_json(const char *path, const char *input,
+vrs_status vrs_summary_json(const char *path, const vrs_config *config, const char *input,
                             const vrs_job_stats *stats) VRS_MUST_USE;
 
 /* progress.c: one line that is overwritten on a terminal, a line every few seconds elsewhere, JSON

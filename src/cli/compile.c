@@ -171,15 +171,10 @@ static void rename_precisions(int argc, char **argv)
     }
 }
 
-int vrs_command_compile(int argc, char **argv)
+const struct argp *vrs_compile_argp(void)
 {
-    arguments a = {.batches = {1, 2, 4, 8, 16}, .count = 5};
-    vrs_status status = vrs_config_create(&a.config);
-    const struct argp *flags = vrs_flags_argp();
-    if (status != VRS_OK || flags == NULL)
-        return vrs_report(VRS_NO_MEMORY);
-    const struct argp_child children[] = {{flags, 0, NULL, 0}, {0}};
-    const struct argp argp = {
+    static struct argp_child children[2];
+    static const struct argp argp = {
         own_options,
         parse,
         "MODEL",
@@ -188,12 +183,22 @@ int vrs_command_compile(int argc, char **argv)
         children,
         NULL,
         NULL};
+    children[0].argp = vrs_flags_argp();
+    return &argp;
+}
+
+int vrs_command_compile(int argc, char **argv)
+{
+    arguments a = {.batches = {1, 2, 4, 8, 16}, .count = 5};
+    vrs_status status = vrs_flags_config(&a.config);
+    if (status != VRS_OK)
+        return vrs_report(status);
     if (!vrs_flags_known(a.config, own_options, argc, argv)) {
         vrs_config_destroy(a.config);
         return VRS_EXIT_USAGE;
     }
     rename_precisions(argc, argv);
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
+    (void)argp_parse(vrs_compile_argp(), argc, argv, 0, NULL, &a);
     int code = VRS_EXIT_USAGE;
     if (a.model == NULL)
         (void)fputs("vrseg: which model? `vrseg models` lists them\n", stderr);

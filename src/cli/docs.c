@@ -1,20 +1,16 @@
-/* vrseg docs: the option table as Markdown, and the manual page; docs/ and the installed page are
- * made from this, so they cannot differ from the program. */
-#include <ctype.h>
+/* vrseg docs: the option table as Markdown, the manual pages and completion; docs/ and what is
+ * installed are made from this, so they cannot differ from the program. */
 #include <string.h>
 
 #include "cli/cli.h"
 
-static void print_flag(const char *name, const char *hyphen)
+static void print_flag(const char *name)
 {
     for (; *name != 0; name++)
-        if (*name == '_')
-            (void)fputs(hyphen, stdout);
-        else
-            (void)putchar(*name);
+        (void)putchar(*name == '_' ? '-' : *name);
 }
 
-static void print_range(const vrs_option_info *o)
+void vrs_print_range(const vrs_option_info *o)
 {
     if (o->type == VRS_OPTION_CHOICE)
         for (const char *c = o->choices; *c != 0; c++)
@@ -31,8 +27,10 @@ static void print_markdown(const vrs_config *config)
 {
     (void)puts(
         "# Options\n\nMade by `vrseg docs options` from the option table. Each is a flag of "
-        "`vrseg run`, a key of its\nsection in a YAML file (`--config FILE`), and a name for "
-        "`vrs_config_set()`:\n\n    mask:\n      smooth: on\n      smooth_weight: 0.5");
+        "`vrseg run`, a variable\n`VRSEG_OPTION_NAME` of the environment, a key of its section in "
+        "a YAML file (`--config FILE`), and a\nname for `vrs_config_set()`; "
+        "[configuration.md](configuration.md) says which goes before which.\n\n    mask:\n      "
+        "smooth: on\n      smooth_weight: 0.5");
     const char *section = "";
     for (size_t i = 0; i < vrs_config_count(config); i++) {
         const vrs_option_info *o = vrs_config_option(config, i);
@@ -43,68 +41,64 @@ static void print_markdown(const vrs_config *config)
                          section);
         }
         (void)fputs("| `--", stdout);
-        print_flag(o->name, "-");
+        print_flag(o->name);
         (void)printf("` | `%s` | %s | ", o->name,
                      o->default_value[0] != 0 ? o->default_value : "none");
-        print_range(o);
+        vrs_print_range(o);
         (void)printf(" | %s |\n", o->help);
     }
 }
 
-static void print_man(const vrs_config *config)
+/* The command of a name, or NULL with a sentence. */
+static const vrs_command *find_command(const char *name)
 {
-    (void)printf(".TH VRSEG 1 \"\" \"vrseg %s\" \"User Commands\"\n.SH NAME\nvrseg \\- segment the "
-                 "people in video\n.SH SYNOPSIS\n",
-                 vrs_version());
     for (const vrs_command *c = vrs_commands; c->name != NULL; c++)
-        (void)printf(".B vrseg %s\n%s%s.br\n", c->name, c->arguments,
-                     c->arguments[0] != 0 ? "\n" : "");
-    (void)puts(".SH COMMANDS");
-    for (const vrs_command *c = vrs_commands; c->name != NULL; c++)
-        (void)printf(".TP\n.B %s\n%c%s.\n", c->name, toupper((unsigned char)c->summary[0]),
-                     c->summary + 1);
-    (void)puts(
-        ".SH INPUT\nA video, a picture, a folder of pictures, a camera (/dev/video0), or "
-        "\\- for standard input.\n.SH OPTIONS OF RUN\n.TP\n.BR \\-o \" "
-        "[\\fIKIND\\fR:]\\fIFILE\\fR\"\nWrite an output; may be given up to four times. "
-        "KIND is mask, classes, green (people over \\-\\-background), cutout (with alpha) or "
-        "preview (one PNG: source, mask, composite). FILE is a video by its extension, a "
-        "folder for PNGs (ends with /), \\- for standard output, or null.\n.TP\n.B "
-        "\\-\\-output\nKind of the outputs that name none (mask).\n.TP\n.B "
-        "\\-\\-config\nRead settings from a YAML file.\n.TP\n.B \\-\\-json\nWrite every "
-        "figure of the run as JSON.\n.TP\n.B \\-\\-progress\nHow progress is shown: auto, "
-        "json or none.");
-    for (size_t i = 0; i < vrs_config_count(config); i++) {
-        const vrs_option_info *o = vrs_config_option(config, i);
-        (void)fputs(".TP\n.B \\-\\-", stdout);
-        print_flag(o->name, "\\-");
-        (void)printf("\n%s (", o->help);
-        print_range(o);
-        (void)printf("; default %s)\n", o->default_value[0] != 0 ? o->default_value : "none");
-    }
-    (void)puts(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage or input, 3 done but some frames "
-               "are damaged or failed, 130 interrupted.\n.SH ENVIRONMENT\n.TP\n.B "
-               "VRSEG_MODELS_DIR\nFolder of the weights; else vrseg/models in XDG_DATA_HOME or "
-               "~/.local/share.\n.TP\n.B VRSEG_DESCRIPTORS_DIR\nFolder of descriptors that is "
-               "searched first.\n.TP\n.B VRSEG_OPENVINO_DIR\nFolder of OpenVINO's libraries.");
+        if (strcmp(c->name, name) == 0)
+            return c;
+    (void)fprintf(stderr, "vrseg: docs man %s: there is no such command\n", name);
+    return NULL;
+}
+
+static void print(const char *what, const vrs_config *config, const vrs_command *command)
+{
+    if (strcmp(what, "options") == 0)
+        print_markdown(config);
+    else if (strcmp(what, "man") == 0)
+        vrs_print_man(config, command);
+    else if (strcmp(what, "bash") == 0)
+        vrs_print_bash(config);
+    else if (strcmp(what, "zsh") == 0)
+        vrs_print_zsh(config);
+    else
+        vrs_print_fish(config);
+}
+
+/* False: not the words that docs takes. */
+static bool check_usage(int argc, char **argv)
+{
+    static const char *const known[] = {"options", "man", "bash", "zsh", "fish"};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && argc > 1; i++)
+        if (strcmp(argv[1], known[i]) == 0)
+            return argc == 2 || (argc == 3 && strcmp(argv[1], "man") == 0);
+    return false;
 }
 
 int vrs_command_docs(int argc, char **argv)
 {
-    bool options = argc == 2 && strcmp(argv[1], "options") == 0;
-    bool man = argc == 2 && strcmp(argv[1], "man") == 0;
-    if (!options && !man) {
+    if (!check_usage(argc, argv)) {
         bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
-        (void)fputs("Usage: vrseg docs options|man\n", help ? stdout : stderr);
+        (void)fputs("Usage: vrseg docs options | man [COMMAND] | bash | zsh | fish\n\nPrints the "
+                    "option table as Markdown, a manual page, or a shell's completion.\n",
+                    help ? stdout : stderr);
         return help ? VRS_EXIT_DONE : VRS_EXIT_USAGE;
     }
-    vrs_config *config;
+    const vrs_command *command = argc == 3 ? find_command(argv[2]) : NULL;
+    if (argc == 3 && command == NULL)
+        return VRS_EXIT_USAGE;
+    vrs_config *config; /* without the environment: the same everywhere */
     if (vrs_job_config_create(&config) != VRS_OK)
         return vrs_report(VRS_NO_MEMORY);
-    if (options)
-        print_markdown(config);
-    else
-        print_man(config);
+    print(argv[1], config, command);
     vrs_config_destroy(config);
     return VRS_EXIT_DONE;
 }

@@ -6,15 +6,14 @@
 #include "cli/cli.h"
 #include "cli/doctor.h"
 
-enum { KEY_JSON = 1, KEY_SELF_TEST, KEY_DEPLOY, KEY_CONFIG, KEY_FOLDER, KEY_ROOM, KEY_FRAME };
+enum { KEY_JSON = 1, KEY_SELF_TEST, KEY_DEPLOY, KEY_FOLDER, KEY_ROOM, KEY_FRAME };
 
 static const struct argp_option doctor_options[] = {
     {"json", KEY_JSON, NULL, 0, "Print one JSON object (docs/doctor.md) in place of lines", 1},
-    {"config", KEY_CONFIG, "FILE", 0, "Check for the settings of a YAML file", 1},
     {"self-test", KEY_SELF_TEST, NULL, 0,
      "Also run each kernel and a tiny network on each engine and device beside plain C", 1},
-    {"deploy", KEY_DEPLOY, "FILE", 0,
-     "Also go through the checklist of a deployment, with the settings of a YAML file", 1},
+    {"deploy", KEY_DEPLOY, "NAME|FILE", 0,
+     "Also go through the checklist of a deployment, with the settings of a configuration", 1},
     {"output-folder", KEY_FOLDER, "FOLDER", 0, "Of --deploy: where outputs will go (.)", 1},
     {"room", KEY_ROOM, "GB", 0, "Of --deploy: room that the outputs need (10)", 1},
     {"frame", KEY_FRAME, "WxH", 0, "Of --deploy: size of the frames (3840x2160)", 1},
@@ -42,10 +41,6 @@ static error_t parse_doctor(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_SELF_TEST:
         d->self_test = true;
-        return 0;
-    case KEY_CONFIG:
-        load_config(d, value);
-        d->config_file = value;
         return 0;
     case KEY_DEPLOY:
         load_config(d, value);
@@ -150,6 +145,8 @@ static void tell_config(vrs_doctor *d)
 static vrs_status check_all(vrs_doctor *d)
 {
     begin(d, VRS_DOCTOR_REQUIREMENTS, "requirements");
+    if (d->config_file == NULL)
+        d->config_file = vrs_flags_file();
     if (d->config_file != NULL)
         tell_config(d);
     vrs_status status = vrs_requirements_check(d->config, take_check, d);
@@ -188,13 +185,10 @@ static int diagnose(vrs_doctor *d)
     return d->failed == 0 ? VRS_EXIT_DONE : VRS_EXIT_FAILED;
 }
 
-int vrs_command_doctor(int argc, char **argv)
+const struct argp *vrs_doctor_argp(void)
 {
-    static vrs_doctor doctor; /* large, and one is enough */
-    if (vrs_job_config_create(&doctor.config) != VRS_OK)
-        return vrs_report(VRS_NO_MEMORY);
-    struct argp_child children[] = {{vrs_flags_argp(), 0, NULL, 0}, {0}};
-    struct argp argp = {
+    static struct argp_child children[2];
+    static const struct argp argp = {
         .options = doctor_options,
         .parser = parse_doctor,
         .doc = "Shows what this machine is, what vrseg finds on it and what is missing, with the "
@@ -203,11 +197,21 @@ int vrs_command_doctor(int argc, char **argv)
                "or wrong, 2 wrong usage.",
         .children = children,
     };
+    children[0].argp = vrs_flags_argp();
+    return &argp;
+}
+
+int vrs_command_doctor(int argc, char **argv)
+{
+    static vrs_doctor doctor; /* large, and one is enough */
+    vrs_status status = vrs_flags_config(&doctor.config);
+    if (status != VRS_OK)
+        return vrs_report(status);
     if (!vrs_flags_known(doctor.config, doctor_options, argc, argv)) {
         vrs_config_destroy(doctor.config);
         return VRS_EXIT_USAGE;
     }
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &doctor);
+    (void)argp_parse(vrs_doctor_argp(), argc, argv, 0, NULL, &doctor);
     int code = diagnose(&doctor);
     for (int i = 0; i < VRS_DOCTOR_SECTIONS; i++)
         free(doctor.lists[i].checks);

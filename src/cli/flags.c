@@ -6,6 +6,7 @@
 
 /* Keys of generated flags begin above every character that a command uses itself. */
 #define FIRST_KEY 0x1000
+#define CONFIG_KEY (FIRST_KEY - 1)
 
 /* Prints a message; option names in its first `count` bytes as flags are written. */
 static void print_as_flag(const char *text, size_t count)
@@ -15,9 +16,23 @@ static void print_as_flag(const char *text, size_t count)
     (void)fputc('\n', stderr);
 }
 
+static const char *last_file; /* of --config */
+
+const char *vrs_flags_file(void)
+{
+    return last_file;
+}
+
 static error_t parse_flag(int key, char *value, struct argp_state *state)
 {
     vrs_config *config = state->input;
+    if (key == CONFIG_KEY && config != NULL) {
+        vrs_status status = vrs_config_load(config, value);
+        if (status != VRS_OK)
+            exit(vrs_report(status));
+        last_file = value;
+        return 0;
+    }
     if (key < FIRST_KEY || config == NULL || (size_t)(key - FIRST_KEY) >= vrs_config_count(config))
         return ARGP_ERR_UNKNOWN; /* argp's own keys begin above ours */
     const vrs_option_info *option = vrs_config_option(config, (size_t)(key - FIRST_KEY));
@@ -59,6 +74,14 @@ static bool fill(const vrs_config *config, struct argp_option *options)
 {
     const char *section = "";
     int group = 10;
+    *options++ = (struct argp_option){
+        .name = "config",
+        .key = CONFIG_KEY,
+        .arg = "NAME|FILE",
+        .doc = "Read settings from a configuration (`vrseg config --list`) or a YAML file; "
+               "variables VRSEG_OPTION_NAME go before it, flags before both",
+        .group = group,
+    };
     for (size_t i = 0; i < vrs_config_count(config); i++) {
         const vrs_option_info *o = vrs_config_option(config, i);
         if (strcmp(section, o->section) != 0) {
@@ -87,7 +110,7 @@ const struct argp *vrs_flags_argp(void)
     if (vrs_job_config_create(&config) != VRS_OK)
         return NULL;
     struct argp_option *options =
-        calloc(2 * vrs_config_count(config) + 1, sizeof(struct argp_option));
+        calloc(2 * vrs_config_count(config) + 2, sizeof(struct argp_option));
     if (options != NULL && fill(config, options)) {
         argp.options = options;
         argp.parser = parse_flag;
@@ -98,14 +121,34 @@ const struct argp *vrs_flags_argp(void)
     return argp.options != NULL ? &argp : NULL;
 }
 
-/* True when `word` is a flag of `options`, whole or abbreviated. */
-static bool is_among(const struct argp_option *options, const char *word)
+vrs_status vrs_flags_config(vrs_config **config)
+{
+    vrs_config *made;
+    vrs_status status = vrs_job_config_create(&made);
+    if (status != VRS_OK)
+        return status;
+    status = vrs_config_read_environment(made);
+    if (status == VRS_OK)
+        *config = made;
+    else
+        vrs_config_destroy(made);
+    return status;
+}
+
+/* argp's lists end with an entry that is empty. */
+static bool is_end(const struct argp_option *o)
+{
+    return o->name == NULL && o->key == 0 && o->doc == NULL && o->group == 0;
+}
+
+/* The flag of `options` that `word` is, whole or abbreviated; or NULL. */
+static const struct argp_option *find_flag(const struct argp_option *options, const char *word)
 {
     size_t length = strcspn(word, "=");
-    for (const struct argp_option *o = options; o->name != NULL || o->doc != NULL; o++)
+    for (const struct argp_option *o = options; !is_end(o); o++)
         if (o->name != NULL && strncmp(o->name, word, length) == 0)
-            return true;
-    return false;
+            return o;
+    return NULL;
 }
 
 bool vrs_flags_known(vrs_config *config, const struct argp_option *own, int argc, char **argv)
@@ -117,15 +160,56 @@ bool vrs_flags_known(vrs_config *config, const struct argp_option *own, int argc
         const char *word = flag ? argv[i] + 2 : "";
         char name[64];
         (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
-        if (flag && !is_among(argps, word) && !is_among(own, word) &&
-            !is_among(argp->options, word) && vrs_config_set(config, name, "") == VRS_NOT_FOUND) {
+        const struct argp_option *known = find_flag(argps, word);
+        known = known != NULL ? known : find_flag(own, word);
+        known = known != NULL ? known : find_flag(argp->options, word);
+        if (flag && known == NULL && vrs_config_set(config, name, "") == VRS_NOT_FOUND) {
             (void)fputs("vrseg: ", stderr);
             print_as_flag(vrs_last_error(), SIZE_MAX);
             return false;
         }
         /* What follows a flag without "=" is its value, whatever it looks like. */
-        if ((flag && strchr(word, '=') == NULL) || strcmp(argv[i], "-o") == 0)
+        bool valued = flag && known != NULL && known->arg != NULL && strchr(word, '=') == NULL;
+        if (valued || strcmp(argv[i], "-o") == 0)
             i++;
     }
     return true;
+}
+
+static void visit_options(const struct argp_option *options, const vrs_config *config,
+                          vrs_flag_fn visit, void *opaque)
+{
+    for (const struct argp_option *o = options; o != NULL && !is_end(o); o++) {
+        bool generated = o->key >= FIRST_KEY && options == vrs_flags_argp()->options;
+        if (o->name != NULL || (o->key > ' ' && o->key < 0x7f))
+            visit(opaque, o,
+                  generated ? vrs_config_option(config, (size_t)(o->key - FIRST_KEY)) : NULL);
+    }
+}
+
+void vrs_flags_visit(const vrs_command *command, const vrs_config *config, vrs_flag_fn visit,
+                     void *opaque)
+{
+    const struct argp *argp = command->argp != NULL ? command->argp() : NULL;
+    if (argp == NULL || vrs_flags_argp() == NULL)
+        return;
+    visit_options(argp->options, config, visit, opaque);
+    for (const struct argp_child *c = argp->children; c != NULL && c->argp != NULL; c++)
+        visit_options(c->argp->options, config, visit, opaque);
+}
+
+const char *vrs_command_word(const vrs_command *command, size_t index, size_t *length)
+{
+    if (command->argp != NULL || strchr(command->arguments, '|') == NULL)
+        return NULL;
+    const char *word = command->arguments;
+    for (;; index--) {
+        word += strspn(word, "[| ");
+        *length = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
+        if (index == 0)
+            return *length > 0 ? word : NULL;
+        word = strstr(word, " | ");
+        if (word == NULL)
+            return NULL;
+    }
 }

@@ -195,7 +195,7 @@ static int watch(vrs_monitor *monitor, const settings *s, yajl_gen gen)
     return VRS_EXIT_DONE;
 }
 
-int vrs_command_monitor(int argc, char **argv)
+const struct argp *vrs_monitor_argp(void)
 {
     static const struct argp parser = {
         options,
@@ -208,8 +208,13 @@ int vrs_command_monitor(int argc, char **argv)
         NULL,
         NULL,
         NULL};
+    return &parser;
+}
+
+int vrs_command_monitor(int argc, char **argv)
+{
     settings s = {.interval = 1};
-    if (argp_parse(&parser, argc, argv, 0, NULL, &s) != 0)
+    if (argp_parse(vrs_monitor_argp(), argc, argv, 0, NULL, &s) != 0)
         return VRS_EXIT_USAGE;
     vrs_monitor *monitor = NULL;
     vrs_status status = vrs_monitor_open((int32_t)s.device, &monitor);

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/targets.h"
 
-enum { KEY_JSON = 0x100, KEY_PROGRESS, KEY_OUTPUT_KIND, KEY_CONFIG };
+enum { KEY_JSON = 0x100, KEY_PROGRESS, KEY_OUTPUT_KIND, KEY_STRICT };
 
 typedef struct run_args {
     vrs_config *config;
@@ -18,6 +19,7 @@ typedef struct run_args {
     const char *default_kind;
     const char *json;
     vrs_progress_kind progress;
+    bool strict;
 } run_args;
 
 static const struct {
@@ -45,11 +47,11 @@ static const struct argp_option run_options[] = {
      "--background), cutout (with alpha) or preview (one PNG: source, mask, composite). FILE is a "
      "video by its extension, a folder for PNGs (ends with /), - for standard output, or null.",
      1},
-    {"output", KEY_OUTPUT_KIND, "KIND", 0, "Kind of the outputs that name none (mask)", 1},
-    {"config", KEY_CONFIG, "FILE", 0, "Read settings from a YAML file; later flags go before it",
-     1},
+    {"output", KEY_OUTPUT_KIND, "mask|classes|green|cutout|preview", 0,
+     "Kind of the outputs that name none (mask)", 1},
     {"json", KEY_JSON, "FILE", 0, "Write every figure of the run as JSON", 1},
     {"progress", KEY_PROGRESS, "auto|json|none", 0, "How progress is shown (auto)", 1},
+    {"strict-targets", KEY_STRICT, NULL, 0, "Exit status 4 where a target is missed", 1},
     {0},
 };
 
@@ -94,9 +96,8 @@ static error_t parse_run(int key, char *value, struct argp_state *state)
                        value);
         args->default_kind = value;
         return 0;
-    case KEY_CONFIG:
-        if (vrs_config_load(args->config, value) != VRS_OK)
-            exit(vrs_report(VRS_INVALID));
+    case KEY_STRICT:
+        args->strict = true;
         return 0;
     case KEY_JSON:
         args->json = value;
@@ -178,38 +179,50 @@ static int run_job(const run_args *args, vrs_job *job)
     if (status == VRS_CORRUPT && stats.read > 0)
         code = VRS_EXIT_FRAMES;
     if (stats.written > 0)
-        vrs_summary_print(writes_to_stdout(args) ? stderr : stdout, &stats);
+        vrs_summary_print(writes_to_stdout(args) ? stderr : stdout, args->config, &stats);
     if (args->json != NULL) {
-        status = vrs_summary_json(args->json, args->input, &stats);
+        status = vrs_summary_json(args->json, args->config, args->input, &stats);
         if (status != VRS_OK && code == VRS_EXIT_DONE)
             code = vrs_report(status);
     }
+    vrs_target targets[VRS_MAX_TARGETS];
+    int count = vrs_targets_check(args->config, &stats, targets);
+    if (args->strict && code == VRS_EXIT_DONE && !vrs_targets_all_met(targets, count))
+        code = VRS_EXIT_TARGETS;
     return code;
 }
 
-int vrs_command_run(int argc, char **argv)
+const struct argp *vrs_run_argp(void)
 {
-    run_args args = {.default_kind = "mask"};
-    if (vrs_job_config_create(&args.config) != VRS_OK)
-        return vrs_report(VRS_NO_MEMORY);
-    struct argp_child children[] = {{vrs_flags_argp(), 0, NULL, 0}, {0}};
-    struct argp argp = {
+    static struct argp_child children[2];
+    static const struct argp argp = {
         .options = run_options,
         .parser = parse_run,
         .args_doc = "INPUT",
         .doc = "Segments the people in INPUT: a video, a picture, a folder of pictures, a camera "
                "(/dev/video0) or - for standard input.\v"
                "Exit status: 0 done, 1 failed, 2 wrong usage or input, 3 done but some frames are "
-               "damaged or failed, 130 interrupted (what was finished is in the files).",
+               "damaged or failed, 4 done but a target was missed (with --strict-targets), 130 "
+               "interrupted (what was finished is in the files).",
         .children = children,
     };
+    children[0].argp = vrs_flags_argp();
+    return &argp;
+}
+
+int vrs_command_run(int argc, char **argv)
+{
+    run_args args = {.default_kind = "mask"};
+    vrs_status status = vrs_flags_config(&args.config);
+    if (status != VRS_OK)
+        return vrs_report(status);
     if (!vrs_flags_known(args.config, run_options, argc, argv)) {
         vrs_config_destroy(args.config);
         return VRS_EXIT_USAGE;
     }
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &args);
+    (void)argp_parse(vrs_run_argp(), argc, argv, 0, NULL, &args);
     vrs_job *job = NULL;
-    vrs_status status = make_job(&args, &job);
+    status = make_job(&args, &job);
     int code = status == VRS_OK ? run_job(&args, job) : vrs_report(status);
     vrs_job_destroy(job);
     vrs_config_destroy(args.config);

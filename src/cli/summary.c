@@ -4,8 +4,9 @@
 
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/targets.h"
 
-void vrs_summary_print(FILE *out, const vrs_job_stats *s)
+void vrs_summary_print(FILE *out, const vrs_config *config, const vrs_job_stats *s)
 {
     (void)fprintf(out,
                   "%llu frames in %.2f s: %.1f fps; first mask after %.2f s; %.1f ms of CPU a "
@@ -29,9 +30,12 @@ void vrs_summary_print(FILE *out, const vrs_job_stats *s)
                       (unsigned long long)s->failed);
     if (s->note[0] != 0)
         (void)fprintf(out, "note: %s\n", s->note);
+    vrs_target targets[VRS_MAX_TARGETS];
+    vrs_targets_print(out, targets, vrs_targets_check(config, s, targets));
 }
 
-static void generate(yajl_gen gen, const char *input, const vrs_job_stats *s)
+static void generate(yajl_gen gen, const vrs_config *config, const char *input,
+                     const vrs_job_stats *s)
 {
     (void)yajl_gen_map_open(gen);
     vrs_json_text(gen, "version", vrs_version());
@@ -47,6 +51,8 @@ static void generate(yajl_gen gen, const char *input, const vrs_job_stats *s)
     vrs_json_number(gen, "cpu_seconds", s->cpu_seconds);
     vrs_json_number(gen, "cpu_share", s->cpu_share);
     vrs_json_integer(gen, "peak_rss_bytes", s->peak_rss_bytes);
+    vrs_json_integer(gen, "gpu_memory_bytes", s->gpu_memory_bytes);
+    vrs_json_reading(gen, "gpu_percent", s->gpu_percent, 1);
     vrs_json_text(gen, "device", s->device);
     vrs_json_text(gen, "decoder", s->decoder);
     vrs_json_text(gen, "engine", s->engine);
@@ -66,6 +72,8 @@ static void generate(yajl_gen gen, const char *input, const vrs_job_stats *s)
     (void)yajl_gen_map_close(gen);
     vrs_json_text(gen, "bottleneck", s->bottleneck);
     vrs_json_text(gen, "note", s->note);
+    vrs_target targets[VRS_MAX_TARGETS];
+    vrs_targets_json(gen, targets, vrs_targets_check(config, s, targets));
     (void)yajl_gen_map_close(gen);
 }
 
@@ -79,13 +87,14 @@ static vrs_status write_text(const char *path, const unsigned char *json, size_t
     return good ? VRS_OK : vrs_fail(VRS_IO, "%s: cannot be written", path);
 }
 
-vrs_status vrs_summary_json(const char *path, const char *input, const vrs_job_stats *stats)
+vrs_status vrs_summary_json(const char *path, const vrs_config *config, const char *input,
+                            const vrs_job_stats *stats)
 {
     yajl_gen gen = yajl_gen_alloc(NULL);
     if (gen == NULL)
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for the figures", path);
     (void)yajl_gen_config(gen, yajl_gen_beautify, 1);
-    generate(gen, input, stats);
+    generate(gen, config, input, stats);
     const unsigned char *json;
     size_t length;
     vrs_status status = VRS_OK;

@@ -11,6 +11,7 @@
 #include "media/carry.h"
 #include "media/job_internal.h"
 #include "pipeline/bottleneck.h"
+#include "vrseg/monitor.h"
 
 #define VRS_TICK_US 250000
 #define VRS_END_TICK_US 50000
@@ -247,6 +248,8 @@ static void pump(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
         vrs_job_stats stats = vrs_job_get_stats(job);
         progress(opaque, &stats);
     }
+    vrs_job_gpu_sample(job); /* a first reading counts what was before */
+    job->gpu_percent_sum = job->gpu_readings = 0;
     while (status == VRS_OK || status == VRS_TIMEOUT) {
         vrs_result *result;
         status = vrs_pipeline_get_result(job->pipeline, &result, VRS_TICK_US);
@@ -259,11 +262,14 @@ static void pump(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
             continue;
         tick_ns = now;
         vrs_thread_times_sample(&job->times);
+        vrs_job_gpu_sample(job);
         if (progress != NULL) {
             vrs_job_stats stats = vrs_job_get_stats(job);
             progress(opaque, &stats);
         }
     }
+    if (job->gpu_readings == 0)
+        vrs_job_gpu_sample(job);
     if (status != VRS_END)
         vrs_job_fail(job, status);
 }
@@ -396,6 +402,7 @@ static void add_notes(vrs_job *job, vrs_job_stats *stats)
 vrs_job_stats vrs_job_get_stats(vrs_job *job)
 {
     vrs_job_stats stats = {.frame_estimate = -1,
+                           .gpu_percent = -1,
                            .device = "",
                            .decoder = "",
                            .engine = "",
@@ -426,6 +433,7 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
     stats.peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
+    vrs_job_gpu_stats(job, &stats);
     measure_stages(job, &stats);
     name_bottleneck(job, &stats);
     if (ended) {
@@ -449,6 +457,7 @@ void vrs_job_destroy(vrs_job *job)
     vrs_source_close(job->source);
     vrs_preview_destroy(job->preview);
     vrs_model_destroy(job->model);
+    vrs_monitor_close(job->monitor);
     vrs_place_close(&job->place);
     vrs_recorder_destroy(job->recorder);
     vrs_free(job->names);

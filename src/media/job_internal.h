@@ -72,6 +72,10 @@ struct vrs_job {
     vrs_track *read_track;
     vrs_thread_times times;
 
+    struct vrs_monitor *monitor; /* of the GPU, where its use is a target; else NULL */
+    double gpu_percent_sum;
+    int32_t gpu_readings;
+
     int64_t run_ns, first_read_ns, end_ns;
     double run_cpu_seconds, started_cpu_seconds, end_cpu_seconds;
     atomic_ullong frames_read;
@@ -90,6 +94,12 @@ vrs_status vrs_job_open_sinks(vrs_job *job) VRS_MUST_USE;
 vrs_status vrs_job_describe_outputs(vrs_job *job) VRS_MUST_USE;
 
 vrs_status vrs_job_make_preview(vrs_job *job) VRS_MUST_USE;
+
+/* job_gpu.c: opens the monitor; reads it; fills what the stats say of the GPU. The calling thread
+ * of the run. */
+void vrs_job_gpu_open(vrs_job *job);
+void vrs_job_gpu_sample(vrs_job *job);
+void vrs_job_gpu_stats(const vrs_job *job, vrs_job_stats *stats);
 
 /* Keeps the first failure of a run, with the calling thread's last error. Any thread. */
 void vrs_job_fail(vrs_job *job, vrs_status status);

@@ -80,8 +80,10 @@ vrs_status vrs_job_open_all(vrs_job *job)
     vrs_thread_name("vrs-infer");
     if (status == VRS_OK)
         status = vrs_place_open(job->config, &job->place);
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
+        vrs_job_gpu_open(job);
         status = open_source(job);
+    }
     if (status == VRS_OK)
         status = vrs_job_make_preview(job);
     vrs_thread_name("vrs-encode");

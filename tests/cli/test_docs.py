@@ -22,22 +22,46 @@ class Documents(support.CliTest):
         done = run("docs", "options")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(text_of("docs/options.md"), done.stdout,
-                         "run `build/vrseg docs options > docs/options.md`")
+                         "run `make documents`")
 
-    @unittest.skipUnless(shutil.which("man"), "man-db is not installed")
-    def test_man_page(self) -> None:
+    def test_schema(self) -> None:
+        done = run("config", "--schema")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(text_of("configs/vrseg.schema.json"), done.stdout, "run `make documents`")
+
+    def man_page(self, *command: str) -> str:
+        """A page as man shows it, without a warning."""
         page = self.folder / "vrseg.1"
-        done = run("docs", "man")
+        done = run("docs", "man", *command)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         page.write_text(done.stdout, encoding="utf-8")
         env = os.environ | {"LC_ALL": "C.UTF-8", "MANWIDTH": "80", "MANROFFSEQ": ""}
         shown = subprocess.run(["man", "-l", "--warnings", str(page)], capture_output=True,
                                text=True, check=False, env=env, timeout=support.PATIENCE)
         self.assertEqual((shown.returncode, shown.stderr), (0, ""))
-        page_text = re.sub(r".\x08", "", shown.stdout)
-        for part in ("NAME", "SYNOPSIS", "COMMANDS", "OPTIONS OF RUN", "EXIT STATUS",
-                     "--max-batch-size", "vrseg models", "-o", "130 interrupted"):
-            self.assertIn(part, page_text)
+        return " ".join(re.sub(r".\x08", "", shown.stdout).split())
+
+    @unittest.skipUnless(shutil.which("man"), "man-db is not installed")
+    def test_man_page(self) -> None:
+        text = self.man_page()
+        for part in ("NAME", "SYNOPSIS", "COMMANDS", "EXIT STATUS", "VRSEG_OPTION_NAME",
+                     "vrseg models", "vrseg-run(1)", "-o", "130 interrupted"):
+            self.assertIn(part, text)
+
+    @unittest.skipUnless(shutil.which("man"), "man-db is not installed")
+    def test_man_pages_of_commands(self) -> None:
+        commands = re.findall(r"^  vrseg (\w+)", run("--help").stdout, re.M)
+        self.assertIn("run", commands)
+        for command in commands:
+            with self.subTest(command):
+                text = self.man_page(command)
+                for part in ("NAME", f"vrseg-{command} - ", f"vrseg {command}", "DESCRIPTION"):
+                    self.assertIn(part, text)
+        run_page = self.man_page("run")
+        for part in ("--max-batch-size VALUE", "-o [KIND:]FILE", "--strict-targets",
+                     "1 to 16 views", "targets", "130 interrupted"):
+            self.assertIn(part, run_page)
+        self.assert_refused(run("docs", "man", "rnu"), 2, "no such command")
 
     def test_make_commands(self) -> None:
         targets = set(re.findall(r"^([a-z][a-z-]*):", text_of("Makefile"), re.M))

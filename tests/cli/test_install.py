@@ -2,6 +2,7 @@
 pkg-config files, descriptors, licences."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,16 @@ class Installed(support.CliTest):
         descriptor = next(line for line in shown.splitlines() if line.startswith("descriptor:"))
         self.assertTrue(Path(descriptor.split()[1]).resolve().is_relative_to(self.prefix.resolve()))
 
+    def test_program_finds_its_configurations(self) -> None:
+        done = self.vrseg("config", "--list")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        wanted = {path.stem for path in (SOURCE / "configs").glob("*.yaml")}
+        self.assertEqual(wanted, {line.split()[0] for line in done.stdout.splitlines()})
+        shown = self.vrseg("config", "--config", "vr", "--changed")
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        folder = (self.prefix / "share/vrseg/configs").resolve()
+        self.assertIn(f"  # {folder}/vr.yaml:", shown.stdout)
+
     def test_program_runs(self) -> None:
         reason = support.engine_missing()
         if reason:
@@ -64,7 +75,13 @@ class Installed(support.CliTest):
         self.assertIn("lib/vrseg", self.vrseg("doctor", env=weights).stdout)
 
     def test_files(self) -> None:
-        for name in ("share/man/man1/vrseg.1", "share/doc/vrseg/LICENSE", "share/doc/vrseg/NOTICE",
+        commands = re.findall(r"^  vrseg (\w+)", self.vrseg("--help").stdout, re.M)
+        self.assertIn("run", commands)
+        for name in (*(f"share/man/man1/vrseg-{command}.1" for command in commands),
+                     "share/bash-completion/completions/vrseg", "share/zsh/site-functions/_vrseg",
+                     "share/fish/vendor_completions.d/vrseg.fish",
+                     "share/vrseg/configs/vrseg.schema.json", "share/man/man1/vrseg.1",
+                     "share/doc/vrseg/LICENSE", "share/doc/vrseg/NOTICE",
                      "include/vrseg/vrseg.h", "include/vrseg/job.h"):
             with self.subTest(name):
                 self.assertGreater((self.prefix / name).stat().st_size, 100)

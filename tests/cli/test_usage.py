@@ -7,14 +7,16 @@ import re
 import support
 from support import run
 
+COMMANDS = ("run", "config", "models", "compile", "cache", "doctor", "monitor", "docs")
+
 
 class Usage(support.CliTest):
     def test_help(self) -> None:
         done = run("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        for command in ("run", "models", "compile", "cache", "doctor", "monitor", "docs"):
+        for command in COMMANDS:
             self.assertIn(f"vrseg {command}", done.stdout)
-        for command in ("run", "models", "compile", "cache", "doctor", "monitor", "docs"):
+        for command in COMMANDS:
             with self.subTest(command):
                 done = run(command, "--help")
                 self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -5,6 +5,7 @@
  * VRSEG_FAKE_NVML=lost: the GPU is gone; =processes: several processes are listed, ours among them;
  * =strangers: several, and none of them ours. Built with FAKE_NVML_OLD it is a driver without GPM,
  * with FAKE_NVML_BROKEN one that lacks a function which is needed. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +84,8 @@ vrs_nvml_result nvmlDeviceGetHandleByIndex_v2(unsigned index, vrs_nvml_device *d
 vrs_nvml_result nvmlDeviceGetHandleByPciBusId_v2(const char *pci, vrs_nvml_device *device)
 {
     *device = &gpus[0];
-    return strcmp(pci, "0000:3b:00.0") == 0 ? VRS_NVML_SUCCESS : VRS_NVML_NOT_FOUND;
+    bool known = strcmp(pci, "0000:3b:00.0") == 0 || strcmp(pci, "0000:01:00.0") == 0;
+    return known ? VRS_NVML_SUCCESS : VRS_NVML_NOT_FOUND; /* the second is fake_cuda's first GPU */
 }
 
 vrs_nvml_result nvmlDeviceGetName(vrs_nvml_device device, char *text, unsigned size)

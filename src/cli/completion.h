@@ -1,0 +1,26 @@
+/* What a shell can complete, for the scripts of bash, zsh and fish. */
+#ifndef VRS_CLI_COMPLETION_H
+#define VRS_CLI_COMPLETION_H
+
+#include "cli/cli.h"
+
+typedef enum vrs_value_kind {
+    VRS_VALUE_NONE = 0,   /* the flag stands alone */
+    VRS_VALUE_TEXT = 1,   /* a number, a name: nothing to offer */
+    VRS_VALUE_WORDS = 2,  /* one of `words`, separated by '|' */
+    VRS_VALUE_FILE = 3,   /* a file or a folder */
+    VRS_VALUE_CONFIG = 4, /* the name of a configuration, or a file */
+} vrs_value_kind;
+
+typedef struct vrs_value {
+    vrs_value_kind kind;
+    const char *words;
+} vrs_value;
+
+/* What may follow a flag; both as vrs_flags_visit() gives them. */
+vrs_value vrs_flag_value(const struct argp_option *flag, const vrs_option_info *option);
+
+/* Prints `words`, with blanks where the '|' are. */
+void vrs_print_words(const char *words);
+
+#endif

@@ -18,7 +18,7 @@ MODELS := selfie selfie-landscape
 check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
 .PHONY: help demo check check-gpu tidy setup cuda build models sample peers torch install clean
-.PHONY: check-packages clip documents
+.PHONY: check-packages clip documents abi
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -65,6 +65,9 @@ peers: setup ## installs what bench/peers compares with, into an environment of 
 
 torch: setup ## installs PyTorch, 4.3 GB, for tools/vrseg-export, -train and -quantize
 	@$(PYTHON) tools/setup/setup.py torch
+
+abi: ## records the binary interface of the public headers in abi/vrseg.abi
+	@$(PYTHON) -B tools/abi/abi.py listing --include include --out abi/vrseg.abi
 
 install: build ## installs program, libraries, headers and manual; PREFIX=DIR chooses where
 	@test -z "$(PREFIX)" || $(MESON) configure $(BUILD) --prefix "$(abspath $(PREFIX))"

@@ -172,8 +172,8 @@ def compared(path: Path, lines: list[str]) -> int:
     print("\n".join(difference) if difference else f"{len(lines)} lines, as in {path}")
     if difference:
         print("\nThe binary interface has changed. Where that is meant, `make abi` records it; "
-              "once a version is released only additions are allowed, and a struct that grows needs a "
-              "new soversion.")
+              "once a version is released only additions are allowed, and a struct that grows "
+              "needs a new soversion.")
     return 1 if difference else 0
 
 

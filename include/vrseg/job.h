@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "pipeline.h"
+#include "profile.h"
 #include "system.h"
 
 #ifdef __cplusplus
@@ -34,6 +35,11 @@ VRS_API vrs_status vrs_job_create(const vrs_config *config, const char *input,
  * VRS_INVALID. */
 VRS_API vrs_status vrs_job_add_output(vrs_job *job, vrs_job_output kind,
                                       const char *path) VRS_MUST_USE;
+
+/* Has a profile follow the job and its pipeline. Shares the profile until the job is destroyed; it
+ * is closed after that. VRS_INVALID: there is one already, or the job runs; too many are followed.
+ */
+VRS_API vrs_status vrs_job_set_profile(vrs_job *job, vrs_profile *profile) VRS_MUST_USE;
 
 typedef struct vrs_job_stats {
     vrs_pipeline_stats pipeline;

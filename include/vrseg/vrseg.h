@@ -11,6 +11,7 @@
 #include "model.h"
 #include "monitor.h"
 #include "pipeline.h"
+#include "profile.h"
 #include "status.h"
 #include "system.h"
 

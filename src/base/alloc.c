@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 static _Atomic(vrs_inject_fn) inject_fn;
 static _Atomic(void *) inject_opaque;
 static atomic_size_t live_resources;
+static atomic_size_t live_bytes;
 
 void vrs_inject_set(vrs_inject_fn fn, void *opaque)
 {
@@ -36,6 +38,11 @@ size_t vrs_resources_live(void)
     return atomic_load(&live_resources);
 }
 
+size_t vrs_alloc_bytes_live(void)
+{
+    return atomic_load(&live_bytes);
+}
+
 static void *count_block(void *block, size_t size)
 {
     if (block == NULL) {
@@ -43,6 +50,7 @@ static void *count_block(void *block, size_t size)
         return NULL;
     }
     vrs_resource_born();
+    atomic_fetch_add_explicit(&live_bytes, malloc_usable_size(block), memory_order_relaxed);
     return block;
 }
 
@@ -94,10 +102,15 @@ void *vrs_realloc(void *block, size_t size)
     if (block == NULL) {
         return vrs_alloc(size);
     }
+    size_t before = malloc_usable_size(block);
     void *grown = vrs_inject("memory") ? realloc(block, at_least_one(size)) : NULL;
     if (grown == NULL) {
         (void)vrs_fail(VRS_NO_MEMORY, "cannot allocate %zu bytes of memory", size);
+        return NULL;
     }
+    /* Wraps where it became smaller. */
+    atomic_fetch_add_explicit(&live_bytes, malloc_usable_size(grown) - before,
+                              memory_order_relaxed);
     return grown;
 }
 
@@ -107,6 +120,7 @@ void vrs_free(void *block)
         return;
     }
     int saved = errno;
+    atomic_fetch_sub_explicit(&live_bytes, malloc_usable_size(block), memory_order_relaxed);
     free(block);
     errno = saved;
     vrs_resource_died();

@@ -38,6 +38,8 @@ VRS_API bool vrs_inject(const char *what);
  * made has been destroyed. Other folders book resources of their own (library handles) by the
  * pair below. Any thread. */
 VRS_API size_t vrs_resources_live(void);
+/* Bytes of the blocks that are alive, with what the allocator rounds up to. Any thread. */
+VRS_API size_t vrs_alloc_bytes_live(void);
 VRS_API void vrs_resource_born(void);
 VRS_API void vrs_resource_died(void);
 

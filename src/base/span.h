@@ -1,9 +1,10 @@
 /* Spans: what ran when. Each recording thread has a track of its own, written without locks; the
- * last spans of each track are kept, the totals count all. Cost: a few
- * stores, and what two readings of the clock cost. */
+ * last spans of each track are kept, the totals count all, and one reader may follow along. Cost: a
+ * few stores, and what two readings of the clock cost. */
 #ifndef VRS_BASE_SPAN_H
 #define VRS_BASE_SPAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "vrseg/status.h"
@@ -13,6 +14,10 @@ typedef struct vrs_track vrs_track;
 
 /* Kinds are small numbers that the recorder's owner defines. */
 #define VRS_SPAN_KINDS 32
+
+/* Tracks whose names begin so are of work on a GPU, by its own clock: a span ends when the host saw
+ * the end. */
+#define VRS_TRACK_GPU "gpu "
 
 typedef struct vrs_span {
     int64_t begin_ns, end_ns;
@@ -49,5 +54,10 @@ VRS_API vrs_span_totals vrs_recorder_totals(const vrs_recorder *recorder, uint32
 typedef void (*vrs_span_visit_fn)(void *opaque, const char *track_name, const vrs_span *span);
 VRS_API void vrs_recorder_visit(const vrs_recorder *recorder, vrs_span_visit_fn visit,
                                 void *opaque);
+
+/* Calls `visit` for the spans that were recorded since the last drain, oldest first in each track,
+ * while recording goes on. Returns how many are lost, since their track kept fewer than it recorded
+ * in between. One thread at a time. */
+VRS_API uint64_t vrs_recorder_drain(vrs_recorder *recorder, vrs_span_visit_fn visit, void *opaque);
 
 #endif

@@ -39,12 +39,14 @@ int vrs_command_cache(int argc, char **argv);
 int vrs_command_doctor(int argc, char **argv);
 int vrs_command_monitor(int argc, char **argv);
 int vrs_command_config(int argc, char **argv);
+int vrs_command_report(int argc, char **argv);
 int vrs_command_docs(int argc, char **argv);
 
 const struct argp *vrs_run_argp(void);
 const struct argp *vrs_compile_argp(void);
 const struct argp *vrs_doctor_argp(void);
 const struct argp *vrs_monitor_argp(void);
+const struct argp *vrs_report_argp(void);
 const struct argp *vrs_config_argp(void);
 
 /* Prints the last error as "vrseg: ..." and returns the exit code for a failed call. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/profile.h"
 #include "cli/targets.h"
 
 enum { KEY_JSON = 0x100, KEY_PROGRESS, KEY_OUTPUT_KIND, KEY_STRICT };
@@ -20,6 +21,7 @@ typedef struct run_args {
     const char *json;
     vrs_progress_kind progress;
     bool strict;
+    vrs_run_profile profile;
 } run_args;
 
 static const struct {
@@ -52,6 +54,7 @@ static const struct argp_option run_options[] = {
     {"json", KEY_JSON, "FILE", 0, "Write every figure of the run as JSON", 1},
     {"progress", KEY_PROGRESS, "auto|json|none", 0, "How progress is shown (auto)", 1},
     {"strict-targets", KEY_STRICT, NULL, 0, "Exit status 4 where a target is missed", 1},
+    VRS_PROFILE_OPTIONS,
     {0},
 };
 
@@ -117,7 +120,7 @@ static error_t parse_run(int key, char *value, struct argp_state *state)
             argp_error(state, "no output is given: add -o FILE");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return vrs_run_profile_parse(&args->profile, key, value, state);
     }
 }
 
@@ -147,6 +150,8 @@ static void catch_signals(void)
 static vrs_status make_job(const run_args *args, vrs_job **job)
 {
     vrs_status status = vrs_job_create(args->config, args->input, job);
+    if (status == VRS_OK && args->profile.profile != NULL)
+        status = vrs_job_set_profile(*job, args->profile.profile);
     for (int i = 0; i < args->output_count && status == VRS_OK; i++) {
         const char *name = args->outputs[i].kind;
         size_t length = name != NULL ? strcspn(name, ":") : strlen(args->default_kind);
@@ -222,9 +227,14 @@ int vrs_command_run(int argc, char **argv)
     }
     (void)argp_parse(vrs_run_argp(), argc, argv, 0, NULL, &args);
     vrs_job *job = NULL;
-    status = make_job(&args, &job);
+    status = vrs_run_profile_begin(&args.profile);
+    if (status == VRS_OK)
+        status = make_job(&args, &job);
     int code = status == VRS_OK ? run_job(&args, job) : vrs_report(status);
     vrs_job_destroy(job);
+    status = vrs_run_profile_end(&args.profile);
+    if (status != VRS_OK && code == VRS_EXIT_DONE)
+        code = vrs_report(status);
     vrs_config_destroy(args.config);
     return code;
 }

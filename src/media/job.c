@@ -11,10 +11,13 @@
 #include "media/carry.h"
 #include "media/job_internal.h"
 #include "pipeline/bottleneck.h"
+#include "profile/profile.h"
 #include "vrseg/monitor.h"
 
 #define VRS_TICK_US 250000
 #define VRS_END_TICK_US 50000
+/* Spans kept of each thread, for the profile. */
+#define SPANS_KEPT 1024
 
 vrs_status vrs_job_create(const vrs_config *config, const char *input, vrs_job **out)
 {
@@ -30,7 +33,7 @@ vrs_status vrs_job_create(const vrs_config *config, const char *input, vrs_job *
         job->has_sink_ended = status == VRS_OK;
     }
     if (status == VRS_OK)
-        status = vrs_recorder_create(VRS_MAX_OUTPUTS + 1, 1, &job->recorder);
+        status = vrs_recorder_create(VRS_MAX_OUTPUTS + 2, SPANS_KEPT, &job->recorder);
     if (status != VRS_OK) {
         vrs_job_destroy(job);
         return status;
@@ -187,7 +190,9 @@ static void sink_main(void *arg)
         write_result(sink, item);
     /* Joining belongs to the encoding of this file and goes on beside that of the others. */
     if (sink->sink != NULL && !at_once(sink->job)) {
+        int64_t begin_ns = vrs_now_ns();
         vrs_status status = vrs_sink_finish(sink->sink);
+        vrs_track_record(sink->track, VRS_SPAN_FINISH, -1, begin_ns, vrs_now_ns());
         if (status != VRS_OK)
             vrs_job_fail(sink->job, status);
     }
@@ -320,11 +325,41 @@ static vrs_status outcome(vrs_job *job)
     return VRS_OK;
 }
 
+/* What a report shows beside the spans. */
+static void note_end(vrs_job *job)
+{
+    if (job->profile == NULL || job->pipeline == NULL)
+        return;
+    vrs_job_stats stats = vrs_job_get_stats(job);
+    vrs_profile_note(job->profile, "bottleneck", stats.bottleneck);
+    vrs_profile_note(job->profile, "decoder", stats.decoder);
+    char writers[16];
+    (void)snprintf(writers, sizeof(writers), "%d", stats.pipeline.stages[VRS_STAGE_ENCODE].threads);
+    vrs_profile_note(job->profile, "threads of encode", writers);
+}
+
+vrs_status vrs_job_set_profile(vrs_job *job, vrs_profile *profile)
+{
+    if (job->profile != NULL || job->run_ns != 0)
+        return vrs_fail(VRS_INVALID, "%s: a job is given its profile once, before it runs",
+                        job->input);
+    vrs_status status = vrs_profile_follow(profile, job->recorder);
+    if (status != VRS_OK)
+        return status;
+    job->profile = profile;
+    vrs_profile_note(profile, "input", job->input);
+    return VRS_OK;
+}
+
 vrs_status vrs_job_run(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
 {
     job->run_ns = vrs_now_ns();
     job->run_cpu_seconds = cpu_seconds();
+    vrs_track *track = vrs_recorder_track(job->recorder, "job");
     vrs_status status = vrs_job_open_all(job);
+    vrs_track_record(track, VRS_SPAN_OPEN, -1, job->run_ns, vrs_now_ns());
+    if (status == VRS_OK && job->profile != NULL)
+        status = vrs_profile_attach(job->profile, job->pipeline);
     vrs_thread_times_sample(&job->times);
     if (status == VRS_OK)
         status = start_threads(job);
@@ -344,6 +379,7 @@ vrs_status vrs_job_run(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
     }
     job->end_ns = vrs_now_ns();
     job->end_cpu_seconds = cpu_seconds();
+    note_end(job);
     return outcome(job);
 }
 
@@ -452,13 +488,19 @@ void vrs_job_destroy(vrs_job *job)
         vrs_queue_destroy(job->sinks[i].queue);
         vrs_free(job->sinks[i].path);
     }
+    if (job->profile != NULL && job->pipeline != NULL)
+        vrs_profile_detach(job->profile, job->pipeline);
     vrs_pipeline_destroy(job->pipeline);
     vrs_queue_destroy(job->free_held);
     vrs_source_close(job->source);
     vrs_preview_destroy(job->preview);
     vrs_model_destroy(job->model);
     vrs_monitor_close(job->monitor);
+    if (job->profile != NULL && job->place.memory != NULL)
+        vrs_profile_exit(job->profile, job->place.memory);
     vrs_place_close(&job->place);
+    if (job->profile != NULL)
+        vrs_profile_leave(job->profile, job->recorder);
     vrs_recorder_destroy(job->recorder);
     vrs_free(job->names);
     vrs_free(job->input);

@@ -71,6 +71,7 @@ struct vrs_job {
     vrs_recorder *recorder;
     vrs_track *read_track;
     vrs_thread_times times;
+    vrs_profile *profile; /* shared; NULL: none */
 
     struct vrs_monitor *monitor; /* of the GPU, where its use is a target; else NULL */
     double gpu_percent_sum;

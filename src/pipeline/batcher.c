@@ -10,6 +10,7 @@ typedef struct vrs_batcher {
     vrs_pending *pending; /* oldest first; room for all tickets' views */
     uint32_t count;
     uint64_t batches; /* sent off so far */
+    vrs_track *track;
 } vrs_batcher;
 
 void vrs_batcher_wake(vrs_pipeline *pipeline)
@@ -58,6 +59,7 @@ static int32_t choose(vrs_batcher *batcher, uint32_t chosen[VRS_MAX_BATCH])
 static void dispatch(vrs_batcher *batcher, vrs_batch *slot, const uint32_t *chosen, int32_t count)
 {
     vrs_pipeline *pipeline = batcher->pipeline;
+    int64_t now = vrs_now_ns();
     slot->number = batcher->batches++;
     slot->count = count;
     slot->status = VRS_OK;
@@ -67,6 +69,8 @@ static void dispatch(vrs_batcher *batcher, vrs_batch *slot, const uint32_t *chos
     for (int32_t i = 0; i < count; i++) {
         const vrs_pending *item = &batcher->pending[chosen[i]];
         slot->views[i] = (vrs_view_work){VRS_WORK_VIEW, item->ticket, item->view, slot, i};
+        vrs_track_record(batcher->track, VRS_SPAN_QUEUE, item->ticket->frame.id,
+                         item->ticket->queued_ns, now);
     }
     if (pipeline->spec->state_count > 0) {
         vrs_mutex_lock(&pipeline->lock);
@@ -116,7 +120,9 @@ static bool gather(vrs_batcher *batcher, uint32_t chosen[VRS_MAX_BATCH], int32_t
 void vrs_batcher_main(void *arg)
 {
     vrs_pipeline *pipeline = arg;
-    vrs_batcher batcher = {.pipeline = pipeline, .pending = pipeline->pending};
+    vrs_batcher batcher = {.pipeline = pipeline,
+                           .pending = pipeline->pending,
+                           .track = vrs_recorder_track(pipeline->recorder, "batcher")};
     for (;;) {
         void *slot;
         if (vrs_queue_pop(pipeline->free_slots, &slot, INT64_MAX) != VRS_OK)

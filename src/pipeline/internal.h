@@ -23,6 +23,7 @@
 #include "pipeline/lane.h"
 #include "pipeline/place.h"
 #include "vrseg/pipeline.h"
+#include "vrseg/profile.h"
 
 #define VRS_MAX_BATCH 16
 #define VRS_MAX_WORKERS 64
@@ -30,8 +31,6 @@
 /* Rows of a strip: the mask of a strip stays in the first cache levels between kernels. Even, so
  * that strips begin on chroma rows. */
 #define VRS_STRIP_ROWS 16
-/* Span kind beside the stages': scores to mask, a part of postprocessing. */
-#define VRS_SPAN_SCORES VRS_STAGE_COUNT
 
 /* What a worker finds in a queue: the first member of what is queued. */
 typedef enum vrs_work_kind {
@@ -197,6 +196,7 @@ struct vrs_pipeline {
     vrs_reorder *order;
 
     vrs_recorder *recorder;
+    vrs_track *submit_track, *result_track; /* of whoever submits, and of whoever fetches */
     vrs_thread batcher;
     vrs_thread preprocess[VRS_MAX_WORKERS], postprocess[VRS_MAX_WORKERS];
     atomic_int next_preprocess, next_postprocess; /* worker numbers */

@@ -303,7 +303,7 @@ static void complete_main(void *arg)
 {
     vrs_cuda_lane *lane = arg;
     vrs_cuda *cuda = lane->cuda;
-    vrs_track *track = vrs_recorder_track(cuda->pipeline->recorder, "lane");
+    vrs_track *track = vrs_recorder_track(cuda->pipeline->recorder, VRS_TRACK_GPU "lane");
     void *item;
     while (vrs_queue_pop(lane->complete, &item, INT64_MAX) == VRS_OK) {
         vrs_cuda_slot *slot = item;

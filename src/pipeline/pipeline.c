@@ -15,6 +15,8 @@
 #define VRS_UNREAD_NS (2 * VRS_NS_PER_S)
 /* Spans kept of each worker, for the profile. */
 #define VRS_SPANS_KEPT 4096
+/* Tracks beside the workers' and lanes': submitting, fetching, the batcher. */
+#define OTHER_TRACKS 3
 
 static vrs_status cache_folder(const vrs_config *config, char *path, size_t size)
 {
@@ -123,10 +125,13 @@ static vrs_status make_queues(vrs_pipeline *pipeline)
     if (status == VRS_OK)
         status = vrs_reorder_create(tickets, &pipeline->order);
     if (status == VRS_OK)
-        status = vrs_recorder_create((uint32_t)(s->preprocess_threads + s->postprocess_threads),
-                                     VRS_SPANS_KEPT, &pipeline->recorder);
+        status = vrs_recorder_create(
+            (uint32_t)(s->preprocess_threads + s->postprocess_threads + s->lanes + OTHER_TRACKS),
+            VRS_SPANS_KEPT, &pipeline->recorder);
     if (status != VRS_OK)
         return status;
+    pipeline->submit_track = vrs_recorder_track(pipeline->recorder, "submit");
+    pipeline->result_track = vrs_recorder_track(pipeline->recorder, "results");
     pipeline->pending = vrs_alloc_array((size_t)tickets * VRS_MAX_VIEWS, sizeof(vrs_pending));
     return pipeline->pending == NULL ? VRS_NO_MEMORY : VRS_OK;
 }
@@ -390,7 +395,10 @@ static vrs_status find_stream(vrs_pipeline *pipeline, const vrs_frame *frame, in
         /* Where memory is short others give up tickets, which takes the lock. Streams are made and
          * replaced by this thread alone. */
         vrs_mutex_unlock(&pipeline->lock);
+        int64_t begin_ns = vrs_now_ns();
         status = vrs_stream_create(pipeline, frame, &stream);
+        vrs_track_record(pipeline->submit_track, VRS_SPAN_ALLOCATE, frame->id, begin_ns,
+                         vrs_now_ns());
         vrs_mutex_lock(&pipeline->lock);
         if (status != VRS_OK)
             return status;
@@ -400,12 +408,17 @@ static vrs_status find_stream(vrs_pipeline *pipeline, const vrs_frame *frame, in
     return VRS_OK;
 }
 
-static vrs_status wait_for_ticket(vrs_pipeline *pipeline, vrs_stream *stream, int64_t deadline_ns)
+static vrs_status wait_for_ticket(vrs_pipeline *pipeline, vrs_stream *stream, int64_t frame,
+                                  int64_t deadline_ns)
 {
     vrs_status status = VRS_OK;
-    int64_t full_since = 0;
-    while (stream->free_list == NULL && status == VRS_OK)
+    int64_t full_since = 0, begin_ns = 0;
+    while (stream->free_list == NULL && status == VRS_OK) {
+        begin_ns = begin_ns == 0 ? vrs_now_ns() : begin_ns;
         status = wait_for_release(pipeline, stream, deadline_ns, &full_since);
+    }
+    if (begin_ns != 0)
+        vrs_track_record(pipeline->submit_track, VRS_SPAN_BRAKE, frame, begin_ns, vrs_now_ns());
     return status;
 }
 
@@ -449,7 +462,7 @@ vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame, int64_t
     if (status == VRS_OK && stream->free_list == NULL)
         vrs_stream_grow_back(stream);
     if (status == VRS_OK)
-        status = wait_for_ticket(pipeline, stream, deadline_ns);
+        status = wait_for_ticket(pipeline, stream, frame->id, deadline_ns);
     if (status != VRS_OK) {
         vrs_mutex_unlock(&pipeline->lock);
         return status;
@@ -514,9 +527,12 @@ vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **result, 
     if (status == VRS_OK)
         pipeline->fetched++;
     vrs_mutex_unlock(&pipeline->lock);
-    if (status == VRS_OK)
-        *result = &ticket->result;
-    return status;
+    if (status != VRS_OK)
+        return status;
+    *result = &ticket->result;
+    vrs_track_record(pipeline->result_track, VRS_SPAN_FRAME, ticket->result.id,
+                     ticket->result.submitted_ns, ticket->result.done_ns);
+    return VRS_OK;
 }
 
 void vrs_result_release(vrs_result *result)

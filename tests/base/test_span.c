@@ -112,6 +112,73 @@ static void test_totals_while_recording(void **state)
     vrs_recorder_destroy(all.recorder);
 }
 
+static void test_drain(void **state)
+{
+    (void)state;
+    vrs_recorder *recorder = NULL;
+    visited seen = {0};
+    assert_int_equal(vrs_recorder_create(2, 8, &recorder), VRS_OK);
+    assert_int_equal(vrs_recorder_drain(recorder, visit, &seen), 0);
+    vrs_track *track = vrs_recorder_track(recorder, "first");
+    for (int64_t i = 0; i < 5; i++) {
+        vrs_track_record(track, 3, i, 100, 100 + i);
+    }
+    assert_int_equal(vrs_recorder_drain(recorder, visit, &seen), 0);
+    assert_int_equal(seen.count, 5);
+    assert_int_equal(vrs_recorder_drain(recorder, visit, &seen), 0);
+    assert_int_equal(seen.count, 5);
+    /* One place of the ring is always about to be written over: seven of eight can be read. */
+    for (int64_t i = 5; i < 25; i++) {
+        vrs_track_record(track, 3, i, 100, 100 + i);
+    }
+    seen.last_frame = 17;
+    assert_int_equal(vrs_recorder_drain(recorder, visit, &seen), 13);
+    assert_int_equal(seen.count, 5 + 7);
+    assert_int_equal(seen.last_frame, 24);
+    vrs_recorder_destroy(recorder);
+}
+
+typedef struct drained {
+    uint64_t count[2];
+    int64_t next[2];
+} drained;
+
+/* Whole spans alone, each later than the one before. */
+static void check_span(void *opaque, const char *track_name, const vrs_span *span)
+{
+    drained *d = opaque;
+    assert_string_equal(track_name, "record");
+    assert_true(span->begin_ns == span->frame && span->end_ns == span->frame + 2);
+    assert_true(span->frame >= d->next[span->track]);
+    d->next[span->track] = span->frame + 1;
+    d->count[span->track]++;
+}
+
+static void test_drain_while_recording(void **state)
+{
+    (void)state;
+    recording all = {0};
+    drained d = {0};
+    vrs_thread threads[2] = {0};
+    uint64_t lost = 0;
+    assert_int_equal(vrs_recorder_create(2, 64, &all.recorder), VRS_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(vrs_thread_start(&threads[i], "record", record, &all), VRS_OK);
+    }
+    bool more = true;
+    while (more) {
+        more = atomic_load(&all.ended) < 2;
+        lost += vrs_recorder_drain(all.recorder, check_span, &d);
+    }
+    for (int i = 0; i < 2; i++) {
+        vrs_thread_join(&threads[i]);
+    }
+    assert_true(d.count[0] + d.count[1] + lost == UINT64_C(2) * SPANS);
+    assert_int_equal(d.next[0], SPANS);
+    assert_int_equal(d.next[1], SPANS);
+    vrs_recorder_destroy(all.recorder);
+}
+
 static vrs_status make_recorder(void *opaque)
 {
     (void)opaque;
@@ -132,6 +199,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_last_spans_and_all_totals),
         cmocka_unit_test(test_totals_while_recording),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_while_recording),
         cmocka_unit_test(test_refused_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

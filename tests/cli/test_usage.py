@@ -7,7 +7,7 @@ import re
 import support
 from support import run
 
-COMMANDS = ("run", "config", "models", "compile", "cache", "doctor", "monitor", "docs")
+COMMANDS = ("run", "config", "models", "compile", "cache", "doctor", "monitor", "report", "docs")
 
 
 class Usage(support.CliTest):

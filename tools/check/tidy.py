@@ -18,7 +18,7 @@ MAX_COLUMNS, MAX_FUNCTION = 100, 70
 
 # Each folder of src/ may include what stands before it, itself, and the public headers.
 ORDER = ("base", "image", "vr", "device", "kernels", "model", "graph", "engine", "batch",
-         "pipeline", "doctor", "media", "tune", "profile", "cli")
+         "pipeline", "doctor", "profile", "media", "tune", "cli")
 # These are written on the public headers alone.
 PUBLIC_ONLY = ("src/cli", "examples")
 

@@ -1,0 +1,91 @@
+/* The flags of a run that profile it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/profile.h"
+
+error_t vrs_run_profile_parse(vrs_run_profile *p, int key, char *value, struct argp_state *state)
+{
+    switch (key) {
+    case VRS_KEY_TRACE:
+        p->trace = value;
+        return 0;
+    case VRS_KEY_REPORT:
+        p->report = value;
+        return 0;
+    case VRS_KEY_PLOTS:
+        p->plots = value;
+        return 0;
+    case VRS_KEY_METRICS:
+        if (!vrs_metrics_parse(value, &p->address))
+            argp_error(state,
+                       "--metrics-port %s: expected a port from 0 to 65535, or "
+                       "ADDRESS:PORT with a numeric IPv4 address",
+                       value);
+        p->serves = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The trace's name; a folder for plots is made before it, as the trace may be in it. */
+static vrs_status name_trace(vrs_run_profile *p)
+{
+    int length = 0;
+    if (p->plots != NULL && mkdir(p->plots, 0777) != 0 && errno != EEXIST)
+        return vrs_fail(errno == EACCES ? VRS_PERMISSION : VRS_NOT_FOUND,
+                        "--plots %s: the folder cannot be made", p->plots);
+    if (p->trace != NULL)
+        length = snprintf(p->path, sizeof(p->path), "%s", p->trace);
+    else if (p->report != NULL)
+        length = snprintf(p->path, sizeof(p->path), "%s.trace", p->report);
+    else if (p->plots != NULL)
+        length = snprintf(p->path, sizeof(p->path), "%s/run.trace", p->plots);
+    return length >= 0 && (size_t)length < sizeof(p->path)
+               ? VRS_OK
+               : vrs_fail(VRS_INVALID, "the trace's name is too long");
+}
+
+vrs_status vrs_run_profile_begin(vrs_run_profile *p)
+{
+    if (p->trace == NULL && p->report == NULL && p->plots == NULL && !p->serves)
+        return VRS_OK;
+    vrs_status status = name_trace(p);
+    if (status == VRS_OK)
+        status = vrs_profile_open(p->path[0] != 0 ? p->path : NULL, &p->profile);
+    if (status == VRS_OK && p->serves) {
+        status = vrs_metrics_start(p->profile, &p->address, &p->server);
+        if (status == VRS_OK)
+            (void)fprintf(stderr, "vrseg: metrics are at http://%s/metrics\n",
+                          vrs_metrics_where(p->server));
+    }
+    return status;
+}
+
+static vrs_status write_report(const vrs_run_profile *p)
+{
+    vrs_profile_report *report = NULL;
+    if (p->report == NULL && p->plots == NULL)
+        return VRS_OK;
+    vrs_status status = vrs_report_load(p->path, &report);
+    if (status == VRS_OK && p->report != NULL)
+        status = vrs_report_write_html(report, NULL, p->report);
+    if (status == VRS_OK && p->plots != NULL)
+        status = vrs_report_write_plots(report, p->plots);
+    vrs_report_destroy(report);
+    return status;
+}
+
+vrs_status vrs_run_profile_end(vrs_run_profile *p)
+{
+    if (p->profile == NULL)
+        return VRS_OK;
+    vrs_metrics_stop(p->server);
+    vrs_status status = vrs_profile_close(p->profile);
+    p->profile = NULL;
+    p->server = NULL;
+    return status == VRS_OK ? write_report(p) : status;
+}

@@ -1,0 +1,288 @@
+"""Traces of runs, their pages and other formats, and metrics over HTTP."""
+
+import csv
+import html.parser
+import json
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import unittest
+import urllib.error
+import urllib.request
+import zlib
+from pathlib import Path
+
+import support
+from support import run, start
+
+CHROMIUM = shutil.which("chromium")
+
+
+class Page(html.parser.HTMLParser):
+    """Tags that are open, and what a page must not have."""
+
+    EMPTY = {"meta", "line", "rect", "path", "br"}
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.words: list[str] = []
+        self.outside: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.seen.add(tag)
+        self.outside += [value for name, value in attrs if name in ("src", "href", "data")]
+        self.outside += [name for name, _ in attrs if name.startswith("on")]
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.EMPTY:
+            if not self.open or self.open[-1] != tag:
+                raise ValueError(f"</{tag}> where {self.open} are open")
+            self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def nested(events: list[dict]) -> bool:
+    """Whether complete events of one thread lie inside or beside each other."""
+    ends: list[float] = []
+    for event in sorted(events, key=lambda e: (e["ts"], -e["dur"])):
+        while ends and ends[-1] <= event["ts"] + 1e-6:
+            ends.pop()
+        if ends and event["ts"] + event["dur"] > ends[-1] + 1e-3:
+            return False
+        ends.append(event["ts"] + event["dur"])
+    return True
+
+
+def picture(path: Path) -> tuple[int, int, bytes]:
+    """Width, height and the bytes of the rows of a PNG, filters undone for what a test asks:
+    whether there is more than one colour."""
+    data = path.read_bytes()
+    width, height = struct.unpack(">II", data[16:24])
+    rows, at = b"", 8
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at:at + 8])
+        rows += data[at + 8:at + 8 + length] if kind == b"IDAT" else b""
+        at += length + 12
+    return width, height, zlib.decompress(rows)
+
+
+class Reports(support.CliTest):
+    def trace(self, name: str = "run.trace", frames: int = 30, *args: object) -> Path:
+        clip = self.folder / "clip <b>&\".mp4"
+        if not clip.exists():
+            support.clip(clip, frames)
+        path = self.out / name
+        done = run("run", clip, "-o", "null", "--trace", path, "--progress", "none", "--device",
+                   "cpu", *args)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return path
+
+    def test_trace(self) -> None:
+        lines = [json.loads(line) for line in self.trace().read_text().splitlines()]
+        self.assertEqual(lines[0]["vrseg_trace"], 1)
+        self.assertIn("end", lines[-1])
+        spans = [line["span"] for line in lines if "span" in line]
+        self.assertEqual(lines[-1]["end"][1:], [len(spans), 0])
+        tracks = {line["track"][0] for line in lines if "track" in line}
+        for kind, count in (("decode", 30), ("preprocess", 30), ("infer", 30), ("frame", 30),
+                            ("postprocess", 30), ("queue", 30), ("open", 1)):
+            of_kind = [span for span in spans if span[1] == kind]
+            self.assertEqual(len(of_kind), count, kind)
+            if count == 30:
+                self.assertEqual({span[2] for span in of_kind}, set(range(30)))
+        self.assertTrue(all(span[0] in tracks and span[4] >= 0 for span in spans))
+        samples = [line["sample"] for line in lines if "sample" in line]
+        self.assertEqual(samples[-1][1]["frames finished"], 30)
+        self.assertEqual([line["exit"] for line in lines if "exit" in line], [["host", []]])
+
+    def test_page(self) -> None:
+        path = self.trace()
+        done = run("report", path)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(f"page: {self.out}/run.html\nframes 30, failed 0\n", done.stdout)
+        self.assertRegex(done.stdout, r"\nlatency p99 \d+\.\d\d ms\n")
+        text = (self.out / "run.html").read_text()
+        page = Page(text)
+        self.assertEqual((page.open, page.outside), ([], []))
+        self.assertLessEqual({"svg", "table", "title"}, page.seen)
+        self.assertFalse({"script", "link", "img", "iframe", "b "} & page.seen)
+        words = " ".join(page.words)
+        self.assertIn('clip <b>&".mp4', words)
+        for part in ("Bottleneck", "Over time", "Latency", "Throughput", "Memory", "What took"):
+            self.assertIn(part, words)
+        self.assert_left("run.html", "run.trace")
+
+    def test_run_writes_report_and_plots(self) -> None:
+        clip = support.clip(self.folder / "clip.mp4", 12)
+        done = run("run", clip, "-o", "null", "--report", self.out / "r.html", "--plots",
+                   self.out / "plots", "--progress", "none", "--device", "cpu")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assert_left("plots", "r.html", "r.html.trace")
+        names = {path.name for path in (self.out / "plots").iterdir()}
+        self.assertLessEqual({"latency.svg", "throughput.svg", "stages-gantt.svg", "memory.svg"},
+                             names)
+        for name in names:
+            text = (self.out / "plots" / name).read_text()
+            self.assertEqual(Page(text).open, [])
+            self.assertTrue(text.startswith('<svg xmlns="http://www.w3.org/2000/svg"'))
+
+    def test_chrome(self) -> None:
+        path = self.trace()
+        done = run("report", path, "--chrome", self.out / "c.json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        events = json.loads((self.out / "c.json").read_text())
+        self.assert_left("c.json", "run.trace")
+        begun: dict = {}
+        for event in events:
+            self.assertIn(event["ph"], "MXCbe")
+            self.assertIsInstance(event["pid"], int)
+            self.assertIsInstance(event["tid"], int)
+            self.assertIsInstance(event["name"], str)
+            if event["ph"] != "M":
+                self.assertIsInstance(event["ts"], (int, float))
+            if event["ph"] == "X":
+                self.assertGreaterEqual(event["dur"], 0)
+            if event["ph"] == "C":
+                self.assertIsInstance(event["args"]["value"], (int, float))
+            if event["ph"] == "b":
+                key = (event["cat"], event["id"])
+                self.assertNotIn(key, begun)
+                begun[key] = event
+            if event["ph"] == "e":
+                other = begun.pop((event["cat"], event["id"]))
+                self.assertEqual((other["name"], other["pid"]), (event["name"], event["pid"]))
+                self.assertLessEqual(other["ts"], event["ts"])
+        self.assertEqual(begun, {})
+        named = {e["tid"] for e in events if e["name"] == "thread_name"}
+        whole = [e for e in events if e["ph"] == "X"]
+        self.assertLessEqual({e["tid"] for e in whole}, named)
+        for track in named:
+            self.assertTrue(nested([e for e in whole if e["tid"] == track]), track)
+        self.assertEqual(sum(e["name"] == "frame" for e in events), 60)
+
+    def test_csv(self) -> None:
+        path = self.trace()
+        done = run("report", path, "--csv", self.out / "s.csv")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        with (self.out / "s.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(sum(row["kind"] == "decode" for row in rows), 30)
+        self.assertEqual(list(rows[0]), ["track", "thread", "place", "kind", "frame", "begin_ns",
+                                         "length_ns"])
+
+    def test_compare(self) -> None:
+        first, second = self.trace("a.trace"), self.trace("b.trace")
+        done = run("report", first, "--compare", second, "-o", self.out / "c.html")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"\n\d+ of \d+ figures could be judged\nNoise: ")
+        words = " ".join(Page((self.out / "c.html").read_text()).words)
+        self.assertIn("throughput, frames/s", words)
+
+    def test_killed(self) -> None:
+        whole = self.trace().read_bytes()
+        cut = self.out / "cut.trace"
+        cut.write_bytes(whole[:len(whole) * 2 // 3])
+        done = run("report", cut)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("the trace has no end", done.stdout)
+        self.assertIn("The trace has no end", (self.out / "cut.html").read_text())
+
+    def test_refused(self) -> None:
+        bad = self.out / "bad.trace"
+        for text, code, words in (("", 2, "it is empty"), ("{}\n", 2, "not a trace of vrseg"),
+                                  ('{"vrseg_trace":7,"vrseg":"3.0"}\n', 2,
+                                   "a trace of version 7, written by vrseg 3.0"),
+                                  ('{"vrseg_trace":1}\n{"span":7}\n', 2, "line 2 of the trace")):
+            with self.subTest(text):
+                bad.write_text(text)
+                self.assert_refused(run("report", bad), code, words)
+        self.assert_refused(run("report", self.out / "none"), 2, "cannot open it")
+        self.assert_refused(run("report", self.out), 2, "no regular file")
+        self.assert_left("bad.trace")
+        clip = support.clip(self.folder / "clip.mp4", 3)
+        done = run("run", clip, "-o", "null", "--trace", "/nowhere/t", "--progress", "none")
+        self.assert_refused(done, 2, "/nowhere/t: cannot write a trace")
+
+    def test_metrics_port(self) -> None:
+        clip = support.clip(self.folder / "clip.mp4", 3)
+        for value in ("x", "65536", "-1", "1.2.3:80", "host:80", ":", "127.0.0.1:"):
+            with self.subTest(value):
+                done = run("run", clip, "-o", "null", "--metrics-port", value)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn("expected a port from 0 to 65535", done.stderr)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            done = run("run", clip, "-o", "null", "--metrics-port", port)
+            self.assert_refused(done, 1, f"127.0.0.1:{port}: another program listens there")
+
+    def ask(self, url: str, method: str = "GET") -> tuple[int, str, str]:
+        request = urllib.request.Request(url, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=support.PATIENCE) as answer:
+                return answer.status, answer.headers["Content-Type"], answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers["Content-Type"], error.read().decode()
+
+    def test_metrics(self) -> None:
+        # Frames from a pipe that stays open: the run goes on until it is closed.
+        size = 64 * 48 * 3 // 2
+        going = start("run", "-", "-o", "null", "--raw-format", "64x48:yuv420p:25",
+                      "--metrics-port", 0, "--progress", "none", "--device", "cpu")
+        try:
+            said = going.stderr.readline().decode()
+            url = re.fullmatch(r"vrseg: metrics are at (http://127\.0\.0\.1:\d+/metrics)\n", said)
+            self.assertIsNotNone(url, said)
+            for _ in range(2000):
+                going.stdin.write(bytes(20 * size))
+                going.stdin.flush()
+                status, kind, text = self.ask(url[1])
+                if re.search(r"^vrseg_frames_finished_total [1-9]", text, re.M):
+                    break
+            self.assertEqual((status, kind.split(";")[0]), (200, "text/plain"))
+            self.assertRegex(text, r"(?m)^vrseg_frames_finished_total [1-9]\d*$")
+            for line in text.splitlines():
+                self.assertRegex(line, r'^(# (HELP|TYPE) vrseg_\w+ .+|vrseg_\w+(\{\w+="[^"]*"(,\w+='
+                                       r'"[^"]*")*\})? -?[0-9.e+-]+)$')
+            families = re.findall(r"(?m)^# TYPE (\w+) ", text)
+            self.assertEqual(len(families), len(set(families)))
+            self.assertEqual(self.ask(url[1].replace("/metrics", "/"))[0], 404)
+            self.assertEqual(self.ask(url[1], "POST")[0], 405)
+        finally:
+            _, rest = going.communicate(timeout=support.PATIENCE)
+        self.assertEqual(going.returncode, 0, rest)
+
+    @unittest.skipUnless(CHROMIUM, "chromium is not installed")
+    def test_browser(self) -> None:
+        page = self.out / "run.html"
+        run("report", self.trace(), "-o", page)
+        for width in (390, 1400):
+            shot = self.out / f"{width}.png"
+            done = subprocess.run(
+                [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                 f"--user-data-dir={self.folder}/profile", f"--window-size={width},2000",
+                 f"--screenshot={shot}", page.as_uri()], capture_output=True, text=True,
+                check=False, timeout=support.PATIENCE)
+            self.assertTrue(shot.exists(), done.stderr)
+            shown_width, shown_height, rows = picture(shot)
+            self.assertEqual((shown_width, shown_height), (width, 2000))
+            self.assertGreater(len(set(rows)), 50)
+        done = subprocess.run(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu",
+             f"--user-data-dir={self.folder}/profile", "--dump-dom", page.as_uri()],
+            capture_output=True, text=True, check=False, timeout=support.PATIENCE)
+        for part in ("What took how long", "<td>preprocess</td>", "</svg>", "Made by vrseg"):
+            self.assertIn(part, done.stdout)
+
+
+if __name__ == "__main__":
+    support.main(needs_engine=True)

@@ -97,6 +97,11 @@ VRS_API vrs_status vrs_config_list(vrs_config_visit_fn visit, void *opaque) VRS_
 VRS_API size_t vrs_config_count(const vrs_config *config);
 VRS_API const vrs_option_info *vrs_config_option(const vrs_config *config, size_t index);
 
+/* The nearest of `count` names to a wrong one, or NULL if none is near (more than a third of the
+ * characters would have to change; two that are swapped count as one). For programs with names of
+ * their own. */
+VRS_API const char *vrs_nearest_name(const char *wrong, const char *const *names, size_t count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -25,8 +25,4 @@ typedef struct vrs_option_table {
 VRS_API vrs_status vrs_config_create_from(const vrs_option_table *tables, size_t table_count,
                                           vrs_config **config) VRS_MUST_USE;
 
-/* The nearest of `count` names to a wrong one, or NULL if none is near (more than a third of the
- * characters would have to change: Levenshtein). */
-VRS_API const char *vrs_nearest_name(const char *wrong, const char *const *names, size_t count);
-
 #endif

@@ -31,6 +31,17 @@ vrs_value vrs_flag_value(const struct argp_option *flag, const vrs_option_info *
     return (vrs_value){VRS_VALUE_TEXT, ""};
 }
 
+size_t vrs_short_help(const char *help)
+{
+    size_t length = strcspn(help, ";(");
+    for (size_t i = 0; i + 2 < length; i++)
+        if (strncmp(help + i, ". ", 2) == 0 && help[i + 2] >= 'A' && help[i + 2] <= 'Z')
+            length = i;
+    while (length > 0 && (help[length - 1] == ' ' || help[length - 1] == '.'))
+        length--;
+    return length;
+}
+
 void vrs_print_words(const char *words)
 {
     for (; *words != 0; words++)

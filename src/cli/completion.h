@@ -20,6 +20,9 @@ typedef struct vrs_value {
 /* What may follow a flag; both as vrs_flags_visit() gives them. */
 vrs_value vrs_flag_value(const struct argp_option *flag, const vrs_option_info *option);
 
+/* How much of a flag's help is shown beside it: the first sentence, without what is in brackets. */
+size_t vrs_short_help(const char *help);
+
 /* Prints `words`, with blanks where the '|' are. */
 void vrs_print_words(const char *words);
 

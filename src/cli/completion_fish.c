@@ -15,7 +15,7 @@ static void print_escaped(const char *text, size_t count)
 static void print_help(const char *text)
 {
     (void)fputs(" -d '", stdout);
-    print_escaped(text, strcspn(text, ".;("));
+    print_escaped(text, vrs_short_help(text));
     (void)puts("'");
 }
 

@@ -26,7 +26,7 @@ static void print_flag(void *opaque, const struct argp_option *flag, const vrs_o
         (void)printf("            '--%s%s[", flag->name, value.kind == VRS_VALUE_NONE ? "" : "=");
     else
         (void)printf("            '*-%c[", flag->key); /* may be given again */
-    print_escaped(help, strcspn(help, ".;("), "\\[]:");
+    print_escaped(help, vrs_short_help(help), "\\[]:");
     (void)putchar(']');
     if (value.kind != VRS_VALUE_NONE)
         (void)fputs(":value:", stdout);

@@ -7,6 +7,8 @@
 /* Keys of generated flags begin above every character that a command uses itself. */
 #define FIRST_KEY 0x1000
 #define CONFIG_KEY (FIRST_KEY - 1)
+/* More than a command has. */
+#define MAX_FLAGS 512
 
 /* Prints a message; option names in its first `count` bytes as flags are written. */
 static void print_as_flag(const char *text, size_t count)
@@ -151,9 +153,27 @@ static const struct argp_option *find_flag(const struct argp_option *options, co
     return NULL;
 }
 
+/* Says that there is no such flag, and which of all is the nearest. */
+static void refuse_flag(const char *name, const struct argp_option *own)
+{
+    const struct argp_option *lists[] = {own, vrs_flags_argp()->options};
+    const char *names[MAX_FLAGS];
+    size_t count = 0;
+    for (size_t i = 0; i < 2; i++)
+        for (const struct argp_option *o = lists[i]; !is_end(o) && count < MAX_FLAGS; o++)
+            if (o->name != NULL)
+                names[count++] = o->name;
+    const char *nearest = vrs_nearest_name(name, names, count);
+    (void)fprintf(stderr, "vrseg: there is no option \"%s\"", name);
+    if (nearest != NULL)
+        (void)fprintf(stderr, "; did you mean \"%s\"?", nearest);
+    (void)fputc('\n', stderr);
+}
+
 bool vrs_flags_known(vrs_config *config, const struct argp_option *own, int argc, char **argv)
 {
     static const struct argp_option argps[] = {{.name = "help"}, {.name = "usage"}, {0}};
+    (void)config; /* the table is the same for all */
     const struct argp *argp = vrs_flags_argp();
     for (int i = 1; i < argc && argp != NULL && strcmp(argv[i], "--") != 0; i++) {
         bool flag = strncmp(argv[i], "--", 2) == 0;
@@ -163,9 +183,8 @@ bool vrs_flags_known(vrs_config *config, const struct argp_option *own, int argc
         const struct argp_option *known = find_flag(argps, word);
         known = known != NULL ? known : find_flag(own, word);
         known = known != NULL ? known : find_flag(argp->options, word);
-        if (flag && known == NULL && vrs_config_set(config, name, "") == VRS_NOT_FOUND) {
-            (void)fputs("vrseg: ", stderr);
-            print_as_flag(vrs_last_error(), SIZE_MAX);
+        if (flag && known == NULL) {
+            refuse_flag(name, own);
             return false;
         }
         /* What follows a flag without "=" is its value, whatever it looks like. */

@@ -66,8 +66,16 @@ static void print_help(FILE *out)
 static int unknown_command(const char *word)
 {
     (void)fprintf(stderr, "vrseg: %s: no such command, expected one of:", word);
-    for (const vrs_command *c = vrs_commands; c->name != NULL; c++)
+    const char *names[32];
+    size_t count = 0;
+    for (const vrs_command *c = vrs_commands; c->name != NULL; c++) {
         (void)fprintf(stderr, " %s", c->name);
+        if (count < sizeof(names) / sizeof(names[0]))
+            names[count++] = c->name;
+    }
+    const char *nearest = vrs_nearest_name(word, names, count);
+    if (nearest != NULL)
+        (void)fprintf(stderr, "; did you mean \"%s\"?", nearest);
     (void)fputc('\n', stderr);
     return VRS_EXIT_USAGE;
 }

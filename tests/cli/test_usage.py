@@ -33,7 +33,9 @@ class Usage(support.CliTest):
         self.assertIn("Usage:", done.stderr)
 
     def test_unknown_command(self) -> None:
-        self.assert_refused(run("rnu"), 2, "rnu: no such command, expected one of: run models")
+        self.assert_refused(run("rnu"), 2, "rnu: no such command, expected one of: run models "
+                            r'.*; did you mean "run"\?$')
+        self.assert_refused(run("xyzzy"), 2, "no such command, expected one of: run models [^;]+$")
 
     def test_monitor(self) -> None:
         for args, complaint in ((["--interval", "0"], "--interval 0: expected 0.1 to 3600"),
@@ -57,7 +59,9 @@ class Usage(support.CliTest):
 
     def test_unknown_flags(self) -> None:
         for flag, nearest in (("--smoth", "smooth"), ("--max-batch-sise=3", "max-batch-size"),
-                              ("--tikets", "tickets")):
+                              ("--tikets", "tickets"), ("--max_batch_size", "max-batch-size"),
+                              ("--stict-targets", "strict-targets"), ("--jsno", "json"),
+                              ("--confg=vr", "config")):
             with self.subTest(flag):
                 self.assert_refused(run("run", "x.mp4", flag), 2, f'did you mean "{nearest}"')
         self.assert_refused(run("run", "x.mp4", "--zzzz"), 2, 'no option "zzzz"$')

@@ -52,7 +52,9 @@ class Documents(support.CliTest):
     def test_man_pages_of_commands(self) -> None:
         commands = re.findall(r"^  vrseg (\w+)", run("--help").stdout, re.M)
         self.assertIn("run", commands)
+        listed = re.findall(r"'(\w+)'", text_of("docs/meson.build").partition("foreach")[2])
         for command in commands:
+            self.assertIn(command, listed, "add it to docs/meson.build, so that it has a page")
             with self.subTest(command):
                 text = self.man_page(command)
                 for part in ("NAME", f"vrseg-{command} - ", f"vrseg {command}", "DESCRIPTION"):

@@ -48,7 +48,7 @@ typedef enum vrs_config_layer {
 VRS_API vrs_status vrs_config_create(vrs_config **config) VRS_MUST_USE;
 VRS_API void vrs_config_destroy(vrs_config *config);
 
-/* Sets one option; `name` is "max_batch_size" or "pipeline.max_batch_size" ('-' counts as '_').
+/* Sets one option; `name` is "max_batch_size" or "batch.max_batch_size" ('-' counts as '_').
  * VRS_NOT_FOUND: no such option (the detail gives the nearest name). VRS_INVALID: wrong type or
  * outside the range (the detail gives it). Unchanged on failure. */
 VRS_API vrs_status vrs_config_set(vrs_config *config, const char *name,

@@ -10,6 +10,10 @@ static const vrs_option_info engine_options[] = {
 #include "engine/options.def"
 };
 
+static const vrs_option_info batch_options[] = {
+#include "batch/options.def"
+};
+
 static const vrs_option_info pipeline_options[] = {
 #include "pipeline/options.def"
 };
@@ -18,6 +22,7 @@ static const vrs_option_info pipeline_options[] = {
 
 static const vrs_option_table tables[VRS_CORE_TABLES] = {
     {pipeline_options, sizeof(pipeline_options) / sizeof(pipeline_options[0])},
+    {batch_options, sizeof(batch_options) / sizeof(batch_options[0])},
     {device_options, sizeof(device_options) / sizeof(device_options[0])},
     {engine_options, sizeof(engine_options) / sizeof(engine_options[0])},
 };

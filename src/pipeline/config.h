@@ -6,7 +6,7 @@
 
 #include "base/options.h"
 
-#define VRS_CORE_TABLES 3
+#define VRS_CORE_TABLES 4
 
 /* Static; VRS_CORE_TABLES of them. */
 VRS_API const vrs_option_table *vrs_core_option_tables(void);

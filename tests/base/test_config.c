@@ -763,7 +763,7 @@ static void test_real_tables(void **state)
     check_table(core);
     check_table(job);
     assert_true(vrs_config_count(job) > vrs_config_count(core));
-    assert_non_null(vrs_config_get(core, "pipeline.max_batch_size"));
+    assert_non_null(vrs_config_get(core, "batch.max_batch_size"));
     assert_non_null(vrs_config_get(core, "engine.precision"));
     assert_null(vrs_config_get(core, "codec"));
     assert_non_null(vrs_config_get(job, "output.codec"));

@@ -225,7 +225,7 @@ class Schema(support.CliTest):
                            ("pipeline:\n  tickets: 1\n", False),
                            ("pipeline:\n  tickets: 2.5\n", False),
                            ("pipeline:\n  tickets: four\n", False),
-                           ("pipeline:\n  max_queue_delay_us: auto\n", False),
+                           ("batch:\n  max_queue_delay_us: auto\n", False),
                            ("output:\n  crf: 64\n", False), ("mask:\n  smooth: maybe\n", False),
                            ("mask:\n  refine: often\n", False), ("mask:\n  crf: 3\n", False),
                            ("maks:\n  feather: 3\n", False), ("mask: 3\n", False),

@@ -112,11 +112,13 @@ typedef struct vrs_image {
 typedef struct vrs_frame {
     vrs_image image;
     uint32_t stream;     /* below VRS_MAX_STREAMS */
-    int32_t priority;    /* reserved for the caller's own use: carried to the result */
-    int64_t id;          /* the caller's number, carried to the result */
+    int32_t priority;    /* 1 (the highest) to the option priority_levels; 0: the default level */
+    int64_t id;          /* the caller's number, carried to the result; never looked at */
     int64_t pts;         /* in the caller's time base, carried to the result */
     int64_t duration;    /* same unit; 0: unknown */
     int64_t capture_ns;  /* vrs_now_ns() at capture; 0: unknown */
+    int64_t deadline_ns; /* when the result is wanted, by vrs_now_ns(); 0: capture (or submission)
+                          * and the option latency_target_us; without that at no certain time */
     uint32_t view_count; /* 0: the whole image is one view */
     vrs_rect views[VRS_MAX_VIEWS];
 } vrs_frame;

@@ -12,8 +12,26 @@
  *     while (vrs_pipeline_get_result(pipeline, &result, -1) == VRS_OK) { ... }
  *     vrs_pipeline_destroy(pipeline);
  *
- * One frame in, exactly one result out, in the order of submission. Submitting and fetching may be
- * done by one thread or by one thread each. */
+ * One frame in, exactly one result out: a frame that vrs_pipeline_submit() took has one, whatever
+ * became of it, and one that it refused has its status. Within a stream results come in the order
+ * of submission; among streams too, unless the option result_order is "ready". Each stream may be
+ * submitted by a thread of its own, and results fetched by any one thread.
+ *
+ * How frames wait for each other is said by the options of the section `batch`, in the words of
+ * Triton's dynamic batcher (docs/options.md, src/batch/queue.h):
+ *
+ *   a frame too many     max_queue_size, queue_overflow: it waits outside (submit blocks), or is
+ *                        refused (VRS_REFUSED), or the oldest one leaves (its result is
+ * VRS_DROPPED) a frame too late     queue_timeout_us, timeout_action: a result VRS_TIMEOUT, or it
+ * stays a frame in a hurry   vrs_frame.priority and deadline_ns; no other one starves by that a
+ * frame not wanted   vrs_pipeline_cancel_stream(): its result is VRS_CANCELLED
+ *
+ * Ids may repeat and come in any order. A stream may stop at any frame and go on at any time, and
+ * one that never sends anything costs nothing. What nobody fetches holds its ticket: with the
+ * tickets used up, submitting waits, and says so where that could not end.
+ *
+ * A pipeline that was destroyed, or NULL: calls that return a status refuse it with VRS_INVALID,
+ * the others do nothing, as long as no later pipeline lies at its address. */
 #ifndef VRSEG_PIPELINE_H
 #define VRSEG_PIPELINE_H
 
@@ -54,10 +72,13 @@ typedef struct vrs_result {
     int64_t id, pts, duration;
     uint32_t stream;
     int32_t priority;
-    vrs_status status; /* VRS_OK, or why the outputs show nothing but background */
+    /* VRS_OK, or why the outputs show nothing but background. VRS_TIMEOUT, VRS_DROPPED and
+     * VRS_CANCELLED: the frame left the queue before any work was done for it. */
+    vrs_status status;
     char detail[VRS_DETAIL_SIZE];
     int64_t capture_ns, submitted_ns, done_ns;
-    float coverage; /* share of the frame's mask that is person, 0..1 */
+    int64_t deadline_ns; /* it is late if done_ns is above; 0: it had none */
+    float coverage;      /* share of the frame's mask that is person, 0..1 */
     uint32_t output_count;
     vrs_image outputs[VRS_MAX_OUTPUTS]; /* in the order of vrs_pipeline_add_output() */
     const vrs_image *source;            /* the submitted image */
@@ -82,8 +103,16 @@ typedef struct vrs_stage_stats {
     int32_t threads; /* how many can be busy at once */
 } vrs_stage_stats;
 
+/* Pipelines that may be alive at once. */
+#define VRS_MAX_PIPELINES 64
+
 typedef struct vrs_pipeline_stats {
-    uint64_t submitted, finished, failed;
+    /* finished: with a result, of them timed_out, dropped, cancelled, failed otherwise; refused:
+     * never taken, as the queue was full. */
+    uint64_t submitted, finished, failed, timed_out, dropped, cancelled, refused;
+    uint64_t batches[17];           /* sent, by their size 1..16 */
+    uint32_t waiting, most_waiting; /* frames that wait for a batch, now and at most */
+    int32_t batch_limit; /* largest batch now; lower than max_batch_size under pressure */
     int64_t started_ns, first_result_ns, last_result_ns;
     vrs_stage_stats stages[VRS_STAGE_COUNT]; /* decode and encode are filled by whoever does them */
     uint32_t tickets, tickets_in_use;
@@ -93,8 +122,8 @@ typedef struct vrs_pipeline_stats {
 
 /* Builds a pipeline: loads the engine and compiles the model. Borrows both arguments; the model
  * must live until destroy. VRS_INVALID, VRS_NOT_FOUND (no weights), VRS_MISSING (no engine),
- * VRS_FORMAT or VRS_ENGINE (the network cannot be used), VRS_NO_MEMORY, VRS_SYSTEM.
- * Returns owned. */
+ * VRS_FORMAT or VRS_ENGINE (the network cannot be used), VRS_NO_MEMORY, VRS_SYSTEM, VRS_UNSUPPORTED
+ * (also: VRS_MAX_PIPELINES are alive). Returns owned. */
 VRS_API vrs_status vrs_pipeline_create(const vrs_config *config, const vrs_model *model,
                                        vrs_pipeline **pipeline) VRS_MUST_USE;
 
@@ -107,21 +136,24 @@ VRS_API vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline,
 VRS_API vrs_status vrs_pipeline_start(vrs_pipeline *pipeline) VRS_MUST_USE;
 
 /* Queues one frame. Takes `frame->image` on success and leaves it with the caller on failure.
- * Blocks while all tickets are in use, for at most `timeout_us` (-1: no limit, 0: never).
- * VRS_TIMEOUT: still full. VRS_FULL: waiting could not end, since all tickets hold finished results
- * and it is this thread that fetches them, or for two seconds no thread at all: fetch results
- * between submits, or from another thread. VRS_CLOSED: after vrs_pipeline_finish(). VRS_INVALID:
- * the image is malformed, or not of its stream's format and size, or a view is outside the image.
- * VRS_NO_MEMORY: a stream's first frame. One thread. */
+ * Blocks while all tickets of its stream are in use, and with queue_overflow=block while its level
+ * is full, for at most `timeout_us` (-1: no limit, 0: never); while somebody does and nothing is on
+ * its way, incomplete batches do not wait for more. VRS_TIMEOUT: still full. VRS_FULL: waiting
+ * could not end, since all tickets hold finished results and it is this thread that fetches them,
+ * or for two seconds no thread at all: fetch results between submits, or from another thread.
+ * VRS_REFUSED: its level is full, with queue_overflow=refuse. VRS_CLOSED: after
+ * vrs_pipeline_finish(). VRS_INVALID: the image is malformed, or not of its stream's format and
+ * size, or a view is outside the image, or there is no such stream or priority, or a negative time.
+ * VRS_NO_MEMORY: a stream's first frame. One thread for each stream. */
 VRS_API vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame,
                                        int64_t timeout_us) VRS_MUST_USE;
 
-/* Gives the oldest result once it is finished; it stays valid until vrs_result_release(), and at
+/* Gives the next result once it is finished; it stays valid until vrs_result_release(), and at
  * most one fewer than the tickets may be held. Waits at most `timeout_us` (-1: no limit, 0: never);
  * while somebody waits and nothing else is on its way, incomplete batches do not wait for more.
  * VRS_TIMEOUT: none yet. VRS_END: all results are fetched after vrs_pipeline_finish().
- * VRS_INVALID: nothing is in flight and it is this thread that submits, so waiting without limit
- * could not end. One thread. */
+ * VRS_INVALID: nothing is in flight and it is this thread that submits, and no other one ever did,
+ * so waiting without limit could not end. One thread. */
 VRS_API vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **result,
                                            int64_t timeout_us) VRS_MUST_USE;
 
@@ -137,8 +169,14 @@ VRS_API vrs_status vrs_pipeline_drain(vrs_pipeline *pipeline, int64_t timeout_us
 
 /* Forgets the past of a stream (smoothing, recurrent states): its next submitted frame starts
  * afresh, as after a cut. That frame may also have another format and size:
- * submitting it waits until the results before it are released. The submitting thread. */
+ * submitting it waits until the results before it are released. The stream's submitting thread. */
 VRS_API void vrs_pipeline_reset_stream(vrs_pipeline *pipeline, uint32_t stream);
+
+/* Gives up the frames of a stream that wait for a batch: their results come, in their order, with
+ * the status VRS_CANCELLED. What is being processed ends as it would, and the stream's next
+ * submitted frame starts afresh, as after a reset. Returns how many frames were given up; 0 also
+ * for a stream that there is not. Any thread, at any time from create to destroy. */
+VRS_API uint32_t vrs_pipeline_cancel_stream(vrs_pipeline *pipeline, uint32_t stream);
 
 /* Stops and frees everything, in flight or not, within a second plus the inference that is
  * running. NULL is fine. No other call may be running or follow. */

@@ -39,7 +39,8 @@ extern "C" {
     X(18, DROPPED, "the frame was dropped")                                   \
     X(19, BUSY, "another run is using this")                                  \
     X(20, SYSTEM, "the operating system refused a resource")                  \
-    X(21, DEVICE_LOST, "the device was lost")
+    X(21, DEVICE_LOST, "the device was lost")                                 \
+    X(22, REFUSED, "the queue is full and takes no more for now")
 
 typedef enum vrs_status_code {
 #define VRS_STATUS_ENUM(number, name, sentence) VRS_##name = (number),

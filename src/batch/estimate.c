@@ -5,7 +5,7 @@
 /* The ring's samples without the slowest ones: the largest of the rest. */
 static int64_t usual_of(const int64_t *samples, uint32_t count)
 {
-    int64_t sorted[VRS_BATCH_SAMPLES];
+    int64_t sorted[VRS_BATCH_SAMPLES] = {0};
     for (uint32_t i = 0; i < count; i++) {
         uint32_t place = i;
         for (; place > 0 && sorted[place - 1] > samples[i]; place--)

@@ -225,6 +225,18 @@ vrs_status vrs_request_enqueue(vrs_request *request, int32_t batch, vrs_device_s
     return request->engine->ops->enqueue(request, batch, stream);
 }
 
+vrs_status vrs_engine_limit_batch(vrs_engine *engine, int32_t views, int32_t *limit)
+{
+    int32_t most = engine->params.max_batch;
+    assert(views >= 1 && views <= most);
+    vrs_status status =
+        engine->ops->limit_batch ? engine->ops->limit_batch(engine, views, &most) : VRS_OK;
+    if (limit) {
+        *limit = most;
+    }
+    return status;
+}
+
 vrs_status vrs_request_wait(vrs_request *request)
 {
     assert(!request->engine->io.on_device);

@@ -142,6 +142,19 @@ vrs_status vrs_request_start(vrs_request *request, int32_t batch, vrs_request_do
 vrs_status vrs_request_enqueue(vrs_request *request, int32_t batch,
                                vrs_device_stream *stream) VRS_MUST_USE;
 
+/* Which batches run at once: of the compiled sizes those up to `views` (1..max_batch; where none is
+ * so small, the smallest). Larger sizes give their graphs and their part of the activations' memory
+ * back; a later call that allows them brings them back, without compiling anew. Batches above the
+ * limit stay right: they run in parts, one after the other. `limit` (NULL: nobody asks) becomes the
+ * largest batch that runs at once now.
+ *
+ * Shrinking waits for the runs that are queued. Growing goes as far as twice the memory that it
+ * takes is free, and asks nobody to give some up. An engine whose memory does not depend on the
+ * batch has no limit but max_batch; there, and while another call is under way, nothing changes.
+ * Any thread, a pressure handler too; not beside vrs_engine_verify() and vrs_engine_visit_nodes().
+ * VRS_NO_MEMORY, VRS_DEVICE, VRS_DEVICE_LOST, VRS_TIMEOUT: the limit is what it was. */
+vrs_status vrs_engine_limit_batch(vrs_engine *engine, int32_t views, int32_t *limit) VRS_MUST_USE;
+
 /* Host engines. Waits until a started request has ended; returns its status with its detail. */
 vrs_status vrs_request_wait(vrs_request *request) VRS_MUST_USE;
 const char *vrs_request_error(const vrs_request *request);

@@ -1,138 +1,233 @@
-/* The batcher: gathers views into batches and hands them to free slots.
+/* The batcher: the thread that asks the batching queue for batches and hands them to free slots.
  *
- * A batch goes when it is full, when its oldest view has waited for max_queue_delay_us, when
- * somebody waits for a result and nothing else is on its way, or when no more frames will come. Of
- * a recurrent model at most one frame of a view is in flight, in order. */
+ * The queue (batch/queue.h) says which views go and when; submitting threads add to it, and all of
+ * that is under the pipeline's lock, a microsecond each time. A batch also goes, however small,
+ * when no more frames will come, and when somebody waits for a result or for a free ticket and
+ * nothing is on its way. */
 #include "pipeline/internal.h"
 
 typedef struct vrs_batcher {
     vrs_pipeline *pipeline;
-    vrs_pending *pending; /* oldest first; room for all tickets' views */
-    uint32_t count;
+    vrs_batch *slot;  /* free, for the next batch; NULL: none is at hand */
     uint64_t batches; /* sent off so far */
     vrs_track *track;
 } vrs_batcher;
 
 void vrs_batcher_wake(vrs_pipeline *pipeline)
 {
-    if (!atomic_exchange(&pipeline->wake_queued, true))
-        vrs_queue_push(pipeline->incoming, &pipeline->wake_item);
+    vrs_cond_signal(&pipeline->work);
 }
 
-static void take_in(vrs_batcher *batcher, void *item)
+void vrs_slot_free(vrs_batch *slot)
 {
-    vrs_pipeline *pipeline = batcher->pipeline;
-    if (*(vrs_work_kind *)item == VRS_WORK_WAKE) {
-        atomic_store(&pipeline->wake_queued, false);
+    vrs_pipeline *pipeline = slot->pipeline;
+    vrs_queue_push(pipeline->free_slots, slot);
+    vrs_mutex_lock(&pipeline->lock);
+    vrs_batcher_wake(pipeline);
+    vrs_mutex_unlock(&pipeline->lock);
+}
+
+/* ---- coming and leaving, with `lock` held ---- */
+
+/* A ticket has left the queue without going. If it was the first of a new past, that is now the one
+ * behind it. */
+static vrs_ticket *left_queue(vrs_batch_frame *frame)
+{
+    vrs_ticket *ticket = frame->owner;
+    if (ticket->restart && frame->next != NULL)
+        ((vrs_ticket *)frame->next->owner)->restart = true;
+    else if (ticket->restart)
+        ticket->stream->restart = true;
+    ticket->next_ready = NULL;
+    return ticket;
+}
+
+bool vrs_batcher_add(vrs_ticket *ticket, vrs_ticket **dropped)
+{
+    vrs_pipeline *pipeline = ticket->pipeline;
+    vrs_batch_frame *left = NULL;
+    *dropped = NULL;
+    if (!vrs_batch_queue_add(pipeline->queue, &ticket->queued, ticket->queued_ns, &left))
+        return false;
+    if (left != NULL)
+        *dropped = left_queue(left);
+    vrs_batcher_wake(pipeline);
+    return true;
+}
+
+/* Frames have left the queue: others may be waiting to come in. */
+static void announce_room(vrs_pipeline *pipeline)
+{
+    if (pipeline->settings.batch.limited)
+        vrs_cond_broadcast(&pipeline->changed);
+}
+
+vrs_ticket *vrs_batcher_cancel(vrs_pipeline *pipeline, uint32_t stream)
+{
+    vrs_ticket *first = NULL, **end = &first;
+    vrs_batch_frame *frame;
+    while ((frame = vrs_batch_queue_cancel(pipeline->queue, stream)) != NULL) {
+        *end = left_queue(frame);
+        end = &(*end)->next_ready;
+    }
+    if (first != NULL)
+        announce_room(pipeline);
+    return first;
+}
+
+static vrs_ticket *take_late(vrs_pipeline *pipeline, int64_t now_ns)
+{
+    vrs_ticket *first = NULL, **end = &first;
+    vrs_batch_frame *frame;
+    while ((frame = vrs_batch_queue_expire(pipeline->queue, now_ns)) != NULL) {
+        *end = left_queue(frame);
+        end = &(*end)->next_ready;
+    }
+    if (first != NULL)
+        announce_room(pipeline);
+    return first;
+}
+
+void vrs_tickets_give_up(vrs_ticket *chain, vrs_status status, const char *detail)
+{
+    while (chain != NULL) {
+        vrs_ticket *ticket = chain;
+        chain = ticket->next_ready;
+        vrs_ticket_fail(ticket, status, detail);
+        ticket->pipeline->lanes->give_up(ticket);
+    }
+}
+
+/* ---- the size of batches under pressure ---- */
+
+/* Tells the engine the limit; `lock` is held and let go meanwhile. Returns whether the engine
+ * follows: its memory is smaller, or large enough. */
+static bool tell_engine(vrs_pipeline *pipeline, int32_t limit)
+{
+    int32_t before = pipeline->engine_limit, now = before;
+    pipeline->limiting = true;
+    vrs_mutex_unlock(&pipeline->lock);
+    vrs_status status = vrs_engine_limit_batch(pipeline->engine, limit, &now);
+    vrs_mutex_lock(&pipeline->lock);
+    pipeline->limiting = false;
+    pipeline->engine_limit = now;
+    return status == VRS_OK && (now < before || (limit >= before && now >= limit));
+}
+
+bool vrs_batcher_press(vrs_pipeline *pipeline)
+{
+    bool given = false;
+    vrs_mutex_lock(&pipeline->lock);
+    /* An engine whose memory is the same for every batch gains nothing by smaller ones. */
+    int32_t limit = pipeline->adapt.limit / 2;
+    if (limit >= 1 && !pipeline->limiting && tell_engine(pipeline, limit)) {
+        given = vrs_batch_adapt_press(&pipeline->adapt, vrs_now_ns());
+        vrs_batch_queue_set_limit(pipeline->queue, pipeline->adapt.limit);
+    }
+    vrs_batcher_wake(pipeline); /* there is a time to grow back now */
+    vrs_mutex_unlock(&pipeline->lock);
+    return given;
+}
+
+/* After quiet; with `lock` held, which may be let go meanwhile. */
+static void grow_back(vrs_pipeline *pipeline, int64_t now_ns)
+{
+    if (pipeline->limiting || !vrs_batch_adapt_grow(&pipeline->adapt, now_ns))
         return;
-    }
-    vrs_ticket *ticket = item;
-    for (uint32_t view = 0; view < ticket->stream->view_count; view++)
-        batcher->pending[batcher->count++] = (vrs_pending){ticket, view};
+    int32_t limit = pipeline->adapt.limit;
+    if (!tell_engine(pipeline, limit))
+        (void)vrs_batch_adapt_press(&pipeline->adapt, vrs_now_ns());
+    vrs_batch_queue_set_limit(pipeline->queue, pipeline->adapt.limit);
 }
 
-/* Chooses the oldest views that may go now; returns how many, their places in `chosen`. */
-static int32_t choose(vrs_batcher *batcher, uint32_t chosen[VRS_MAX_BATCH])
+/* ---- sending ---- */
+
+static bool in_a_hurry(const vrs_pipeline *pipeline)
 {
-    vrs_pipeline *pipeline = batcher->pipeline;
-    int32_t count = 0;
-    bool recurrent = pipeline->spec->state_count > 0;
-    if (recurrent)
-        vrs_mutex_lock(&pipeline->lock);
-    for (uint32_t i = 0; i < batcher->count && count < pipeline->settings.max_batch; i++) {
-        const vrs_pending *item = &batcher->pending[i];
-        bool blocked = recurrent && item->ticket->stream->state[item->view].busy;
-        for (int32_t j = 0; recurrent && j < count && !blocked; j++) {
-            const vrs_pending *other = &batcher->pending[chosen[j]];
-            blocked = other->ticket->stream == item->ticket->stream && other->view == item->view;
-        }
-        /* A later frame of the same view must not overtake: it is behind in the list, and `busy`
-         * or the check above stops it. */
-        if (!blocked)
-            chosen[count++] = i;
-    }
-    if (recurrent)
-        vrs_mutex_unlock(&pipeline->lock);
-    return count;
+    return atomic_load(&pipeline->finishing) ||
+           (atomic_load(&pipeline->waiting) > 0 && atomic_load(&pipeline->views_in_slots) == 0);
 }
 
-static void dispatch(vrs_batcher *batcher, vrs_batch *slot, const uint32_t *chosen, int32_t count)
+/* The views of a batch go into a slot. The last of them that completes its ticket measures the
+ * batch's time, up to that ticket's result: one for each batch, so that one slow batch counts as
+ * one. */
+static void fill_slot(vrs_batch *slot, const vrs_batch_view *views, int32_t count, vrs_track *track,
+                      int64_t now_ns)
 {
-    vrs_pipeline *pipeline = batcher->pipeline;
-    int64_t now = vrs_now_ns();
-    slot->number = batcher->batches++;
+    vrs_pipeline *pipeline = slot->pipeline;
+    vrs_ticket *measures = NULL;
     slot->count = count;
     slot->status = VRS_OK;
     atomic_fetch_add(&pipeline->views_in_slots, count);
     atomic_store(&slot->to_fill, count);
     atomic_store(&slot->to_read, count);
     for (int32_t i = 0; i < count; i++) {
-        const vrs_pending *item = &batcher->pending[chosen[i]];
-        slot->views[i] = (vrs_view_work){VRS_WORK_VIEW, item->ticket, item->view, slot, i};
-        vrs_track_record(batcher->track, VRS_SPAN_QUEUE, item->ticket->frame.id,
-                         item->ticket->queued_ns, now);
+        vrs_ticket *ticket = views[i].frame->owner;
+        slot->views[i] = (vrs_view_work){VRS_WORK_VIEW, ticket, views[i].view, slot, i};
+        vrs_track_record(track, VRS_SPAN_QUEUE, ticket->frame.id, ticket->queued_ns, now_ns);
+        ticket->sent_ns = now_ns;
+        ticket->sent_with = 0;
+        if (views[i].frame->gone == (1u << views[i].frame->view_count) - 1)
+            measures = ticket;
     }
-    if (pipeline->spec->state_count > 0) {
-        vrs_mutex_lock(&pipeline->lock);
-        for (int32_t i = 0; i < count; i++)
-            slot->views[i].ticket->stream->state[slot->views[i].view].busy = true;
-        vrs_mutex_unlock(&pipeline->lock);
-    }
-    uint32_t kept = 0;
-    int32_t next = 0;
-    for (uint32_t i = 0; i < batcher->count; i++) {
-        if (next < count && chosen[next] == i)
-            next++;
-        else
-            batcher->pending[kept++] = batcher->pending[i];
-    }
-    batcher->count = kept;
-    pipeline->lanes->dispatch(slot);
+    if (measures != NULL)
+        measures->sent_with = count;
 }
 
-/* Waits until a batch should go; false when the pipeline stops. */
-static bool gather(vrs_batcher *batcher, uint32_t chosen[VRS_MAX_BATCH], int32_t *count)
+/* Sends a batch off if there is a slot for it and it should go; else says when to look again. With
+ * `lock` held, which is let go while the lanes take it. */
+static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
 {
     vrs_pipeline *pipeline = batcher->pipeline;
-    for (;;) {
-        void *item;
-        while ((item = vrs_queue_try_pop(pipeline->incoming)) != NULL)
-            take_in(batcher, item);
-        *count = choose(batcher, chosen);
-        bool hurry =
-            atomic_load(&pipeline->finishing) || (atomic_load(&pipeline->waiting_readers) > 0 &&
-                                                  atomic_load(&pipeline->views_in_slots) == 0);
-        int64_t deadline_ns = INT64_MAX;
-        if (*count > 0) {
-            deadline_ns = batcher->pending[chosen[0]].ticket->queued_ns +
-                          pipeline->settings.max_queue_delay_us * VRS_NS_PER_US;
-            if (*count == pipeline->settings.max_batch || hurry || vrs_now_ns() >= deadline_ns)
-                return true;
-        }
-        vrs_status status = vrs_queue_pop(pipeline->incoming, &item, deadline_ns);
-        if (status == VRS_CLOSED)
-            return false;
-        if (status == VRS_OK)
-            take_in(batcher, item);
-    }
+    vrs_batch_view views[VRS_MAX_BATCH];
+    *next_ns = INT64_MAX;
+    if (batcher->slot == NULL)
+        batcher->slot = vrs_queue_try_pop(pipeline->free_slots);
+    if (batcher->slot == NULL)
+        return false;
+    int32_t count =
+        vrs_batch_queue_choose(pipeline->queue, now_ns, in_a_hurry(pipeline), views, next_ns);
+    if (count == 0)
+        return false;
+    batcher->slot->number = batcher->batches++;
+    fill_slot(batcher->slot, views, count, batcher->track, now_ns);
+    announce_room(pipeline);
+    vrs_mutex_unlock(&pipeline->lock);
+    pipeline->lanes->dispatch(batcher->slot);
+    vrs_mutex_lock(&pipeline->lock);
+    batcher->slot = NULL;
+    return true;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 void vrs_batcher_main(void *arg)
 {
     vrs_pipeline *pipeline = arg;
     vrs_batcher batcher = {.pipeline = pipeline,
-                           .pending = pipeline->pending,
                            .track = vrs_recorder_track(pipeline->recorder, "batcher")};
-    for (;;) {
-        void *slot;
-        if (vrs_queue_pop(pipeline->free_slots, &slot, INT64_MAX) != VRS_OK)
-            return;
-        uint32_t chosen[VRS_MAX_BATCH];
-        int32_t count = 0;
-        if (!gather(&batcher, chosen, &count))
-            return;
-        if (atomic_load(&pipeline->stopping))
-            return;
-        dispatch(&batcher, slot, chosen, count);
+    vrs_mutex_lock(&pipeline->lock);
+    while (!atomic_load(&pipeline->stopping)) {
+        int64_t now_ns = vrs_now_ns(), next_ns;
+        vrs_ticket *late = take_late(pipeline, now_ns);
+        if (late != NULL) {
+            vrs_mutex_unlock(&pipeline->lock);
+            vrs_tickets_give_up(late, VRS_TIMEOUT,
+                                "the frame waited for a batch for longer than its level's "
+                                "queue_timeout_us");
+            vrs_mutex_lock(&pipeline->lock);
+            continue;
+        }
+        grow_back(pipeline, now_ns);
+        if (send_batch(&batcher, now_ns, &next_ns))
+            continue;
+        next_ns = earlier(next_ns, vrs_batch_queue_next_expiry_ns(pipeline->queue));
+        if (!pipeline->limiting)
+            next_ns = earlier(next_ns, vrs_batch_adapt_next_ns(&pipeline->adapt));
+        (void)vrs_cond_wait_until(&pipeline->work, &pipeline->lock, next_ns);
     }
+    vrs_mutex_unlock(&pipeline->lock);
 }

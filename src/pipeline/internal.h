@@ -1,11 +1,12 @@
 /* The parts of a pipeline and who may touch them.
  *
- *   submit ─> incoming ─> batcher thread ─> to_preprocess ─> workers ─> engine requests
+ *   submit ─> queue ─> batcher thread ─> to_preprocess ─> workers ─> engine requests
  *          ─> to_postprocess ─> workers: the run's end, scores to mask ─> in order: smoothing
  *          ─> to_postprocess ─> workers: outputs ─> in order: results
  *
  * A ticket belongs to one thread at a time; queues hand it on. `lock` guards the tickets' lists,
- * the results and the counters; `order_lock` the step that must see frames in order. */
+ * the batching queue, the results and the counters; `order_lock` the step that must see frames in
+ * order; `setup_lock` the making of streams and tickets, before `lock` where both are held. */
 #ifndef VRS_PIPELINE_INTERNAL_H
 #define VRS_PIPELINE_INTERNAL_H
 
@@ -17,6 +18,9 @@
 #include "base/reorder.h"
 #include "base/span.h"
 #include "base/thread.h"
+#include "batch/adapt.h"
+#include "batch/queue.h"
+#include "batch/settings.h"
 #include "engine/engine.h"
 #include "image/format.h"
 #include "kernels/kernels.h"
@@ -25,7 +29,7 @@
 #include "vrseg/pipeline.h"
 #include "vrseg/profile.h"
 
-#define VRS_MAX_BATCH 16
+#define VRS_MAX_BATCH VRS_BATCH_MOST
 #define VRS_MAX_WORKERS 64
 #define VRS_MAX_LANES 16
 /* Rows of a strip: the mask of a strip stays in the first cache levels between kernels. Even, so
@@ -34,8 +38,7 @@
 
 /* What a worker finds in a queue: the first member of what is queued. */
 typedef enum vrs_work_kind {
-    VRS_WORK_WAKE = 0,   /* nothing: look again */
-    VRS_WORK_TICKET = 1, /* a submitted frame, or one to be rendered */
+    VRS_WORK_TICKET = 1, /* a frame to be rendered */
     VRS_WORK_VIEW = 2,   /* a view in a slot */
     VRS_WORK_SLOT = 3,   /* a slot whose run has ended */
 } vrs_work_kind;
@@ -48,12 +51,6 @@ typedef struct vrs_view_work {
     vrs_batch *slot;
     int32_t position;
 } vrs_view_work;
-
-/* A view that waits for a batch. */
-typedef struct vrs_pending {
-    vrs_ticket *ticket;
-    uint32_t view;
-} vrs_pending;
 
 /* An engine request and the views that are in it. */
 struct vrs_batch {
@@ -85,7 +82,6 @@ typedef struct vrs_view_state {
     int16_t *smooth; /* the last mask; NULL when smoothing is off */
     float *states[VRS_MAX_STATES];
     bool smooth_valid, states_valid;
-    bool busy; /* a frame of a recurrent model is in flight; batcher and workers, under `lock` */
 } vrs_view_state;
 
 /* Scratch memory of one worker for one stream. */
@@ -121,7 +117,10 @@ struct vrs_stream {
     uint32_t retired; /* of ticket_count: without memory, as that was short; under `lock` */
     vrs_ticket *free_list, *retired_list;
     bool restart; /* the next submitted frame has no past */
-    bool refine;  /* masks of the source's size follow its edges */
+    uint64_t next_sequence;
+    vrs_reorder *order;   /* where masks are smoothed on the CPU; under `order_lock` */
+    vrs_reorder *results; /* where results come as they are ready; under `lock` */
+    bool refine;          /* masks of the source's size follow its edges */
 };
 
 struct vrs_ticket {
@@ -130,7 +129,12 @@ struct vrs_ticket {
     vrs_stream *stream;
     vrs_pipeline *pipeline;
     vrs_frame frame;
-    uint64_t sequence;
+    uint64_t sequence, stream_sequence; /* of all frames, of the stream's */
+    vrs_batch_frame queued;             /* its place in the batching queue; under `lock` */
+    int64_t sent_ns;                    /* when its last view went; under `lock` */
+    int32_t sent_with;                  /* size of that batch, if its time is measured by this one;
+                                         * else 0 */
+    vrs_ticket *next_ready;             /* results as they are ready, or tickets given up */
     bool restart;
     bool finished; /* the result is ready or fetched; under `lock` */
     atomic_int views_to_read;
@@ -145,7 +149,7 @@ struct vrs_ticket {
 typedef struct vrs_pipeline_settings {
     int32_t tickets, preprocess_threads, postprocess_threads, requests, engine_threads, max_batch;
     int32_t lanes; /* on a GPU; 0 on the CPU */
-    int64_t max_queue_delay_us;
+    vrs_batch_options batch;
     int32_t layout;     /* 0 mono, 1 side by side, 2 top and bottom */
     bool refine;        /* streams may be refined: vrs_stream.refine */
     bool refine_always; /* also where the mask is hardly enlarged */
@@ -175,33 +179,38 @@ struct vrs_pipeline {
     bool want_classes;
 
     vrs_batch *slots;
-    vrs_pending *pending; /* the batcher's list, room for every ticket's views */
-    vrs_queue *incoming, *free_slots, *to_preprocess, *to_postprocess;
-    vrs_work_kind wake_item; /* VRS_WORK_WAKE: what a wake-up pushes */
-    atomic_bool wake_queued;
-    atomic_int waiting_readers; /* callers in vrs_pipeline_get_result() */
+    vrs_queue *free_slots, *to_preprocess, *to_postprocess;
+    atomic_int waiting; /* callers that only a result or a free ticket lets go on */
     atomic_int views_in_slots;
     atomic_bool finishing, stopping;
 
     vrs_mutex lock;
-    vrs_cond changed; /* ticket free, result ready, or stopping */
-    vrs_reorder *results;
+    vrs_cond changed; /* ticket free, room in the queue, result ready, or stopping */
+    vrs_cond work;    /* what the batcher alone waits on */
+    vrs_batch_queue *queue;
+    vrs_batch_adapt adapt;
+    int32_t engine_limit; /* the largest batch that the engine runs at once */
+    bool limiting;        /* a thread is changing it */
+    vrs_reorder *results; /* in the order of submission; else: */
+    vrs_ticket *ready_first, *ready_last;
     vrs_stream *streams[VRS_MAX_STREAMS];
-    uint64_t submitted, finished, fetched, failed;
+    uint64_t submitted, finished, fetched, failed, timed_out, dropped, cancelled, refused;
     int64_t started_ns, first_result_ns, last_result_ns;
     pthread_t submitter, reader;
-    bool has_submitter, has_reader;
+    bool has_submitter, has_reader, several_submitters;
 
+    vrs_mutex setup_lock;
     vrs_mutex order_lock;
-    vrs_reorder *order;
+    vrs_reorder *order; /* a GPU's: of batches */
 
     vrs_recorder *recorder;
-    vrs_track *submit_track, *result_track; /* of whoever submits, and of whoever fetches */
+    vrs_track *submit_track; /* of those who submit; under `lock` */
+    vrs_track *result_track; /* of the one who fetches */
     vrs_thread batcher;
     vrs_thread preprocess[VRS_MAX_WORKERS], postprocess[VRS_MAX_WORKERS];
     atomic_int next_preprocess, next_postprocess; /* worker numbers */
     bool started;
-    bool has_lock, has_changed, has_order_lock;
+    bool has_lock, has_changed, has_work, has_order_lock, has_setup_lock;
 };
 
 /* As vrs_pipeline_create_at(), at the place of the configuration. */
@@ -209,6 +218,10 @@ struct vrs_engine_ops;
 vrs_status vrs_pipeline_create_on(const vrs_config *config, const vrs_model *model,
                                   const struct vrs_engine_ops *ops,
                                   vrs_pipeline **pipeline) VRS_MUST_USE;
+
+/* pipeline.c: whether it was made and not destroyed; and the refusal of one that is not. */
+bool vrs_pipeline_alive(const vrs_pipeline *pipeline);
+vrs_status vrs_pipeline_gone(void) VRS_MUST_USE;
 
 /* settings.c; `gpu`: the frames are processed on one; and the network is. */
 vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec, bool gpu,
@@ -222,8 +235,8 @@ vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame,
 void vrs_stream_destroy(vrs_stream *stream);
 /* A ticket that is in no list any more has given its memory back. With `lock` held. */
 void vrs_stream_retire(vrs_ticket *ticket);
-/* Gives a retired ticket its memory again where there is room. The submitting thread, with `lock`
- * held, which is let go meanwhile. */
+/* Gives a retired ticket its memory again where there is room. The submitting thread of the stream,
+ * with `lock` held, which is let go meanwhile. */
 void vrs_stream_grow_back(vrs_stream *stream);
 
 /* Colour of an output whose planes are made, and the chroma of a mask that is a YUV picture. */
@@ -231,12 +244,27 @@ void vrs_output_prepare(const vrs_stream *stream, uint32_t index, vrs_image *ima
 
 /* batcher.c: the thread that fills slots. */
 void vrs_batcher_main(void *pipeline);
-/* Makes the batcher look again. Any thread. */
+/* Makes the batcher look again. Any thread, with `lock` held. */
 void vrs_batcher_wake(vrs_pipeline *pipeline);
+/* A slot is free. Any thread, without `lock`. */
+void vrs_slot_free(vrs_batch *slot);
+/* Queues a filled ticket; `*dropped` is another one that had to leave, to be given up, or NULL.
+ * False: its level is full. With `lock` held. */
+bool vrs_batcher_add(vrs_ticket *ticket, vrs_ticket **dropped) VRS_MUST_USE;
+/* Takes the waiting tickets of a stream out of the queue; a chain by next_ready. With `lock` held.
+ */
+vrs_ticket *vrs_batcher_cancel(vrs_pipeline *pipeline, uint32_t stream);
+/* Finishes a chain of tickets that left the queue, with this status and detail. Without `lock`. */
+void vrs_tickets_give_up(vrs_ticket *chain, vrs_status status, const char *detail);
+/* The device's memory is short: smaller batches, if that gives some back. Any thread, without
+ * `lock`. */
+bool vrs_batcher_press(vrs_pipeline *pipeline);
 
 /* stages.c: the worker threads of the CPU. */
 void vrs_preprocess_main(void *pipeline);
 void vrs_postprocess_main(void *pipeline);
+/* All masks of a ticket are there, or it has none: smoothing in the stream's order, rendering. */
+void vrs_masks_done(vrs_ticket *ticket);
 
 /* lane.c: steps that are the same wherever the work is done. */
 

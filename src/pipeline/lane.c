@@ -69,9 +69,9 @@ void vrs_end_states(vrs_view_work *work, bool good)
         return;
     vrs_mutex_lock(&pipeline->lock);
     state->states_valid = state->states_valid || good;
-    state->busy = false;
-    vrs_mutex_unlock(&pipeline->lock);
+    vrs_batch_queue_view_done(pipeline->queue, work->ticket->stream->number, work->view);
     vrs_batcher_wake(pipeline);
+    vrs_mutex_unlock(&pipeline->lock);
 }
 
 void vrs_load_states(vrs_view_work *work)
@@ -102,8 +102,11 @@ void vrs_commit_states(vrs_view_work *work, bool good)
 void vrs_view_read(vrs_pipeline *pipeline)
 {
     bool last_view = atomic_fetch_sub(&pipeline->views_in_slots, 1) == 1;
-    if (last_view && atomic_load(&pipeline->waiting_readers) > 0)
-        vrs_batcher_wake(pipeline);
+    if (!last_view || atomic_load(&pipeline->waiting) == 0)
+        return;
+    vrs_mutex_lock(&pipeline->lock);
+    vrs_batcher_wake(pipeline);
+    vrs_mutex_unlock(&pipeline->lock);
 }
 
 float vrs_coverage(const vrs_ticket *ticket, const uint64_t sums[VRS_MAX_VIEWS])
@@ -118,11 +121,39 @@ float vrs_coverage(const vrs_ticket *ticket, const uint64_t sums[VRS_MAX_VIEWS])
     return (float)(covered / all);
 }
 
+static void count_result(vrs_pipeline *pipeline, vrs_status status)
+{
+    pipeline->finished++;
+    pipeline->timed_out += status == VRS_TIMEOUT;
+    pipeline->dropped += status == VRS_DROPPED;
+    pipeline->cancelled += status == VRS_CANCELLED;
+    pipeline->failed += status != VRS_OK && status != VRS_TIMEOUT && status != VRS_DROPPED &&
+                        status != VRS_CANCELLED;
+}
+
+/* Puts a result where vrs_pipeline_get_result() finds it at its turn. */
+static void hand_out(vrs_pipeline *pipeline, vrs_ticket *ticket)
+{
+    vrs_reorder *in_stream = ticket->stream->results;
+    if (in_stream == NULL) {
+        vrs_reorder_put(pipeline->results, ticket->sequence, ticket);
+        return;
+    }
+    vrs_reorder_put(in_stream, ticket->stream_sequence, ticket);
+    while ((ticket = vrs_reorder_next(in_stream)) != NULL) {
+        ticket->next_ready = NULL;
+        if (pipeline->ready_last != NULL)
+            pipeline->ready_last->next_ready = ticket;
+        else
+            pipeline->ready_first = ticket;
+        pipeline->ready_last = ticket;
+    }
+}
+
 void vrs_finish_ticket(vrs_ticket *ticket)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
     vrs_result *result = &ticket->result;
-    bool good = result->status == VRS_OK;
     result->output_count = pipeline->output_count;
     for (uint32_t i = 0; i < result->output_count; i++) {
         result->outputs[i] = ticket->outputs[i];
@@ -131,12 +162,13 @@ void vrs_finish_ticket(vrs_ticket *ticket)
     result->done_ns = vrs_now_ns();
     vrs_mutex_lock(&pipeline->lock);
     ticket->finished = true;
-    pipeline->finished++;
-    pipeline->failed += good ? 0 : 1;
+    count_result(pipeline, result->status);
+    if (ticket->sent_with > 0 && result->status == VRS_OK)
+        vrs_batch_queue_took(pipeline->queue, ticket->sent_with, result->done_ns - ticket->sent_ns);
     if (pipeline->first_result_ns == 0)
         pipeline->first_result_ns = result->done_ns;
     pipeline->last_result_ns = result->done_ns;
-    vrs_reorder_put(pipeline->results, ticket->sequence, ticket);
+    hand_out(pipeline, ticket);
     vrs_cond_broadcast(&pipeline->changed);
     vrs_mutex_unlock(&pipeline->lock);
 }

@@ -2,7 +2,7 @@
  * are the same for both, and never ask which.
  *
  * A batch comes in by dispatch() with its views set. Its lanes fill the inputs, call
- * vrs_batch_start(), get it back by inferred(), read the scores, put it on pipeline->free_slots,
+ * vrs_batch_start(), get it back by inferred(), read the scores, free it (vrs_slot_free()),
  * and finish each ticket whose last view they have read (internal.h has the steps). */
 #ifndef VRS_PIPELINE_LANE_H
 #define VRS_PIPELINE_LANE_H
@@ -34,6 +34,9 @@ typedef struct vrs_lane_ops {
     void (*destroy)(vrs_pipeline *pipeline);
     /* Takes a batch. The batcher's thread; must not wait. */
     void (*dispatch)(vrs_batch *batch);
+    /* Finishes a ticket that failed before it was in any batch: its outputs show background. Any
+     * thread; must not wait. */
+    void (*give_up)(vrs_ticket *ticket);
     /* Takes a batch back from the engine. A thread of the engine; must not wait. */
     void (*inferred)(vrs_batch *batch);
     /* Whether frames in this memory can be read. VRS_INVALID. */

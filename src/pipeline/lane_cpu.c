@@ -41,6 +41,11 @@ static void dispatch(vrs_batch *batch)
         vrs_queue_push(batch->pipeline->to_preprocess, &batch->views[i]);
 }
 
+static void give_up(vrs_ticket *ticket)
+{
+    vrs_masks_done(ticket);
+}
+
 static void inferred(vrs_batch *batch)
 {
     vrs_queue_push(batch->pipeline->to_postprocess, batch);
@@ -134,7 +139,10 @@ static vrs_status make_stream(vrs_stream *stream)
     vrs_take all = {false};
     for (uint32_t v = 0; v < stream->view_count; v++)
         stream->state[v].smooth = take(&all, pipeline->settings.smooth, pixels * sizeof(int16_t));
-    return all.failed ? VRS_NO_MEMORY : make_scratch(pipeline, stream);
+    vrs_status status = all.failed ? VRS_NO_MEMORY : VRS_OK;
+    if (status == VRS_OK && pipeline->settings.smooth)
+        status = vrs_reorder_create((uint32_t)pipeline->settings.tickets, &stream->order);
+    return status == VRS_OK ? make_scratch(pipeline, stream) : status;
 }
 
 static void free_scratch(vrs_scratch *s)
@@ -163,6 +171,7 @@ static void free_stream(vrs_stream *stream)
         free_scratch(&stream->scratch[i]);
     for (int v = 0; v < VRS_MAX_VIEWS; v++)
         vrs_free(stream->state[v].smooth);
+    vrs_reorder_destroy(stream->order);
 }
 
 static vrs_status make_output(const vrs_stream *stream, uint32_t index, vrs_image *image)
@@ -206,6 +215,7 @@ const vrs_lane_ops vrs_lanes_cpu = {
     .stop = stop,
     .destroy = destroy,
     .dispatch = dispatch,
+    .give_up = give_up,
     .inferred = inferred,
     .check = check,
     .make_stream = make_stream,

@@ -283,6 +283,11 @@ static void finish(vrs_ticket *ticket, vrs_status status)
     vrs_finish_ticket(ticket);
 }
 
+static void give_up(vrs_ticket *ticket)
+{
+    finish(ticket, VRS_OK); /* it has its status */
+}
+
 static void came_out(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
 {
     vrs_batch *batch = slot->batch;
@@ -292,7 +297,7 @@ static void came_out(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
     memcpy(finished, slot->finished, sizeof(finished));
     if (status == VRS_OK && batch->status == VRS_OK)
         record_batch(slot, track);
-    vrs_queue_push(pipeline->free_slots, batch);
+    vrs_slot_free(batch);
     for (int32_t i = 0; i < count; i++)
         finish(finished[i], status);
     for (int32_t i = 0; i < views; i++)
@@ -468,6 +473,7 @@ const vrs_lane_ops vrs_lanes_cuda = {
     .stop = stop,
     .destroy = destroy,
     .dispatch = dispatch,
+    .give_up = give_up,
     .inferred = inferred,
     .check = check,
     .make_stream = vrs_cuda_make_stream,

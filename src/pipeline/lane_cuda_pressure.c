@@ -1,5 +1,5 @@
-/* Short of memory: tickets that are free are given up, down to one for each stream; after some
- * quiet they come back. */
+/* Short of memory: batches become smaller, then tickets that are free are given up, down to one for
+ * each stream; after some quiet both come back. */
 #include "pipeline/lane_cuda.h"
 
 /* So long a level that may wait does. */
@@ -47,8 +47,10 @@ bool vrs_cuda_pressure(void *opaque, const vrs_pressure *pressure)
 {
     const vrs_cuda *cuda = opaque;
     vrs_pipeline *pipeline = cuda->pipeline;
+    if (pressure->level == VRS_PRESSURE_BATCH && pressure->place == VRS_MEMORY_PLACE_DEVICE)
+        return vrs_batcher_press(pipeline);
     if (pressure->level < VRS_PRESSURE_TICKETS)
-        return false; /* nothing is kept only to be quick; the batch's memory is its network's */
+        return false; /* nothing is kept only to be quick */
     int64_t deadline_ns = vrs_now_ns() + WAIT_NS;
     bool possible = false;
     vrs_mutex_lock(&pipeline->lock);

@@ -11,12 +11,49 @@
 #include "engine/backend.h"
 #include "pipeline/internal.h"
 
-/* After so long without a fetch, a full pipeline that nobody reads is reported. */
-#define VRS_UNREAD_NS (2 * VRS_NS_PER_S)
 /* Spans kept of each worker, for the profile. */
 #define VRS_SPANS_KEPT 4096
 /* Tracks beside the workers' and lanes': submitting, fetching, the batcher. */
 #define OTHER_TRACKS 3
+
+/* Those that are alive. A call may come with a pipeline that is not, by a caller's mistake: it is
+ * refused before anything of it is looked at. */
+static _Atomic(vrs_pipeline *) alive[VRS_MAX_PIPELINES];
+
+bool vrs_pipeline_alive(const vrs_pipeline *pipeline)
+{
+    for (size_t i = 0; pipeline != NULL && i < VRS_MAX_PIPELINES; i++)
+        if (atomic_load(&alive[i]) == pipeline)
+            return true;
+    return false;
+}
+
+vrs_status vrs_pipeline_gone(void)
+{
+    return vrs_fail(VRS_INVALID, "there is no such pipeline: it was destroyed or never made");
+}
+
+static vrs_status set_alive(vrs_pipeline *pipeline)
+{
+    for (size_t i = 0; i < VRS_MAX_PIPELINES; i++) {
+        vrs_pipeline *none = NULL;
+        if (atomic_compare_exchange_strong(&alive[i], &none, pipeline))
+            return VRS_OK;
+    }
+    return vrs_fail(VRS_UNSUPPORTED, "%d pipelines are alive: destroy one before making another",
+                    VRS_MAX_PIPELINES);
+}
+
+/* False: it is not. */
+static bool set_gone(vrs_pipeline *pipeline)
+{
+    for (size_t i = 0; i < VRS_MAX_PIPELINES; i++) {
+        vrs_pipeline *this = pipeline;
+        if (atomic_compare_exchange_strong(&alive[i], &this, NULL))
+            return true;
+    }
+    return false;
+}
 
 static vrs_status cache_folder(const vrs_config *config, char *path, size_t size)
 {
@@ -98,12 +135,20 @@ static vrs_status make_locks(vrs_pipeline *pipeline)
     vrs_status status = vrs_mutex_init(&pipeline->lock);
     pipeline->has_lock = status == VRS_OK;
     if (status == VRS_OK) {
+        status = vrs_mutex_init(&pipeline->setup_lock);
+        pipeline->has_setup_lock = status == VRS_OK;
+    }
+    if (status == VRS_OK) {
         status = vrs_mutex_init(&pipeline->order_lock);
         pipeline->has_order_lock = status == VRS_OK;
     }
     if (status == VRS_OK) {
         status = vrs_cond_init(&pipeline->changed);
         pipeline->has_changed = status == VRS_OK;
+    }
+    if (status == VRS_OK) {
+        status = vrs_cond_init(&pipeline->work);
+        pipeline->has_work = status == VRS_OK;
     }
     return status;
 }
@@ -113,7 +158,9 @@ static vrs_status make_queues(vrs_pipeline *pipeline)
     const vrs_pipeline_settings *s = &pipeline->settings;
     uint32_t tickets = (uint32_t)s->tickets * VRS_MAX_STREAMS;
     uint32_t views = (uint32_t)(s->requests * s->max_batch);
-    vrs_status status = vrs_queue_create(tickets + 1, &pipeline->incoming);
+    vrs_status status = vrs_batch_queue_create(&s->batch.queue, &pipeline->queue);
+    vrs_batch_adapt_init(&pipeline->adapt, s->max_batch);
+    pipeline->engine_limit = s->max_batch;
     if (status == VRS_OK)
         status = vrs_queue_create((uint32_t)s->requests, &pipeline->free_slots);
     if (status == VRS_OK)
@@ -132,8 +179,7 @@ static vrs_status make_queues(vrs_pipeline *pipeline)
         return status;
     pipeline->submit_track = vrs_recorder_track(pipeline->recorder, "submit");
     pipeline->result_track = vrs_recorder_track(pipeline->recorder, "results");
-    pipeline->pending = vrs_alloc_array((size_t)tickets * VRS_MAX_VIEWS, sizeof(vrs_pending));
-    return pipeline->pending == NULL ? VRS_NO_MEMORY : VRS_OK;
+    return VRS_OK;
 }
 
 static vrs_status make_slots(vrs_pipeline *pipeline)
@@ -212,6 +258,8 @@ static vrs_status make_pipeline(vrs_pipeline *pipeline, const vrs_config *config
     return status == VRS_OK ? pipeline->lanes->create(pipeline) : status;
 }
 
+static void free_pipeline(vrs_pipeline *pipeline);
+
 vrs_status vrs_pipeline_create_at(const vrs_config *config, const vrs_model *model,
                                   const vrs_place *place, const vrs_engine_ops *ops,
                                   vrs_pipeline **out)
@@ -221,11 +269,12 @@ vrs_status vrs_pipeline_create_at(const vrs_config *config, const vrs_model *mod
         return VRS_NO_MEMORY;
     pipeline->model = model;
     pipeline->spec = vrs_model_get_spec(model);
-    pipeline->wake_item = VRS_WORK_WAKE;
     pipeline->lanes = &vrs_lanes_cpu;
     vrs_status status = make_pipeline(pipeline, config, place, ops);
+    if (status == VRS_OK)
+        status = set_alive(pipeline);
     if (status != VRS_OK) {
-        vrs_pipeline_destroy(pipeline);
+        free_pipeline(pipeline);
         return status;
     }
     *out = pipeline;
@@ -252,6 +301,8 @@ static bool format_fits(vrs_output_kind kind, vrs_pixel_format format)
 
 vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline, const vrs_output_desc *desc)
 {
+    if (!vrs_pipeline_alive(pipeline))
+        return vrs_pipeline_gone();
     if (pipeline->started)
         return vrs_fail(VRS_INVALID, "outputs are added before vrs_pipeline_start()");
     if (pipeline->output_count == VRS_MAX_OUTPUTS)
@@ -278,6 +329,8 @@ vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline, const vrs_output_desc
 
 vrs_status vrs_pipeline_start(vrs_pipeline *pipeline)
 {
+    if (!vrs_pipeline_alive(pipeline))
+        return vrs_pipeline_gone();
     if (pipeline->started)
         return vrs_fail(VRS_INVALID, "the pipeline is started already");
     if (pipeline->output_count == 0) {
@@ -294,201 +347,33 @@ vrs_status vrs_pipeline_start(vrs_pipeline *pipeline)
     return status;
 }
 
-static vrs_status check_frame(const vrs_pipeline *pipeline, const vrs_frame *frame)
+/* The next result if it is there, with `lock` held. */
+static vrs_ticket *next_result(vrs_pipeline *pipeline)
 {
-    vrs_status status = pipeline->lanes->check(pipeline, &frame->image);
-    if (status != VRS_OK)
-        return status;
-    if (frame->stream >= VRS_MAX_STREAMS)
-        return vrs_fail(VRS_INVALID, "stream %u: expected 0 to %d", frame->stream,
-                        VRS_MAX_STREAMS - 1);
-    if (frame->view_count > VRS_MAX_VIEWS)
-        return vrs_fail(VRS_INVALID, "%u views: a frame has at most %d", frame->view_count,
-                        VRS_MAX_VIEWS);
-    for (uint32_t v = 0; v < frame->view_count; v++) {
-        vrs_rect r = frame->views[v];
-        bool inside = r.x >= 0 && r.y >= 0 && r.width > 0 && r.height > 0 &&
-                      r.width <= frame->image.width - r.x && r.height <= frame->image.height - r.y;
-        if (!inside)
-            return vrs_fail(VRS_INVALID, "view %u (%d, %d, %dx%d) is not inside the %dx%d image", v,
-                            r.x, r.y, r.width, r.height, frame->image.width, frame->image.height);
-    }
-    return VRS_OK;
+    if (!pipeline->settings.batch.as_ready)
+        return vrs_reorder_next(pipeline->results);
+    vrs_ticket *ticket = pipeline->ready_first;
+    if (ticket == NULL)
+        return NULL;
+    pipeline->ready_first = ticket->next_ready;
+    if (pipeline->ready_first == NULL)
+        pipeline->ready_last = NULL;
+    return ticket;
 }
 
-static bool same_views(const vrs_stream *stream, const vrs_frame *frame)
-{
-    if (frame->view_count == 0)
-        return true;
-    return frame->view_count == stream->view_count &&
-           memcmp(frame->views, stream->views, frame->view_count * sizeof(vrs_rect)) == 0;
-}
-
-static bool same_shape(const vrs_stream *stream, const vrs_frame *frame)
-{
-    return stream->shape.format == frame->image.format &&
-           stream->shape.width == frame->image.width &&
-           stream->shape.height == frame->image.height &&
-           stream->shape.memory == frame->image.memory && same_views(stream, frame);
-}
-
-static bool all_finished(const vrs_stream *stream)
-{
-    for (uint32_t i = 0; i < stream->ticket_count; i++)
-        if (!stream->tickets[i].finished)
-            return false;
-    return true;
-}
-
-/* Waits, with `lock` held, for tickets of a stream to come back. A wait that cannot end, since the
- * caller itself or nobody fetches the results, is reported instead. */
-static vrs_status wait_for_release(vrs_pipeline *pipeline, vrs_stream *stream, int64_t deadline_ns,
-                                   int64_t *full_since)
-{
-    if (atomic_load(&pipeline->finishing))
-        return vrs_fail(VRS_CLOSED, "the pipeline was finished and takes no more frames");
-    int64_t now = vrs_now_ns(), wait_until = deadline_ns;
-    if (now >= deadline_ns)
-        return VRS_TIMEOUT;
-    bool other_reader = pipeline->has_reader && !pthread_equal(pipeline->reader, pthread_self());
-    if (all_finished(stream) && !other_reader) {
-        *full_since = *full_since == 0 ? now : *full_since;
-        if (pipeline->has_reader || now - *full_since >= VRS_UNREAD_NS)
-            return vrs_fail(VRS_FULL,
-                            "all %u tickets hold finished results: call vrs_pipeline_get_result() "
-                            "between submits or in another thread",
-                            stream->ticket_count - stream->retired);
-        int64_t report = *full_since + VRS_UNREAD_NS;
-        wait_until = report < wait_until ? report : wait_until;
-    }
-    (void)vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, wait_until);
-    return VRS_OK;
-}
-
-/* The stream of a frame, with `lock` held: made if this is its first one, made anew if it was reset
- * and this frame has another shape. */
-static vrs_status find_stream(vrs_pipeline *pipeline, const vrs_frame *frame, int64_t deadline_ns,
-                              vrs_stream **out)
-{
-    vrs_stream *stream = pipeline->streams[frame->stream];
-    vrs_status status = VRS_OK;
-    int64_t full_since = 0;
-    if (stream != NULL && !same_shape(stream, frame)) {
-        if (!stream->restart)
-            return vrs_fail(VRS_INVALID,
-                            "frame %lld is %s %dx%d or has other views or lies elsewhere, its "
-                            "stream is %s %dx%d: "
-                            "submit it to another stream or reset this one",
-                            (long long)frame->id, vrs_pixel_format_name(frame->image.format),
-                            frame->image.width, frame->image.height,
-                            vrs_pixel_format_name(stream->shape.format), stream->shape.width,
-                            stream->shape.height);
-        while (stream->free_count < stream->ticket_count - stream->retired && status == VRS_OK)
-            status = wait_for_release(pipeline, stream, deadline_ns, &full_since);
-        if (status != VRS_OK)
-            return status;
-        pipeline->streams[frame->stream] = NULL;
-        vrs_stream_destroy(stream);
-        stream = NULL;
-    }
-    if (stream == NULL) {
-        /* Where memory is short others give up tickets, which takes the lock. Streams are made and
-         * replaced by this thread alone. */
-        vrs_mutex_unlock(&pipeline->lock);
-        int64_t begin_ns = vrs_now_ns();
-        status = vrs_stream_create(pipeline, frame, &stream);
-        vrs_track_record(pipeline->submit_track, VRS_SPAN_ALLOCATE, frame->id, begin_ns,
-                         vrs_now_ns());
-        vrs_mutex_lock(&pipeline->lock);
-        if (status != VRS_OK)
-            return status;
-        pipeline->streams[frame->stream] = stream;
-    }
-    *out = stream;
-    return VRS_OK;
-}
-
-static vrs_status wait_for_ticket(vrs_pipeline *pipeline, vrs_stream *stream, int64_t frame,
-                                  int64_t deadline_ns)
-{
-    vrs_status status = VRS_OK;
-    int64_t full_since = 0, begin_ns = 0;
-    while (stream->free_list == NULL && status == VRS_OK) {
-        begin_ns = begin_ns == 0 ? vrs_now_ns() : begin_ns;
-        status = wait_for_release(pipeline, stream, deadline_ns, &full_since);
-    }
-    if (begin_ns != 0)
-        vrs_track_record(pipeline->submit_track, VRS_SPAN_BRAKE, frame, begin_ns, vrs_now_ns());
-    return status;
-}
-
-static void fill_ticket(vrs_pipeline *pipeline, vrs_ticket *ticket, vrs_frame *frame)
-{
-    ticket->frame = *frame;
-    frame->image.release = NULL; /* taken */
-    ticket->sequence = pipeline->submitted++;
-    ticket->restart = ticket->stream->restart;
-    ticket->stream->restart = false;
-    ticket->finished = false;
-    ticket->queued_ns = vrs_now_ns();
-    atomic_store(&ticket->views_to_read, (int)ticket->stream->view_count);
-    ticket->result = (vrs_result){
-        .id = frame->id,
-        .pts = frame->pts,
-        .duration = frame->duration,
-        .stream = frame->stream,
-        .priority = frame->priority,
-        .capture_ns = frame->capture_ns,
-        .submitted_ns = ticket->queued_ns,
-        .source = &ticket->frame.image,
-    };
-}
-
-vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame, int64_t timeout_us)
-{
-    if (!pipeline->started)
-        return vrs_fail(VRS_INVALID, "call vrs_pipeline_start() before submitting");
-    if (atomic_load(&pipeline->finishing))
-        return vrs_fail(VRS_CLOSED, "the pipeline was finished and takes no more frames");
-    int64_t deadline_ns = vrs_deadline_ns(timeout_us);
-    vrs_status status = check_frame(pipeline, frame);
-    if (status != VRS_OK)
-        return status;
-    vrs_mutex_lock(&pipeline->lock);
-    pipeline->submitter = pthread_self();
-    pipeline->has_submitter = true;
-    vrs_stream *stream = NULL;
-    status = find_stream(pipeline, frame, deadline_ns, &stream);
-    if (status == VRS_OK && stream->free_list == NULL)
-        vrs_stream_grow_back(stream);
-    if (status == VRS_OK)
-        status = wait_for_ticket(pipeline, stream, frame->id, deadline_ns);
-    if (status != VRS_OK) {
-        vrs_mutex_unlock(&pipeline->lock);
-        return status;
-    }
-    vrs_ticket *ticket = stream->free_list;
-    stream->free_list = ticket->next_free;
-    stream->free_count--;
-    fill_ticket(pipeline, ticket, frame);
-    vrs_mutex_unlock(&pipeline->lock);
-    vrs_queue_push(pipeline->incoming, ticket);
-    return VRS_OK;
-}
-
-/* Waits for the oldest result, with `lock` held. */
+/* Waits for the next result, with `lock` held. */
 static vrs_status wait_for_result(vrs_pipeline *pipeline, vrs_ticket **ticket, int64_t timeout_us)
 {
     int64_t deadline_ns = vrs_deadline_ns(timeout_us);
     bool hurried = false;
     vrs_status status = VRS_OK;
-    while ((*ticket = vrs_reorder_next(pipeline->results)) == NULL) {
+    while ((*ticket = next_result(pipeline)) == NULL) {
         bool idle = pipeline->fetched == pipeline->submitted;
         if (idle && atomic_load(&pipeline->finishing)) {
             status = VRS_END;
             break;
         }
-        if (idle && timeout_us < 0 && pipeline->has_submitter &&
+        if (idle && timeout_us < 0 && pipeline->has_submitter && !pipeline->several_submitters &&
             pthread_equal(pipeline->submitter, pthread_self())) {
             status = vrs_fail(VRS_INVALID, "no frame is in flight, so no result can come: submit "
                                            "one, or wait with a time-out");
@@ -500,23 +385,25 @@ static vrs_status wait_for_result(vrs_pipeline *pipeline, vrs_ticket **ticket, i
         }
         if (!hurried) {
             hurried = true;
-            atomic_fetch_add(&pipeline->waiting_readers, 1);
+            atomic_fetch_add(&pipeline->waiting, 1);
             vrs_batcher_wake(pipeline);
         }
         if (!vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, deadline_ns)) {
-            *ticket = vrs_reorder_next(pipeline->results);
+            *ticket = next_result(pipeline);
             status = *ticket == NULL ? VRS_TIMEOUT : VRS_OK;
             break;
         }
     }
     if (hurried)
-        atomic_fetch_sub(&pipeline->waiting_readers, 1);
+        atomic_fetch_sub(&pipeline->waiting, 1);
     return status;
 }
 
 vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **result, int64_t timeout_us)
 {
     *result = NULL;
+    if (!vrs_pipeline_alive(pipeline))
+        return vrs_pipeline_gone();
     if (!pipeline->started)
         return vrs_fail(VRS_INVALID, "call vrs_pipeline_start() before fetching results");
     vrs_ticket *ticket = NULL;
@@ -552,42 +439,68 @@ void vrs_result_release(vrs_result *result)
 
 void vrs_pipeline_finish(vrs_pipeline *pipeline)
 {
+    if (!vrs_pipeline_alive(pipeline))
+        return;
     vrs_mutex_lock(&pipeline->lock);
     atomic_store(&pipeline->finishing, true);
     vrs_cond_broadcast(&pipeline->changed);
-    vrs_mutex_unlock(&pipeline->lock);
     vrs_batcher_wake(pipeline);
+    vrs_mutex_unlock(&pipeline->lock);
 }
 
 vrs_status vrs_pipeline_drain(vrs_pipeline *pipeline, int64_t timeout_us)
 {
+    if (!vrs_pipeline_alive(pipeline))
+        return vrs_pipeline_gone();
     int64_t deadline_ns = vrs_deadline_ns(timeout_us);
     vrs_status status = VRS_OK;
-    atomic_fetch_add(&pipeline->waiting_readers, 1);
-    vrs_batcher_wake(pipeline);
     vrs_mutex_lock(&pipeline->lock);
+    atomic_fetch_add(&pipeline->waiting, 1);
+    vrs_batcher_wake(pipeline);
     while (pipeline->finished < pipeline->submitted && status == VRS_OK)
         if (!vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, deadline_ns) &&
             pipeline->finished < pipeline->submitted)
             status = VRS_TIMEOUT;
+    atomic_fetch_sub(&pipeline->waiting, 1);
     vrs_mutex_unlock(&pipeline->lock);
-    atomic_fetch_sub(&pipeline->waiting_readers, 1);
     return status;
 }
 
 void vrs_pipeline_reset_stream(vrs_pipeline *pipeline, uint32_t number)
 {
+    if (!vrs_pipeline_alive(pipeline))
+        return;
     vrs_mutex_lock(&pipeline->lock);
     if (number < VRS_MAX_STREAMS && pipeline->streams[number] != NULL)
         pipeline->streams[number]->restart = true;
     vrs_mutex_unlock(&pipeline->lock);
 }
 
+uint32_t vrs_pipeline_cancel_stream(vrs_pipeline *pipeline, uint32_t number)
+{
+    if (!vrs_pipeline_alive(pipeline) || number >= VRS_MAX_STREAMS)
+        return 0;
+    vrs_mutex_lock(&pipeline->lock);
+    vrs_ticket *cancelled = vrs_batcher_cancel(pipeline, number);
+    if (pipeline->streams[number] != NULL)
+        pipeline->streams[number]->restart = true;
+    uint32_t count = 0;
+    for (const vrs_ticket *ticket = cancelled; ticket != NULL; ticket = ticket->next_ready)
+        count++;
+    vrs_mutex_unlock(&pipeline->lock);
+    vrs_tickets_give_up(cancelled, VRS_CANCELLED, "vrs_pipeline_cancel_stream() was called");
+    return count;
+}
+
 static void stop_threads(vrs_pipeline *pipeline)
 {
-    atomic_store(&pipeline->stopping, true);
-    vrs_queue *queues[] = {pipeline->incoming, pipeline->free_slots, pipeline->to_preprocess,
-                           pipeline->to_postprocess};
+    if (pipeline->has_lock && pipeline->has_work) {
+        vrs_mutex_lock(&pipeline->lock);
+        atomic_store(&pipeline->stopping, true);
+        vrs_batcher_wake(pipeline);
+        vrs_mutex_unlock(&pipeline->lock);
+    }
+    vrs_queue *queues[] = {pipeline->free_slots, pipeline->to_preprocess, pipeline->to_postprocess};
     for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
         if (queues[i] != NULL)
             vrs_queue_close(queues[i]);
@@ -600,19 +513,16 @@ static void stop_threads(vrs_pipeline *pipeline)
         }
 }
 
-void vrs_pipeline_destroy(vrs_pipeline *pipeline)
+static void free_pipeline(vrs_pipeline *pipeline)
 {
-    if (pipeline == NULL)
-        return;
     stop_threads(pipeline);
     vrs_engine_destroy(pipeline->engine);
     for (int i = 0; i < VRS_MAX_STREAMS; i++)
         vrs_stream_destroy(pipeline->streams[i]);
     pipeline->lanes->destroy(pipeline);
     vrs_free(pipeline->slots);
-    vrs_free(pipeline->pending);
     vrs_free(pipeline->from_scores_tables);
-    vrs_queue_destroy(pipeline->incoming);
+    vrs_batch_queue_destroy(pipeline->queue);
     vrs_queue_destroy(pipeline->free_slots);
     vrs_queue_destroy(pipeline->to_preprocess);
     vrs_queue_destroy(pipeline->to_postprocess);
@@ -621,12 +531,22 @@ void vrs_pipeline_destroy(vrs_pipeline *pipeline)
     vrs_recorder_destroy(pipeline->recorder);
     if (pipeline->has_changed)
         vrs_cond_destroy(&pipeline->changed);
+    if (pipeline->has_work)
+        vrs_cond_destroy(&pipeline->work);
     if (pipeline->has_order_lock)
         vrs_mutex_destroy(&pipeline->order_lock);
+    if (pipeline->has_setup_lock)
+        vrs_mutex_destroy(&pipeline->setup_lock);
     if (pipeline->has_lock)
         vrs_mutex_destroy(&pipeline->lock);
     vrs_place_close(&pipeline->own_place);
     vrs_free(pipeline);
+}
+
+void vrs_pipeline_destroy(vrs_pipeline *pipeline)
+{
+    if (pipeline != NULL && set_gone(pipeline))
+        free_pipeline(pipeline);
 }
 
 const char *vrs_pipeline_get_device(const vrs_pipeline *pipeline)
@@ -639,14 +559,32 @@ const char *vrs_pipeline_get_engine(const vrs_pipeline *pipeline)
     return pipeline->engine_text;
 }
 
+static void fill_batch_stats(const vrs_pipeline *pipeline, vrs_pipeline_stats *stats)
+{
+    vrs_batch_queue_stats queue;
+    vrs_batch_queue_get_stats(pipeline->queue, &queue);
+    stats->batch_limit = pipeline->adapt.limit;
+    stats->waiting = queue.waiting;
+    stats->most_waiting = queue.most_waiting;
+    for (int size = 1; size <= VRS_MAX_BATCH; size++)
+        stats->batches[size] = queue.batches[size];
+}
+
 vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)
 {
     vrs_pipeline *pipeline = (vrs_pipeline *)(uintptr_t)const_pipeline; /* for its lock alone */
     vrs_pipeline_stats stats = {0};
+    if (!vrs_pipeline_alive(pipeline))
+        return stats;
     vrs_mutex_lock(&pipeline->lock);
     stats.submitted = pipeline->submitted;
     stats.finished = pipeline->finished;
     stats.failed = pipeline->failed;
+    stats.timed_out = pipeline->timed_out;
+    stats.dropped = pipeline->dropped;
+    stats.cancelled = pipeline->cancelled;
+    stats.refused = pipeline->refused;
+    fill_batch_stats(pipeline, &stats);
     stats.started_ns = pipeline->started_ns;
     stats.first_result_ns = pipeline->first_result_ns;
     stats.last_result_ns = pipeline->last_result_ns;

@@ -52,7 +52,10 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
 {
     int32_t cores = vrs_cpu_count();
     vrs_pipeline_settings s = {0};
-    s.max_batch = (int32_t)vrs_config_int(config, "max_batch_size", 1);
+    vrs_status status = vrs_batch_settings_read(config, spec->state_count > 0, &s.batch);
+    if (status != VRS_OK)
+        return status;
+    s.max_batch = s.batch.queue.max_batch_size;
     s.requests = (int32_t)vrs_config_int(config, "requests",
                                          automatic_requests(config, gpu, network_on_gpu));
     s.lanes = !gpu ? 0 : clamp32(vrs_config_int(config, "lanes", LANES), 1, s.requests);
@@ -67,7 +70,6 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
     s.tickets = (int32_t)vrs_config_int(
         config, "tickets",
         clamp32(in_flight + s.preprocess_threads + s.postprocess_threads + 2, 4, 256));
-    s.max_queue_delay_us = vrs_config_int(config, "max_queue_delay_us", 2000);
     const char *layout = vrs_config_get(config, "layout");
     s.layout = strcmp(layout, "sbs") == 0 ? 1 : strcmp(layout, "tb") == 0 ? 2 : 0;
     const char *refine = vrs_config_get(config, "refine");

@@ -83,18 +83,19 @@ static void smooth_ticket(vrs_ticket *ticket)
     }
 }
 
-/* A ticket's masks are complete: smoothing sees the frames in order, rendering need not. */
-static void masks_done(vrs_ticket *ticket)
+/* Smoothing sees a stream's frames in order, rendering need not. */
+void vrs_masks_done(vrs_ticket *ticket)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
+    vrs_reorder *order = ticket->stream->order;
     if (!pipeline->settings.smooth) {
         vrs_queue_push(pipeline->to_postprocess, ticket);
         return;
     }
     vrs_mutex_lock(&pipeline->order_lock);
-    vrs_reorder_put(pipeline->order, ticket->sequence, ticket);
+    vrs_reorder_put(order, ticket->stream_sequence, ticket);
     vrs_ticket *next;
-    while ((next = vrs_reorder_next(pipeline->order)) != NULL) {
+    while ((next = vrs_reorder_next(order)) != NULL) {
         smooth_ticket(next);
         vrs_queue_push(pipeline->to_postprocess, next);
     }
@@ -115,11 +116,11 @@ static void read_view(vrs_view_work *work, vrs_track *track, int32_t worker)
     vrs_commit_states(work, good);
     if (atomic_fetch_sub(&slot->to_read, 1) == 1) {
         vrs_track_record(track, VRS_STAGE_INFER, ticket->frame.id, slot->begin_ns, slot->end_ns);
-        vrs_queue_push(pipeline->free_slots, slot);
+        vrs_slot_free(slot);
     }
     vrs_view_read(pipeline);
     if (atomic_fetch_sub(&ticket->views_to_read, 1) == 1)
-        masks_done(ticket);
+        vrs_masks_done(ticket);
 }
 
 /* A run has ended: the engine's last word on it comes before any of its views is read. The first

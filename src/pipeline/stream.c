@@ -240,9 +240,11 @@ void vrs_stream_grow_back(vrs_stream *stream)
         return;
     stream->retired_list = ticket->next_free;
     vrs_mutex_unlock(&pipeline->lock); /* whoever gives memory up for it takes the lock */
+    vrs_mutex_lock(&pipeline->setup_lock);
     vrs_status status = pipeline->lanes->make_ticket(ticket);
     if (status != VRS_OK)
         pipeline->lanes->free_ticket(ticket);
+    vrs_mutex_unlock(&pipeline->setup_lock);
     vrs_mutex_lock(&pipeline->lock);
     stream->retired--;
     if (status == VRS_OK)
@@ -297,6 +299,8 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
         status = make_target(pipeline, stream, &stream->targets[i]);
     if (status == VRS_OK)
         status = make_states(pipeline, stream);
+    if (status == VRS_OK && pipeline->settings.batch.as_ready)
+        status = vrs_reorder_create((uint32_t)pipeline->settings.tickets, &stream->results);
     if (status == VRS_OK)
         status = pipeline->lanes->make_stream(stream);
     if (status != VRS_OK)
@@ -330,6 +334,7 @@ void vrs_stream_destroy(vrs_stream *stream)
         stream->pipeline->lanes->free_ticket(&stream->tickets[i]);
     }
     vrs_free(stream->tickets);
+    vrs_reorder_destroy(stream->results);
     stream->pipeline->lanes->free_stream(stream);
     for (int v = 0; v < VRS_MAX_VIEWS; v++) {
         vrs_preprocess_plan_destroy(stream->plans[v]);

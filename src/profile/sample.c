@@ -82,7 +82,7 @@ static void add_pipeline(vrs_sample *sample, const vrs_pipeline *pipeline)
 {
     vrs_pipeline_stats stats = vrs_pipeline_get_stats(pipeline);
     vrs_sample_add(sample, stats.tickets_in_use, "tickets in use");
-    vrs_sample_add(sample, vrs_queue_depth(pipeline->incoming), "queue incoming");
+    vrs_sample_add(sample, stats.waiting, "queue incoming");
     vrs_sample_add(sample, vrs_queue_depth(pipeline->to_preprocess), "queue preprocess");
     vrs_sample_add(sample, vrs_queue_depth(pipeline->to_postprocess), "queue postprocess");
     vrs_sample_add(sample, vrs_queue_depth(pipeline->free_slots), "free slots");

@@ -256,6 +256,14 @@ static vrs_status wait_done(vrs_request *base)
     return request->status;
 }
 
+static vrs_status limit_batch(vrs_engine *engine, int32_t views, int32_t *limit)
+{
+    (void)engine;
+    if (fake_plan.room > 0)
+        *limit = views < fake_plan.room ? views : fake_plan.room;
+    return VRS_OK;
+}
+
 const vrs_engine_ops fake_engine_ops = {
     .name = "fake",
     .precisions = UINT32_MAX,
@@ -268,6 +276,7 @@ const vrs_engine_ops fake_engine_ops = {
     .state_out = state_out,
     .start = start,
     .wait = wait_done,
+    .limit_batch = limit_batch,
 };
 
 void fake_engine_hold(bool hold)

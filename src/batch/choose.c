@@ -167,7 +167,7 @@ static int64_t when_due(const vrs_batch_queue *queue, const plan *p, int64_t now
 int32_t vrs_batch_queue_choose(vrs_batch_queue *queue, int64_t now_ns, bool hurry,
                                vrs_batch_view views[VRS_BATCH_MOST], int64_t *next_ns)
 {
-    plan p;
+    plan p = {0};
     make_plan(queue, now_ns, &p);
     *next_ns = INT64_MAX;
     if (p.count == 0)

@@ -160,6 +160,7 @@ class Installed(support.CliTest):
         found = values("--config", "vr")
         self.assertEqual((found["min_fps"], found["max_p99_ms"]), (60, 50))
         self.assertEqual((found["layout"], found["max_batch_size"]), ("sbs", 2))
+        self.assertEqual(found["latency_target_us"], 1000 * found["max_p99_ms"])
 
     def test_reference_machine(self) -> None:
         """The reference layout, value by value."""
@@ -168,10 +169,11 @@ class Installed(support.CliTest):
             self.assertEqual(
                 {key: found[key] for key in (
                     "device", "engine", "precision", "decoder_threads", "lanes", "max_batch_size",
-                    "postprocess_threads", "encoder_threads", "gpu_memory")},
+                    "preferred_batch_sizes", "postprocess_threads", "encoder_threads",
+                    "gpu_memory")},
                 {"device": "cuda", "engine": "cuda", "precision": "f16", "decoder_threads": 8,
-                 "lanes": 4, "max_batch_size": 8, "postprocess_threads": 16, "encoder_threads": 8,
-                 "gpu_memory": memory})
+                 "lanes": 4, "max_batch_size": 8, "preferred_batch_sizes": "4,8",
+                 "postprocess_threads": 16, "encoder_threads": 8, "gpu_memory": memory})
 
     def test_other_machines(self) -> None:
         expected = {

@@ -23,6 +23,7 @@ static const char *const resizes[] = {"area", "bilinear"};
 static const char *const fits[] = {"stretch", "letterbox"};
 static const char *const activations[] = {"none", "sigmoid", "softmax", "argmax"};
 static const char *const batches[] = {"free", "fixed"};
+static const char *const refinements[] = {"auto", "off"};
 
 /* The file's name without its extension is the model's name. */
 static vrs_status take_name(const char *path, vrs_model *model)
@@ -178,7 +179,7 @@ static vrs_status read_person(const vrs_fields *output, vrs_model *model)
 static vrs_status read_output(const vrs_yaml *yaml, vrs_model *model)
 {
     static const char *const keys[] = {"name",       "width",   "height", "layout",
-                                       "activation", "classes", "person"};
+                                       "activation", "classes", "person", "refine"};
     vrs_model_spec *spec = &model->spec;
     int32_t side = VRS_MAX_NETWORK_SIDE, activation = VRS_ACTIVATION_NONE;
     vrs_fields output = vrs_fields_open(yaml, "output", keys, COUNT(keys));
@@ -187,6 +188,7 @@ static vrs_status read_output(const vrs_yaml *yaml, vrs_model *model)
     vrs_fields_int(&output, "height", false, 1, side, &spec->output_height);
     vrs_fields_choice(&output, "layout", false, layouts, COUNT(layouts), &spec->nhwc_output);
     vrs_fields_choice(&output, "activation", true, activations, COUNT(activations), &activation);
+    vrs_fields_choice(&output, "refine", false, refinements, COUNT(refinements), &spec->unrefined);
     vrs_status status = output.status;
     if (status == VRS_OK) {
         status = read_classes(&output, model);

@@ -31,6 +31,7 @@ typedef struct vrs_model_spec {
     uint32_t person_classes;
     int32_t output_width, output_height; /* 0: as the input */
     int32_t fixed_batch;                 /* 1: the ONNX takes batch 1 only */
+    int32_t unrefined;                   /* 1: `refine` auto leaves its masks as they are */
     int32_t state_count;
     vrs_model_state states[VRS_MAX_STATES];
 } vrs_model_spec;

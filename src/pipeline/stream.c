@@ -119,7 +119,8 @@ static vrs_status make_target(vrs_pipeline *pipeline, vrs_stream *stream, vrs_ta
 }
 
 /* The guided filter adds edges that lie between a mask's pixels. Where the mask is hardly enlarged
- * there are none, and it only smears (docs/decisions.md). */
+ * there are none, and it only smears (docs/decisions.md); a descriptor may say that it does so for
+ * its network. */
 #define REFINE_ENLARGES 2
 
 static bool wants_refinement(const vrs_pipeline *pipeline, const vrs_stream *stream)
@@ -130,8 +131,8 @@ static bool wants_refinement(const vrs_pipeline *pipeline, const vrs_stream *str
         large += (int64_t)stream->views[v].width * stream->views[v].height;
         small += (int64_t)content.width * content.height;
     }
-    return pipeline->settings.refine &&
-           (pipeline->settings.refine_always || large >= REFINE_ENLARGES * small);
+    bool gains = !pipeline->spec->unrefined && large >= REFINE_ENLARGES * small;
+    return pipeline->settings.refine && (pipeline->settings.refine_always || gains);
 }
 
 static int32_t find_target(vrs_stream *stream, int32_t width, int32_t height)

@@ -34,6 +34,7 @@ static const char *const full =
     "  activation: softmax\n"
     "  classes: [background, hair, clothes, dog]\n"
     "  person: [hair, 2]\n"
+    "  refine: off\n"
     "states:\n"
     "  - {input: a, output: b, channels: 16, divisor: 2}\n"
     "  - {input: c, output: d, channels: 20, divisor: 4}\n";
@@ -68,7 +69,7 @@ static void test_full(void **state)
     const vrs_model_spec *s = vrs_model_get_spec(model);
     assert_string_equal(s->input, "in");
     assert_string_equal(s->output, "out");
-    assert_true(s->nhwc_input && s->nhwc_output && s->bgr && s->fixed_batch);
+    assert_true(s->nhwc_input && s->nhwc_output && s->bgr && s->fixed_batch && s->unrefined);
     assert_true(s->mean[0] == 1 && s->mean[1] == 2.5F && s->mean[2] == -3);
     assert_true(s->scale[0] == (float)(1.0 / 255) && s->scale[2] == s->scale[0]);
     assert_int_equal(s->resize, VRS_RESIZE_BILINEAR);
@@ -97,7 +98,7 @@ static void test_defaults(void **state)
     const vrs_model_spec *s = vrs_model_get_spec(model);
     assert_string_equal(s->input, "");
     assert_string_equal(s->output, "");
-    assert_false(s->nhwc_input || s->nhwc_output || s->bgr || s->fixed_batch);
+    assert_false(s->nhwc_input || s->nhwc_output || s->bgr || s->fixed_batch || s->unrefined);
     assert_true(s->mean[1] == 0 && s->scale[1] == 1 && s->pad == 0);
     assert_int_equal(s->resize, VRS_RESIZE_AREA);
     assert_int_equal(s->fit, VRS_FIT_STRETCH);
@@ -239,6 +240,7 @@ static void test_wrong_output(void **state)
         {OUT("classes: 1\n  width: 0"), 8, "from 1 to 4096"},
         {OUT("classes: 1\n  height: 5000"), 8, "from 1 to 4096"},
         {OUT("classes: 1\n  layout: nc"), 8, "nchw or nhwc"},
+        {OUT("classes: 1\n  refine: on"), 8, "auto or off"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         refuse(&cases[i]);

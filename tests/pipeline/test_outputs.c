@@ -22,9 +22,10 @@ static const vrs_pixel_format formats[] = {VRS_FORMAT_YUV420P,   VRS_FORMAT_NV12
                                            VRS_FORMAT_YUV420P10, VRS_FORMAT_RGB24, VRS_FORMAT_BGRA};
 #define FORMATS (sizeof(formats) / sizeof(formats[0]))
 
-static int load_model(void **state)
+/* `refine`: of its descriptor. */
+static vrs_model *load(const char *refine)
 {
-    (void)state;
+    vrs_model *loaded = NULL;
     char path[512];
     snprintf(path, sizeof(path), "%s/model.yaml", folder);
     FILE *file = fopen(path, "w");
@@ -32,11 +33,19 @@ static int load_model(void **state)
     fprintf(file,
             "title: test\nlicence: Apache-2.0\nsource: none\nbatch: free\n"
             "input: {name: in, width: %d, height: %d, scale: 1/255}\n"
-            "output: {name: out, activation: none, classes: [red, green, blue], person: [red]}\n",
-            NET_WIDTH, NET_HEIGHT);
+            "output: {name: out, activation: none, classes: [red, green, blue], person: [red],\n"
+            "         refine: %s}\n",
+            NET_WIDTH, NET_HEIGHT, refine);
     fclose(file);
-    if (vrs_model_load(path, &model) != VRS_OK)
+    if (vrs_model_load(path, &loaded) != VRS_OK)
         fail_msg("%s", vrs_last_error());
+    return loaded;
+}
+
+static int load_model(void **state)
+{
+    (void)state;
+    model = load("auto");
     return 0;
 }
 
@@ -329,6 +338,19 @@ static void test_refined_where_enlarged(void **state)
     assert_int_equal(apart(&s, "refine=auto layout=sbs", "refine=off layout=sbs"), 0);
 }
 
+/* ... and not where the network's descriptor says that it loses by it, but when asked for. */
+static void test_unrefined_by_descriptor(void **state)
+{
+    (void)state;
+    scene s = {VRS_FORMAT_YUV420P, 36, 19, paint_disc, masks, 1};
+    vrs_model *refined = model;
+    model = load("off");
+    assert_int_equal(apart(&s, "refine=auto", "refine=off"), 0);
+    assert_true(apart(&s, "refine=on", "refine=off") > 0);
+    vrs_model_destroy(model);
+    model = refined;
+}
+
 /* --- composition --- */
 
 /* The plane and column of the source that hold component c of a pixel or chroma sample. */
@@ -422,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_avx512_as_reference),
         cmocka_unit_test(test_any_number_of_workers),
         cmocka_unit_test(test_refined_where_enlarged),
+        cmocka_unit_test(test_unrefined_by_descriptor),
         cmocka_unit_test(test_composition),
         cmocka_unit_test(test_pictures_of_rgb_are_refused),
     };

@@ -62,9 +62,9 @@ const char *vrs_flags_file(void);
 /* Returns owned: the options of a job, with what the environment sets. VRS_NO_MEMORY;
  * VRS_NOT_FOUND, VRS_INVALID: a variable is wrong. */
 vrs_status vrs_flags_config(vrs_config **config) VRS_MUST_USE;
-/* False, with a message, where a --flag is neither in the option table nor in `own`: argp itself
- * cannot name the nearest. */
-bool vrs_flags_known(vrs_config *config, const struct argp_option *own, int argc, char **argv);
+/* False, with a message, where a --flag is none of the command's: argp itself cannot name the
+ * nearest. main.c asks it before it calls the command. */
+bool vrs_flags_known(const vrs_command *command, int argc, char **argv);
 
 /* Calls `visit` for each flag of a command, its own first. `option` is what it sets in a config, or
  * NULL. `config` is any that vrs_flags_config() made. */

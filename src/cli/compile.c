@@ -193,10 +193,6 @@ int vrs_command_compile(int argc, char **argv)
     vrs_status status = vrs_flags_config(&a.config);
     if (status != VRS_OK)
         return vrs_report(status);
-    if (!vrs_flags_known(a.config, own_options, argc, argv)) {
-        vrs_config_destroy(a.config);
-        return VRS_EXIT_USAGE;
-    }
     rename_precisions(argc, argv);
     (void)argp_parse(vrs_compile_argp(), argc, argv, 0, NULL, &a);
     int code = VRS_EXIT_USAGE;

@@ -260,10 +260,6 @@ int vrs_command_config(int argc, char **argv)
     vrs_status status = vrs_flags_config(&a.config);
     if (status != VRS_OK)
         return vrs_report(status);
-    if (!vrs_flags_known(a.config, own_options, argc, argv)) {
-        vrs_config_destroy(a.config);
-        return VRS_EXIT_USAGE;
-    }
     (void)argp_parse(vrs_config_argp(), argc, argv, 0, NULL, &a);
     status = show(&a);
     if (status == VRS_OK && fflush(stdout) != 0)

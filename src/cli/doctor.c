@@ -207,10 +207,6 @@ int vrs_command_doctor(int argc, char **argv)
     vrs_status status = vrs_flags_config(&doctor.config);
     if (status != VRS_OK)
         return vrs_report(status);
-    if (!vrs_flags_known(doctor.config, doctor_options, argc, argv)) {
-        vrs_config_destroy(doctor.config);
-        return VRS_EXIT_USAGE;
-    }
     (void)argp_parse(vrs_doctor_argp(), argc, argv, 0, NULL, &doctor);
     int code = diagnose(&doctor);
     for (int i = 0; i < VRS_DOCTOR_SECTIONS; i++)

@@ -9,6 +9,7 @@
 #define CONFIG_KEY (FIRST_KEY - 1)
 /* More than a command has. */
 #define MAX_FLAGS 512
+#define MAX_LISTS 8
 
 /* Prints a message; option names in its first `count` bytes as flags are written. */
 static void print_as_flag(const char *text, size_t count)
@@ -143,24 +144,52 @@ static bool is_end(const struct argp_option *o)
     return o->name == NULL && o->key == 0 && o->doc == NULL && o->group == 0;
 }
 
-/* The flag of `options` that `word` is, whole or abbreviated; or NULL. */
-static const struct argp_option *find_flag(const struct argp_option *options, const char *word)
+/* All flags of a command: argp's own, the command's, and those of its argp's children. */
+typedef struct flag_lists {
+    const struct argp_option *lists[MAX_LISTS];
+    size_t count;
+} flag_lists;
+
+static flag_lists find_lists(const struct argp *argp)
 {
-    size_t length = strcspn(word, "=");
-    for (const struct argp_option *o = options; !is_end(o); o++)
-        if (o->name != NULL && strncmp(o->name, word, length) == 0)
-            return o;
+    static const struct argp_option argps[] = {{.name = "help"}, {.name = "usage"}, {0}};
+    flag_lists all = {{argps, argp->options}, 2};
+    for (const struct argp_child *c = argp->children; c != NULL && c->argp != NULL; c++)
+        if (all.count < MAX_LISTS)
+            all.lists[all.count++] = c->argp->options;
+    return all;
+}
+
+/* Whether `word` is this flag: "-x", "--name" or "--name=value"; with `whole` not abbreviated. */
+static bool is_flag(const struct argp_option *o, const char *word, bool whole)
+{
+    if (word[1] != '-')
+        return word[1] == o->key && word[2] == 0;
+    const char *name = word + 2;
+    size_t length = strcspn(name, "=");
+    return o->name != NULL && strncmp(o->name, name, length) == 0 &&
+           (!whole || o->name[length] == 0);
+}
+
+static const struct argp_option *find_flag(const flag_lists *all, const char *word)
+{
+    for (int whole = 1; whole >= 0; whole--)
+        for (size_t i = 0; i < all->count; i++)
+            for (const struct argp_option *o = all->lists[i]; !is_end(o); o++)
+                if (is_flag(o, word, whole != 0))
+                    return o;
     return NULL;
 }
 
 /* Says that there is no such flag, and which of all is the nearest. */
-static void refuse_flag(const char *name, const struct argp_option *own)
+static void refuse_flag(const flag_lists *all, const char *word)
 {
-    const struct argp_option *lists[] = {own, vrs_flags_argp()->options};
+    char name[64];
+    (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
     const char *names[MAX_FLAGS];
     size_t count = 0;
-    for (size_t i = 0; i < 2; i++)
-        for (const struct argp_option *o = lists[i]; !is_end(o) && count < MAX_FLAGS; o++)
+    for (size_t i = 0; i < all->count; i++)
+        for (const struct argp_option *o = all->lists[i]; !is_end(o) && count < MAX_FLAGS; o++)
             if (o->name != NULL)
                 names[count++] = o->name;
     const char *nearest = vrs_nearest_name(name, names, count);
@@ -170,26 +199,22 @@ static void refuse_flag(const char *name, const struct argp_option *own)
     (void)fputc('\n', stderr);
 }
 
-bool vrs_flags_known(vrs_config *config, const struct argp_option *own, int argc, char **argv)
+bool vrs_flags_known(const vrs_command *command, int argc, char **argv)
 {
-    static const struct argp_option argps[] = {{.name = "help"}, {.name = "usage"}, {0}};
-    (void)config; /* the table is the same for all */
-    const struct argp *argp = vrs_flags_argp();
-    for (int i = 1; i < argc && argp != NULL && strcmp(argv[i], "--") != 0; i++) {
-        bool flag = strncmp(argv[i], "--", 2) == 0;
-        const char *word = flag ? argv[i] + 2 : "";
-        char name[64];
-        (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
-        const struct argp_option *known = find_flag(argps, word);
-        known = known != NULL ? known : find_flag(own, word);
-        known = known != NULL ? known : find_flag(argp->options, word);
-        if (flag && known == NULL) {
-            refuse_flag(name, own);
+    const struct argp *argp = command->argp != NULL ? command->argp() : NULL;
+    if (argp == NULL)
+        return true; /* it looks at its words itself */
+    flag_lists all = find_lists(argp);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        bool written_out = strncmp(argv[i], "--", 2) == 0;
+        bool flag = written_out || (argv[i][0] == '-' && argv[i][1] != 0);
+        const struct argp_option *known = flag ? find_flag(&all, argv[i]) : NULL;
+        if (written_out && known == NULL) {
+            refuse_flag(&all, argv[i]);
             return false;
         }
         /* What follows a flag without "=" is its value, whatever it looks like. */
-        bool valued = flag && known != NULL && known->arg != NULL && strchr(word, '=') == NULL;
-        if (valued || strcmp(argv[i], "-o") == 0)
+        if (known != NULL && known->arg != NULL && strchr(argv[i], '=') == NULL)
             i++;
     }
     return true;

@@ -101,7 +101,8 @@ int main(int argc, char **argv)
             char name[64];
             (void)snprintf(name, sizeof(name), "vrseg %s", c->name);
             argv[1] = name;
-            return c->run(argc - 1, argv + 1);
+            return vrs_flags_known(c, argc - 1, argv + 1) ? c->run(argc - 1, argv + 1)
+                                                          : VRS_EXIT_USAGE;
         }
     return unknown_command(argv[1]);
 }

@@ -221,10 +221,6 @@ int vrs_command_run(int argc, char **argv)
     vrs_status status = vrs_flags_config(&args.config);
     if (status != VRS_OK)
         return vrs_report(status);
-    if (!vrs_flags_known(args.config, run_options, argc, argv)) {
-        vrs_config_destroy(args.config);
-        return VRS_EXIT_USAGE;
-    }
     (void)argp_parse(vrs_run_argp(), argc, argv, 0, NULL, &args);
     vrs_job *job = NULL;
     status = vrs_run_profile_begin(&args.profile);

@@ -29,6 +29,10 @@ class Documents(support.CliTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(text_of("configs/vrseg.schema.json"), done.stdout, "run `make documents`")
 
+    def test_configurations(self) -> None:
+        listed = re.findall(r"`([a-z][a-z0-9-]*)`(?=[^|\n]*\|)", text_of("docs/configuration.md"))
+        self.assertEqual(sorted(listed), sorted(p.stem for p in (SOURCE / "configs").glob("*.yaml")))
+
     def man_page(self, *command: str) -> str:
         """A page as man shows it, without a warning."""
         page = self.folder / "vrseg.1"

@@ -64,6 +64,15 @@ class Usage(support.CliTest):
                               ("--confg=vr", "config")):
             with self.subTest(flag):
                 self.assert_refused(run("run", "x.mp4", flag), 2, f'did you mean "{nearest}"')
+        for command, flag, nearest in (("monitor", "--intervall", "interval"),
+                                       ("report", "--chrom3", "chrome"),
+                                       ("doctor", "--self-tset", "self-test"),
+                                       ("compile", "--btach", "batch"),
+                                       ("config", "--shcema", "schema")):
+            self.assert_refused(run(command, flag), 2, f'did you mean "{nearest}"')
+        # A value is no flag.
+        done = run("run", "x.mp4", "-o", "--smoth", "--model", "--tikets")
+        self.assert_refused(done, 2, r"x\.mp4|--tikets")
         self.assert_refused(run("run", "x.mp4", "--zzzz"), 2, 'no option "zzzz"$')
 
     def test_wrong_values(self) -> None:

@@ -17,7 +17,7 @@ export PYTHON MESON OUT VIDEO
 MODELS := selfie selfie-landscape
 check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
-.PHONY: help demo check check-gpu tidy setup cuda build models sample peers torch install clean
+.PHONY: help demo check check-full check-gpu tidy setup cuda build models sample peers torch install clean
 .PHONY: check-packages clip documents abi
 .NOTPARALLEL:
 .SUFFIXES:
@@ -31,6 +31,9 @@ demo: build models $(if $(VIDEO),,clip) ## runs the sample clip, or VIDEO=FILE
 
 check: check-packages build models ## builds and runs all tests
 	@tools/check/check.sh $(BUILD)
+
+check-full: export VRSEG_STRESS_OPERATIONS := 100000000
+check-full: check ## as check, but with the long runs: 10^8 operations on the queues
 
 tidy: check-packages build ## runs the checks of style alone
 	@tools/check/check.sh $(BUILD) --suite tidy

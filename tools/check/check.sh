@@ -73,7 +73,7 @@ if [ $# -eq 0 ]; then
 	compile "$build/strict" -Dwerror=true
 	compile "$build/asan" --buildtype=debugoptimized -Db_sanitize=address,undefined \
 		-Db_lundef=false -Dc_args=-fno-sanitize-recover=undefined &&
-		run_named "$build/asan" base/ image/ kernels/ model/ graph/arena graph/graph \
+		run_named "$build/asan" base/ batch/ stress/ image/ kernels/ model/ graph/arena graph/graph \
 			graph/hostile graph/operators engine/ media/ cli/usage cli/stop cli/examples \
 			pipeline outputs golden
 	targets=fuzz
@@ -84,7 +84,7 @@ if [ $# -eq 0 ]; then
 	targets=
 	CC=clang compile "$build/tsan" --buildtype=debugoptimized -Db_sanitize=thread \
 		-Db_lundef=false -Dwerror=true &&
-		run_named "$build/tsan" base/ engine/engine engine/inject engine/onnxruntime-engine \
+		run_named "$build/tsan" base/ batch/ stress/ engine/engine engine/inject engine/onnxruntime-engine \
 			engine/onnxruntime-inject engine/onnxruntime-device media/ pipeline outputs golden
 fi
 # shellcheck disable=SC2086 # the list is split on purpose

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <time.h>
@@ -48,6 +49,18 @@ int64_t vrs_deadline_ns(int64_t timeout_us)
         return INT64_MAX;
     }
     return now + timeout_us * VRS_NS_PER_US;
+}
+
+void vrs_clock_pause(uint32_t tries)
+{
+    enum { YIELDS = 64, MOST_US = 1000 };
+    if (tries < YIELDS) {
+        (void)sched_yield();
+        return;
+    }
+    uint32_t us = (tries - YIELDS + 1) * 10;
+    const struct timespec time = {.tv_nsec = (long)(us < MOST_US ? us : MOST_US) * VRS_NS_PER_US};
+    (void)nanosleep(&time, NULL);
 }
 
 bool vrs_clock_is_virtual(void)

@@ -16,6 +16,11 @@
  * time-out (no limit), saturating. */
 VRS_API int64_t vrs_deadline_ns(int64_t timeout_us);
 
+/* Gives the core away in a loop that looks again and again for what nobody signals: at once for the
+ * first of its `tries`, then for longer and longer, up to a millisecond. Real time, also where the
+ * clock is virtual: for what is looked at is no part of the test. */
+VRS_API void vrs_clock_pause(uint32_t tries);
+
 /* A virtual clock that stands still until it is told to go on, for tests; process-wide. `start_ns`
  * is at least 0. While it is in place, timed waits end when vrs_clock_advance_ns() passes their
  * deadline. Whoever changes the clock holds no mutex that a timed wait uses. */

@@ -22,6 +22,9 @@
 #define VRS_NET_SIZES 16  /* compiled batch sizes at most */
 #define VRS_NET_ALIGN 256 /* of every value's memory */
 #define VRS_NET_WORKERS 16
+/* So long a piece of work of the device may take that takes milliseconds. */
+#define VRS_NET_WAIT_NS (30 * INT64_C(1000000000))
+#define VRS_NET_SMALL 0x2c /* a byte that is a small number in every type */
 #define VRS_NET_NOBODY (-1) /* a value inside none */
 
 /* How the memory of a request comes to a value of the graph. */
@@ -76,8 +79,10 @@ typedef struct vrs_net_program {
     vrs_net_conv_choice *convs; /* of each node */
     double *micros;             /* what each node took when it was timed alone; 0: nothing */
     vrs_graph_arena *arena;
-    size_t arena_bytes;
-    vrs_cu_graph_exec *execs; /* one for each request */
+    /* Graphs: of each request `parts`, one after the other; part k runs the views from
+     * vrs_net_part_begins() on. 0: the program has no memory now. */
+    vrs_cu_graph_exec *execs;
+    int32_t parts;
 } vrs_net_program;
 
 /* An uploaded constant. */
@@ -116,6 +121,7 @@ typedef struct vrs_net {
     bool small_scores, float_input, has_cudnn;
     vrs_device_stream *stream; /* of compiling */
     vrs_device_event *begin, *end;
+    char doing[160]; /* what is queued there, for people; "": small things */
     vrs_net_kernels kernels;
     int32_t provider_count;
     const vrs_conv_provider *providers[VRS_NET_PROVIDERS];
@@ -267,11 +273,31 @@ vrs_status vrs_net_queue_matmul(vrs_net *net, const vrs_net_program *program, co
 
 /* ---- program.c ---- */
 
+/* The ports of a request from view `position` on. */
+typedef vrs_net_ports (*vrs_net_ports_fn)(void *opaque, int32_t request, int32_t position);
+
+/* Who has the ports. */
+typedef struct vrs_net_owner {
+    vrs_net_ports_fn ports;
+    void *opaque;
+    int32_t requests;
+} vrs_net_owner;
+
 /* Compiles the network for these batch sizes, the largest first, and captures each for each
- * request.
- */
+ * request. */
 vrs_status vrs_net_compile(vrs_net *net, const int32_t *batches, int32_t count,
-                           const vrs_net_ports *ports, int32_t requests) VRS_MUST_USE;
+                           const vrs_net_owner *owner) VRS_MUST_USE;
+/* Bytes of the arena that a program needs. */
+size_t vrs_net_arena_bytes(const vrs_net_program *program);
+/* Runs of a program that the largest batch takes, and the first view of part `part`: the last part
+ * may run some views again, so that all are whole. */
+int32_t vrs_net_parts(const vrs_net *net, const vrs_net_program *program);
+int32_t vrs_net_part_begins(const vrs_net *net, const vrs_net_program *program, int32_t part);
+/* Captures `parts` parts of a program for each request; its memory is there. Returns owned,
+ * vrs_net_destroy_execs(). */
+vrs_status vrs_net_capture(vrs_net *net, vrs_net_program *program, const vrs_net_owner *owner,
+                           int32_t parts, vrs_cu_graph_exec **execs) VRS_MUST_USE;
+void vrs_net_destroy_execs(vrs_net *net, vrs_cu_graph_exec *execs, int32_t count);
 /* The least microseconds of what `queue` queues, replayed as a graph of several. */
 typedef vrs_status (*vrs_net_queue_fn)(void *opaque, vrs_device_stream *stream);
 vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque,
@@ -294,7 +320,10 @@ void vrs_net_free_programs(vrs_net *net, int32_t requests);
 /* verify.c: vrs_engine_verify() for a program. */
 vrs_status vrs_net_verify(vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports,
                           uint64_t seed, vrs_engine_check_fn visit, void *opaque) VRS_MUST_USE;
-/* Waits for what `net->stream` has queued. */
+/* Waits for an event, at most VRS_NET_WAIT_NS: what has not come by then never comes, and the
+ * device counts as lost. VRS_TIMEOUT: `what` was waited for. */
+vrs_status vrs_net_await(vrs_net *net, vrs_device_event *event, const char *what) VRS_MUST_USE;
+/* Waits so for what `net->stream` has queued: net->doing. */
 vrs_status vrs_net_settle(vrs_net *net) VRS_MUST_USE;
 
 #endif

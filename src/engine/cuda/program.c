@@ -8,12 +8,6 @@
 #define TIMED_RUNS 8
 #define TIMED_REPLAYS 4
 
-vrs_status vrs_net_settle(vrs_net *net)
-{
-    vrs_status status = vrs_device_event_record(net->end, net->stream);
-    return status == VRS_OK ? vrs_device_event_wait(net->end) : status;
-}
-
 /* --- graphs --- */
 
 /* Captures what `queue` queues `runs` times. */
@@ -123,22 +117,27 @@ static vrs_status plan_memory(vrs_net *net, vrs_net_program *program)
     return status;
 }
 
+size_t vrs_net_arena_bytes(const vrs_net_program *program)
+{
+    return program->arena->bytes + VRS_NET_ALIGN;
+}
+
 /* Memory for the program, which is the largest where it is the first; addresses of its values. */
 static vrs_status place_values(vrs_net *net, vrs_net_program *program)
 {
     const vrs_graph *g = net->graph;
-    size_t bytes = program->arena->bytes + VRS_NET_ALIGN;
+    size_t bytes = vrs_net_arena_bytes(program);
     vrs_status status = VRS_OK;
     if (!net->arena) {
         status = vrs_arena_create(net->memory, VRS_MEMORY_ARENA, bytes, &net->arena);
     }
     if (status == VRS_OK && vrs_arena_bytes(net->arena) < bytes) {
         status = vrs_arena_resize(net->arena, bytes);
-        if (status == VRS_OK) { /* small numbers in every type, for what is timed */
-            status = vrs_device_fill(net->stream, vrs_arena_address(net->arena), 0x2c, bytes);
+        if (status == VRS_OK) { /* for what is timed */
+            status = vrs_device_fill(net->stream, vrs_arena_address(net->arena), VRS_NET_SMALL,
+                                     bytes);
         }
     }
-    program->arena_bytes = program->arena->bytes;
     for (int32_t v = 0; v < g->value_count && status == VRS_OK; v++) {
         size_t offset = program->arena->offsets[v];
         program->at[v] = offset == VRS_NO_PLACE ? 0 : vrs_arena_address(net->arena) + offset;
@@ -235,39 +234,88 @@ static vrs_status make_program(vrs_net *net, int32_t batch, const vrs_net_ports 
     return vrs_net_choose(net, program);
 }
 
-static vrs_status capture_program(vrs_net *net, vrs_net_program *program,
-                                  const vrs_net_ports *ports, int32_t requests)
+/* --- graphs of a program --- */
+
+int32_t vrs_net_parts(const vrs_net *net, const vrs_net_program *program)
 {
-    program->execs = vrs_alloc_array((size_t)requests, sizeof(void *));
-    if (!program->execs) {
+    int32_t most = net->programs[0].batch; /* the largest comes first */
+    return (most + program->batch - 1) / program->batch;
+}
+
+int32_t vrs_net_part_begins(const vrs_net *net, const vrs_net_program *program, int32_t part)
+{
+    int32_t last = net->programs[0].batch - program->batch, begin = part * program->batch;
+    return begin < last ? begin : last;
+}
+
+void vrs_net_destroy_execs(vrs_net *net, vrs_cu_graph_exec *execs, int32_t count)
+{
+    for (int32_t i = 0; execs && i < count; i++) {
+        destroy_exec(net, execs[i]);
+    }
+    vrs_free(execs);
+}
+
+/* One part of one request. */
+static vrs_status capture_part(vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports,
+                               vrs_cu_graph_exec *exec)
+{
+    run r = {.net = net, .program = program, .ports = ports};
+    vrs_net_connect(net, program, ports);
+    return capture(net, queue_run, &r, 1, exec);
+}
+
+vrs_status vrs_net_capture(vrs_net *net, vrs_net_program *program, const vrs_net_owner *owner,
+                           int32_t parts, vrs_cu_graph_exec **result)
+{
+    int32_t count = owner->requests * parts;
+    vrs_cu_graph_exec *execs = vrs_alloc_array((size_t)count, sizeof *execs);
+    *result = NULL;
+    if (!execs) {
         return VRS_NO_MEMORY;
     }
     vrs_status status = vrs_graph_infer(net->graph, program->batch);
-    for (int32_t i = 0; i < requests && status == VRS_OK; i++) {
-        run r = {.net = net, .program = program, .ports = &ports[i]};
-        vrs_net_connect(net, program, r.ports);
-        /* Once outside: the last constants are uploaded, and what fails says so. */
-        status = i == 0 ? queue_run(&r, net->stream) : VRS_OK;
-        if (status == VRS_OK) {
-            status = vrs_net_settle(net);
-        }
-        if (status == VRS_OK) {
-            status = capture(net, queue_run, &r, 1, &program->execs[i]);
-        }
+    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+        const vrs_net_ports ports = owner->ports(owner->opaque, i / parts,
+                                                 vrs_net_part_begins(net, program, i % parts));
+        status = capture_part(net, program, &ports, &execs[i]);
     }
-    return status;
+    if (status != VRS_OK) {
+        vrs_net_destroy_execs(net, execs, count);
+        return status;
+    }
+    *result = execs;
+    return VRS_OK;
+}
+
+/* Once outside of a recording: the last constants are uploaded, and what fails says so. */
+static vrs_status run_once(vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports)
+{
+    run r = {.net = net, .program = program, .ports = ports};
+    vrs_status status = vrs_graph_infer(net->graph, program->batch);
+    vrs_net_connect(net, program, ports);
+    if (status == VRS_OK) {
+        status = queue_run(&r, net->stream);
+    }
+    return status == VRS_OK ? vrs_net_settle(net) : status;
 }
 
 vrs_status vrs_net_compile(vrs_net *net, const int32_t *batches, int32_t count,
-                           const vrs_net_ports *ports, int32_t requests)
+                           const vrs_net_owner *owner)
 {
+    const vrs_net_ports ports = owner->ports(owner->opaque, 0, 0);
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
-        status = make_program(net, batches[i], ports);
+        status = make_program(net, batches[i], &ports);
     }
     /* The workspace does not move from here on. */
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
-        status = capture_program(net, &net->programs[i], ports, requests);
+        vrs_net_program *program = &net->programs[i];
+        status = run_once(net, program, &ports);
+        if (status == VRS_OK) {
+            status = vrs_net_capture(net, program, owner, 1, &program->execs);
+            program->parts = status == VRS_OK ? 1 : 0;
+        }
     }
     return status;
 }
@@ -286,12 +334,9 @@ void vrs_net_free_programs(vrs_net *net, int32_t requests)
 {
     for (int32_t p = 0; p < net->program_count; p++) {
         vrs_net_program *program = &net->programs[p];
-        for (int32_t i = 0; program->execs && i < requests; i++) {
-            destroy_exec(net, program->execs[i]);
-        }
+        vrs_net_destroy_execs(net, program->execs, requests * program->parts);
         free_plans(net, program);
         vrs_graph_arena_destroy(program->arena);
-        vrs_free(program->execs);
         vrs_free(program->at);
         vrs_free(program->convs);
         vrs_free(program->micros);

@@ -36,12 +36,39 @@ typedef struct vrs_checked_node {
     bool good;    /* within what the precision's roundings may add up to */
 } vrs_checked_node;
 
+/* How far the compiling is. Text borrows until the call returns. */
+typedef struct vrs_compile_progress {
+    int32_t batch;       /* the size that is being compiled */
+    int32_t size, sizes; /* which one that is, from 1, of how many */
+    const char *step;    /* "plans": libraries are asked; "nodes": the ways to run each are timed;
+                          * "compared": each is run beside plain C */
+    int32_t done, all;   /* of that step */
+    const char *node;    /* the last one's name in the ONNX file; "": none yet */
+} vrs_compile_progress;
+
+typedef void (*vrs_compile_progress_fn)(void *opaque, const vrs_compile_progress *progress);
+
+/* Who is told while pipelines compile a network for a GPU, by the thread that makes the pipeline;
+ * process-wide. NULL, as it is at first: nobody. Shares `opaque` until the next call; not while a
+ * pipeline is being made. */
+VRS_API void vrs_compile_on_progress(vrs_compile_progress_fn fn, void *opaque);
+
+/* What the compiling took, of all sizes. */
+typedef struct vrs_compile_effort {
+    int32_t nodes, equal, restored; /* chosen; as an equal node; from the cache */
+    int32_t asked;                  /* convolutions that libraries were asked about */
+    int32_t made, refused;          /* plans of libraries, and those that they could not make */
+    int32_t timed, late;            /* plans that were timed; left out, as their node had its time */
+    double making_seconds, timing_seconds;
+} vrs_compile_effort;
+
 typedef struct vrs_compile_options {
     const int32_t *batches; /* sizes, each 1 to 16 */
     int32_t batch_count;    /* 1 to 16 */
     bool verify;            /* also compare node by node: minutes for a large network */
     /* Called by the calling thread; any may be NULL. */
-    void (*on_progress)(void *opaque, int32_t batch, int32_t done, int32_t all);
+    vrs_compile_progress_fn on_progress;
+    void (*on_effort)(void *opaque, const vrs_compile_effort *effort); /* before the nodes */
     void (*on_node)(void *opaque, const vrs_compiled_node *node);
     void (*on_check)(void *opaque, const vrs_checked_node *node);
     void *opaque;

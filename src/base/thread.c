@@ -94,6 +94,18 @@ void vrs_thread_join(vrs_thread *thread)
     vrs_resource_died();
 }
 
+void vrs_thread_detach(vrs_thread *thread)
+{
+    if (!thread->running) {
+        return;
+    }
+    int error = pthread_detach(thread->handle);
+    assert(error == 0);
+    (void)error;
+    thread->running = false;
+    vrs_resource_died();
+}
+
 void vrs_thread_name(const char *name)
 {
     char cut[NAME_SIZE];

@@ -25,6 +25,9 @@ VRS_API vrs_status vrs_thread_start(vrs_thread *thread, const char *name, vrs_th
 /* Joins a thread that was started; does nothing for a zeroed or joined one. */
 VRS_API void vrs_thread_join(vrs_thread *thread);
 
+/* Lets a thread end by itself: it is joined no more. Nothing for a zeroed or joined one. */
+VRS_API void vrs_thread_detach(vrs_thread *thread);
+
 /* Names the calling thread. */
 VRS_API void vrs_thread_name(const char *name);
 

@@ -3,8 +3,10 @@
 #define VRS_CLI_H
 
 #include <argp.h>
+#include <stdbool.h>
 #include <stdio.h>
 
+#include "vrseg/compile.h"
 #include "vrseg/job.h"
 #include "vrseg/vrseg.h"
 
@@ -99,8 +101,22 @@ typedef enum vrs_progress_kind {
     VRS_PROGRESS_NONE = 2,
 } vrs_progress_kind;
 
+/* compiling.c: the same of a network that is compiled for a GPU. */
+typedef struct vrs_compiling {
+    vrs_progress_kind kind;
+    bool terminal, shown; /* shown: a line stands that is to be overwritten */
+    int64_t next_ns;      /* of the next line where it is no terminal */
+} vrs_compiling;
+
+void vrs_compiling_start(vrs_compiling *compiling, vrs_progress_kind kind);
+/* A vrs_compile_progress_fn. */
+void vrs_compiling_show(void *compiling, const vrs_compile_progress *progress);
+/* Before anything else is written. */
+void vrs_compiling_end(vrs_compiling *compiling);
+
 typedef struct vrs_progress {
     vrs_progress_kind kind;
+    vrs_compiling compiling;
     int terminal;
     double last_seconds;
     int shown;

@@ -22,6 +22,7 @@ typedef struct arguments {
     const char *model;
     int32_t batches[16], count;
     bool verify, json;
+    vrs_compiling compiling;
     double peak;
     /* what is being printed */
     int32_t batch;
@@ -87,11 +88,22 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
 }
 
-static void show_progress(void *opaque, int32_t batch, int32_t done, int32_t all)
+static void show_progress(void *opaque, const vrs_compile_progress *progress)
 {
-    (void)opaque;
-    (void)fprintf(stderr, "\rbatch %d: %d of %d nodes%s", batch, done, all,
-                  done == all ? "\n" : "");
+    arguments *a = opaque;
+    vrs_compiling_show(&a->compiling, progress);
+}
+
+static void show_effort(void *opaque, const vrs_compile_effort *e)
+{
+    arguments *a = opaque;
+    vrs_compiling_end(&a->compiling);
+    if (!a->json)
+        (void)printf("%d nodes chosen, %d equal to one of them, %d from the cache; %d convolutions "
+                     "asked about, %d plans made and %d refused in %.1f s; %d timed and %d left "
+                     "out in %.1f s\n",
+                     e->nodes, e->equal, e->restored, e->asked, e->made, e->refused,
+                     e->making_seconds, e->timed, e->late, e->timing_seconds);
 }
 
 static void show_json(const vrs_compiled_node *n)
@@ -131,9 +143,11 @@ static void show_check(void *opaque, const vrs_checked_node *n)
     arguments *a = opaque;
     a->checked++;
     a->wrong += n->good ? 0 : 1;
-    if (!n->good)
-        (void)printf("differs: batch %d, %s (%s): off by %.2g of its size, at most by %g\n",
-                     n->batch, n->name, n->does, n->off, n->worst);
+    if (n->good)
+        return;
+    vrs_compiling_end(&a->compiling);
+    (void)printf("differs: batch %d, %s (%s): off by %.2g of its size, at most by %g\n", n->batch,
+                 n->name, n->does, n->off, n->worst);
 }
 
 static int compile(arguments *a)
@@ -146,11 +160,14 @@ static int compile(arguments *a)
     const vrs_compile_options options = {.batches = a->batches,
                                          .batch_count = a->count,
                                          .verify = a->verify,
-                                         .on_progress = a->json ? NULL : show_progress,
+                                         .on_progress = show_progress,
+                                         .on_effort = show_effort,
                                          .on_node = show_node,
                                          .on_check = show_check,
                                          .opaque = a};
+    vrs_compiling_start(&a->compiling, a->json ? VRS_PROGRESS_JSON : VRS_PROGRESS_AUTO);
     status = vrs_compile(a->config, model, &options, summary, sizeof(summary));
+    vrs_compiling_end(&a->compiling);
     vrs_model_destroy(model);
     if (a->batch != 0)
         (void)printf("%10.1f us in all\n\n", a->micros);

@@ -12,6 +12,8 @@ void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind)
     memset(progress, 0, sizeof(*progress));
     progress->kind = kind;
     progress->terminal = isatty(STDERR_FILENO);
+    vrs_compiling_start(&progress->compiling, kind);
+    vrs_compile_on_progress(vrs_compiling_show, &progress->compiling);
 }
 
 static const char *busiest(const vrs_job_stats *stats, double *share)
@@ -95,6 +97,8 @@ void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
 
 void vrs_progress_end(vrs_progress *progress)
 {
+    vrs_compile_on_progress(NULL, NULL);
+    vrs_compiling_end(&progress->compiling);
     if (progress->shown && progress->terminal)
         (void)fputs("\r\033[K", stderr);
 }

@@ -129,7 +129,19 @@ vrs_status vrs_device_open(const char *name, vrs_device **device)
 
 void vrs_device_close(vrs_device *device)
 {
-    if (!device) {
+    if (device) {
+        vrs_device_release(device);
+    }
+}
+
+void vrs_device_hold(vrs_device *device)
+{
+    atomic_fetch_add(&device->held, 1);
+}
+
+void vrs_device_release(vrs_device *device)
+{
+    if (atomic_fetch_sub(&device->held, 1) > 0) {
         return;
     }
     assert(atomic_load(&device->live) == 0);

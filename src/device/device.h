@@ -65,6 +65,11 @@ vrs_status vrs_device_open(const char *name, vrs_device **device) VRS_MUST_USE;
 /* Everything made of the device must be gone before. NULL is fine. */
 void vrs_device_close(vrs_device *device);
 
+/* For a thread that may come back from a library's call after the device was closed: until the
+ * matching release a close is put off. Any thread. */
+void vrs_device_hold(vrs_device *device);
+void vrs_device_release(vrs_device *device);
+
 /* Borrowed; live as long as the device. The choice is one line for the user: "cuda:0 (NVIDIA
  * H200)", "cpu (auto: libcuda.so.1 cannot be opened ...)". */
 const vrs_device_properties *vrs_device_get_properties(const vrs_device *device);

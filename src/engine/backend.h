@@ -24,6 +24,7 @@ typedef struct vrs_engine_ops {
     /* Device engines; NULL in a host engine. */
     vrs_status (*enqueue)(vrs_request *request, int32_t batch, vrs_device_stream *stream);
     /* May be NULL. */
+    void (*get_effort)(const vrs_engine *engine, vrs_engine_effort *effort);
     vrs_status (*limit_batch)(vrs_engine *engine, int32_t views, int32_t *limit);
     void (*visit_nodes)(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque);
     vrs_status (*verify)(vrs_engine *engine, int32_t batch, uint64_t seed,

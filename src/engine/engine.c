@@ -161,6 +161,14 @@ void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *
     }
 }
 
+void vrs_engine_get_effort(const vrs_engine *engine, vrs_engine_effort *effort)
+{
+    *effort = (vrs_engine_effort){0};
+    if (engine->ops->get_effort) {
+        engine->ops->get_effort(engine, effort);
+    }
+}
+
 vrs_status vrs_engine_verify(vrs_engine *engine, int32_t batch, uint64_t seed,
                              vrs_engine_check_fn visit, void *opaque)
 {

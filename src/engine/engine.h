@@ -19,6 +19,7 @@
 #include "device/device.h"
 #include "device/memory.h"
 #include "model/model.h"
+#include "vrseg/compile.h"
 #include "vrseg/config.h"
 #include "vrseg/status.h"
 
@@ -46,15 +47,15 @@ typedef struct vrs_engine_params {
     int32_t threads;     /* CPU threads of the engine, 1.. */
     int32_t max_batch;   /* 1..16 */
     int32_t batches[16]; /* a device engine compiles for these sizes, each up to max_batch, up to
-                          * the first 0, and for max_batch; none: powers of two */
+                          * the first 0, and for max_batch; none: for max_batch and for 1, and
+                          * takes the powers of two between them of which it has kept plans */
     vrs_precision precision;
     bool float_input;  /* the network's own float input; false: what the engine likes best:
                         * bytes where it can normalise, FP16, channels padded, S2D */
     bool small_scores; /* the caller does the network's last enlarging (vrs_engine_io.enlarge);
                         * false: the engine does */
-    /* Called while a device engine compiles, by the creating thread: nodes of a batch size that
-     * have their plan, of all. NULL: nobody asks. */
-    void (*progress)(void *opaque, int32_t batch, int32_t done, int32_t all);
+    /* Called while a device engine compiles, by the creating thread. NULL: nobody asks. */
+    vrs_compile_progress_fn progress;
     void *progress_opaque;
     const char *cache_dir; /* compiled models; NULL: none */
     vrs_device *device;    /* where device engines run; NULL for engines of the CPU */

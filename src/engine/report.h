@@ -21,6 +21,21 @@ typedef void (*vrs_engine_node_fn)(void *opaque, const vrs_engine_node *node);
 /* Calls `visit` for each node of each batch size. An engine that does not know has none. */
 void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque);
 
+/* What it took to make an engine's plans, of all batch sizes. */
+typedef struct vrs_engine_effort {
+    int32_t nodes;    /* that wanted a plan chosen */
+    int32_t equal;    /* that took an equal node's */
+    int32_t restored; /* that took a kept one */
+    int32_t asked;    /* convolutions that a library was asked about */
+    int32_t made, refused;     /* plans of libraries that could be made, and that could not */
+    int32_t timed;             /* plans that ran for their time */
+    int32_t late;              /* plans that were left out, as their node had its time */
+    double making_s, timing_s; /* on the clock */
+} vrs_engine_effort;
+
+/* All zero where the engine does not choose. */
+void vrs_engine_get_effort(const vrs_engine *engine, vrs_engine_effort *effort);
+
 /* A node's result beside that of the plain C interpreter, both from the same random input. */
 typedef struct vrs_engine_check {
     const char *name, *does;

@@ -85,11 +85,10 @@ static vrs_status run_node(const vrs_graph *graph, int32_t node, const void *con
     return status == VRS_OK ? status : vrs_fail_at_node(graph, n, status);
 }
 
-vrs_status vrs_interpreter_run(vrs_interpreter *interpreter, int32_t batch,
-                               const void *const *inputs)
+vrs_status vrs_interpreter_begin(vrs_interpreter *interpreter, int32_t batch,
+                                 const void *const *inputs)
 {
     vrs_graph *graph = interpreter->graph;
-    interpreter->ran = false;
     vrs_status status = graph->batch == batch ? VRS_OK : vrs_graph_infer(graph, batch);
     for (int32_t i = 0; i < graph->value_count; i++) {
         interpreter->data[i] = graph->values[i].data;
@@ -97,15 +96,32 @@ vrs_status vrs_interpreter_run(vrs_interpreter *interpreter, int32_t batch,
     for (int32_t i = 0; i < graph->input_count; i++) {
         interpreter->data[graph->inputs[i]] = inputs[i];
     }
-    for (int32_t i = 0; i < graph->node_count && status == VRS_OK; i++) {
-        for (int32_t k = 0; k < graph->nodes[i].output_count && status == VRS_OK; k++) {
-            status = take_room(interpreter, graph->nodes[i].outputs[k]);
-        }
-        if (status == VRS_OK) {
-            status = run_node(graph, i, interpreter->data, interpreter->own);
-        }
-    }
     interpreter->ran = status == VRS_OK;
+    return status;
+}
+
+vrs_status vrs_interpreter_node(vrs_interpreter *interpreter, int32_t node)
+{
+    const vrs_graph *graph = interpreter->graph;
+    const vrs_node *n = &graph->nodes[node];
+    vrs_status status = VRS_OK;
+    for (int32_t k = 0; k < n->output_count && status == VRS_OK; k++) {
+        status = take_room(interpreter, n->outputs[k]);
+    }
+    if (status == VRS_OK) {
+        status = run_node(graph, node, interpreter->data, interpreter->own);
+    }
+    interpreter->ran = interpreter->ran && status == VRS_OK;
+    return status;
+}
+
+vrs_status vrs_interpreter_run(vrs_interpreter *interpreter, int32_t batch,
+                               const void *const *inputs)
+{
+    vrs_status status = vrs_interpreter_begin(interpreter, batch, inputs);
+    for (int32_t i = 0; i < interpreter->graph->node_count && status == VRS_OK; i++) {
+        status = vrs_interpreter_node(interpreter, i);
+    }
     return status;
 }
 

@@ -18,8 +18,14 @@ void vrs_interpreter_destroy(vrs_interpreter *interpreter);
 vrs_status vrs_interpreter_run(vrs_interpreter *interpreter, int32_t batch,
                                const void *const *inputs) VRS_MUST_USE;
 
-/* Data of any value after the last run that succeeded, of an input as long as the caller keeps it;
- * NULL before the first. Valid until the next run. */
+/* The same node by node, for who wants to look between them: the shapes and the inputs, which stay
+ * the caller's until the last node, then each node in turn. */
+vrs_status vrs_interpreter_begin(vrs_interpreter *interpreter, int32_t batch,
+                                 const void *const *inputs) VRS_MUST_USE;
+vrs_status vrs_interpreter_node(vrs_interpreter *interpreter, int32_t node) VRS_MUST_USE;
+
+/* Data of any value whose node has run since the last beginning, of an input as long as the caller
+ * keeps it; NULL before, and after a failure. Valid until the next run. */
 const void *vrs_interpreter_data(const vrs_interpreter *interpreter, int32_t value);
 
 /* Element i of such data, whatever its type, as a double: I64 beyond 2^53 is rounded. */

@@ -15,10 +15,27 @@
 #include "engine/cuda/cache.h"
 #include "engine/engine.h"
 #include "engine/report.h"
-#include "pipeline/place.h"
+#include "pipeline/internal.h"
 #include "vrseg/system.h"
 
 /* ---- compiling ---- */
+
+static struct {
+    vrs_compile_progress_fn fn;
+    void *opaque;
+} watcher;
+
+void vrs_compile_on_progress(vrs_compile_progress_fn fn, void *opaque)
+{
+    watcher.fn = fn;
+    watcher.opaque = opaque;
+}
+
+void vrs_compile_watch(vrs_engine_params *params)
+{
+    params->progress = watcher.fn;
+    params->progress_opaque = watcher.opaque;
+}
 
 typedef struct compilation {
     const vrs_compile_options *options;
@@ -57,6 +74,23 @@ static void show_check(void *opaque, const vrs_engine_check *check)
                        c->batch, check->name, check->does, check->off, check->worst);
     if (c->options->on_check != NULL)
         c->options->on_check(c->options->opaque, &shown);
+}
+
+static void show_effort(const vrs_compile_options *options, const vrs_engine *engine)
+{
+    vrs_engine_effort e;
+    vrs_engine_get_effort(engine, &e);
+    const vrs_compile_effort shown = {.nodes = e.nodes,
+                                      .equal = e.equal,
+                                      .restored = e.restored,
+                                      .asked = e.asked,
+                                      .made = e.made,
+                                      .refused = e.refused,
+                                      .timed = e.timed,
+                                      .late = e.late,
+                                      .making_seconds = e.making_s,
+                                      .timing_seconds = e.timing_s};
+    options->on_effort(options->opaque, &shown);
 }
 
 static vrs_status verify(compilation *c, vrs_engine *engine)
@@ -120,6 +154,8 @@ static vrs_status compile_at(const vrs_config *config, const vrs_model *model,
         return status;
     (void)snprintf(summary, size, "%s on %s", vrs_engine_describe(engine), place->text);
     compilation c = {.options = options};
+    if (options->on_effort != NULL)
+        show_effort(options, engine);
     if (options->on_node != NULL)
         vrs_engine_visit_nodes(engine, show_node, &c);
     if (options->verify)

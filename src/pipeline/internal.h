@@ -229,6 +229,9 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
 /* Whether the network is to run on the GPU, if there is one; "auto": if it can. */
 bool vrs_settings_network_on_gpu(const vrs_config *config, bool gpu);
 
+/* compile.c: an engine's progress goes to whoever asked for it. */
+void vrs_compile_watch(vrs_engine_params *params);
+
 /* stream.c: makes a stream from its first frame. VRS_INVALID, VRS_UNSUPPORTED, VRS_NO_MEMORY. */
 vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame,
                              vrs_stream **stream) VRS_MUST_USE;

@@ -81,6 +81,7 @@ static vrs_status open_engine(vrs_pipeline *pipeline, const vrs_config *config, 
         .provider_options = vrs_config_get(config, "ort_options"),
         .plugin = vrs_config_get(config, "ort_plugin"),
     };
+    vrs_compile_watch(&params);
     status = vrs_precision_parse(vrs_config_get(config, "precision"), &params.precision);
     if (status != VRS_OK)
         return status;

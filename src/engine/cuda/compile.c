@@ -47,8 +47,20 @@ static void add_batch(int32_t batch, int32_t *batches, int32_t *count)
     batches[(*count)++] = batch;
 }
 
-/* The largest comes first; then those that are asked for, or powers of two. */
-static int32_t list_batches(const vrs_engine_params *params, int32_t batches[VRS_NET_SIZES])
+static bool is_kept(const vrs_plans *plans, int32_t batch)
+{
+    bool kept = false;
+    for (int32_t i = 0; plans && i < vrs_plans_count(plans); i++) {
+        kept = kept || vrs_plans_at(plans, i)->batch == batch;
+    }
+    return kept;
+}
+
+/* The largest comes first; then those that are asked for. Else one view, for a frame alone and for
+ * little memory: two sizes take a fifth of the time of five, and what is between runs padded. Kept
+ * plans cost next to nothing. */
+static int32_t list_batches(const vrs_engine_params *params, const vrs_plans *kept,
+                            int32_t batches[VRS_NET_SIZES])
 {
     int32_t count = 0;
     add_batch(params->max_batch, batches, &count);
@@ -56,7 +68,7 @@ static int32_t list_batches(const vrs_engine_params *params, int32_t batches[VRS
         add_batch(params->batches[i], batches, &count);
     }
     for (int32_t n = 8; n >= 1 && params->batches[0] == 0; n /= 2) {
-        if (n < params->max_batch) {
+        if (n < params->max_batch && (n == 1 || is_kept(kept, n))) {
             add_batch(n, batches, &count);
         }
     }
@@ -130,8 +142,25 @@ static void write_plans(const vrs_net *net, const char *folder, const char *key)
     }
 }
 
-static vrs_status compile_cached(vrs_cuda_engine *engine, const char *path, const int32_t *batches,
-                                 int32_t count)
+/* Each size is kept as soon as it is done: whoever interrupts the second has the first. */
+static vrs_status compile_sizes(vrs_cuda_engine *engine, const char *folder, const char *key)
+{
+    vrs_net *net = &engine->net;
+    const vrs_net_owner owner = vrs_cuda_owner(engine);
+    int32_t batches[VRS_NET_SIZES];
+    vrs_status status = VRS_OK;
+    net->sizes = list_batches(&engine->base.params, net->cached, batches);
+    for (net->size = 1; net->size <= net->sizes && status == VRS_OK; net->size++) {
+        int32_t chosen = net->chosen;
+        status = vrs_net_compile(net, batches[net->size - 1], &owner);
+        if (folder && status == VRS_OK && (!net->cached || net->chosen > chosen)) {
+            write_plans(net, folder, key);
+        }
+    }
+    return status == VRS_OK ? vrs_net_capture_all(net, &owner) : status;
+}
+
+static vrs_status compile_cached(vrs_cuda_engine *engine, const char *path)
 {
     vrs_net *net = &engine->net;
     char folder[VRS_PATH_MAX], key[VRS_PLANS_KEY];
@@ -144,28 +173,19 @@ static vrs_status compile_cached(vrs_cuda_engine *engine, const char *path, cons
     if (cache && status == VRS_OK) {
         read_plans(net, folder, key);
     }
-    if (status == VRS_OK) {
-        const vrs_net_owner owner = vrs_cuda_owner(engine);
-        status = vrs_net_compile(net, batches, count, &owner);
-    }
-    if (cache && status == VRS_OK && (!net->cached || net->chosen > 0)) {
-        write_plans(net, folder, key);
-    }
-    return status;
+    return status == VRS_OK ? compile_sizes(engine, cache ? folder : NULL, key) : status;
 }
 
 vrs_status vrs_cuda_compile(vrs_cuda_engine *engine, const char *path)
 {
     vrs_net *net = &engine->net;
-    int32_t batches[VRS_NET_SIZES];
-    int32_t count = list_batches(&engine->base.params, batches);
     vrs_status status = vrs_memory_measure_begin(net->memory, VRS_MEMORY_LIBRARIES, 0);
     if (status != VRS_OK) {
         return status;
     }
     status = open_providers(net);
     if (status == VRS_OK) {
-        status = compile_cached(engine, path, batches, count);
+        status = compile_cached(engine, path);
     }
     vrs_status booked = vrs_memory_measure_end(net->memory, NULL);
     return status == VRS_OK ? booked : status;

@@ -258,6 +258,7 @@ typedef struct chooser {
     int32_t index; /* of the node */
     vrs_net_kind kind;
     bool only; /* there is one candidate, so its time does not matter */
+    int64_t end_ns; /* so long candidates are tried, once there is one */
 } chooser;
 
 static int32_t count_candidates(const chooser *c, int32_t provider, const vrs_conv *conv)
@@ -304,6 +305,7 @@ static vrs_status try_candidate(const chooser *c, const vrs_conv *conv, int32_t 
         }
         if (status == VRS_OK) {
             status = c->only ? try_once(net, &t) : vrs_net_time(net, queue_trial, &t, &micros);
+            net->effort.timed++;
             micros = c->only && status == VRS_OK ? 0 : micros;
         }
     }
@@ -331,6 +333,10 @@ static vrs_status try_all(const chooser *c, const vrs_conv *conv, finding *best)
     for (int32_t p = 0; p < c->net->provider_count - 1 && status == VRS_OK; p++) {
         int32_t count = c->net->states[p] ? count_candidates(c, p, conv) : 0;
         for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+            if (best->plan && vrs_now_ns() >= c->end_ns) {
+                c->net->effort.late += count - i;
+                break;
+            }
             status = try_candidate(c, conv, p, i, best);
         }
     }
@@ -627,6 +633,43 @@ vrs_status vrs_net_collect(const vrs_net *net, const char *key, vrs_plans **resu
 
 /* --- all of a program --- */
 
+void vrs_net_tell(const vrs_net *net, const char *step, int32_t done, int32_t all,
+                  const char *node)
+{
+    const vrs_compile_progress progress = {.batch = net->batch,
+                                           .size = net->size,
+                                           .sizes = net->sizes,
+                                           .step = step,
+                                           .done = done,
+                                           .all = all,
+                                           .node = node};
+    if (net->progress) {
+        net->progress(net->progress_opaque, &progress);
+    }
+}
+
+/* The plan of one node, if it wants one. */
+static vrs_status choose_next(chooser *c)
+{
+    vrs_net *net = c->net;
+    const vrs_node *node = &net->graph->nodes[c->index];
+    if (!is_conv(node) || net->roles[c->index] != VRS_NET_RUN || c->program->convs[c->index].plan) {
+        return VRS_OK;
+    }
+    if (copy_choice(net, c->program, c->index)) {
+        net->effort.equal++;
+        return VRS_OK;
+    }
+    (void)snprintf(net->doing, sizeof net->doing, "the node %.80s of a batch of %d", node->name,
+                   c->program->batch);
+    c->end_ns = vrs_now_ns() + VRS_NET_NODE_NS;
+    vrs_status status = choose_one(c);
+    net->doing[0] = 0;
+    net->effort.nodes++;
+    net->chosen++;
+    return status;
+}
+
 vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program)
 {
     const vrs_graph *g = net->graph;
@@ -639,19 +682,14 @@ vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program)
     }
     int64_t prepared = vrs_now_ns();
     for (c.index = 0; c.index < g->node_count && status == VRS_OK; c.index++) {
-        bool skip = !is_conv(&g->nodes[c.index]) || net->roles[c.index] != VRS_NET_RUN ||
-                    program->convs[c.index].plan;
-        if (!skip && !copy_choice(net, program, c.index)) {
-            status = choose_one(&c);
-            net->chosen++;
-        }
-        if (net->progress && status == VRS_OK) {
-            net->progress(net->progress_opaque, program->batch, c.index + 1, g->node_count);
+        status = choose_next(&c);
+        if (status == VRS_OK && !all) {
+            vrs_net_tell(net, "nodes", c.index + 1, g->node_count, g->nodes[c.index].name);
         }
     }
-    vrs_net_prepared_free(c.prepared);
-    vrs_log(VRS_LOG_DEBUG, "%s: batch %d: plans made in %.2f s, timed in %.2f s", g->name,
-            program->batch, (double)(prepared - begin) / 1e9,
-            (double)(vrs_now_ns() - prepared) / 1e9);
+    vrs_net_prepared_free(net, c.prepared);
+    net->effort.restored = net->restored;
+    net->effort.making_s += (double)(prepared - begin) / (double)VRS_NS_PER_S;
+    net->effort.timing_s += (double)(vrs_now_ns() - prepared) / (double)VRS_NS_PER_S;
     return status;
 }

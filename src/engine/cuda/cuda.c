@@ -140,6 +140,7 @@ static void close_libraries(vrs_net *net, int32_t requests)
     bool booked = net->provider_count > 0 &&
                   vrs_memory_measure_begin(net->memory, VRS_MEMORY_LIBRARIES, 0) == VRS_OK;
     vrs_net_free_programs(net, requests);
+    vrs_net_abandon(net);
     close_providers(net);
     if (booked) {
         vrs_status status = vrs_memory_measure_end(net->memory, NULL);
@@ -361,6 +362,11 @@ static void cuda_visit_nodes(vrs_engine *base, vrs_engine_node_fn visit, void *o
     }
 }
 
+static void cuda_get_effort(const vrs_engine *base, vrs_engine_effort *effort)
+{
+    *effort = ((const vrs_cuda_engine *)base)->net.effort;
+}
+
 static vrs_status cuda_verify(vrs_engine *base, int32_t batch, uint64_t seed,
                               vrs_engine_check_fn visit, void *opaque)
 {
@@ -388,6 +394,7 @@ const vrs_engine_ops vrs_engine_cuda = {
     .state_out = cuda_state_out,
     .enqueue = cuda_enqueue,
     .limit_batch = vrs_cuda_limit_batch,
+    .get_effort = cuda_get_effort,
     .visit_nodes = cuda_visit_nodes,
     .verify = cuda_verify,
 };

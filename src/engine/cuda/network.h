@@ -17,6 +17,7 @@
 #include "graph/arena.h"
 #include "graph/graph.h"
 #include "kernels/cuda/net_launch.h"
+#include "vrseg/compile.h"
 
 #define VRS_NET_PROVIDERS 8
 #define VRS_NET_SIZES 16  /* compiled batch sizes at most */
@@ -116,8 +117,10 @@ typedef struct vrs_net {
     vrs_graph *graph;
     const vrs_model_spec *spec;
     vrs_precision precision;
-    void (*progress)(void *opaque, int32_t batch, int32_t done, int32_t all);
+    vrs_compile_progress_fn progress; /* NULL: nobody asks */
     void *progress_opaque;
+    int32_t size, sizes; /* which batch size is compiled, from 1, of how many */
+    int32_t batch;       /* that one */
     bool small_scores, float_input, has_cudnn;
     vrs_device_stream *stream; /* of compiling */
     vrs_device_event *begin, *end;
@@ -144,6 +147,8 @@ typedef struct vrs_net {
     size_t workspace_bytes;
     vrs_plans *cached;        /* plans of an earlier compiling; NULL: none */
     int32_t restored, chosen; /* plans that came from there, and that were timed */
+    vrs_engine_effort effort;
+    struct vrs_net_prepared *stuck; /* threads that have not come back; NULL */
     vrs_net_program programs[VRS_NET_SIZES];
     int32_t program_count;
 } vrs_net;
@@ -212,16 +217,24 @@ void vrs_net_free_constants(vrs_net *net);
 /* Plans that were made ahead of their timing, by threads. */
 typedef struct vrs_net_prepared vrs_net_prepared;
 
+/* So long a node's candidates are made, and timed; so long a library may be away. */
+#define VRS_NET_NODE_NS (4 * INT64_C(1000000000))
+#define VRS_NET_STUCK_NS (60 * INT64_C(1000000000))
+
 /* Makes all candidates of the providers that compile for all convolutions of the graph, for the
- * batch of the last inference. Returns owned. VRS_NO_MEMORY, VRS_SYSTEM. */
+ * batch of the last inference. Returns owned, also after a failure. VRS_NO_MEMORY, VRS_SYSTEM.
+ * VRS_ENGINE: a library has not come back; its node. */
 vrs_status vrs_net_prepare(vrs_net *net, vrs_net_prepared **prepared) VRS_MUST_USE;
 /* The candidates of a provider for a convolution, and one of them, returned owned; NULL: it could
  * not be made. */
-int32_t vrs_net_prepared_count(const vrs_net_prepared *prepared, int32_t provider,
-                               const vrs_conv *conv);
+int32_t vrs_net_prepared_count(vrs_net_prepared *prepared, int32_t provider, const vrs_conv *conv);
 vrs_conv_plan *vrs_net_prepared_take(vrs_net_prepared *prepared, int32_t provider,
                                      const vrs_conv *conv, int32_t candidate);
-void vrs_net_prepared_free(vrs_net_prepared *prepared);
+/* What threads are still at work on becomes net->stuck. NULL is fine. */
+void vrs_net_prepared_free(vrs_net *net, vrs_net_prepared *prepared);
+/* Leaves net->stuck to its threads, with the states of the providers that compile; after the plans
+ * of all programs are gone. */
+void vrs_net_abandon(vrs_net *net);
 
 /* ---- convs.c ---- */
 
@@ -231,6 +244,9 @@ vrs_conv vrs_net_describe_conv(const vrs_net *net, int32_t node, bool follow);
 /* Takes out of a convolution what a provider may not be able to do along with it: the activation
  * (`runs` false: nobody runs it so) or, of exact FP32, all that is fused. False: nothing more. */
 bool vrs_net_leave_out(vrs_conv *conv, bool runs);
+/* Says how far the compiling is, to whoever wants to know. */
+void vrs_net_tell(const vrs_net *net, const char *step, int32_t done, int32_t all,
+                  const char *node);
 /* Chooses plans by timing for every convolution of a program whose values have places. */
 vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program) VRS_MUST_USE;
 /* All plans of all programs as what is kept. Returns owned. */
@@ -283,10 +299,11 @@ typedef struct vrs_net_owner {
     int32_t requests;
 } vrs_net_owner;
 
-/* Compiles the network for these batch sizes, the largest first, and captures each for each
- * request. */
-vrs_status vrs_net_compile(vrs_net *net, const int32_t *batches, int32_t count,
-                           const vrs_net_owner *owner) VRS_MUST_USE;
+/* Compiles the network for one more batch size; the largest is the first. */
+vrs_status vrs_net_compile(vrs_net *net, int32_t batch, const vrs_net_owner *owner) VRS_MUST_USE;
+/* Captures each size for each request, when all are compiled: the workspace does not move any more.
+ */
+vrs_status vrs_net_capture_all(vrs_net *net, const vrs_net_owner *owner) VRS_MUST_USE;
 /* Bytes of the arena that a program needs. */
 size_t vrs_net_arena_bytes(const vrs_net_program *program);
 /* Runs of a program that the largest batch takes, and the first view of part `part`: the last part

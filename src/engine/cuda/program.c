@@ -300,16 +300,18 @@ static vrs_status run_once(vrs_net *net, vrs_net_program *program, const vrs_net
     return status == VRS_OK ? vrs_net_settle(net) : status;
 }
 
-vrs_status vrs_net_compile(vrs_net *net, const int32_t *batches, int32_t count,
-                           const vrs_net_owner *owner)
+vrs_status vrs_net_compile(vrs_net *net, int32_t batch, const vrs_net_owner *owner)
+{
+    const vrs_net_ports ports = owner->ports(owner->opaque, 0, 0);
+    net->batch = batch;
+    return make_program(net, batch, &ports);
+}
+
+vrs_status vrs_net_capture_all(vrs_net *net, const vrs_net_owner *owner)
 {
     const vrs_net_ports ports = owner->ports(owner->opaque, 0, 0);
     vrs_status status = VRS_OK;
-    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
-        status = make_program(net, batches[i], &ports);
-    }
-    /* The workspace does not move from here on. */
-    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {
         vrs_net_program *program = &net->programs[i];
         status = run_once(net, program, &ports);
         if (status == VRS_OK) {

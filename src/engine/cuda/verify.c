@@ -20,6 +20,7 @@ typedef struct verifier {
     vrs_net_program *program;
     const vrs_net_ports *ports;
     vrs_interpreter *interpreter;
+    int32_t interpreted; /* nodes that it has run */
     float **inputs; /* of each input of the graph, dense */
     vrs_engine_check_fn visit;
     void *opaque;
@@ -190,7 +191,17 @@ static double tolerance_of(const vrs_net *net)
                                                   : TOLERANCE_HALF;
 }
 
-static vrs_status verify_node(const verifier *v, int32_t index)
+/* Plain C's results up to a node. */
+static vrs_status interpret(verifier *v, int32_t last)
+{
+    vrs_status status = VRS_OK;
+    while (v->interpreted <= last && status == VRS_OK) {
+        status = vrs_interpreter_node(v->interpreter, v->interpreted++);
+    }
+    return status;
+}
+
+static vrs_status verify_node(verifier *v, int32_t index)
 {
     vrs_net *net = v->net;
     const vrs_graph *g = net->graph;
@@ -198,6 +209,9 @@ static vrs_status verify_node(const verifier *v, int32_t index)
     vrs_status status = vrs_net_queue_node(net, v->program, index, net->stream);
     int32_t shown =
         v->program->convs[index].follows ? vrs_net_only_reader(net, node->outputs[0]) : index;
+    if (status == VRS_OK) {
+        status = interpret(v, shown);
+    }
     char does[160];
     vrs_node_describe(g, shown, does, sizeof does);
     for (int32_t i = 0; i < g->nodes[shown].output_count && status == VRS_OK; i++) {
@@ -218,6 +232,9 @@ vrs_status vrs_net_verify(vrs_net *net, vrs_net_program *program, const vrs_net_
                           uint64_t seed, vrs_engine_check_fn visit, void *opaque)
 {
     verifier v = {.net = net, .program = program, .ports = ports, .visit = visit, .opaque = opaque};
+    net->batch = program->batch;
+    net->size = (int32_t)(program - net->programs) + 1;
+    net->sizes = net->program_count;
     vrs_status status = vrs_graph_infer(net->graph, program->batch);
     vrs_net_connect(net, program, ports);
     if (status == VRS_OK) {
@@ -227,13 +244,15 @@ vrs_status vrs_net_verify(vrs_net *net, vrs_net_program *program, const vrs_net_
         status = vrs_interpreter_create(net->graph, &v.interpreter);
     }
     if (status == VRS_OK) {
-        status = vrs_interpreter_run(v.interpreter, program->batch, (const void *const *)v.inputs);
+        status =
+            vrs_interpreter_begin(v.interpreter, program->batch, (const void *const *)v.inputs);
     }
     if (status == VRS_OK) {
         status = feed(&v);
     }
     for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
         status = vrs_net_runs(net, program, n) ? verify_node(&v, n) : VRS_OK;
+        vrs_net_tell(net, "compared", n + 1, net->graph->node_count, net->graph->nodes[n].name);
     }
     for (int32_t i = 0; v.inputs && i < net->graph->input_count; i++) {
         vrs_free(v.inputs[i]);

@@ -128,12 +128,16 @@ vrs_status vrs_engine_create(const char *engine_name, const vrs_model *model,
     if (status == VRS_OK) {
         status = check_kind(ops, params);
     }
+    vrs_weights weights = {0};
     if (status == VRS_OK) {
-        status = vrs_model_check_weights(model);
+        status = vrs_model_check_weights(model, ops->wants_weights ? &weights : NULL);
     }
     if (status == VRS_OK) {
-        status = ops->create(model, params, engine);
+        vrs_engine_params all = *params;
+        all.weights = ops->wants_weights ? &weights : NULL;
+        status = ops->create(model, &all, engine);
     }
+    vrs_weights_free(&weights);
     return status;
 }
 

@@ -19,6 +19,7 @@
 #include "device/device.h"
 #include "device/memory.h"
 #include "model/model.h"
+#include "model/weights.h"
 #include "vrseg/compile.h"
 #include "vrseg/config.h"
 #include "vrseg/status.h"
@@ -58,6 +59,8 @@ typedef struct vrs_engine_params {
     vrs_compile_progress_fn progress;
     void *progress_opaque;
     const char *cache_dir; /* compiled models; NULL: none */
+    vrs_weights *weights;  /* set by vrs_engine_create() for its back end: the bytes of the file,
+                            * which it may free early */
     vrs_device *device;    /* where device engines run; NULL for engines of the CPU */
     vrs_memory *memory;    /* of that device; both outlive the engine */
     /* Of the engine onnxruntime alone. */

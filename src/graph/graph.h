@@ -398,6 +398,9 @@ vrs_status vrs_graph_load(const char *path, const vrs_graph_options *options,
  * (NULL: refused). Borrows all. */
 vrs_status vrs_graph_parse(const void *data, size_t size, const char *name, const char *folder,
                            const vrs_graph_options *options, vrs_graph **graph) VRS_MUST_USE;
+/* The same of a file that was read already: its name and folder are those of `path`. */
+vrs_status vrs_graph_parse_file(const char *path, const void *data, size_t size,
+                                const vrs_graph_options *options, vrs_graph **graph) VRS_MUST_USE;
 void vrs_graph_destroy(vrs_graph *graph);
 
 /* Sets the dims of all values, and the attributes that follow from shapes, for a batch of 1 to

@@ -1,16 +1,12 @@
 /* Loading: from an ONNX file to a graph with shapes. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "base/errno_text.h"
 #include "base/file.h"
 #include "graph/onnx_reader.h"
-
-#define MAX_FILE ((size_t)INT32_MAX)
+#include "model/weights.h"
 
 /* The operator set of the standard operators. */
 static vrs_status find_opset(const Onnx__ModelProto *model, const char *name, int64_t *opset)
@@ -330,29 +326,30 @@ vrs_status vrs_graph_parse(const void *data, size_t size, const char *name, cons
     return status;
 }
 
-vrs_status vrs_graph_load(const char *path, const vrs_graph_options *options, vrs_graph **graph)
+vrs_status vrs_graph_parse_file(const char *path, const void *data, size_t size,
+                                const vrs_graph_options *options, vrs_graph **graph)
 {
+    char folder[VRS_PATH_MAX];
+    size_t length = (size_t)(vrs_path_base(path) - path);
     *graph = NULL;
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size > MAX_FILE) {
-        return vrs_fail(VRS_UNSUPPORTED,
-                        "%s: has 2 GB or more, which no ONNX file may: export its weights into an "
-                        "external file",
-                        path);
-    }
-    char folder[VRS_PATH_MAX], *data = NULL;
-    size_t size, length = (size_t)(vrs_path_base(path) - path);
     vrs_status status =
         vrs_path_format(folder, sizeof(folder), "%.*s", (int)length, length > 0 ? path : "");
     if (status == VRS_OK && length == 0) {
         status = vrs_path_format(folder, sizeof(folder), ".");
     }
+    return status == VRS_OK
+               ? vrs_graph_parse(data, size, vrs_path_base(path), folder, options, graph)
+               : status;
+}
+
+vrs_status vrs_graph_load(const char *path, const vrs_graph_options *options, vrs_graph **graph)
+{
+    vrs_weights file;
+    *graph = NULL;
+    vrs_status status = vrs_weights_read(path, &file);
     if (status == VRS_OK) {
-        status = vrs_file_read(path, MAX_FILE, &data, &size);
-    }
-    if (status == VRS_OK) {
-        status = vrs_graph_parse(data, size, vrs_path_base(path), folder, options, graph);
-        vrs_free(data);
+        status = vrs_graph_parse_file(path, file.data, file.size, options, graph);
+        vrs_weights_free(&file);
     }
     return status;
 }

@@ -60,37 +60,65 @@ static vrs_status fail_absent(const vrs_model *model)
                     model->name, model->source, model->weights_path);
 }
 
-static vrs_status check_digest(const vrs_model *model)
+vrs_status vrs_weights_read(const char *path, vrs_weights *weights)
 {
-    char *data, text[VRS_SHA256_TEXT];
-    size_t size;
     struct stat info;
-    if (stat(model->weights_path, &info) == 0 && info.st_size > DIGEST_LIMIT) {
-        return VRS_OK;
+    *weights = (vrs_weights){0};
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size > INT32_MAX) {
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "%s: has 2 GB or more, which no ONNX file may: export its weights into an "
+                        "external file",
+                        path);
     }
-    vrs_status status = vrs_file_read(model->weights_path, DIGEST_LIMIT, &data, &size);
-    if (status != VRS_OK) {
-        return status;
+    return vrs_file_read(path, INT32_MAX, &weights->data, &weights->size);
+}
+
+void vrs_weights_free(vrs_weights *weights)
+{
+    vrs_free(weights->data);
+    *weights = (vrs_weights){0};
+}
+
+static void check_digest(const vrs_model *model, const vrs_weights *weights)
+{
+    char text[VRS_SHA256_TEXT];
+    if (weights->size > DIGEST_LIMIT) {
+        return;
     }
-    vrs_sha256_text(data, size, text);
-    vrs_free(data);
+    vrs_sha256_text(weights->data, weights->size, text);
     if (strcmp(text, model->sha256) != 0) {
         vrs_log(VRS_LOG_WARNING,
                 "%s: is not the file that the descriptor %s means (SHA-256 %s); it is used all "
                 "the same",
                 model->weights_path, model->descriptor_path, text);
     }
-    return VRS_OK;
 }
 
-vrs_status vrs_model_check_weights(const vrs_model *model)
+static bool is_small(const char *path)
 {
-    if (access(model->weights_path, F_OK) != 0) {
+    struct stat info;
+    return stat(path, &info) == 0 && info.st_size <= DIGEST_LIMIT;
+}
+
+vrs_status vrs_model_check_weights(const vrs_model *model, vrs_weights *weights)
+{
+    const char *path = model->weights_path;
+    vrs_weights own = {0};
+    if (access(path, F_OK) != 0) {
         return fail_absent(model);
     }
-    vrs_status status = vrs_onnx_outline_check(model->weights_path);
-    if (status == VRS_OK && model->sha256[0]) {
-        status = check_digest(model);
+    bool digest = model->sha256[0] != 0;
+    vrs_status status = vrs_onnx_outline_check(path);
+    if (status == VRS_OK && (weights || (digest && is_small(path)))) {
+        status = vrs_weights_read(path, &own);
+    }
+    if (status == VRS_OK && digest && own.data) {
+        check_digest(model, &own);
+    }
+    if (status == VRS_OK && weights) {
+        *weights = own;
+    } else {
+        vrs_weights_free(&own);
     }
     return status;
 }

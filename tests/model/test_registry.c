@@ -179,8 +179,14 @@ static void test_digest_warning(void **state)
         write_text(in_folder("descriptors/hashed.yaml"), text);
         logged[0] = '\0';
         assert_int_equal(vrs_model_load("hashed", &model), VRS_OK);
-        assert_int_equal(vrs_model_check_weights(model), VRS_OK);
+        assert_int_equal(vrs_model_check_weights(model, NULL), VRS_OK);
         assert_int_equal(strstr(logged, "is not the file") == NULL, right);
+        vrs_weights weights;
+        assert_int_equal(vrs_model_check_weights(model, &weights), VRS_OK);
+        assert_int_equal(weights.size, sizeof(onnx));
+        assert_memory_equal(weights.data, onnx, sizeof(onnx));
+        vrs_weights_free(&weights);
+        assert_null(weights.data);
         vrs_model_destroy(model);
     }
     vrs_log_set(NULL, NULL, VRS_LOG_WARNING);
@@ -205,7 +211,7 @@ static void test_large_weights(void **state)
     write_text(in_folder("models/large.yaml"), text);
     vrs_model *model;
     assert_int_equal(vrs_model_load("large", &model), VRS_OK);
-    assert_int_equal(vrs_model_check_weights(model), VRS_OK);
+    assert_int_equal(vrs_model_check_weights(model, NULL), VRS_OK);
     vrs_model_destroy(model);
     remove(in_folder("models/large.onnx"));
     remove(in_folder("models/large.yaml"));

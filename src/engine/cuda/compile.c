@@ -75,46 +75,35 @@ static int32_t list_batches(const vrs_engine_params *params, const vrs_plans *ke
     return count;
 }
 
-/* A number of the file's bytes, so that another network has other plans. Not against malice:
- * whoever may change the network need not change the plans. */
-static vrs_status number_file(const char *path, uint64_t number[2], size_t *bytes)
+vrs_net_number vrs_net_number_of(const vrs_weights *file)
 {
-    char *data;
-    vrs_status status = vrs_file_read(path, SIZE_MAX / 2, &data, bytes);
-    if (status != VRS_OK) {
-        return status;
-    }
-    number[0] = 0x9e3779b97f4a7c15u;
-    number[1] = *bytes;
-    for (size_t i = 0; i < *bytes; i += 8) {
+    vrs_net_number number = {.bytes = file->size,
+                             .words = {0x9e3779b97f4a7c15u, (uint64_t)file->size}};
+    for (size_t i = 0; i < file->size; i += 8) {
         uint64_t word = 0;
-        memcpy(&word, data + i, *bytes - i < 8 ? *bytes - i : 8);
-        number[0] = (number[0] ^ word) * 0xff51afd7ed558ccdu;
-        number[1] = (number[1] + word + (number[0] >> 29)) * 0xc4ceb9fe1a85ec53u;
+        memcpy(&word, file->data + i, file->size - i < 8 ? file->size - i : 8);
+        number.words[0] = (number.words[0] ^ word) * 0xff51afd7ed558ccdu;
+        number.words[1] =
+            (number.words[1] + word + (number.words[0] >> 29)) * 0xc4ceb9fe1a85ec53u;
     }
-    vrs_free(data);
-    return VRS_OK;
+    return number;
 }
 
 /* Everything that the choice of plans depends on. */
-static vrs_status make_key(const vrs_cuda_engine *engine, const char *path, char key[VRS_PLANS_KEY])
+static vrs_status make_key(const vrs_cuda_engine *engine, char key[VRS_PLANS_KEY])
 {
     const vrs_net *net = &engine->net;
     const vrs_device_properties *p = vrs_device_get_properties(net->device);
-    uint64_t number[2] = {0};
-    size_t bytes;
     const vrs_dnn_api *api;
     int64_t library = 0;
-    vrs_status status = number_file(path, number, &bytes);
-    if (net->has_cudnn && status == VRS_OK) {
-        status = vrs_dnn_library(&api, &library);
-    }
+    vrs_status status = net->has_cudnn ? vrs_dnn_library(&api, &library) : VRS_OK;
     (void)snprintf(key, VRS_PLANS_KEY,
                    "%s, %s, %s, compute capability %d.%d, CUDA %d, cuDNN %d, vrseg %s.%d, "
                    "network %016llx%016llx of %zu bytes, scores %d, input %d",
                    net->graph->name, vrs_precision_name(net->precision), p->name, p->major,
                    p->minor, (int)p->driver_version, (int)library, vrs_version(), PLANS_VERSION,
-                   (unsigned long long)number[0], (unsigned long long)number[1], bytes,
+                   (unsigned long long)net->number.words[0],
+                   (unsigned long long)net->number.words[1], net->number.bytes,
                    net->small_scores, net->float_input);
     return status;
 }
@@ -160,7 +149,7 @@ static vrs_status compile_sizes(vrs_cuda_engine *engine, const char *folder, con
     return status == VRS_OK ? vrs_net_capture_all(net, &owner) : status;
 }
 
-static vrs_status compile_cached(vrs_cuda_engine *engine, const char *path)
+static vrs_status compile_cached(vrs_cuda_engine *engine)
 {
     vrs_net *net = &engine->net;
     char folder[VRS_PATH_MAX], key[VRS_PLANS_KEY];
@@ -168,7 +157,7 @@ static vrs_status compile_cached(vrs_cuda_engine *engine, const char *path)
     vrs_status status = VRS_OK;
     if (cache) {
         status = vrs_path_format(folder, sizeof folder, "%s/plans", cache);
-        status = status == VRS_OK ? make_key(engine, path, key) : status;
+        status = status == VRS_OK ? make_key(engine, key) : status;
     }
     if (cache && status == VRS_OK) {
         read_plans(net, folder, key);
@@ -176,7 +165,7 @@ static vrs_status compile_cached(vrs_cuda_engine *engine, const char *path)
     return status == VRS_OK ? compile_sizes(engine, cache ? folder : NULL, key) : status;
 }
 
-vrs_status vrs_cuda_compile(vrs_cuda_engine *engine, const char *path)
+vrs_status vrs_cuda_compile(vrs_cuda_engine *engine)
 {
     vrs_net *net = &engine->net;
     vrs_status status = vrs_memory_measure_begin(net->memory, VRS_MEMORY_LIBRARIES, 0);
@@ -185,7 +174,7 @@ vrs_status vrs_cuda_compile(vrs_cuda_engine *engine, const char *path)
     }
     status = open_providers(net);
     if (status == VRS_OK) {
-        status = compile_cached(engine, path);
+        status = compile_cached(engine);
     }
     vrs_status booked = vrs_memory_measure_end(net->memory, NULL);
     return status == VRS_OK ? booked : status;

@@ -22,7 +22,7 @@ static const vrs_cuda_request *own(const vrs_request *request)
 /* --- making --- */
 
 /* The shapes that the descriptor fixes where the file leaves them open. */
-static vrs_status load_graph(vrs_net *net, const char *path)
+static vrs_status load_graph(vrs_net *net, const char *path, const vrs_weights *file)
 {
     const vrs_model_spec *s = net->spec;
     vrs_graph_shape shapes[1 + VRS_MAX_STATES] = {0};
@@ -47,7 +47,7 @@ static vrs_status load_graph(vrs_net *net, const char *path)
                                        .outputs = outputs,
                                        .output_count = *s->output ? 1 + s->state_count : 0,
                                        .free_batch = true};
-    vrs_status status = vrs_graph_load(path, &options, &net->graph);
+    vrs_status status = vrs_graph_parse_file(path, file->data, file->size, &options, &net->graph);
     if (status == VRS_OK) {
         status = vrs_graph_optimise(net->graph, VRS_PASS_ALL);
     }
@@ -95,9 +95,11 @@ static vrs_status build(vrs_cuda_engine *engine, const vrs_model *model)
     }
     const char *path = vrs_model_get_info(model).weights_path;
     if (status == VRS_OK) {
-        status = load_graph(net, path);
+        status = load_graph(net, path, params->weights);
     }
     if (status == VRS_OK) {
+        net->number = vrs_net_number_of(params->weights);
+        vrs_weights_free(params->weights);
         status = vrs_net_form_values(net);
     }
     if (status != VRS_OK) {
@@ -105,7 +107,7 @@ static vrs_status build(vrs_cuda_engine *engine, const vrs_model *model)
     }
     vrs_net_describe_io(net, &engine->base.io);
     status = vrs_cuda_make_requests(engine);
-    return status == VRS_OK ? vrs_cuda_compile(engine, path) : status;
+    return status == VRS_OK ? vrs_cuda_compile(engine) : status;
 }
 
 static void close_providers(vrs_net *net)
@@ -203,6 +205,7 @@ static vrs_status cuda_create(const vrs_model *model, const vrs_engine_params *p
     engine->base.params = *params;
     vrs_status status = build(engine, model);
     engine->base.params.cache_dir = NULL; /* the caller's text */
+    engine->base.params.weights = NULL;
     if (status != VRS_OK) {
         char detail[VRS_DETAIL_SIZE];
         snprintf(detail, sizeof detail, "%s", vrs_last_error());
@@ -385,6 +388,7 @@ const vrs_engine_ops vrs_engine_cuda = {
     .precisions = VRS_PRECISION_BIT(F32) | VRS_PRECISION_BIT(TF32) | VRS_PRECISION_BIT(F16) |
                   VRS_PRECISION_BIT(INT8),
     .on_device = true,
+    .wants_weights = true,
     .create = cuda_create,
     .destroy = cuda_destroy,
     .request = cuda_request_at,

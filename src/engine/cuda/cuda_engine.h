@@ -36,8 +36,8 @@ bool vrs_cuda_ports_aligned(const vrs_cuda_engine *engine);
 /* Whose ports the network's graphs use. */
 vrs_net_owner vrs_cuda_owner(vrs_cuda_engine *engine);
 
-/* compile.c: plans and graphs of all batch sizes; `path` is the network's file. */
-vrs_status vrs_cuda_compile(vrs_cuda_engine *engine, const char *path) VRS_MUST_USE;
+/* compile.c: plans and graphs of all batch sizes. */
+vrs_status vrs_cuda_compile(vrs_cuda_engine *engine) VRS_MUST_USE;
 
 /* limit.c: vrs_engine_limit_batch() of this engine. */
 vrs_status vrs_cuda_limit_batch(vrs_engine *engine, int32_t views, int32_t *limit) VRS_MUST_USE;

@@ -110,12 +110,20 @@ typedef struct vrs_net_ports {
     vrs_device_ptr state_in[VRS_MAX_STATES], state_out[VRS_MAX_STATES];
 } vrs_net_ports;
 
+/* A number of a file's bytes, so that another network has other plans. Not against malice: whoever
+ * may change the network need not change the plans. */
+typedef struct vrs_net_number {
+    uint64_t words[2];
+    size_t bytes;
+} vrs_net_number;
+
 typedef struct vrs_net {
     vrs_device *device;
     vrs_memory *memory;
     const vrs_cu_api *api;
     vrs_graph *graph;
     const vrs_model_spec *spec;
+    vrs_net_number number; /* of the file */
     vrs_precision precision;
     vrs_compile_progress_fn progress; /* NULL: nobody asks */
     void *progress_opaque;
@@ -211,6 +219,10 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t node, const vrs_conv *conv,
 vrs_status vrs_net_head_weights(vrs_net *net, int32_t head, const vrs_conv *conv,
                                 vrs_device_ptr *at) VRS_MUST_USE;
 void vrs_net_free_constants(vrs_net *net);
+
+/* ---- compile.c ---- */
+
+vrs_net_number vrs_net_number_of(const vrs_weights *file);
 
 /* ---- prepare.c ---- */
 

@@ -77,6 +77,19 @@ static vrs_status open_number(int32_t number, vrs_device **device)
                     number, gpus - 1);
 }
 
+/* A reason without the loader's words and the advice, which `vrseg doctor` has: one clause for a
+ * line that says other things, too. */
+static int clause_length(const char *reason)
+{
+    static const char *const ends[] = {" (", ": install "};
+    size_t length = strlen(reason);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const char *end = strstr(reason, ends[i]);
+        length = end && (size_t)(end - reason) < length ? (size_t)(end - reason) : length;
+    }
+    return (int)length;
+}
+
 /* The first GPU that can be used, else the CPU with the first GPU's reason. */
 static vrs_status open_auto(vrs_device **device)
 {
@@ -96,7 +109,8 @@ static vrs_status open_auto(vrs_device **device)
     }
     status = vrs_device_cpu_open(device);
     if (status == VRS_OK) {
-        (void)snprintf((*device)->choice, sizeof(*device)->choice, "cpu (%s)", reason);
+        (void)snprintf((*device)->choice, sizeof(*device)->choice, "cpu (%.*s)",
+                       clause_length(reason), reason);
     }
     return status;
 }

@@ -71,7 +71,7 @@ void vrs_device_hold(vrs_device *device);
 void vrs_device_release(vrs_device *device);
 
 /* Borrowed; live as long as the device. The choice is one line for the user: "cuda:0 (NVIDIA
- * H200)", "cpu (auto: libcuda.so.1 cannot be opened ...)". */
+ * H200)", "cpu (libcuda.so.1 cannot be opened)": why not a GPU, in a clause. */
 const vrs_device_properties *vrs_device_get_properties(const vrs_device *device);
 const char *vrs_device_choice(const vrs_device *device);
 

@@ -49,6 +49,9 @@ class DeviceTest(CliTest):
         env = os.environ | {"VRSEG_CUDA_LIBRARY": "/nowhere/libcuda.so.1"}
         done = run("run", self.folder / "a.mp4", "-o", "null", "--device", "cuda", env=env)
         self.assert_refused(done, 1, "libcuda.so.1 cannot be opened .*: install NVIDIA's driver")
+        done = run("run", self.folder / "a.mp4", "-o", "null", env=env)
+        self.assertRegex(done.stderr.splitlines()[0],
+                         r"^vrseg: device cpu \([\w/.]*libcuda.so.1 cannot be opened\), decoded by ")
 
     def test_said_at_the_start(self) -> None:
         figures = self.folder / "f.json"

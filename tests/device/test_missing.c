@@ -35,7 +35,9 @@ static bool says(const surroundings *s)
         return false;
     }
     right = right && strncmp(vrs_device_choice(device), "cpu (", 5) == 0 &&
-            strstr(vrs_device_choice(device), s->words[0]);
+            strstr(vrs_device_choice(device), s->words[0]) &&
+            !strstr(vrs_device_choice(device), "install") &&
+            strlen(vrs_device_choice(device)) < 100;
     vrs_device_close(device);
     return right;
 }

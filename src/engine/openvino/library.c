@@ -1,9 +1,9 @@
 #include "engine/openvino/library.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include "base/thread.h"
+#include "device/library.h"
 #include "engine/find_library.h"
 #include "vrseg/system.h"
 
@@ -26,28 +26,11 @@ static const vrs_find_library looked_for = {.name = "OpenVINO " VRS_OV_VERSION,
                                             .folders = {"openvino/lib"},
                                             .find = find_library};
 
-/* Resolves every function of the list. */
-static vrs_status find_symbols(void *handle, vrs_ov_api *api, const char *path)
-{
-    const char *missing = NULL;
-    void *address;
-/* The address goes through memcpy: ISO C has no cast from an object's pointer to a function's. */
-#define FIND(result, name, arguments)                               \
-    address = vrs_inject("openvino") ? dlsym(handle, #name) : NULL; \
-    if (address)                                                    \
-        memcpy(&api->name, &address, sizeof address);               \
-    else                                                            \
-        missing = #name;
-    VRS_OV_SYMBOLS(FIND)
-#undef FIND
-    if (missing) {
-        return vrs_fail(VRS_MISSING,
-                        "%s: has no function %s; run `make setup` to get OpenVINO " VRS_OV_VERSION
-                        " again",
-                        path, missing);
-    }
-    return VRS_OK;
-}
+static const vrs_library_symbol symbols[] = {
+#define SYMBOL(result, name, arguments) VRS_LIBRARY_SYMBOL(vrs_ov_api, name, name)
+    VRS_OV_SYMBOLS(SYMBOL)
+#undef SYMBOL
+};
 
 static vrs_status read_version(vrs_ov_library *library, const char *path)
 {
@@ -77,18 +60,19 @@ static vrs_status read_version(vrs_ov_library *library, const char *path)
 
 static vrs_status open_path(const char *path, vrs_ov_library *library)
 {
-    void *handle = vrs_inject("openvino") ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-    if (!handle) {
-        const char *reason = dlerror();
-        return vrs_fail(VRS_MISSING, "%s: cannot be opened (%s)", path,
-                        reason ? reason : "no reason given");
-    }
-    vrs_status status = find_symbols(handle, &library->api, path);
+    const vrs_library_spec spec = {
+        .file = path,
+        .advice = "run `make setup` to get OpenVINO " VRS_OV_VERSION " again",
+        .symbols = symbols,
+        .symbol_count = sizeof symbols / sizeof symbols[0],
+    };
+    void *handle;
+    vrs_status status = vrs_library_open(&spec, &library->api, &handle);
     if (status == VRS_OK) {
         status = read_version(library, path);
     }
     if (status != VRS_OK) {
-        dlclose(handle);
+        vrs_library_close(handle);
     }
     return status;
 }

@@ -16,7 +16,8 @@ typedef struct vrs_ov_library {
 /* Opens the library at the first call and keeps it for the life of the process: its thread pool
  * does not survive being unloaded. Looked for in $VRSEG_OPENVINO_DIR alone where that is set, else
  * in ../lib/vrseg from the program and in the private folder of the set-up. Static. Any thread.
- * VRS_MISSING: names the folders, and how to get it. VRS_UNSUPPORTED: another version. */
+ * VRS_MISSING: names the folders, and how to get it. VRS_UNSUPPORTED: another version. Test
+ * injection: "library" where it is opened, "openvino" for calls. */
 vrs_status vrs_ov_open(const vrs_ov_library **library) VRS_MUST_USE;
 
 /* The result of a call that a test's failure injection refused. */

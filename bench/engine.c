@@ -169,7 +169,7 @@ static void run_precision(const bench *b, const char *name)
     vrs_engine_params params = {.requests = 1,
                                 .threads = b->threads,
                                 .max_batch = 1,
-                                .small_scores = true,
+                                .enlarges = VRS_ENLARGE_ALL,
                                 .float_input = b->input != NULL,
                                 .cache_dir = b->cache,
                                 .device = b->device,

@@ -43,6 +43,16 @@ const char *vrs_precision_name(vrs_precision precision);
 /* VRS_INVALID names those that there are. */
 vrs_status vrs_precision_parse(const char *name, vrs_precision *precision) VRS_MUST_USE;
 
+/* Where the centre of pixel x of an enlarged picture lies in the small one, by the factor f. */
+typedef enum vrs_enlarge_rule {
+    VRS_ENLARGE_HALF_PIXEL = 0,    /* (x + 0.5) / f - 0.5 */
+    VRS_ENLARGE_ALIGN_CORNERS = 1, /* x * (small - 1) / (large - 1) */
+    VRS_ENLARGE_ASYMMETRIC = 2,    /* x / f */
+} vrs_enlarge_rule;
+
+#define VRS_ENLARGE_BIT(name) (1u << VRS_ENLARGE_##name)
+#define VRS_ENLARGE_ALL 7u
+
 typedef struct vrs_engine_params {
     int32_t requests;    /* how many run at once, 1..64 */
     int32_t threads;     /* CPU threads of the engine, 1.. */
@@ -53,8 +63,8 @@ typedef struct vrs_engine_params {
     vrs_precision precision;
     bool float_input;  /* the network's own float input; false: what the engine likes best:
                         * bytes where it can normalise, FP16, channels padded, S2D */
-    bool small_scores; /* the caller does the network's last enlarging (vrs_engine_io.enlarge);
-                        * false: the engine does */
+    uint32_t enlarges; /* bit r: the caller does the network's last enlarging where that is by the
+                        * vrs_enlarge_rule r (vrs_engine_io.enlarge); else the engine does */
     /* Called while a device engine compiles, by the creating thread. NULL: nobody asks. */
     vrs_compile_progress_fn progress;
     void *progress_opaque;
@@ -74,13 +84,6 @@ typedef struct vrs_state_desc {
     size_t elements; /* floats of one view's state */
 } vrs_state_desc;
 
-/* Where the centre of pixel x of an enlarged picture lies in the small one, by the factor f. */
-typedef enum vrs_enlarge_rule {
-    VRS_ENLARGE_HALF_PIXEL = 0,    /* (x + 0.5) / f - 0.5 */
-    VRS_ENLARGE_ALIGN_CORNERS = 1, /* x * (small - 1) / (large - 1) */
-    VRS_ENLARGE_ASYMMETRIC = 2,    /* x / f */
-} vrs_enlarge_rule;
-
 /* What goes in and comes out for one view, and what of the network is left to the caller: first the
  * enlarging, then the descriptor's activation. */
 typedef struct vrs_engine_io {
@@ -96,7 +99,7 @@ typedef struct vrs_engine_io {
     ptrdiff_t class_stride, row_stride, column_stride; /* of one view's scores, in elements */
     size_t scores_elements;                            /* from the first to the last of a view */
     int32_t enlarge; /* the network goes on with a bilinear enlarging of the scores by this factor,
-                      * edges repeated; 1: it does not. Above 1 only with small_scores */
+                      * edges repeated; 1: it does not. Above 1 only for a rule of params.enlarges */
     vrs_enlarge_rule enlarge_rule;
     int32_t state_count;
     vrs_state_desc states[VRS_MAX_STATES];

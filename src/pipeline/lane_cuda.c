@@ -340,7 +340,11 @@ static void measure(vrs_cuda *cuda)
     size_t net = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
     cuda->tensor_stride = stride_of(io->input_bytes);
     cuda->scores_stride = stride_of(io->scores_elements * sizeof(float));
-    cuda->small_stride = stride_of((size_t)io->scores_width * (size_t)io->scores_height * 2);
+    cuda->mask_width = io->scores_width * io->enlarge;
+    cuda->mask_height = io->scores_height * io->enlarge;
+    size_t pixels = (size_t)cuda->mask_width * (size_t)cuda->mask_height;
+    cuda->small_stride = stride_of(pixels * sizeof(int16_t));
+    cuda->large_stride = stride_of(pixels * (size_t)io->classes * sizeof(float));
     cuda->once_stride = stride_of(net * 2 * sizeof(float));
 }
 
@@ -401,6 +405,8 @@ static vrs_status start(vrs_pipeline *pipeline)
 {
     vrs_cuda *cuda = vrs_cuda_of(pipeline);
     vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < pipeline->settings.requests && status == VRS_OK; i++)
+        status = vrs_cuda_make_large(cuda, &cuda->slots[i]);
     for (int32_t i = 0; i < pipeline->settings.lanes && status == VRS_OK; i++) {
         vrs_cuda_lane *lane = &cuda->lanes[i];
         status = vrs_thread_start(&lane->submitter, "vrs-pre-lane", submit_main, lane);

@@ -44,7 +44,8 @@ typedef struct vrs_cuda_slot {
     vrs_memory_block *device, *pinned; /* NULL: nothing is needed */
     /* By view: of the engine where it is on the GPU, else of `device`. */
     vrs_device_ptr tensors[VRS_MAX_BATCH], scores[VRS_MAX_BATCH];
-    vrs_device_ptr small, once;          /* small: masks of the scores' size */
+    vrs_device_ptr small, once; /* small: masks of the size that scores make, not the network's */
+    vrs_memory_block *large;    /* enlarged scores, for class maps; NULL: not wanted */
     uint8_t *tensors_host, *scores_host; /* of an engine of the CPU */
     vrs_device_event *begin[2], *end[2];
     vrs_device_event *ran; /* the network has; of an engine of the GPU */
@@ -60,7 +61,9 @@ struct vrs_cuda {
     vrs_memory *memory;
     vrs_cuda_preprocess preprocess;
     vrs_cuda_postprocess postprocess;
+    int32_t mask_width, mask_height; /* that scores make: their own size, enlarged */
     size_t tensor_stride, scores_stride, small_stride, once_stride;
+    size_t large_stride; /* of enlarged scores, dense planes of floats */
     vrs_cuda_lane lanes[VRS_MAX_LANES];
     vrs_cuda_slot *slots; /* one for each of the pipeline's */
     /* For the start of streams, by the submitting thread. */
@@ -117,6 +120,8 @@ static inline int32_t vrs_cuda_alpha_stride(int32_t width)
 
 /* lane_cuda_memory.c */
 vrs_status vrs_cuda_make_slot(vrs_cuda *cuda, vrs_cuda_slot *slot) VRS_MUST_USE;
+/* What class maps need, if they are wanted; when the outputs are known. */
+vrs_status vrs_cuda_make_large(vrs_cuda *cuda, vrs_cuda_slot *slot) VRS_MUST_USE;
 void vrs_cuda_free_slot(vrs_cuda *cuda, vrs_cuda_slot *slot);
 vrs_status vrs_cuda_make_stream(vrs_stream *stream) VRS_MUST_USE;
 void vrs_cuda_free_stream(vrs_stream *stream);

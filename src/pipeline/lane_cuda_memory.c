@@ -91,8 +91,8 @@ static size_t cut_slot(const vrs_cuda *cuda, vrs_cuda_slot *slot, uint64_t base)
     const vrs_pipeline *pipeline = cuda->pipeline;
     const vrs_engine_io *io = pipeline->io;
     size_t views = (size_t)pipeline->settings.max_batch;
-    bool small =
-        io->scores_width != pipeline->spec->width || io->scores_height != pipeline->spec->height;
+    bool small = cuda->mask_width != pipeline->spec->width ||
+                 cuda->mask_height != pipeline->spec->height;
     bool once = pipeline->settings.refine && pipeline->settings.refine_radius > 1;
     vrs_cut block = {base, 0};
     uint64_t tensors = cut(&block, !io->on_device, views * cuda->tensor_stride);
@@ -165,6 +165,18 @@ vrs_status vrs_cuda_make_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
     return make_slot_events(cuda, slot);
 }
 
+vrs_status vrs_cuda_make_large(vrs_cuda *cuda, vrs_cuda_slot *slot)
+{
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    size_t bytes = (size_t)pipeline->settings.max_batch * cuda->large_stride;
+    if (!pipeline->want_classes || pipeline->io->enlarge == 1)
+        return VRS_OK;
+    vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TENSORS,
+                                         bytes, &slot->large);
+    return status == VRS_NO_MEMORY ? too_little(cuda, "the class maps of a batch", true, bytes, 0)
+                                   : status;
+}
+
 void vrs_cuda_free_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
 {
     for (int i = 0; i < 2; i++) {
@@ -172,6 +184,7 @@ void vrs_cuda_free_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
         vrs_device_event_destroy(slot->end[i]);
     }
     vrs_device_event_destroy(slot->ran);
+    vrs_memory_free(cuda->memory, slot->large);
     vrs_memory_free(cuda->memory, slot->device);
     vrs_memory_free(cuda->memory, slot->pinned);
 }

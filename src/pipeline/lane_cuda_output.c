@@ -70,10 +70,48 @@ static vrs_status order_states(const vrs_cuda_slot *slot, bool after)
     return status;
 }
 
+/* Scores to masks: as they are, or enlarged on the way. */
+static vrs_status queue_first_masks(const vrs_cuda_slot *slot, vrs_person_params *p, int32_t count)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_engine_io *io = cuda->pipeline->io;
+    if (io->enlarge == 1)
+        return vrs_cuda_person(&cuda->postprocess, slot->lane->stream, p, count);
+    vrs_person_enlarge_params large = {
+        .person = *p, .source_width = io->scores_width, .source_height = io->scores_height};
+    return vrs_cuda_person_enlarge(&cuda->postprocess, slot->lane->stream, &large, count);
+}
+
+/* Masks `from` of the scores' size to the network's. */
+static vrs_status queue_resize(const vrs_cuda_slot *slot, const vrs_person_params *from,
+                               const int32_t *live, int32_t count, bool smooth)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    vrs_post_smooth *chain[VRS_MAX_BATCH];
+    vrs_mask_resize_params r = {
+        .source_stride = cuda->mask_width,
+        .source_width = cuda->mask_width,
+        .source_height = cuda->mask_height,
+        .width = pipeline->spec->width,
+        .height = pipeline->spec->height,
+        .weight = pipeline->settings.smooth_weight,
+    };
+    for (int32_t i = 0; i < count; i++) {
+        const vrs_view_work *work = &slot->batch->views[live[i]];
+        r.view[i].source = from->view[i].mask;
+        r.view[i].mask = ((const vrs_cuda_ticket *)work->ticket->lane)->masks[work->view];
+        r.view[i].smooth = plain(work);
+        chain[i] = &r.view[i].smooth;
+    }
+    if (smooth)
+        link_states(slot, live, count, chain);
+    return vrs_cuda_mask_resize(&cuda->postprocess, slot->lane->stream, &r, count);
+}
+
 static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t count, bool smooth)
 {
-    vrs_cuda_lane *lane = slot->lane;
-    const vrs_cuda *cuda = lane->cuda;
+    const vrs_cuda *cuda = slot->lane->cuda;
     const vrs_pipeline *pipeline = cuda->pipeline;
     const vrs_engine_io *io = pipeline->io;
     vrs_person_params p = {
@@ -81,8 +119,8 @@ static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t
         .row_stride = io->row_stride,
         .column_stride = io->column_stride,
         .classes = io->classes,
-        .width = io->scores_width,
-        .height = io->scores_height,
+        .width = cuda->mask_width,
+        .height = cuda->mask_height,
         .person_classes = pipeline->spec->person_classes,
         .activation = (int32_t)pipeline->spec->activation,
         .half = io->scores_type == VRS_TENSOR_F16 ? 1 : 0,
@@ -103,27 +141,8 @@ static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t
     }
     if (smooth && !resize)
         link_states(slot, live, count, chain);
-    vrs_status status = vrs_cuda_person(&cuda->postprocess, lane->stream, &p, count);
-    if (status != VRS_OK || !resize)
-        return status;
-    vrs_mask_resize_params r = {
-        .source_stride = io->scores_width,
-        .source_width = io->scores_width,
-        .source_height = io->scores_height,
-        .width = pipeline->spec->width,
-        .height = pipeline->spec->height,
-        .weight = pipeline->settings.smooth_weight,
-    };
-    for (int32_t i = 0; i < count; i++) {
-        const vrs_view_work *work = &slot->batch->views[live[i]];
-        r.view[i].source = p.view[i].mask;
-        r.view[i].mask = ((const vrs_cuda_ticket *)work->ticket->lane)->masks[work->view];
-        r.view[i].smooth = plain(work);
-        chain[i] = &r.view[i].smooth;
-    }
-    if (smooth)
-        link_states(slot, live, count, chain);
-    return vrs_cuda_mask_resize(&cuda->postprocess, lane->stream, &r, count);
+    vrs_status status = queue_first_masks(slot, &p, count);
+    return status == VRS_OK && resize ? queue_resize(slot, &p, live, count, smooth) : status;
 }
 
 /* Masks of the live views. The past of a stream ends with a restart, also where that frame failed,
@@ -185,25 +204,75 @@ static vrs_status queue_guided(vrs_cuda_slot *slot, const int32_t *live, int32_t
                        : vrs_cuda_guided(&cuda->postprocess, slot->lane->stream, &p, wanted);
 }
 
-static vrs_classes_view classes_view(const vrs_cuda_slot *slot, int32_t place, uint32_t output)
+/* Scores as class maps read them: the engine's, or those that were enlarged. */
+typedef struct class_scores {
+    vrs_device_ptr first[VRS_MAX_BATCH]; /* by place */
+    int64_t class_stride, row_stride, column_stride;
+    int32_t width, height;
+    bool half;
+} class_scores;
+
+static class_scores scores_for_classes(const vrs_cuda_slot *slot)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_engine_io *io = cuda->pipeline->io;
+    class_scores s = {.class_stride = io->class_stride,
+                      .row_stride = io->row_stride,
+                      .column_stride = io->column_stride,
+                      .width = cuda->mask_width,
+                      .height = cuda->mask_height,
+                      .half = io->scores_type == VRS_TENSOR_F16};
+    memcpy(s.first, slot->scores, sizeof(s.first));
+    if (slot->large == NULL)
+        return s;
+    s.class_stride = (int64_t)s.width * s.height;
+    s.row_stride = s.width;
+    s.column_stride = 1;
+    s.half = false;
+    for (int32_t i = 0; i < VRS_MAX_BATCH; i++)
+        s.first[i] = slot->large->address + (size_t)i * cuda->large_stride;
+    return s;
+}
+
+static vrs_status enlarge_scores(const vrs_cuda_slot *slot, const class_scores *to,
+                                 const int32_t *live, int32_t count)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_engine_io *io = cuda->pipeline->io;
+    if (slot->large == NULL || count == 0)
+        return VRS_OK;
+    vrs_enlarge_params p = {.class_stride = io->class_stride,
+                            .row_stride = io->row_stride,
+                            .column_stride = io->column_stride,
+                            .classes = io->classes,
+                            .source_width = io->scores_width,
+                            .source_height = io->scores_height,
+                            .width = to->width,
+                            .height = to->height,
+                            .half = io->scores_type == VRS_TENSOR_F16 ? 1 : 0};
+    for (int32_t i = 0; i < count; i++)
+        p.view[i] = (vrs_enlarge_view){slot->scores[live[i]], to->first[live[i]]};
+    return vrs_cuda_enlarge(&cuda->postprocess, slot->lane->stream, &p, count);
+}
+
+static vrs_classes_view classes_view(const vrs_cuda_slot *slot, const class_scores *scores,
+                                     int32_t place, uint32_t output)
 {
     const vrs_pipeline *pipeline = slot->lane->cuda->pipeline;
-    const vrs_engine_io *io = pipeline->io;
     const vrs_view_work *work = &slot->batch->views[place];
     const vrs_stream *stream = work->ticket->stream;
     const vrs_image *out = &((const vrs_cuda_ticket *)work->ticket->lane)->outputs[output];
-    vrs_rect from = vrs_content_in(stream->plans[work->view], pipeline->spec, io->scores_width,
-                                   io->scores_height);
+    vrs_rect from = vrs_content_in(stream->plans[work->view], pipeline->spec, scores->width,
+                                   scores->height);
     vrs_rect to = stream->targets[stream->output_target[output]].rects[work->view];
-    int64_t origin = from.y * io->row_stride + from.x * io->column_stride;
+    int64_t origin = from.y * scores->row_stride + from.x * scores->column_stride;
     return (vrs_classes_view){
-        .scores =
-            slot->scores[place] + (uint64_t)origin * vrs_tensor_element_bytes(io->scores_type),
+        .scores = scores->first[place] + (uint64_t)origin * (scores->half ? 2 : sizeof(float)),
         .dst = (uint64_t)(uintptr_t)out->planes[0] +
                (uint64_t)(to.y * (int64_t)out->strides[0] + to.x),
-        .class_stride = io->class_stride,
-        .row_stride = io->row_stride,
-        .column_stride = io->column_stride,
+        .class_stride = scores->class_stride,
+        .row_stride = scores->row_stride,
+        .column_stride = scores->column_stride,
         .region_width = from.width,
         .region_height = from.height,
         .width = to.width,
@@ -216,15 +285,15 @@ static vrs_status queue_classes(vrs_cuda_slot *slot, const int32_t *live, int32_
 {
     const vrs_cuda *cuda = slot->lane->cuda;
     const vrs_pipeline *pipeline = cuda->pipeline;
-    vrs_status status = VRS_OK;
+    const class_scores scores = scores_for_classes(slot);
+    vrs_status status = enlarge_scores(slot, &scores, live, count);
     for (uint32_t o = 0; o < pipeline->output_count && status == VRS_OK; o++) {
         if (pipeline->outputs[o].kind != VRS_OUTPUT_CLASSES)
             continue;
-        vrs_classes_params p = {.classes = pipeline->io->classes,
-                                .half = pipeline->io->scores_type == VRS_TENSOR_F16 ? 1 : 0};
+        vrs_classes_params p = {.classes = pipeline->io->classes, .half = scores.half ? 1 : 0};
         int32_t views = 0;
         for (int32_t i = 0; i < count; i++) {
-            vrs_classes_view view = classes_view(slot, live[i], o);
+            vrs_classes_view view = classes_view(slot, &scores, live[i], o);
             if (view.width > 0 && view.height > 0)
                 p.view[views++] = view;
         }

@@ -95,7 +95,7 @@ static void verify(const char *descriptor, const char *onnx, int32_t batch, int 
     for (size_t i = 0; i < sizeof precisions / sizeof precisions[0]; i++) {
         for (int small = 0; small < 2; small++) {
             vrs_engine_params params = on_device(precisions[i], batch);
-            params.small_scores = small;
+            params.enlarges = small ? VRS_ENLARGE_ALL : 0;
             params.float_input = !small;
             vrs_engine *engine = make(model, &params);
             for (int32_t n = batch; n >= 1; n = n > 2 ? 2 : n - 1) {
@@ -130,7 +130,7 @@ static void test_quantised(void **state)
     verify(OPS_DESCRIPTOR, "quantised.onnx", 2, 8);
     vrs_model *model = load_model(OPS_DESCRIPTOR, "quantised.onnx");
     vrs_engine_params params = on_device(VRS_PRECISION_INT8, 2);
-    params.small_scores = true;
+    params.enlarges = VRS_ENLARGE_ALL;
     vrs_engine *engine = make(model, &params);
     int count = 0;
     if (vrs_engine_verify(engine, 2, 7, expect_good, &count) != VRS_OK) {
@@ -206,7 +206,7 @@ static void test_io(void **state)
     (void)state;
     vrs_model *model = load_model(OPS_DESCRIPTOR, "ops.onnx");
     vrs_engine_params params = on_device(VRS_PRECISION_F16, 1);
-    params.small_scores = true;
+    params.enlarges = VRS_ENLARGE_ALL;
     vrs_engine *engine = make(model, &params);
     const vrs_engine_io *io = vrs_engine_get_io(engine);
     assert_int_equal(io->tensor, VRS_TENSOR_F16_S2D);

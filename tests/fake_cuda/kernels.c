@@ -91,6 +91,8 @@ void fake_kernels_init(void)
     add("vrs_person_planes", fake_vrs_person_planes, sizeof(vrs_person_params));
     add("vrs_person_softmax", fake_vrs_person_softmax, sizeof(vrs_person_params));
     add("vrs_person_pixels", fake_vrs_person_pixels, sizeof(vrs_person_params));
+    add("vrs_enlarge", fake_vrs_enlarge, sizeof(vrs_enlarge_params));
+    add("vrs_person_enlarge", fake_vrs_person_enlarge, sizeof(vrs_person_enlarge_params));
     add("vrs_mask_resize", fake_vrs_mask_resize, sizeof(vrs_mask_resize_params));
     add("vrs_guided", fake_vrs_guided, sizeof(vrs_guided_params));
     add("vrs_guided_solve", fake_vrs_guided_solve, sizeof(vrs_guided_params));

@@ -11,6 +11,7 @@
 
 #include "kernels/cuda/params_postprocess.h"
 #include "kernels/kernels.h"
+#include "kernels/reference/postprocess.h"
 
 static void *at(uint64_t address)
 {
@@ -119,6 +120,57 @@ void fake_vrs_person(const void *params, const uint32_t grid[3], const uint32_t 
             free(data);
         }
     }
+}
+
+void fake_vrs_person_enlarge(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    (void)block;
+    const vrs_person_enlarge_params *all = params;
+    const vrs_person_params *p = &all->person;
+    const int64_t stride[3] = {p->class_stride, p->row_stride, p->column_stride};
+    vrs_upsample up;
+    void *tables = take(vrs_upsample_storage(p->width, p->height));
+    vrs_upsample_init(&up, all->source_width, all->source_height, p->width, p->height, tables);
+    float *large =
+        take((size_t)p->classes * (size_t)p->width * (size_t)p->height * sizeof(*large));
+    for (uint32_t chain = 0; chain < grid[2]; chain++) {
+        int16_t *past = first_past(&p->view[p->chain[chain]].smooth);
+        for (int32_t v = p->chain[chain]; v >= 0; v = p->view[v].smooth.next) {
+            float *data = dense_scores(p->view[v].scores, p->half != 0, p->classes,
+                                       all->source_width, all->source_height, stride);
+            vrs_scores small =
+                describe(data, p->classes, all->source_width, all->source_height);
+            vrs_reference_enlarge(&up, &small, large);
+            vrs_scores scores = describe(large, p->classes, p->width, p->height);
+            scores.activation = (vrs_activation)p->activation;
+            scores.person_classes = p->person_classes;
+            int16_t *mask = at(p->view[v].mask);
+            reference()->person(&scores, mask, p->width);
+            finish(&p->view[v].smooth, mask, past, p->weight, p->width, p->height);
+            past = mask;
+            free(data);
+        }
+    }
+    free(large);
+    free(tables);
+}
+
+void fake_vrs_enlarge(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    (void)block;
+    const vrs_enlarge_params *p = params;
+    const int64_t stride[3] = {p->class_stride, p->row_stride, p->column_stride};
+    vrs_upsample up;
+    void *tables = take(vrs_upsample_storage(p->width, p->height));
+    vrs_upsample_init(&up, p->source_width, p->source_height, p->width, p->height, tables);
+    for (uint32_t v = 0; v < grid[2]; v++) {
+        float *data = dense_scores(p->view[v].scores, p->half != 0, p->classes, p->source_width,
+                                   p->source_height, stride);
+        vrs_scores small = describe(data, p->classes, p->source_width, p->source_height);
+        vrs_reference_enlarge(&up, &small, at(p->view[v].dst));
+        free(data);
+    }
+    free(tables);
 }
 
 void fake_vrs_mask_resize(const void *params, const uint32_t grid[3], const uint32_t block[3])

@@ -10,6 +10,8 @@
     X(vrs_person_planes)            \
     X(vrs_person_softmax)           \
     X(vrs_person_pixels)            \
+    X(vrs_person_enlarge)           \
+    X(vrs_enlarge)                  \
     X(vrs_mask_resize)              \
     X(vrs_guided)                   \
     X(vrs_guided_solve)             \

@@ -181,6 +181,86 @@ static void test_person(void **state)
         run_person(i, &r);
 }
 
+/* Scores of a smaller size, whole factors and others. */
+static void run_enlarge(int32_t index, rng *r)
+{
+    static const int32_t classes[] = {1, 2, 3, 9, 21, 32};
+    person_case t = {.count = index % 7 == 0 ? 16 : in(r, 1, 3)};
+    const int32_t *size = sizes[index % SIZES];
+    const int32_t factor = 1 << in(r, 0, 4);
+    vrs_person_params p = {.classes = classes[in(r, 0, 5)],
+                           .width = (size[0] + factor - 1) / factor,
+                           .height = (size[1] + factor - 1) / factor,
+                           .person_classes = next(r),
+                           .activation = in(r, 0, 3),
+                           .half = in(r, 0, 1),
+                           .weight = in(r, 0, VRS_Q15_ONE)};
+    vrs_person_enlarge_params device = {.source_width = p.width, .source_height = p.height};
+    const size_t elements = person_strides(&p, in(r, 0, 4));
+    const bool whole = in(r, 0, 3) > 0, chains = in(r, 0, 1) == 0;
+    p.width = whole ? device.source_width * factor : size[0];
+    p.height = whole ? device.source_height * factor : size[1];
+    t.host = t.device = p;
+    for (int32_t v = 0; v < t.count; v++)
+        person_view(&t, v, elements, chains, r);
+    vrs_person_enlarge_params host = device;
+    device.person = t.device;
+    assert_int_equal(
+        vrs_cuda_person_enlarge(&kernels, cuda_fixture_stream(), &device, t.count), VRS_OK);
+    memcpy(t.host.chain, device.person.chain, sizeof(t.host.chain));
+    host.person = t.host;
+    uint32_t heads = chains ? (t.count < 2 ? 1U : 2U) : (uint32_t)t.count;
+    fake_vrs_person_enlarge(&host, (uint32_t[3]){1, 1, heads}, (uint32_t[3]){1, 1, 1});
+    char what[128];
+    (void)snprintf(what, sizeof(what), "enlarge %d: %dx%d to %dx%dx%d, activation %d, half %d",
+                   index, host.source_width, host.source_height, p.width, p.height, p.classes,
+                   p.activation, p.half);
+    compare_person(&t, 1, what);
+    person_free(&t);
+}
+
+/* The scores themselves. */
+static void run_enlarge_scores(int32_t index, rng *r)
+{
+    const int32_t *size = sizes[index % SIZES];
+    vrs_person_params p = {.classes = in(r, 1, 8), .width = in(r, 1, 40), .height = in(r, 1, 30)};
+    const bool half = in(r, 0, 1) == 0;
+    const size_t elements = person_strides(&p, in(r, 0, 4));
+    cuda_block scores = cuda_block_make(elements * (half ? 2 : 4));
+    for (size_t i = 0; i < elements; i++)
+        set_score(cuda_block_host(&scores), half, i, score_value(r, 6, false));
+    cuda_block_upload(&scores);
+    cuda_block dst = cuda_block_make((size_t)p.classes * (size_t)size[0] * (size_t)size[1] * 4);
+    vrs_enlarge_params device = {.view = {{cuda_block_device(&scores), cuda_block_device(&dst)}},
+                                 .class_stride = p.class_stride,
+                                 .row_stride = p.row_stride,
+                                 .column_stride = p.column_stride,
+                                 .classes = p.classes,
+                                 .source_width = p.width,
+                                 .source_height = p.height,
+                                 .width = size[0],
+                                 .height = size[1],
+                                 .half = half};
+    vrs_enlarge_params host = device;
+    host.view[0].scores = (uint64_t)(uintptr_t)cuda_block_host(&scores);
+    host.view[0].dst = (uint64_t)(uintptr_t)cuda_block_host(&dst);
+    assert_int_equal(vrs_cuda_enlarge(&kernels, cuda_fixture_stream(), &device, 1), VRS_OK);
+    fake_vrs_enlarge(&host, (uint32_t[3]){1, 1, 1}, (uint32_t[3]){1, 1, 1});
+    cuda_block_compare(&dst, "enlarged scores");
+    cuda_block_free(&scores);
+    cuda_block_free(&dst);
+}
+
+static void test_enlarge(void **state)
+{
+    (void)state;
+    rng r = {2};
+    for (int32_t i = 0; i < 200; i++)
+        run_enlarge(i, &r);
+    for (int32_t i = 0; i < 60; i++)
+        run_enlarge_scores(i, &r);
+}
+
 static void run_resize(int32_t index, rng *r)
 {
     person_case t = {.count = in(r, 1, 4)};
@@ -422,6 +502,13 @@ static void test_refusals(void **state)
     assert_int_equal(vrs_cuda_person(&kernels, stream, &person, 2), VRS_INVALID);
     person.classes = 33;
     assert_int_equal(vrs_cuda_person(&kernels, stream, &person, 1), VRS_INVALID);
+    vrs_person_enlarge_params large = {.person = {.width = 4, .height = 4, .classes = 1},
+                                       .source_width = 2};
+    large.person.view[0].smooth.next = -1;
+    assert_int_equal(vrs_cuda_person_enlarge(&kernels, stream, &large, 1), VRS_INVALID);
+    vrs_enlarge_params scores = {
+        .width = 4, .height = 4, .source_width = 2, .source_height = 2, .classes = 0};
+    assert_int_equal(vrs_cuda_enlarge(&kernels, stream, &scores, 1), VRS_INVALID);
     vrs_guided_params guided = {.width = 4, .height = 4, .radius = 65, .epsilon = 1};
     assert_int_equal(vrs_cuda_guided(&kernels, stream, &guided, 1), VRS_INVALID);
     guided.radius = 2; /* without scratch memory */
@@ -436,6 +523,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_person),  cmocka_unit_test(test_mask_resize),
+        cmocka_unit_test(test_enlarge),
         cmocka_unit_test(test_guided),  cmocka_unit_test(test_feather),
         cmocka_unit_test(test_classes), cmocka_unit_test(test_refusals),
     };

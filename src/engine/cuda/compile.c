@@ -104,7 +104,7 @@ static vrs_status make_key(const vrs_cuda_engine *engine, char key[VRS_PLANS_KEY
                    p->minor, (int)p->driver_version, (int)library, vrs_version(), PLANS_VERSION,
                    (unsigned long long)net->number.words[0],
                    (unsigned long long)net->number.words[1], net->number.bytes,
-                   net->small_scores, net->float_input);
+                   net->enlarge, net->float_input);
     return status;
 }
 

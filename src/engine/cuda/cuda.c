@@ -80,7 +80,7 @@ static vrs_status build(vrs_cuda_engine *engine, const vrs_model *model)
                   .memory = params->memory,
                   .spec = vrs_model_get_spec(model),
                   .precision = params->precision,
-                  .small_scores = params->small_scores,
+                  .enlarges = params->enlarges,
                   .progress = params->progress,
                   .progress_opaque = params->progress_opaque,
                   .float_input = params->float_input,

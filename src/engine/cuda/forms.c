@@ -182,7 +182,7 @@ static void drop_enlarging(vrs_net *net)
     const vrs_graph *g = net->graph;
     const vrs_value *large = &g->values[net->scores];
     net->enlarge = 1;
-    if (!net->small_scores || large->producer < 0 || vrs_graph_uses(g, net->scores) != 1) {
+    if (net->enlarges == 0 || large->producer < 0 || vrs_graph_uses(g, net->scores) != 1) {
         return;
     }
     const vrs_node *node = &g->nodes[large->producer];
@@ -195,7 +195,8 @@ static void drop_enlarging(vrs_net *net)
                  large->dims[3] == factor * small->dims[3] && factor > 1 &&
                  node->as.resize.scale[0] == (float)factor &&
                  node->as.resize.scale[1] == (float)factor;
-    if (whole && !small->data && rule_of(&node->as.resize, &net->enlarge_rule)) {
+    if (whole && !small->data && rule_of(&node->as.resize, &net->enlarge_rule) &&
+        (net->enlarges >> net->enlarge_rule & 1) != 0) {
         net->enlarge = (int32_t)factor;
         net->roles[large->producer] = VRS_NET_GONE;
         net->forms[net->scores].unused = true;

@@ -129,7 +129,8 @@ typedef struct vrs_net {
     void *progress_opaque;
     int32_t size, sizes; /* which batch size is compiled, from 1, of how many */
     int32_t batch;       /* that one */
-    bool small_scores, float_input, has_cudnn;
+    uint32_t enlarges;
+    bool float_input, has_cudnn;
     vrs_device_stream *stream; /* of compiling */
     vrs_device_event *begin, *end;
     char doing[160]; /* what is queued there, for people; "": small things */

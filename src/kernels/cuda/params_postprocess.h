@@ -53,6 +53,29 @@ typedef struct vrs_person_params {
 } vrs_person_params;
 VRS_POST_ASSERT(sizeof(vrs_person_params) <= 4096, "kernel parameters are at most 4 KB");
 
+/* Scores of a smaller size to Q15: they are enlarged as vrs_reference_enlarge() says, one pixel at a
+ * time, then as `person`, whose width and height are the mask's; the enlarged scores are never in memory.
+ */
+typedef struct vrs_person_enlarge_params {
+    vrs_person_params person;
+    int32_t source_width, source_height; /* of the scores */
+} vrs_person_enlarge_params;
+VRS_POST_ASSERT(sizeof(vrs_person_enlarge_params) <= 4096, "kernel parameters are at most 4 KB");
+
+/* The enlarged scores themselves, for class maps: vrs_reference_enlarge(), dense planes. */
+typedef struct vrs_enlarge_view {
+    uint64_t scores; /* float or half */
+    uint64_t dst;    /* float */
+} vrs_enlarge_view;
+
+typedef struct vrs_enlarge_params {
+    vrs_enlarge_view view[VRS_POST_VIEWS];
+    int64_t class_stride, row_stride, column_stride; /* of the scores */
+    int32_t classes, source_width, source_height, width, height;
+    int32_t half;
+} vrs_enlarge_params;
+VRS_POST_ASSERT(sizeof(vrs_enlarge_params) <= 4096, "kernel parameters are at most 4 KB");
+
 /* Q15 of one size to Q15 of another, exact: vrs_upsample_fn, then as vrs_person_params. */
 typedef struct vrs_mask_resize_view {
     uint64_t source; /* int16 */

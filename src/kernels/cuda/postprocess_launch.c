@@ -33,6 +33,8 @@ vrs_status vrs_cuda_postprocess_open(vrs_device *device, vrs_cuda_postprocess *k
         {"vrs_person_planes", &kernels->person_planes},
         {"vrs_person_softmax", &kernels->person_softmax},
         {"vrs_person_pixels", &kernels->person_pixels},
+        {"vrs_person_enlarge", &kernels->person_enlarge},
+        {"vrs_enlarge", &kernels->enlarge},
         {"vrs_mask_resize", &kernels->mask_resize},
         {"vrs_guided", &kernels->guided},
         {"vrs_guided_solve", &kernels->guided_solve},
@@ -152,22 +154,71 @@ static vrs_status launch_person(const vrs_cuda_postprocess *kernels, vrs_device_
     return vrs_device_launch(stream, kernel, grid, block, shared, params, sizeof(*params));
 }
 
-vrs_status vrs_cuda_person(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
-                           vrs_person_params *params, int32_t count)
+static vrs_status check_classes(const char *kernel, int32_t classes)
 {
-    vrs_status status = vrs_post_check("vrs_person", count, params->width, params->height);
+    return classes >= 1 && classes <= VRS_POST_CLASSES
+               ? VRS_OK
+               : vrs_fail(VRS_INVALID, "%s: %d classes: 1 to %d are possible", kernel, classes,
+                          VRS_POST_CLASSES);
+}
+
+/* Checks what both kernels ask, and finds the chains. */
+static vrs_status check_person(const char *kernel, vrs_person_params *params, int32_t count,
+                               uint32_t *chains)
+{
+    vrs_status status = vrs_post_check(kernel, count, params->width, params->height);
+    if (status == VRS_OK)
+        status = check_classes(kernel, params->classes);
     if (status != VRS_OK)
         return status;
-    if (params->classes < 1 || params->classes > VRS_POST_CLASSES)
-        return vrs_fail(VRS_INVALID, "vrs_person: %d classes: 1 to %d are possible",
-                        params->classes, VRS_POST_CLASSES);
     const vrs_post_smooth *smooth[VRS_POST_VIEWS];
     for (int32_t v = 0; v < count; v++)
         smooth[v] = &params->view[v].smooth;
-    const uint32_t chains = find_chains(smooth, count, params->chain);
-    if (chains == 0)
-        return vrs_fail(VRS_INVALID, "vrs_person: the views of a stream do not form chains");
-    return launch_person(kernels, stream, params, count, chains);
+    *chains = find_chains(smooth, count, params->chain);
+    if (*chains == 0)
+        return vrs_fail(VRS_INVALID, "%s: the views of a stream do not form chains", kernel);
+    return VRS_OK;
+}
+
+vrs_status vrs_cuda_person(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
+                           vrs_person_params *params, int32_t count)
+{
+    uint32_t chains;
+    vrs_status status = check_person("vrs_person", params, count, &chains);
+    return status == VRS_OK ? launch_person(kernels, stream, params, count, chains) : status;
+}
+
+vrs_status vrs_cuda_person_enlarge(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
+                                   vrs_person_enlarge_params *params, int32_t count)
+{
+    static const char name[] = "vrs_person_enlarge";
+    uint32_t chains;
+    vrs_status status = check_person(name, &params->person, count, &chains);
+    if (status == VRS_OK)
+        status = vrs_post_check(name, count, params->source_width, params->source_height);
+    if (status != VRS_OK)
+        return status;
+    const uint32_t grid[3] = {vrs_post_parts(params->person.width, PERSON_THREADS * COLUMNS),
+                              (uint32_t)params->person.height, chains};
+    const uint32_t block[3] = {PERSON_THREADS, 1, 1};
+    return vrs_device_launch(stream, kernels->person_enlarge, grid, block, 0, params,
+                             sizeof(*params));
+}
+
+vrs_status vrs_cuda_enlarge(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
+                            const vrs_enlarge_params *params, int32_t count)
+{
+    vrs_status status = vrs_post_check("vrs_enlarge", count, params->width, params->height);
+    if (status == VRS_OK)
+        status = vrs_post_check("vrs_enlarge", count, params->source_width, params->source_height);
+    if (status == VRS_OK)
+        status = check_classes("vrs_enlarge", params->classes);
+    if (status != VRS_OK)
+        return status;
+    const uint32_t grid[3] = {vrs_post_parts(params->width, PERSON_THREADS * COLUMNS),
+                              (uint32_t)params->height, (uint32_t)count};
+    const uint32_t block[3] = {PERSON_THREADS, 1, 1};
+    return vrs_device_launch(stream, kernels->enlarge, grid, block, 0, params, sizeof(*params));
 }
 
 vrs_status vrs_cuda_mask_resize(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,

@@ -92,6 +92,16 @@ static float score_at(const vrs_upsample *up, const vrs_scores *scores, const fl
     return lerp(upper, lower, up->row_weight[y]);
 }
 
+void vrs_reference_enlarge(const vrs_upsample *upsample, const vrs_scores *scores, float *dst)
+{
+    for (int32_t c = 0; c < scores->classes; c++) {
+        const float *plane = scores->data + c * scores->class_stride;
+        for (int32_t y = 0; y < upsample->height; y++)
+            for (int32_t x = 0; x < upsample->width; x++)
+                *dst++ = score_at(upsample, scores, plane, x, y);
+    }
+}
+
 void vrs_reference_classes(const vrs_upsample *upsample, const vrs_scores *scores,
                            int32_t row_begin, int32_t row_end, uint8_t *dst, ptrdiff_t dst_stride,
                            float *scratch)

@@ -9,7 +9,7 @@ typedef struct vrs_engine_ops {
     const char *name;
     uint32_t precisions; /* bit p: vrs_precision p may be asked for */
     bool on_device;      /* needs params.device and params.memory; fills io.on_device likewise */
-    bool wants_weights; /* create() is given params.weights */
+    bool wants_weights;  /* create() is given params.weights */
     vrs_status (*create)(const vrs_model *model, const vrs_engine_params *params,
                          vrs_engine **engine);
     void (*destroy)(vrs_engine *engine);

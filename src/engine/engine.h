@@ -98,8 +98,9 @@ typedef struct vrs_engine_io {
     vrs_tensor_type scores_type;                       /* F32; of a device engine F32 or F16 */
     ptrdiff_t class_stride, row_stride, column_stride; /* of one view's scores, in elements */
     size_t scores_elements;                            /* from the first to the last of a view */
-    int32_t enlarge; /* the network goes on with a bilinear enlarging of the scores by this factor,
-                      * edges repeated; 1: it does not. Above 1 only for a rule of params.enlarges */
+    int32_t
+        enlarge; /* the network goes on with a bilinear enlarging of the scores by this factor,
+                  * edges repeated; 1: it does not. Above 1 only for a rule of params.enlarges */
     vrs_enlarge_rule enlarge_rule;
     int32_t state_count;
     vrs_state_desc states[VRS_MAX_STATES];

@@ -23,10 +23,10 @@ void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *
 
 /* What it took to make an engine's plans, of all batch sizes. */
 typedef struct vrs_engine_effort {
-    int32_t nodes;    /* that wanted a plan chosen */
-    int32_t equal;    /* that took an equal node's */
-    int32_t restored; /* that took a kept one */
-    int32_t asked;    /* convolutions that a library was asked about */
+    int32_t nodes;             /* that wanted a plan chosen */
+    int32_t equal;             /* that took an equal node's */
+    int32_t restored;          /* that took a kept one */
+    int32_t asked;             /* convolutions that a library was asked about */
     int32_t made, refused;     /* plans of libraries that could be made, and that could not */
     int32_t timed;             /* plans that ran for their time */
     int32_t late;              /* plans that were left out, as their node had its time */

@@ -91,8 +91,8 @@ static size_t cut_slot(const vrs_cuda *cuda, vrs_cuda_slot *slot, uint64_t base)
     const vrs_pipeline *pipeline = cuda->pipeline;
     const vrs_engine_io *io = pipeline->io;
     size_t views = (size_t)pipeline->settings.max_batch;
-    bool small = cuda->mask_width != pipeline->spec->width ||
-                 cuda->mask_height != pipeline->spec->height;
+    bool small =
+        cuda->mask_width != pipeline->spec->width || cuda->mask_height != pipeline->spec->height;
     bool once = pipeline->settings.refine && pipeline->settings.refine_radius > 1;
     vrs_cut block = {base, 0};
     uint64_t tensors = cut(&block, !io->on_device, views * cuda->tensor_stride);

@@ -262,8 +262,8 @@ static vrs_classes_view classes_view(const vrs_cuda_slot *slot, const class_scor
     const vrs_view_work *work = &slot->batch->views[place];
     const vrs_stream *stream = work->ticket->stream;
     const vrs_image *out = &((const vrs_cuda_ticket *)work->ticket->lane)->outputs[output];
-    vrs_rect from = vrs_content_in(stream->plans[work->view], pipeline->spec, scores->width,
-                                   scores->height);
+    vrs_rect from =
+        vrs_content_in(stream->plans[work->view], pipeline->spec, scores->width, scores->height);
     vrs_rect to = stream->targets[stream->output_target[output]].rects[work->view];
     int64_t origin = from.y * scores->row_stride + from.x * scores->column_stride;
     return (vrs_classes_view){

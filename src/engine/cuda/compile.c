@@ -83,8 +83,7 @@ vrs_net_number vrs_net_number_of(const vrs_weights *file)
         uint64_t word = 0;
         memcpy(&word, file->data + i, file->size - i < 8 ? file->size - i : 8);
         number.words[0] = (number.words[0] ^ word) * 0xff51afd7ed558ccdu;
-        number.words[1] =
-            (number.words[1] + word + (number.words[0] >> 29)) * 0xc4ceb9fe1a85ec53u;
+        number.words[1] = (number.words[1] + word + (number.words[0] >> 29)) * 0xc4ceb9fe1a85ec53u;
     }
     return number;
 }
@@ -103,8 +102,8 @@ static vrs_status make_key(const vrs_cuda_engine *engine, char key[VRS_PLANS_KEY
                    net->graph->name, vrs_precision_name(net->precision), p->name, p->major,
                    p->minor, (int)p->driver_version, (int)library, vrs_version(), PLANS_VERSION,
                    (unsigned long long)net->number.words[0],
-                   (unsigned long long)net->number.words[1], net->number.bytes,
-                   net->enlarge, net->float_input);
+                   (unsigned long long)net->number.words[1], net->number.bytes, net->enlarge,
+                   net->float_input);
     return status;
 }
 

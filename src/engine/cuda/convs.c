@@ -257,7 +257,7 @@ typedef struct chooser {
     vrs_net_prepared *prepared;
     int32_t index; /* of the node */
     vrs_net_kind kind;
-    bool only; /* there is one candidate, so its time does not matter */
+    bool only;      /* there is one candidate, so its time does not matter */
     int64_t end_ns; /* so long candidates are tried, once there is one */
 } chooser;
 
@@ -633,8 +633,7 @@ vrs_status vrs_net_collect(const vrs_net *net, const char *key, vrs_plans **resu
 
 /* --- all of a program --- */
 
-void vrs_net_tell(const vrs_net *net, const char *step, int32_t done, int32_t all,
-                  const char *node)
+void vrs_net_tell(const vrs_net *net, const char *step, int32_t done, int32_t all, const char *node)
 {
     const vrs_compile_progress progress = {.batch = net->batch,
                                            .size = net->size,

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "engine/cuda/cuda_engine.h"
 #include "engine/cuda/cudnn.h"
+#include "vrseg/system.h"
 
 static vrs_cuda_engine *engine_of(const vrs_request *request)
 {

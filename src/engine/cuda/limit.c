@@ -103,8 +103,8 @@ static vrs_status shrink(vrs_cuda_engine *engine, int32_t largest)
 static bool has_room(const vrs_net *net, const vrs_net_program *program)
 {
     uint64_t wanted = vrs_net_arena_bytes(program), there = vrs_arena_bytes(net->arena);
-    return wanted <= there || vrs_memory_available(net->memory, VRS_MEMORY_PLACE_DEVICE) / 2 >=
-                                  wanted - there;
+    return wanted <= there ||
+           vrs_memory_available(net->memory, VRS_MEMORY_PLACE_DEVICE) / 2 >= wanted - there;
 }
 
 /* Memory behind the arena's tail, of numbers: what nobody has written is read where channels are
@@ -117,8 +117,8 @@ static vrs_status grow_arena(vrs_net *net, const vrs_net_program *program)
     }
     vrs_status status = vrs_arena_resize(net->arena, wanted);
     if (status == VRS_OK) {
-        status = vrs_device_fill(net->stream, vrs_arena_address(net->arena) + there,
-                                 VRS_NET_SMALL, vrs_arena_bytes(net->arena) - there);
+        status = vrs_device_fill(net->stream, vrs_arena_address(net->arena) + there, VRS_NET_SMALL,
+                                 vrs_arena_bytes(net->arena) - there);
     }
     return status == VRS_OK ? vrs_net_settle(net) : status;
 }

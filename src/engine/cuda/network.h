@@ -25,7 +25,7 @@
 #define VRS_NET_WORKERS 16
 /* So long a piece of work of the device may take that takes milliseconds. */
 #define VRS_NET_WAIT_NS (30 * INT64_C(1000000000))
-#define VRS_NET_SMALL 0x2c /* a byte that is a small number in every type */
+#define VRS_NET_SMALL 0x2c  /* a byte that is a small number in every type */
 #define VRS_NET_NOBODY (-1) /* a value inside none */
 
 /* How the memory of a request comes to a value of the graph. */

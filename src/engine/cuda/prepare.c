@@ -130,10 +130,10 @@ static void gather(vrs_net_prepared *p, const vrs_net *net)
 /* --- the threads --- */
 
 /* Marks that a thread goes into the library for a unit, or has come back (-1). */
-static void mark(vrs_net_prepared *p, int32_t worker, int32_t unit)
+static void mark(vrs_net_prepared *p, int32_t worker, int32_t index)
 {
     vrs_mutex_lock(&p->mutex);
-    p->at[worker] = (work_at){unit < 0 ? 0 : vrs_now_ns(), unit};
+    p->at[worker] = (work_at){index < 0 ? 0 : vrs_now_ns(), index};
     vrs_mutex_unlock(&p->mutex);
 }
 

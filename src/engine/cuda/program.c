@@ -134,8 +134,8 @@ static vrs_status place_values(vrs_net *net, vrs_net_program *program)
     if (status == VRS_OK && vrs_arena_bytes(net->arena) < bytes) {
         status = vrs_arena_resize(net->arena, bytes);
         if (status == VRS_OK) { /* for what is timed */
-            status = vrs_device_fill(net->stream, vrs_arena_address(net->arena), VRS_NET_SMALL,
-                                     bytes);
+            status =
+                vrs_device_fill(net->stream, vrs_arena_address(net->arena), VRS_NET_SMALL, bytes);
         }
     }
     for (int32_t v = 0; v < g->value_count && status == VRS_OK; v++) {
@@ -276,8 +276,8 @@ vrs_status vrs_net_capture(vrs_net *net, vrs_net_program *program, const vrs_net
     }
     vrs_status status = vrs_graph_infer(net->graph, program->batch);
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
-        const vrs_net_ports ports = owner->ports(owner->opaque, i / parts,
-                                                 vrs_net_part_begins(net, program, i % parts));
+        const vrs_net_ports ports =
+            owner->ports(owner->opaque, i / parts, vrs_net_part_begins(net, program, i % parts));
         status = capture_part(net, program, &ports, &execs[i]);
     }
     if (status != VRS_OK) {

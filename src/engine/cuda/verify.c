@@ -21,7 +21,7 @@ typedef struct verifier {
     const vrs_net_ports *ports;
     vrs_interpreter *interpreter;
     int32_t interpreted; /* nodes that it has run */
-    float **inputs; /* of each input of the graph, dense */
+    float **inputs;      /* of each input of the graph, dense */
     vrs_engine_check_fn visit;
     void *opaque;
 } verifier;

@@ -58,7 +58,7 @@ typedef struct vrs_compile_effort {
     int32_t nodes, equal, restored; /* chosen; as an equal node; from the cache */
     int32_t asked;                  /* convolutions that libraries were asked about */
     int32_t made, refused;          /* plans of libraries, and those that they could not make */
-    int32_t timed, late;            /* plans that were timed; left out, as their node had its time */
+    int32_t timed, late; /* plans that were timed; left out, as their node had its time */
     double making_seconds, timing_seconds;
 } vrs_compile_effort;
 

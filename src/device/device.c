@@ -81,11 +81,11 @@ static vrs_status open_number(int32_t number, vrs_device **device)
  * line that says other things, too. */
 static int clause_length(const char *reason)
 {
-    static const char *const ends[] = {" (", ": install "};
-    size_t length = strlen(reason);
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        const char *end = strstr(reason, ends[i]);
-        length = end && (size_t)(end - reason) < length ? (size_t)(end - reason) : length;
+    const char *loader = strstr(reason, "cannot be opened ("),
+               *advice = strstr(reason, ": install ");
+    size_t length = advice ? (size_t)(advice - reason) : strlen(reason);
+    if (loader) {
+        length = (size_t)(strchr(loader, '(') - 1 - reason);
     }
     return (int)length;
 }

@@ -40,8 +40,15 @@ class Compile(CliTest):
         self.assertRegex(done.stdout, r"\n *[\d.]+ +[\d.]+ +[\d.]+ +\d+% +\d+ [ *]+ +conv 3x3 ")
         self.assertRegex(done.stdout, r"(\d+) of \1 results are as plain C's\n")
         self.assertNotIn("from cache", done.stdout)
+        self.assertRegex(done.stdout, r"^\d+ nodes chosen, \d+ equal to one of them, 0 from the "
+                         r"cache; 0 convolutions asked about, ")
+        for line in (r"compiling for batches of 2 \(1 of 2\): nodes (\d+) of \1",
+                     r"compiling for batches of 1 \(2 of 2\): nodes (\d+) of \1",
+                     r"comparing batches of 1 \(2 of 2\): compared (\d+) of \1"):
+            self.assertRegex(done.stderr, f"(?m)^vrseg: {line}$")
         done = self.compile("--precision", "f16", "--batch", "2,1")
         self.assertIn("f16, from cache on cuda:0", done.stdout)
+        self.assertEqual(done.stderr, "")
         listed = run("cache", env=self.env)
         self.assertEqual(listed.returncode, 0, listed.stderr)
         self.assertRegex(listed.stdout, r"ops.onnx, f16, Fake GPU.*\n1 file of compiled plans")
@@ -50,6 +57,10 @@ class Compile(CliTest):
 
     def test_json(self) -> None:
         done = self.compile("--batch", "1", "--json")
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        self.assertEqual({(line["compiling"], line["size"], line["sizes"], line["step"])
+                          for line in lines}, {(1, 1, 1, "nodes")})
+        self.assertEqual(lines[-1]["done"], lines[-1]["of"])
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertGreater(len(rows), 30)
         self.assertEqual({row["batch"] for row in rows}, {1})
@@ -80,6 +91,9 @@ class Compile(CliTest):
                    env=self.env)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(out.read_bytes().count(b"FRAME"), 6)
+        lines = done.stderr.splitlines()
+        self.assertRegex(lines[0], r"^vrseg: compiling for batches of 2 \(1 of 2\): nodes \d+ of")
+        self.assertTrue(any(line.startswith("vrseg: device cuda:0") for line in lines), lines)
 
 
 if __name__ == "__main__":

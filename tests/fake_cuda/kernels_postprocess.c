@@ -131,15 +131,13 @@ void fake_vrs_person_enlarge(const void *params, const uint32_t grid[3], const u
     vrs_upsample up;
     void *tables = take(vrs_upsample_storage(p->width, p->height));
     vrs_upsample_init(&up, all->source_width, all->source_height, p->width, p->height, tables);
-    float *large =
-        take((size_t)p->classes * (size_t)p->width * (size_t)p->height * sizeof(*large));
+    float *large = take((size_t)p->classes * (size_t)p->width * (size_t)p->height * sizeof(*large));
     for (uint32_t chain = 0; chain < grid[2]; chain++) {
         int16_t *past = first_past(&p->view[p->chain[chain]].smooth);
         for (int32_t v = p->chain[chain]; v >= 0; v = p->view[v].smooth.next) {
             float *data = dense_scores(p->view[v].scores, p->half != 0, p->classes,
                                        all->source_width, all->source_height, stride);
-            vrs_scores small =
-                describe(data, p->classes, all->source_width, all->source_height);
+            vrs_scores small = describe(data, p->classes, all->source_width, all->source_height);
             vrs_reference_enlarge(&up, &small, large);
             vrs_scores scores = describe(large, p->classes, p->width, p->height);
             scores.activation = (vrs_activation)p->activation;

@@ -205,8 +205,8 @@ static void run_enlarge(int32_t index, rng *r)
         person_view(&t, v, elements, chains, r);
     vrs_person_enlarge_params host = device;
     device.person = t.device;
-    assert_int_equal(
-        vrs_cuda_person_enlarge(&kernels, cuda_fixture_stream(), &device, t.count), VRS_OK);
+    assert_int_equal(vrs_cuda_person_enlarge(&kernels, cuda_fixture_stream(), &device, t.count),
+                     VRS_OK);
     memcpy(t.host.chain, device.person.chain, sizeof(t.host.chain));
     host.person = t.host;
     uint32_t heads = chains ? (t.count < 2 ? 1U : 2U) : (uint32_t)t.count;
@@ -522,10 +522,10 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_person),  cmocka_unit_test(test_mask_resize),
-        cmocka_unit_test(test_enlarge),
-        cmocka_unit_test(test_guided),  cmocka_unit_test(test_feather),
-        cmocka_unit_test(test_classes), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_person),   cmocka_unit_test(test_mask_resize),
+        cmocka_unit_test(test_enlarge),  cmocka_unit_test(test_guided),
+        cmocka_unit_test(test_feather),  cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_refusals),
     };
     const int skipped = cuda_fixture_open();
     if (skipped != 0)

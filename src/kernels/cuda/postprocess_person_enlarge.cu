@@ -1,6 +1,7 @@
 /* Scores to masks of a larger size: the last enlarging of a network, its activation, smoothing and
- * sums in one launch for a batch of views. The enlarged scores, 4 bytes a class and pixel, are never
- * written; the small ones come from the caches, where four neighbouring rows of threads share them.
+ * sums in one launch for a batch of views. The enlarged scores, 4 bytes a class and pixel, are
+ * never written; the small ones come from the caches, where four neighbouring rows of threads share
+ * them.
  */
 #include "postprocess_scores.cuh"
 #include "postprocess_smooth.cuh"
@@ -49,12 +50,10 @@ struct enlarging {
 
     template <typename T> __device__ __forceinline__ float at(const T *plane, int i) const
     {
-        const float above =
-            lerp(load_score(plane + upper + left[i]), load_score(plane + upper + right[i]),
-                 across[i]);
-        const float below =
-            lerp(load_score(plane + lower + left[i]), load_score(plane + lower + right[i]),
-                 across[i]);
+        const float above = lerp(load_score(plane + upper + left[i]),
+                                 load_score(plane + upper + right[i]), across[i]);
+        const float below = lerp(load_score(plane + lower + left[i]),
+                                 load_score(plane + lower + right[i]), across[i]);
         return lerp(above, below, down);
     }
 };

@@ -50,8 +50,8 @@ class DeviceTest(CliTest):
         done = run("run", self.folder / "a.mp4", "-o", "null", "--device", "cuda", env=env)
         self.assert_refused(done, 1, "libcuda.so.1 cannot be opened .*: install NVIDIA's driver")
         done = run("run", self.folder / "a.mp4", "-o", "null", env=env)
-        self.assertRegex(done.stderr.splitlines()[0],
-                         r"^vrseg: device cpu \([\w/.]*libcuda.so.1 cannot be opened\), decoded by ")
+        self.assertRegex(done.stderr.splitlines()[0], r"^vrseg: device cpu "
+                         r"\([\w/.]*libcuda.so.1 cannot be opened\), decoded by ")
 
     def test_said_at_the_start(self) -> None:
         figures = self.folder / "f.json"

@@ -53,8 +53,8 @@ typedef struct vrs_person_params {
 } vrs_person_params;
 VRS_POST_ASSERT(sizeof(vrs_person_params) <= 4096, "kernel parameters are at most 4 KB");
 
-/* Scores of a smaller size to Q15: enlarged as vrs_reference_enlarge() says, a pixel at a time, then
- * as `person`, whose width and height are the mask's. Enlarged scores are never in memory. */
+/* Scores of a smaller size to Q15: enlarged as vrs_reference_enlarge() says, a pixel at a time, and
+ * then as `person`, whose width and height are the mask's. Enlarged scores are never in memory. */
 typedef struct vrs_person_enlarge_params {
     vrs_person_params person;
     int32_t source_width, source_height; /* of the scores */

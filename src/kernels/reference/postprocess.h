@@ -6,8 +6,8 @@
 
 void vrs_reference_person(const vrs_scores *scores, int16_t *q15, ptrdiff_t stride);
 /* Of the GPU alone: the scores of all classes bilinearly at the size that `upsample` leads to, in
- * dense planes one after the other: what a network does that ends in an enlarging by a whole factor with
- * the rule "half_pixel" and repeated edges. Factors up to 16384 have exact weights. */
+ * dense planes one after the other: what a network does that ends in an enlarging by a whole factor
+ * with the rule "half_pixel" and repeated edges. Factors up to 16384 have exact weights. */
 void vrs_reference_enlarge(const vrs_upsample *upsample, const vrs_scores *scores, float *dst);
 void vrs_reference_classes(const vrs_upsample *upsample, const vrs_scores *scores,
                            int32_t row_begin, int32_t row_end, uint8_t *dst, ptrdiff_t dst_stride,

@@ -84,8 +84,9 @@ if [ $# -eq 0 ]; then
 	targets=
 	CC=clang compile "$build/tsan" --buildtype=debugoptimized -Db_sanitize=thread \
 		-Db_lundef=false -Dwerror=true &&
-		run_named "$build/tsan" base/ batch/ stress/ engine/engine engine/inject engine/onnxruntime-engine \
-			engine/onnxruntime-inject engine/onnxruntime-device media/ pipeline outputs golden
+		run_named "$build/tsan" base/ batch/ stress/ engine/engine engine/inject \
+			engine/onnxruntime-engine engine/onnxruntime-inject engine/onnxruntime-device media/ \
+			pipeline outputs golden
 fi
 # shellcheck disable=SC2086 # the list is split on purpose
 "$python" "$here/summary.py" --status "$status" $logs

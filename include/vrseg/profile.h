@@ -51,7 +51,8 @@ extern "C" {
 /* POSTPROCESS: outputs from masks; SCORES: masks from scores, also a part of postprocessing. FRAME:
  * from submission to the finished result, the latency. QUEUE: a view waits for its batch. BRAKE:
  * submitting waits for a ticket. ALLOCATE: memory of a stream is made. OPEN: before the first
- * frame. FINISH: an output is closed. UPLOAD, DOWNLOAD: copies to and from a GPU. */
+ * frame. FINISH: an output is closed. UPLOAD, DOWNLOAD: copies to and from a GPU,
+ * within the time of the stages. */
 typedef enum vrs_span_kind {
 #define VRS_SPAN_ENUM(number, name, text) VRS_SPAN_##name = (number),
     VRS_SPAN_MAP(VRS_SPAN_ENUM)

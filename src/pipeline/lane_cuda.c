@@ -40,6 +40,12 @@ vrs_status vrs_cuda_await(vrs_device *device, vrs_device_event *event)
     return status;
 }
 
+void vrs_cuda_mark_copies(vrs_cuda_slot *slot, vrs_cuda_phase phase)
+{
+    vrs_status status = vrs_device_event_record(slot->copied[phase], slot->lane->stream);
+    slot->copies[phase] = status == VRS_OK;
+}
+
 vrs_status vrs_cuda_settle(vrs_cuda *cuda)
 {
     vrs_status status = vrs_cuda_record(cuda->setup_done, cuda->setup);
@@ -97,6 +103,7 @@ static void dispatch(vrs_batch *batch)
     vrs_cuda_slot *slot = &vrs_cuda_of(batch->pipeline)->slots[batch->index];
     slot->phase = VRS_CUDA_IN;
     slot->detail[0] = 0;
+    slot->copies[VRS_CUDA_IN] = slot->copies[VRS_CUDA_OUT] = false;
     vrs_queue_push(slot->lane->submit, slot);
 }
 
@@ -231,18 +238,38 @@ static int64_t record_spans(const vrs_cuda_slot *slot, vrs_track *track, uint32_
     return end_ns - duration_ns;
 }
 
+/* The copies of a batch, within the stage's own time, which ended then. */
+static void record_copies(const vrs_cuda_slot *slot, vrs_track *track, vrs_cuda_phase phase,
+                          int64_t end_ns)
+{
+    if (!slot->copies[phase])
+        return;
+    int64_t frame = slot->batch->views[0].ticket->frame.id;
+    if (phase == VRS_CUDA_OUT) {
+        int64_t down_ns = between(slot->copied[phase], slot->end[phase]);
+        vrs_track_record(track, VRS_SPAN_DOWNLOAD, frame, end_ns - down_ns, end_ns);
+        return;
+    }
+    int64_t begin_ns = end_ns - between(slot->begin[phase], slot->end[phase]);
+    int64_t up_ns = between(slot->begin[phase], slot->copied[phase]);
+    vrs_track_record(track, VRS_SPAN_UPLOAD, frame, begin_ns, begin_ns + up_ns);
+}
+
 /* What a batch took that is done. */
 static void record_batch(vrs_cuda_slot *slot, vrs_track *track)
 {
     vrs_batch *batch = slot->batch;
     bool on_device = batch->pipeline->io->on_device;
-    int64_t began_ns = record_spans(slot, track, VRS_STAGE_POSTPROCESS, vrs_now_ns(),
+    int64_t now = vrs_now_ns();
+    record_copies(slot, track, VRS_CUDA_OUT, now);
+    int64_t began_ns = record_spans(slot, track, VRS_STAGE_POSTPROCESS, now,
                                     between(slot->begin[VRS_CUDA_OUT], slot->end[VRS_CUDA_OUT]));
     if (on_device) {
         batch->end_ns = began_ns;
         batch->begin_ns = began_ns - between(slot->end[VRS_CUDA_IN], slot->ran);
         (void)record_spans(slot, track, VRS_STAGE_PREPROCESS, batch->begin_ns,
                            between(slot->begin[VRS_CUDA_IN], slot->end[VRS_CUDA_IN]));
+        record_copies(slot, track, VRS_CUDA_IN, batch->begin_ns);
     }
     vrs_track_record(track, VRS_STAGE_INFER, batch->views[0].ticket->frame.id, batch->begin_ns,
                      batch->end_ns);
@@ -253,9 +280,12 @@ static void came_in(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
     vrs_batch *batch = slot->batch;
     const vrs_cuda *cuda = slot->lane->cuda;
     fail_slot(slot, status);
-    if (batch->status == VRS_OK)
-        (void)record_spans(slot, track, VRS_STAGE_PREPROCESS, vrs_now_ns(),
+    if (batch->status == VRS_OK) {
+        int64_t now = vrs_now_ns();
+        (void)record_spans(slot, track, VRS_STAGE_PREPROCESS, now,
                            between(slot->begin[VRS_CUDA_IN], slot->end[VRS_CUDA_IN]));
+        record_copies(slot, track, VRS_CUDA_IN, now);
+    }
     slot->phase = VRS_CUDA_OUT;
     if (batch->status != VRS_OK) {
         inferred(batch);

@@ -49,6 +49,9 @@ typedef struct vrs_cuda_slot {
     uint8_t *tensors_host, *scores_host; /* of an engine of the CPU */
     vrs_device_event *begin[2], *end[2];
     vrs_device_event *ran; /* the network has; of an engine of the GPU */
+    /* For the times of copies alone: the frames are up; their outputs' way down begins. */
+    vrs_device_event *copied[2];
+    bool copies[2]; /* recorded for this batch */
     vrs_cuda_phase phase;
     char detail[VRS_DETAIL_SIZE]; /* of batch->status, where a call of this lane failed */
     vrs_ticket *finished[VRS_MAX_BATCH];
@@ -145,6 +148,9 @@ void vrs_cuda_fill_background(vrs_ticket *ticket);
 /* lane_cuda_pressure.c: fewer tickets where memory is short. */
 bool vrs_cuda_pressure(void *cuda, const vrs_pressure *pressure);
 bool vrs_cuda_has_room(vrs_stream *stream);
+
+/* Marks the border between copies and kernels. Where that fails the time is not known, no more. */
+void vrs_cuda_mark_copies(vrs_cuda_slot *slot, vrs_cuda_phase phase);
 
 /* A call whose failure would leave others without order: tried twice, then the device counts as
  * lost, so that nothing that was queued is waited for or read. */

@@ -85,12 +85,14 @@ vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot)
     const vrs_batch *batch = slot->batch;
     vrs_status status = VRS_OK;
     vrs_cuda_preprocess_item items[VRS_MAX_BATCH];
+    bool copies = false;
     for (int32_t i = 0; i < batch->count && status == VRS_OK; i++) {
         vrs_ticket *ticket = batch->views[i].ticket;
         const vrs_cuda_ticket *t = ticket->lane;
         const vrs_cuda_stream *s = ticket->stream->lane;
         uint32_t view = batch->views[i].view;
         status = bring(lane, ticket);
+        copies = copies || !s->on_device;
         items[i] = (vrs_cuda_preprocess_item){
             .plan = ticket->stream->plans[view],
             .view = &s->constants[view],
@@ -100,6 +102,8 @@ vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot)
             .luma = t->guides[view],
         };
     }
+    if (status == VRS_OK && copies)
+        vrs_cuda_mark_copies(slot, VRS_CUDA_IN);
     if (status == VRS_OK)
         status = vrs_cuda_preprocess_run(&cuda->preprocess, lane->stream, items, batch->count);
     if (status == VRS_OK && !cuda->pipeline->io->on_device)

@@ -135,6 +135,8 @@ static vrs_status make_slot_events(vrs_cuda *cuda, vrs_cuda_slot *slot)
         status = vrs_device_event_create(cuda->device, true, &slot->begin[i]);
         if (status == VRS_OK)
             status = vrs_device_event_create(cuda->device, true, &slot->end[i]);
+        if (status == VRS_OK)
+            status = vrs_device_event_create(cuda->device, true, &slot->copied[i]);
     }
     if (status == VRS_OK && cuda->pipeline->io->on_device)
         status = vrs_device_event_create(cuda->device, true, &slot->ran);
@@ -182,6 +184,7 @@ void vrs_cuda_free_slot(vrs_cuda *cuda, vrs_cuda_slot *slot)
     for (int i = 0; i < 2; i++) {
         vrs_device_event_destroy(slot->begin[i]);
         vrs_device_event_destroy(slot->end[i]);
+        vrs_device_event_destroy(slot->copied[i]);
     }
     vrs_device_event_destroy(slot->ran);
     vrs_memory_free(cuda->memory, slot->large);

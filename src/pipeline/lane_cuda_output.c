@@ -513,6 +513,8 @@ void vrs_cuda_queue_tickets(vrs_cuda_slot *slot)
             status = render_ticket(&r, slot->finished[i]);
     if (status == VRS_OK)
         status = flush(&r);
+    if (status == VRS_OK && slot->finished_count > 0)
+        vrs_cuda_mark_copies(slot, VRS_CUDA_OUT);
     for (int32_t i = 0; i < slot->finished_count && status == VRS_OK; i++)
         if (slot->finished[i]->result.status == VRS_OK)
             status = download(slot->lane, slot->finished[i]);

@@ -14,8 +14,6 @@ static void preprocess_view(vrs_view_work *work, int32_t worker)
                                   vrs_request_input(slot->request, work->position),
                                   ticket->guide[work->view], stream->scratch[worker].preprocess);
     vrs_load_states(work);
-    if (atomic_fetch_sub(&slot->to_fill, 1) == 1)
-        vrs_batch_start(slot);
 }
 
 void vrs_preprocess_main(void *arg)
@@ -29,10 +27,14 @@ void vrs_preprocess_main(void *arg)
         if (atomic_load(&pipeline->stopping))
             continue;
         vrs_view_work *work = item;
-        int64_t frame = work->ticket->frame.id;
+        vrs_batch *slot = work->slot;
         int64_t begin_ns = vrs_now_ns();
         preprocess_view(work, worker);
-        vrs_track_record(track, VRS_STAGE_PREPROCESS, frame, begin_ns, vrs_now_ns());
+        /* Recorded before it goes on, as below. */
+        vrs_track_record(track, VRS_STAGE_PREPROCESS, work->ticket->frame.id, begin_ns,
+                         vrs_now_ns());
+        if (atomic_fetch_sub(&slot->to_fill, 1) == 1)
+            vrs_batch_start(slot);
     }
 }
 

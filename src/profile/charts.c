@@ -142,7 +142,7 @@ static bool draw_gantt(vrs_buffer *out, const vrs_profile_report *report, bool a
         for (int32_t next = 0; next < report->bar_count;) {
             int32_t kind = bars[next].kind;
             if (place_of_kind(report, kind) == place) {
-                next = place_kind(report, bars, next, &rows, boxes, names);
+                (void)place_kind(report, bars, next, &rows, boxes, names);
                 break;
             }
             while (next < report->bar_count && bars[next].kind == kind)

@@ -9,6 +9,7 @@
 #include "fake_cuda/fake_cuda.h"
 #include "fake_nvdec/fake_nvdec.h"
 #include "media/job_internal.h"
+#include "profile/figures.h"
 #include "support/configure.h"
 #include "support/fake_device_engine.h"
 #include "support/fake_engine.h"
@@ -24,6 +25,7 @@
 
 static int (*start_driver)(unsigned flags);
 static const vrs_engine_ops *engine_of_gpu = &fake_engine_ops; /* of runs on the GPU */
+static vrs_profile *profile;                                   /* of runs; NULL: none */
 
 typedef struct outcome {
     vrs_status status;
@@ -68,6 +70,10 @@ static outcome run_job(const char *input, const char *settings, const wanted *ou
     job->engine = gpu ? engine_of_gpu : &fake_engine_ops;
     for (; outputs->path; outputs++) {
         assert_int_equal(vrs_job_add_output(job, outputs->kind, outputs->path), VRS_OK);
+    }
+    if (profile != NULL) {
+        assert_int_equal(vrs_job_set_profile(job, profile), VRS_OK);
+        assert_int_equal(vrs_job_set_profile(job, profile), VRS_INVALID);
     }
     o.status = vrs_job_run(job, NULL, NULL);
     (void)snprintf(o.error, sizeof o.error, "%s", o.status != VRS_OK ? vrs_last_error() : "");
@@ -308,6 +314,51 @@ static void make_files(void)
     write_file("model.yaml", model, sizeof model - 1);
 }
 
+/* ---- the profile of a run on the GPU ---- */
+
+static const vrs_kind_figures *kind_of(const vrs_profile_report *report, const char *name)
+{
+    const vrs_kind_figures *kind = vrs_report_kind(report, name);
+    if (kind == NULL)
+        fail_msg("no spans of %s", name);
+    return kind;
+}
+
+/* A batch's copies are within its stages; frames that were decoded on the GPU are not copied. */
+static void profiled(void **state)
+{
+    (void)state;
+    for (int decoded_there = 0; decoded_there < 2; decoded_there++) {
+        vrs_profile_report *report;
+        begin(6);
+        assert_int_equal(vrs_profile_open("run.trace", &profile), VRS_OK);
+        (void)run_well("h264.mp4", decoded_there ? "device=cuda:0" : "device=cuda:0 decoder=cpu",
+                       mask_only);
+        assert_int_equal(vrs_profile_close(profile), VRS_OK);
+        profile = NULL;
+        expect_nothing_left();
+        assert_int_equal(vrs_report_load("run.trace", &report), VRS_OK);
+        vrs_report_figures f = vrs_report_get(report);
+        assert_int_equal(f.frames, FRAMES);
+        assert_int_equal(f.lost_spans, 0);
+        assert_int_equal(kind_of(report, "preprocess")->count, FRAMES);
+        assert_true(kind_of(report, "download")->count > 0);
+        assert_true(kind_of(report, "download")->sum_ns <=
+                    kind_of(report, "postprocess")->sum_ns + FRAMES);
+        if (decoded_there)
+            assert_null(vrs_report_kind(report, "upload"));
+        else
+            assert_true(kind_of(report, "upload")->count > 0);
+        assert_true(report->gpu_tracks);
+        assert_true(vrs_report_series(report, "device/frames")->most > 0);
+        assert_true(vrs_report_series(report, "pinned/copies from and to the host")->most > 0);
+        /* The ledger: device, pinned, host, with nothing left. */
+        assert_int_equal(report->exit_count, 3);
+        assert_int_equal(report->left_count, 0);
+        vrs_report_destroy(report);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +368,7 @@ int main(void)
         cmocka_unit_test(the_cpu_decodes_what_the_gpu_cannot),
         cmocka_unit_test(previews_show_frames_of_the_gpu),
         cmocka_unit_test(budgets),
+        cmocka_unit_test(profiled),
         cmocka_unit_test(a_lost_gpu_ends_the_job),
     };
     *(void **)(&start_driver) = dlsym(RTLD_DEFAULT, "cuInit");

@@ -52,7 +52,8 @@ static void microseconds(writer *w, const char *name, int64_t ns)
 static bool overlaps(const char *kind, bool gpu)
 {
     return gpu || strcmp(kind, "frame") == 0 || strcmp(kind, "queue") == 0 ||
-           strcmp(kind, "infer") == 0;
+           strcmp(kind, "infer") == 0 || strcmp(kind, "brake") == 0 ||
+           strcmp(kind, "allocate") == 0; /* several may submit */
 }
 
 static void add_half(writer *w, const vrs_event *e, bool gpu, bool begins)

@@ -177,7 +177,7 @@ static void test_pipeline(void **state)
     const char *const kinds[] = {"preprocess", "infer", "postprocess", "queue"};
     for (int i = 0; i < 4; i++)
         assert_int_equal(vrs_report_kind(report, kinds[i])->count, FRAMES);
-    assert_true(vrs_report_kind(report, "scores")->count > 0); /* the last may end after its frame */
+    assert_true(vrs_report_kind(report, "scores")->count > 0); /* the last ends after its frame */
     assert_int_equal(vrs_report_kind(report, "allocate")->count, 1);
     assert_int_equal(report->exit_count, 1);
     assert_int_equal(report->left_count, 0);

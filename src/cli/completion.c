@@ -11,6 +11,8 @@ static vrs_value option_value(const vrs_option_info *o)
         return (vrs_value){VRS_VALUE_WORDS, o->choices};
     if (number && strcmp(o->default_value, "auto") == 0)
         return (vrs_value){VRS_VALUE_WORDS, "auto"};
+    if (strcmp(o->name, "model") == 0)
+        return (vrs_value){VRS_VALUE_MODEL, ""};
     if (o->type == VRS_OPTION_STRING && strcmp(o->default_value, "auto") != 0)
         return (vrs_value){VRS_VALUE_FILE, ""}; /* some are; offering one too many does no harm */
     return (vrs_value){VRS_VALUE_TEXT, ""};

@@ -36,8 +36,9 @@ static void print_values(void *opaque, const struct argp_option *flag,
         vrs_print_words(value.words);
         (void)puts("\" ;;");
     } else if (value.kind == VRS_VALUE_CONFIG) {
-        (void)puts(") _vrseg_files \"$(\"${COMP_WORDS[0]}\" config --list 2>/dev/null | cut -d ' ' "
-                   "-f 1)\" ;;");
+        (void)puts(") _vrseg_files \"$(\"${COMP_WORDS[0]}\" " VRS_LIST_CONFIGS ")\" ;;");
+    } else if (value.kind == VRS_VALUE_MODEL) {
+        (void)puts(") _vrseg_files \"$(\"${COMP_WORDS[0]}\" " VRS_LIST_MODELS ")\" ;;");
     } else {
         (void)puts(value.kind == VRS_VALUE_FILE ? ") _vrseg_files ;;" : ") ;;");
     }

@@ -19,6 +19,14 @@ static void print_help(const char *text)
     (void)puts("'");
 }
 
+/* What vrseg prints when it is called so, later. */
+static void print_list(const char *arguments)
+{
+    (void)fputs(" -a '(vrseg ", stdout);
+    print_escaped(arguments, strlen(arguments));
+    (void)fputs(")'", stdout);
+}
+
 /* A line for one flag of the command `opaque`. */
 static void print_flag(void *opaque, const struct argp_option *flag, const vrs_option_info *option)
 {
@@ -31,10 +39,12 @@ static void print_flag(void *opaque, const struct argp_option *flag, const vrs_o
         (void)printf("-s %c", flag->key);
     if (value.kind == VRS_VALUE_TEXT || value.kind == VRS_VALUE_WORDS)
         (void)fputs(" -x", stdout);
-    if (value.kind == VRS_VALUE_FILE || value.kind == VRS_VALUE_CONFIG)
+    if (value.kind > VRS_VALUE_WORDS)
         (void)fputs(" -r -F", stdout);
     if (value.kind == VRS_VALUE_CONFIG)
-        (void)fputs(" -a '(vrseg config --list 2>/dev/null | string split -f 1 \" \")'", stdout);
+        print_list(VRS_LIST_CONFIGS);
+    if (value.kind == VRS_VALUE_MODEL)
+        print_list(VRS_LIST_MODELS);
     if (value.kind == VRS_VALUE_WORDS) {
         (void)fputs(" -a '", stdout);
         vrs_print_words(value.words);

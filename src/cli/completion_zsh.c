@@ -39,6 +39,8 @@ static void print_flag(void *opaque, const struct argp_option *flag, const vrs_o
         (void)fputs("_files", stdout);
     if (value.kind == VRS_VALUE_CONFIG)
         (void)fputs("_vrseg_configs", stdout);
+    if (value.kind == VRS_VALUE_MODEL)
+        (void)fputs("_vrseg_models", stdout);
     (void)puts("' \\");
 }
 
@@ -63,8 +65,11 @@ void vrs_print_zsh(const vrs_config *config)
 {
     (void)puts("#compdef vrseg\n# Completion of zsh for vrseg, made by `vrseg docs zsh`.\n\n"
                "_vrseg_configs() {\n    local -a names\n"
-               "    names=(${(f)\"$(vrseg config --list 2>/dev/null | cut -d ' ' -f 1)\"})\n"
+               "    names=(${(f)\"$(vrseg " VRS_LIST_CONFIGS ")\"})\n"
                "    _alternative \"names:configuration:(${names})\" 'files:file:_files'\n}\n\n"
+               "_vrseg_models() {\n    local -a names\n"
+               "    names=(${(f)\"$(vrseg " VRS_LIST_MODELS ")\"})\n"
+               "    _alternative \"names:model:(${names})\" 'files:file:_files'\n}\n\n"
                "_vrseg() {\n    local -a commands\n    commands=(");
     for (const vrs_command *c = vrs_commands; c->name != NULL; c++) {
         (void)printf("        '%s:", c->name);

@@ -278,6 +278,8 @@ class Completion(support.CliTest):
         self.assertEqual(self.complete(program, "run", "--config", "rtx"),
                          ["rtx3090-threadripper-24gb", "rtx3090-threadripper-48gb"])
         self.assertIn("in.mp4", self.complete(program, "run", "--config", ""))
+        self.assertEqual(self.complete(program, "run", "--model", "selfie-l"), ["selfie-landscape"])
+        self.assertNotIn("The", self.complete(program, "run", "--model", ""))
 
     @unittest.skipUnless(shutil.which("bash"), "bash is not installed")
     def test_bash_has_every_flag(self) -> None:

@@ -31,7 +31,8 @@ class Documents(support.CliTest):
 
     def test_configurations(self) -> None:
         listed = re.findall(r"`([a-z][a-z0-9-]*)`(?=[^|\n]*\|)", text_of("docs/configuration.md"))
-        self.assertEqual(sorted(listed), sorted(p.stem for p in (SOURCE / "configs").glob("*.yaml")))
+        names = [path.stem for path in (SOURCE / "configs").glob("*.yaml")]
+        self.assertEqual(sorted(listed), sorted(names))
 
     def man_page(self, *command: str) -> str:
         """A page as man shows it, without a warning."""

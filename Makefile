@@ -18,7 +18,7 @@ MODELS := selfie selfie-landscape
 check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
 .PHONY: help demo check check-full check-gpu tidy setup cuda build models sample peers torch install clean
-.PHONY: check-packages clip documents abi
+.PHONY: check-packages clip documents abi wheel
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -68,6 +68,10 @@ peers: setup ## installs what bench/peers compares with, into an environment of 
 
 torch: setup ## installs PyTorch, 4.3 GB, for tools/vrseg-export, -train and -quantize
 	@$(PYTHON) tools/setup/setup.py torch
+
+wheel: build ## builds the Python package's wheel into build/python/dist
+	@$(PYTHON) -B tools/python/build.py --out $(BUILD)/python/source --libraries $(BUILD)/src \
+	  --wheel $(BUILD)/python/dist
 
 abi: ## records the binary interface of the public headers in abi/vrseg.abi
 	@$(PYTHON) -B tools/abi/abi.py listing --include include --out abi/vrseg.abi

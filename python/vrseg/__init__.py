@@ -11,7 +11,7 @@ Exceptions are VrsegError and its kinds; `requirements()` says what is missing h
 from ._library import version
 from .config import Config, Model, ModelInfo, models
 from .errors import (ClosedError, DeviceError, FullError, InvalidError, MissingError,
-                     NotFoundError, OutOfMemoryError, VrsegError, WaitTimeout)
+                     NotFoundError, OutOfMemoryError, RefusedError, VrsegError, WaitTimeout)
 from .images import FORMATS, Picture
 from .pipeline import AsyncPipeline, Result
 from .system import Check, deploy_check, gpus, requirements, self_test, system_info
@@ -19,6 +19,6 @@ from .system import Check, deploy_check, gpus, requirements, self_test, system_i
 __all__ = [
     "FORMATS", "AsyncPipeline", "Check", "ClosedError", "Config", "DeviceError", "FullError",
     "InvalidError", "MissingError", "Model", "ModelInfo", "NotFoundError", "OutOfMemoryError",
-    "Picture", "Result", "VrsegError", "WaitTimeout", "deploy_check", "gpus", "models",
+    "Picture", "RefusedError", "Result", "VrsegError", "WaitTimeout", "deploy_check", "gpus", "models",
     "requirements", "self_test", "system_info", "version",
 ]

@@ -38,6 +38,10 @@ class FullError(VrsegError):
     """All tickets hold results that nobody fetches."""
 
 
+class RefusedError(VrsegError):
+    """The queue was full, and the config says that frames are refused then."""
+
+
 class MissingError(VrsegError):
     """A library that is opened at run time is missing; the text says how to get it."""
 
@@ -53,6 +57,7 @@ _CLASSES = {
     _abi.VRS_TIMEOUT: WaitTimeout,
     _abi.VRS_CLOSED: ClosedError,
     _abi.VRS_FULL: FullError,
+    _abi.VRS_REFUSED: RefusedError,
     _abi.VRS_MISSING: MissingError,
     _abi.VRS_DEVICE: DeviceError,
     _abi.VRS_DEVICE_LOST: DeviceError,

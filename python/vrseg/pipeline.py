@@ -66,6 +66,8 @@ class Result:
         self.capture_ns: int = value.capture_ns
         self.submitted_ns: int = value.submitted_ns
         self.done_ns: int = value.done_ns
+        # Whether it had a deadline and missed it.
+        self.late: bool = 0 < value.deadline_ns < value.done_ns
         self.coverage: float = value.coverage
         self.error = None if value.status == _abi.VRS_OK else error_of(
             value.status, text(core.vrs_status_name(value.status)), text(value.detail))
@@ -138,8 +140,8 @@ class AsyncPipeline:
     "auto"; None leaves it to the config. `outputs`: "mask", "classes", "composite", "cutout", or
     dicts with kind, format, size ("source", "network", (width, height)) and background (R, G, B).
 
-    Submitting and fetching may be done by one thread or by one each. Waits end with Ctrl-C. In a
-    `with` block the pipeline is started and closed."""
+    Each stream may be submitted by a thread of its own, and results fetched by any one thread. Waits
+    end with Ctrl-C. In a `with` block the pipeline is started and closed."""
 
     def __init__(self, model: Any, config: ConfigLike = None, device_id: DeviceLike = None, *,
                  outputs: Sequence[OutputLike] = ("mask",),
@@ -154,9 +156,10 @@ class AsyncPipeline:
         for output in outputs:
             desc = _output(output)
             check(core.vrs_pipeline_add_output(self._handle.pointer, ctypes.byref(desc)))
-        self._submit_lock, self._fetch_lock = threading.Lock(), threading.Lock()
+        self._lock, self._fetch_lock = threading.Lock(), threading.Lock()
+        self._stream_locks: dict[int, threading.Lock] = {}
         self._submitted = self._fetched = 0
-        self._submitter: int | None = None
+        self._submitters: set[int] = set()
         self._fetcher: int | None = None
         self._finished = False
         _open.add(self)
@@ -173,20 +176,26 @@ class AsyncPipeline:
         return self
 
     def submit_frame(self, frame: Any, frame_id: int | None = None, *, pts: int = 0,
-                     stream: int = 0, priority: int = 0, timeout: float | None = None) -> int:
+                     stream: int = 0, priority: int = 0, deadline: float | None = None,
+                     timeout: float | None = None) -> int:
         """Queues a frame and returns its number: `frame_id`, or the count of frames before it.
 
         `frame` is an array (rows, columns, 3) of RGB, (rows, columns, 4) of BGRA or (rows, columns)
         of gray bytes, anything of that kind that speaks DLPack, or a Picture. It is not copied: do
-        not change it before its result is there. Waits while all tickets are in use, at most
-        `timeout` seconds (WaitTimeout). FullError: waiting could not end, as this thread alone
-        fetches results; ClosedError: after finish(); InvalidError: another size or format than the
-        stream's first frame."""
+        not change it before its result is there. `deadline`: seconds from now until its result is
+        wanted. Waits while all tickets of the stream are in use, at most `timeout` seconds
+        (WaitTimeout). FullError: waiting could not end, as this thread alone fetches results;
+        RefusedError: the queue is full and the config says so; ClosedError: after finish();
+        InvalidError: another size or format than the stream's first frame, no such stream."""
         picture = images.picture_of(frame)
-        number = self._submitted if frame_id is None else frame_id
-        with self._submit_lock:
+        with self._lock:
+            number = self._submitted if frame_id is None else frame_id
+            stream_lock = self._stream_locks.setdefault(stream, threading.Lock())
+        with stream_lock:
             pointer = self._pointer()
             value = _abi.vrs_frame(stream=stream, priority=priority, id=number, pts=pts)
+            if deadline is not None:
+                value.deadline_ns = core.vrs_now_ns() + max(1, int(deadline * 1e9))
             kept = images.fill_image(value.image, picture)
             try:
                 self._wait(lambda slice_us: core.vrs_pipeline_submit(
@@ -194,19 +203,20 @@ class AsyncPipeline:
             except BaseException:
                 images.forget(kept)
                 raise
-            self._submitter = threading.get_ident()
-            self._submitted += 1
+            with self._lock:
+                self._submitters.add(threading.get_ident())
+                self._submitted += 1
         return number
 
     def get_result(self, timeout: float | None = None) -> Result:
-        """The oldest result once it is finished; waits for it, at most `timeout` seconds
+        """The next result once it is finished; waits for it, at most `timeout` seconds
         (WaitTimeout). EOFError: all results were fetched after finish(). InvalidError: nothing is in
-        flight, and no other thread submits."""
+        flight, and no other thread ever submitted."""
         with self._fetch_lock:
             handle, pointer = self._handle, self._pointer()
             assert handle is not None
             if timeout is None and not self._finished and self._submitted == self._fetched \
-                    and self._submitter == threading.get_ident():
+                    and self._submitters == {threading.get_ident()}:
                 raise InvalidError("VRS_INVALID", "there is no frame to wait for: every submitted "
                                    "one has its result, and it is this thread that submits")
             self._fetcher = threading.get_ident()
@@ -271,6 +281,11 @@ class AsyncPipeline:
         """Forgets a stream's past, as after a cut; its next frame may have another size."""
         core.vrs_pipeline_reset_stream(self._pointer(), stream)
 
+    def cancel_stream(self, stream: int = 0) -> int:
+        """Gives up a stream's frames that wait for a batch: their results come with the error
+        VRS_CANCELLED. Returns how many. Any thread."""
+        return int(core.vrs_pipeline_cancel_stream(self._pointer(), stream))
+
     def close(self) -> None:
         """Stops. What is in flight is dropped; arrays of results stay valid, and the library's
         threads end with the last of them. Any number of times; no other call may be running."""
@@ -294,8 +309,9 @@ class AsyncPipeline:
         stages = {text(core.vrs_stage_name(i)): {"frames": s.frames, "busy_seconds": s.busy_ns / 1e9,
                                                  "threads": s.threads}
                   for i, s in enumerate(value.stages)}
-        return {"submitted": value.submitted, "finished": value.finished, "failed": value.failed,
-                "tickets": value.tickets, "tickets_in_use": value.tickets_in_use, "stages": stages}
+        counters = ("submitted", "finished", "failed", "timed_out", "dropped", "cancelled", "refused",
+                    "waiting", "most_waiting", "tickets", "tickets_in_use")
+        return {name: getattr(value, name) for name in counters} | {"stages": stages}
 
     def __enter__(self) -> "AsyncPipeline":
         return self.start()

@@ -37,4 +37,14 @@ VRS_API void vrs_queue_close(vrs_queue *queue);
 /* Items in it at some moment during the call. */
 VRS_API uint32_t vrs_queue_depth(const vrs_queue *queue);
 
+/* How full it has been: what each push found in it. Costs a push two relaxed additions. */
+typedef struct vrs_queue_stats {
+    uint64_t pushes;
+    uint64_t found; /* summed over the pushes: found / pushes is the mean */
+    uint32_t most;  /* that were in it after a push */
+} vrs_queue_stats;
+
+/* Any thread, at any time. */
+VRS_API vrs_queue_stats vrs_queue_get_stats(const vrs_queue *queue);
+
 #endif

@@ -48,6 +48,10 @@ static void test_order_and_capacity(void **state)
                 assert_null(vrs_queue_try_pop(queue));
                 assert_int_equal(vrs_queue_depth(queue), 0);
             }
+            vrs_queue_stats stats = vrs_queue_get_stats(queue);
+            assert_int_equal(stats.pushes, 3 * (uint64_t)capacity);
+            assert_int_equal(stats.found, 3 * (uint64_t)capacity * (capacity - 1) / 2);
+            assert_int_equal(stats.most, capacity);
             vrs_queue_destroy(queue);
         }
     }

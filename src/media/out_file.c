@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libavutil/crc.h>
@@ -12,6 +13,8 @@
 #include "base/alloc.h"
 #include "base/errno_text.h"
 #include "media/av.h"
+#include "media/write_times.h"
+#include "vrseg/system.h"
 
 #define BUFFER_BYTES (1 << 16)
 
@@ -19,6 +22,7 @@ static int write_packet(void *opaque, uint8_t *data, int size)
 {
     vrs_out_file *file = opaque;
     int done = 0;
+    int64_t begin_ns = vrs_now_ns();
     while (done < size) {
         ssize_t count = -1;
         errno = EIO;
@@ -36,6 +40,7 @@ static int write_packet(void *opaque, uint8_t *data, int size)
         }
         done += (int)count;
     }
+    vrs_write_times_add(file->pipe, begin_ns);
     return size;
 }
 
@@ -102,7 +107,9 @@ vrs_status vrs_out_file_create(vrs_out_file *file, const char *path)
 
 vrs_status vrs_out_file_adopt(vrs_out_file *file, int fd, const char *name)
 {
+    struct stat about;
     *file = (vrs_out_file){.fd = fd, .adopted = true};
+    file->pipe = fstat(fd, &about) == 0 && !S_ISREG(about.st_mode);
     vrs_status status = vrs_path_format(file->path, sizeof file->path, "%s", name);
     return status == VRS_OK ? make_io(file) : status;
 }
@@ -135,8 +142,11 @@ static vrs_status checksum(int fd, const char *path, int64_t *bytes, uint32_t *c
 
 static int sync_descriptor(int fd)
 {
+    int64_t begin_ns = vrs_now_ns();
     errno = EIO;
-    return vrs_inject("fsync") ? fsync(fd) : -1;
+    int result = vrs_inject("fsync") ? fsync(fd) : -1;
+    vrs_write_times_add(false, begin_ns);
+    return result;
 }
 
 vrs_status vrs_out_file_finish(vrs_out_file *file, int64_t *bytes, uint32_t *crc)

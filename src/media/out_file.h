@@ -14,6 +14,7 @@
 typedef struct vrs_out_file {
     int fd;          /* -1: closed */
     bool adopted;    /* a descriptor of somebody else's: neither removed nor synced */
+    bool pipe;       /* no regular file: writing waits for a reader */
     int error;       /* errno of the first write that failed, 0: none */
     AVIOContext *io; /* what a muxer writes to */
     char path[VRS_PATH_MAX];

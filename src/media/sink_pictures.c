@@ -14,6 +14,8 @@
 #include "media/picture.h"
 #include "media/sink_kinds.h"
 #include "media/workplace.h"
+#include "media/write_times.h"
+#include "vrseg/system.h"
 
 #define PARTIAL_NAME ".vrseg-partial"
 
@@ -72,6 +74,7 @@ static vrs_status check_not_source(const picture_sink *pictures, const char *pat
 static int write_bytes(int fd, const uint8_t *data, size_t size)
 {
     size_t done = 0;
+    int64_t begin_ns = vrs_now_ns();
     while (done < size) {
         errno = EIO;
         ssize_t count = vrs_inject("write") ? write(fd, data + done, size - done) : -1;
@@ -83,6 +86,7 @@ static int write_bytes(int fd, const uint8_t *data, size_t size)
         }
         done += (size_t)count;
     }
+    vrs_write_times_add(false, begin_ns);
     return 0;
 }
 

@@ -69,6 +69,7 @@ struct vrs_source {
     struct vrs_gpu_frames *gpu;   /* NULL: frames stay in host memory */
     bool by_hardware;             /* the last decoded frame was, by the GPU */
     int64_t waited_ns;            /* of the last read: for a slot, not for the decoder */
+    int64_t starved_ns;           /* of the last read: for data that was not there */
     uint64_t frames;              /* read so far */
     uint64_t damaged;             /* packets and frames that are damaged or missing */
     char damage[VRS_DETAIL_SIZE]; /* the first such complaint; "" if none */

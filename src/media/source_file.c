@@ -165,7 +165,9 @@ static vrs_status file_read(vrs_source *source, vrs_frame *frame)
     vrs_file_source *file = (vrs_file_source *)source;
     AVFrame *decoded = file->ahead;
     file->ahead = NULL;
+    int64_t starved_ns = file->reader->starved_ns + file->reader->io.starved_ns;
     vrs_status status = decoded ? VRS_OK : decode(file, &decoded);
+    source->starved_ns = file->reader->starved_ns + file->reader->io.starved_ns - starved_ns;
     if (status == VRS_OK) {
         status = vrs_source_check_size(file->reader->name, decoded);
     }

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/errno_text.h"
 #include "media/av.h"
+#include "vrseg/system.h"
 
 #define IO_BUFFER_BYTES (64 * 1024)
 #define IO_POLL_MS 100
@@ -47,11 +48,13 @@ static int read_bytes(void *opaque, uint8_t *buffer, int size)
         return AVERROR_EXIT;
     }
     for (;;) {
+        int64_t begin_ns = vrs_now_ns();
         int error = io->seekable ? 0 : wait_for_data(io);
+        ssize_t count = error < 0 ? -1 : read(io->fd, buffer, (size_t)size);
+        io->starved_ns += vrs_now_ns() - begin_ns;
         if (error < 0) {
             return error;
         }
-        ssize_t count = read(io->fd, buffer, (size_t)size);
         if (count > 0) {
             io->bytes += count;
             return (int)count;

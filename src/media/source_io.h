@@ -15,9 +15,10 @@ typedef struct vrs_source_io {
     int fd;
     bool owns_fd;
     bool seekable;
-    int64_t size;  /* of a regular file; -1: unknown */
-    int64_t bytes; /* read so far */
-    int error;     /* libav's number of the last real failure; 0: none */
+    int64_t size;       /* of a regular file; -1: unknown */
+    int64_t bytes;      /* read so far */
+    int64_t starved_ns; /* that reading has taken: waiting for a pipe or a disk */
+    int error;          /* libav's number of the last real failure; 0: none */
     bool (*stop)(void *opaque);
     void *stop_opaque;
 } vrs_source_io;

@@ -357,8 +357,12 @@ static void note_packet(vrs_reader *reader)
 static vrs_status read_packet(vrs_reader *reader)
 {
     while (reader->errors < MAX_ERRORS_IN_A_ROW) {
+        int64_t begin_ns = vrs_now_ns();
         int error = vrs_inject("libav") ? av_read_frame(reader->container, reader->packet)
                                         : AVERROR(ENOMEM);
+        if (!reader->container->pb) {
+            reader->starved_ns += vrs_now_ns() - begin_ns;
+        }
         if (error == AVERROR_EOF) {
             return VRS_END;
         }

@@ -31,6 +31,7 @@ typedef struct vrs_reader {
     bool sees_all;       /* packets of all streams pass by, for finding a cut-off end */
     uint64_t errors;     /* in a row */
     bool reading_fails;  /* the last read failed */
+    int64_t starved_ns;  /* that a camera was waited for; what has `io` counts it there */
     int64_t packets;     /* of the stream */
     int64_t read_errors; /* that were counted: one for each run of them */
     int64_t place;       /* after the last packet, bytes */

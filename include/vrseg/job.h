@@ -43,8 +43,8 @@ VRS_API vrs_status vrs_job_set_profile(vrs_job *job, vrs_profile *profile) VRS_M
 
 typedef struct vrs_job_stats {
     vrs_pipeline_stats pipeline;
-    int64_t frame_estimate; /* -1: unknown */
-    uint64_t read, written, failed, damaged;
+    int64_t frame_estimate;                  /* -1: unknown */
+    uint64_t read, written, failed, damaged; /* written: those that were dropped are not */
     double start_seconds, start_cpu_seconds; /* opening: input, outputs, engine, model */
     double seconds;                          /* since then, to the closed files */
     double first_mask_seconds;               /* since vrs_job_run() was called */
@@ -61,7 +61,17 @@ typedef struct vrs_job_stats {
     const char *engine;     /* vrs_pipeline_get_engine(); "" likewise */
     const char *device;     /* vrs_pipeline_get_device(); "" before there is a pipeline */
     const char *bottleneck; /* a sentence with its evidence; borrows until the next call */
-    const char *note;       /* e.g. dropped streams, the first damaged frame; "" if nothing */
+    /* The same in parts: "none" where nothing limits for long; a stage without a resource is the
+     * limit itself. */
+    const char *bottleneck_resource, *bottleneck_stage;
+    double bottleneck_share;              /* 0..1, of the resource's time or the stage's threads */
+    double resources[VRS_RESOURCE_COUNT]; /* in use, or waited for: 0..1; negative: there is none */
+    const vrs_load_sample *timeline;      /* the run so far, oldest first; borrows as above */
+    int32_t timeline_count;
+    const vrs_live_change *changes; /* of live mode, the last ones, oldest first; likewise */
+    int32_t change_count;
+    int64_t started_ns; /* by vrs_now_ns(): what the changes' times count from */
+    const char *note;   /* e.g. dropped streams, the first damaged frame; "" if nothing */
 } vrs_job_stats;
 
 /* Runs to the end. Progress calls come from the calling thread: the first when everything is open,

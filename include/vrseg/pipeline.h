@@ -36,6 +36,7 @@
 #define VRSEG_PIPELINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "config.h"
@@ -73,12 +74,14 @@ typedef struct vrs_result {
     uint32_t stream;
     int32_t priority;
     /* VRS_OK, or why the outputs show nothing but background. VRS_TIMEOUT, VRS_DROPPED and
-     * VRS_CANCELLED: the frame left the queue before any work was done for it. */
+     * VRS_CANCELLED: the frame left the queue before any work was done for it. In the option
+     * "live" a dropped one, which was too late, has no outputs. */
     vrs_status status;
     char detail[VRS_DETAIL_SIZE];
     int64_t capture_ns, submitted_ns, done_ns;
     int64_t deadline_ns; /* it is late if done_ns is above; 0: it had none */
     float coverage;      /* share of the frame's mask that is person, 0..1 */
+    bool repeated;       /* the mask is that of the frame before: see vrs_live_step */
     uint32_t output_count;
     vrs_image outputs[VRS_MAX_OUTPUTS]; /* in the order of vrs_pipeline_add_output() */
     const vrs_image *source;            /* the submitted image */
@@ -99,9 +102,72 @@ VRS_API const char *vrs_stage_name(vrs_stage stage);
 
 typedef struct vrs_stage_stats {
     uint64_t frames;
-    int64_t busy_ns; /* summed over the stage's threads (inference: over its requests) */
-    int32_t threads; /* how many can be busy at once */
+    int64_t busy_ns;    /* summed over the stage's threads (inference: over its requests) */
+    int64_t starved_ns; /* summed likewise: waited for work */
+    int64_t blocked_ns; /* waited for room for what is done, or to begin what is there */
+    int32_t threads;    /* how many can be busy at once */
+    double queue;       /* what waits before the stage: mean of what newcomers found */
+    uint32_t queue_most, queue_now;
 } vrs_stage_stats;
+
+/* A stretch of a run. Shares of the stages' threads' time, 0..1; indices are stages. */
+typedef struct vrs_load_sample {
+    double begin_seconds, end_seconds; /* since the start */
+    double fps;                        /* results */
+    double cpu_share;                  /* of the processors that may be used */
+    double busy[VRS_STAGE_COUNT], starved[VRS_STAGE_COUNT], blocked[VRS_STAGE_COUNT];
+    double queue[VRS_STAGE_COUNT]; /* what waited before the stage, mean over samples */
+} vrs_load_sample;
+
+#define VRS_LOAD_SAMPLES 128
+
+/* What can limit a run. */
+typedef enum vrs_resource {
+    VRS_RESOURCE_CORES = 0,    /* the CPU's */
+    VRS_RESOURCE_DECODER = 1,  /* the GPU's */
+    VRS_RESOURCE_SMS = 2,      /* the GPU's multiprocessors: the time in which some kernel runs */
+    VRS_RESOURCE_COPY = 3,     /* the GPU's copy engine */
+    VRS_RESOURCE_ENCODER = 4,  /* the GPU's, or the one thread that feeds the CPU's */
+    VRS_RESOURCE_DISK = 5,     /* that outputs are written to */
+    VRS_RESOURCE_CONSUMER = 6, /* a reader who does not fetch, or of a pipe that is full */
+    VRS_RESOURCE_SOURCE = 7,   /* a pipe, camera or disk that does not deliver */
+    VRS_RESOURCE_MEMORY = 8,   /* fewer frames in flight than wanted */
+    VRS_RESOURCE_COUNT = 9,
+} vrs_resource;
+
+/* "cores", "decoder", "gpu", "copy", "encoder", "disk", "consumer", "source", "memory"; "none" for
+ * others. Static text. */
+VRS_API const char *vrs_resource_name(vrs_resource resource);
+
+/* From a frame's capture (where that is not known, from its submission) until its mask could be
+ * fetched, that is until it and all before it were finished. Percentiles are within 0.8 %
+ * (a histogram of 64 buckets for each doubling), mean and maximum exact. */
+typedef struct vrs_latency {
+    uint64_t frames; /* fetched masks; those that failed or were dropped have none */
+    uint64_t missed; /* of them later than the target; 0 without one */
+    int64_t mean_ns, p50_ns, p95_ns, p99_ns, max_ns;
+    int64_t jitter_ns; /* mean difference to the frame before it in its stream */
+} vrs_latency;
+
+/* What is left out of a frame's work, in the option "live", where the machine cannot keep up: the
+ * first of these that the run has, then the next as well, and back again. Bits. */
+typedef enum vrs_live_step {
+    VRS_LIVE_NO_REFINEMENT = 1, /* masks are enlarged without the picture's edges */
+    VRS_LIVE_EVERY_SECOND = 2,  /* every second frame has the mask of the one before */
+} vrs_live_step;
+
+/* A change of them. */
+typedef struct vrs_live_change {
+    int64_t time_ns;   /* by vrs_now_ns() */
+    uint32_t from, to; /* steps in force, vrs_live_step together */
+    char reason[160];  /* "4 of the last 16 frames came after the target of 33.0 ms" */
+} vrs_live_change;
+
+/* "everything", "no refinement", "no refinement, every second mask": what is done. */
+VRS_API void vrs_live_steps_text(uint32_t steps, char *text, size_t size);
+
+/* Of these changes the last ones are kept. */
+#define VRS_LIVE_CHANGES 64
 
 /* Pipelines that may be alive at once. */
 #define VRS_MAX_PIPELINES 64
@@ -113,11 +179,21 @@ typedef struct vrs_pipeline_stats {
     uint64_t batches[17];           /* sent, by their size 1..16 */
     uint32_t waiting, most_waiting; /* frames that wait for a batch, now and at most */
     int32_t batch_limit; /* largest batch now; lower than max_batch_size under pressure */
+    uint64_t repeated;   /* of the finished ones: with the mask of the frame before */
     int64_t started_ns, first_result_ns, last_result_ns;
     vrs_stage_stats stages[VRS_STAGE_COUNT]; /* decode and encode are filled by whoever does them */
     uint32_t tickets, tickets_in_use;
+    uint32_t tickets_wanted; /* more than tickets: memory is short */
     int32_t network_width, network_height;
-    bool network_on_gpu;
+    bool on_gpu, network_on_gpu;
+    int64_t gpu_ns, copy_ns;   /* in which some kernel, some copy of the lanes ran */
+    int64_t wait_ns;           /* that submitting waited for a ticket */
+    int64_t unread_ns;         /* of it, while all tickets held results that nobody had released */
+    int64_t short_ns;          /* of it, while there were fewer tickets than wanted */
+    vrs_latency latency;       /* of all streams */
+    int64_t latency_target_ns; /* 0: none */
+    uint32_t live_steps;       /* in force now */
+    uint32_t live_changes;     /* so far */
 } vrs_pipeline_stats;
 
 /* Builds a pipeline: loads the engine and compiles the model. Borrows both arguments; the model
@@ -192,6 +268,14 @@ VRS_API const char *vrs_pipeline_get_engine(const vrs_pipeline *pipeline);
 
 /* Any thread. */
 VRS_API vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *pipeline);
+
+/* The latency of one stream; all zero where it has no results yet. Any thread. */
+VRS_API vrs_latency vrs_pipeline_get_latency(const vrs_pipeline *pipeline, uint32_t stream);
+
+/* Copies the last changes of what is left out, at most `room`, oldest first; returns how many. Any
+ * thread. */
+VRS_API uint32_t vrs_pipeline_get_changes(const vrs_pipeline *pipeline, vrs_live_change *changes,
+                                          uint32_t room);
 
 #ifdef __cplusplus
 }

@@ -46,18 +46,23 @@ extern "C" {
     X(10, OPEN, "open")              \
     X(11, FINISH, "finish")          \
     X(12, UPLOAD, "upload")          \
-    X(13, DOWNLOAD, "download")
+    X(13, DOWNLOAD, "download")      \
+    X(14, SOURCE, "source")          \
+    X(15, TICKET, "ticket")          \
+    X(16, DISK, "disk")              \
+    X(17, PIPE, "pipe")
 
 /* POSTPROCESS: outputs from masks; SCORES: masks from scores, also a part of postprocessing. FRAME:
  * from submission to the finished result, the latency. QUEUE: a view waits for its batch. BRAKE:
  * submitting waits for a ticket. ALLOCATE: memory of a stream is made. OPEN: before the first
- * frame. FINISH: an output is closed. UPLOAD, DOWNLOAD: copies to and from a GPU,
- * within the time of the stages. */
+ * frame. FINISH: an output is closed. UPLOAD, DOWNLOAD: copies to and from a GPU, within the time
+ * of the stages. What readers and writers wait for: SOURCE: its data, or the time of a live frame;
+ * TICKET: room for a frame; DISK: writing; PIPE: the reader of one. */
 typedef enum vrs_span_kind {
 #define VRS_SPAN_ENUM(number, name, text) VRS_SPAN_##name = (number),
     VRS_SPAN_MAP(VRS_SPAN_ENUM)
 #undef VRS_SPAN_ENUM
-        VRS_SPAN_COUNT = 14,
+        VRS_SPAN_COUNT = 18,
 } vrs_span_kind;
 
 /* "decode", "frame", ...; static text, "unknown" for a number that is none. */

@@ -87,6 +87,9 @@ void vrs_print_fish(const vrs_config *config);
 /* schema.c: the JSON Schema of a configuration file. VRS_NO_MEMORY. */
 vrs_status vrs_print_schema(const vrs_config *config) VRS_MUST_USE;
 
+/* load.c: where the time of a run went: a line for each stage, its latency, live mode's steps. */
+void vrs_load_print(FILE *out, const vrs_job_stats *stats);
+
 /* summary.c */
 void vrs_summary_print(FILE *out, const vrs_config *config, const vrs_job_stats *stats);
 /* Writes the stats as JSON. VRS_IO, VRS_NO_SPACE, VRS_PERMISSION. */

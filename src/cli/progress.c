@@ -29,6 +29,22 @@ static const char *busiest(const vrs_job_stats *stats, double *share)
     return vrs_stage_name((vrs_stage)best);
 }
 
+/* "limit: cores 97 % (encode)", "limit: preprocess 92 %"; where nothing limits, the busiest. */
+static void format_limit(const vrs_job_stats *stats, char *text, size_t size)
+{
+    double share = stats->bottleneck_share;
+    double percent = 100 * (share < 0 ? 0 : share > 1 ? 1 : share);
+    if (strcmp(stats->bottleneck_stage, "none") == 0) {
+        const char *stage = busiest(stats, &share);
+        (void)snprintf(text, size, "busiest %s (%.0f %%)", stage, share * 100);
+    } else if (strcmp(stats->bottleneck_resource, "none") == 0) {
+        (void)snprintf(text, size, "limit: %s %.0f %%", stats->bottleneck_stage, percent);
+    } else {
+        (void)snprintf(text, size, "limit: %s %.0f %% (%s)", stats->bottleneck_resource, percent,
+                       stats->bottleneck_stage);
+    }
+}
+
 static void format_time(double seconds, char text[32])
 {
     int64_t s = (int64_t)(seconds + 0.5);
@@ -51,6 +67,11 @@ static void show_json(const vrs_job_stats *stats)
     vrs_json_text(gen, "busiest", stage);
     vrs_json_reading(gen, "busiest_share", share, 3);
     vrs_json_reading(gen, "cpu_share", stats->cpu_share, 3);
+    vrs_json_text(gen, "bottleneck", stats->bottleneck);
+    vrs_json_text(gen, "bottleneck_resource", stats->bottleneck_resource);
+    vrs_json_text(gen, "bottleneck_stage", stats->bottleneck_stage);
+    vrs_json_integer(gen, "dropped", (int64_t)stats->pipeline.dropped);
+    vrs_json_reading(gen, "latency_p99_ms", (double)stats->pipeline.latency.p99_ns / 1e6, 2);
     vrs_json_text(gen, "device", stats->device);
     vrs_json_text(gen, "decoder", stats->decoder);
     vrs_json_text(gen, "engine", stats->engine);
@@ -77,8 +98,8 @@ void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
     if (!progress->terminal && stats->seconds - progress->last_seconds < PLAIN_SECONDS)
         return;
     progress->last_seconds = stats->seconds;
-    double share;
-    const char *stage = busiest(stats, &share);
+    char limit[64];
+    format_limit(stats, limit, sizeof(limit));
     char left[64] = "", total[32] = "";
     int64_t estimate = stats->frame_estimate;
     if (estimate > 0)
@@ -88,9 +109,9 @@ void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
         format_time((double)(estimate - (int64_t)stats->written) / stats->fps, time);
         (void)snprintf(left, sizeof(left), ", %s left", time);
     }
-    (void)fprintf(stderr, "%s%llu%s frames, %.1f fps%s, busiest %s (%.0f %%)%s",
-                  progress->terminal ? "\r\033[K" : "", (unsigned long long)stats->written, total,
-                  stats->fps, left, stage, share * 100, progress->terminal ? "" : "\n");
+    (void)fprintf(stderr, "%s%llu%s frames, %.1f fps%s, %s%s", progress->terminal ? "\r\033[K" : "",
+                  (unsigned long long)stats->written, total, stats->fps, left, limit,
+                  progress->terminal ? "" : "\n");
     (void)fflush(stderr);
     progress->shown = 1;
 }

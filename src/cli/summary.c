@@ -14,13 +14,7 @@ void vrs_summary_print(FILE *out, const vrs_config *config, const vrs_job_stats 
                   (unsigned long long)s->written, s->seconds, s->fps, s->first_mask_seconds,
                   s->written > 0 ? 1e3 * s->cpu_seconds / (double)s->written : 0,
                   (double)s->peak_rss_bytes / 1e6);
-    for (int i = 0; i < VRS_STAGE_COUNT; i++) {
-        const vrs_stage_stats *stage = &s->pipeline.stages[i];
-        double frames = s->written > 0 ? (double)s->written : 1;
-        (void)fprintf(out, "  %-12s %7.2f ms a frame, %7.2f ms of CPU\n",
-                      vrs_stage_name((vrs_stage)i), (double)stage->busy_ns / 1e6 / frames,
-                      s->stage_cpu_seconds[i] * 1e3 / frames);
-    }
+    vrs_load_print(out, s);
     (void)fprintf(out,
                   "device: %s; decoded by %s; network: %s; stages side by side: %.2f on average\n",
                   s->device, s->decoder, s->engine, s->overlap);
@@ -57,20 +51,7 @@ static void generate(yajl_gen gen, const vrs_config *config, const char *input,
     vrs_json_text(gen, "decoder", s->decoder);
     vrs_json_text(gen, "engine", s->engine);
     vrs_json_number(gen, "overlap", s->overlap);
-    vrs_json_key(gen, "stages");
-    (void)yajl_gen_map_open(gen);
-    for (int i = 0; i < VRS_STAGE_COUNT; i++) {
-        const vrs_stage_stats *stage = &s->pipeline.stages[i];
-        vrs_json_key(gen, vrs_stage_name((vrs_stage)i));
-        (void)yajl_gen_map_open(gen);
-        vrs_json_integer(gen, "frames", (int64_t)stage->frames);
-        vrs_json_number(gen, "busy_seconds", (double)stage->busy_ns / 1e9);
-        vrs_json_number(gen, "cpu_seconds", s->stage_cpu_seconds[i]);
-        vrs_json_integer(gen, "threads", stage->threads);
-        (void)yajl_gen_map_close(gen);
-    }
-    (void)yajl_gen_map_close(gen);
-    vrs_json_text(gen, "bottleneck", s->bottleneck);
+    vrs_load_json(gen, s);
     vrs_json_text(gen, "note", s->note);
     vrs_target targets[VRS_MAX_TARGETS];
     vrs_targets_json(gen, targets, vrs_targets_check(config, s, targets));

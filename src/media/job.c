@@ -10,7 +10,7 @@
 #include "base/thread.h"
 #include "media/carry.h"
 #include "media/job_internal.h"
-#include "pipeline/bottleneck.h"
+#include "media/write_times.h"
 #include "profile/profile.h"
 #include "vrseg/monitor.h"
 
@@ -31,6 +31,10 @@ vrs_status vrs_job_create(const vrs_config *config, const char *input, vrs_job *
     if (status == VRS_OK) {
         status = vrs_cond_init(&job->sink_ended);
         job->has_sink_ended = status == VRS_OK;
+    }
+    if (status == VRS_OK) {
+        status = vrs_cond_init(&job->due);
+        job->has_due = status == VRS_OK;
     }
     if (status == VRS_OK)
         status = vrs_recorder_create(VRS_MAX_OUTPUTS + 2, SPANS_KEPT, &job->recorder);
@@ -93,11 +97,24 @@ void vrs_job_fail(vrs_job *job, vrs_status status)
 /* Submits one frame; while the pipeline is full, looks now and then whether the job ends. */
 static vrs_status submit(vrs_job *job, vrs_frame *frame)
 {
+    int64_t id = frame->id, begin_ns = vrs_now_ns();
     vrs_status status;
     do {
         status = vrs_pipeline_submit(job->pipeline, frame, VRS_TICK_US);
     } while (status == VRS_TIMEOUT && !at_once(job));
+    vrs_job_load_wait(job->read_track, VRS_SPAN_TICKET, id, vrs_now_ns() - begin_ns);
     return status;
+}
+
+/* What was waited for comes first in a read: a slot, then data. */
+static void record_read(vrs_job *job, const vrs_frame *frame, int64_t begin_ns)
+{
+    int64_t now = vrs_now_ns();
+    int64_t worked_ns = now - begin_ns - job->source->waited_ns - job->source->starved_ns;
+    vrs_track_record(job->read_track, VRS_STAGE_DECODE, frame->id,
+                     worked_ns > 0 ? now - worked_ns : now, now);
+    vrs_job_load_wait(job->read_track, VRS_SPAN_TICKET, frame->id, job->source->waited_ns);
+    vrs_job_load_wait(job->read_track, VRS_SPAN_SOURCE, frame->id, job->source->starved_ns);
 }
 
 static vrs_status read_frame(vrs_job *job, vrs_image *shape)
@@ -107,10 +124,12 @@ static vrs_status read_frame(vrs_job *job, vrs_image *shape)
     vrs_status status = vrs_source_read(job->source, &frame);
     if (status != VRS_OK)
         return status;
-    vrs_track_record(job->read_track, VRS_STAGE_DECODE, frame.id, begin_ns + job->source->waited_ns,
-                     vrs_now_ns());
+    record_read(job, &frame, begin_ns);
     atomic_store(&job->by_hardware, job->source->by_hardware);
-    frame.capture_ns = begin_ns;
+    if (job->live)
+        vrs_job_pace(job, &frame);
+    else
+        frame.capture_ns = begin_ns;
     if (job->names != NULL) {
         char *name = job->names[frame.id % VRS_JOB_HELD];
         (void)snprintf(name, VRS_JOB_NAME_SIZE, "%s", job->source->frame_name);
@@ -172,8 +191,12 @@ static void write_result(vrs_job_sink *sink, vrs_held *held)
         image.release = release_held;
         image.opaque = held;
         const char *name = job->names != NULL ? job->names[id % VRS_JOB_HELD] : NULL;
+        vrs_write_times before = vrs_write_times_get();
         status = vrs_sink_write(sink->sink, &image, result->pts, result->duration, name);
         vrs_track_record(sink->track, VRS_STAGE_ENCODE, id, begin_ns, vrs_now_ns());
+        vrs_write_times after = vrs_write_times_get();
+        vrs_job_load_wait(sink->track, VRS_SPAN_DISK, id, after.disk_ns - before.disk_ns);
+        vrs_job_load_wait(sink->track, VRS_SPAN_PIPE, id, after.pipe_ns - before.pipe_ns);
     }
     if (status == VRS_OK)
         sink->written++;
@@ -258,7 +281,9 @@ static void pump(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
     while (status == VRS_OK || status == VRS_TIMEOUT) {
         vrs_result *result;
         status = vrs_pipeline_get_result(job->pipeline, &result, VRS_TICK_US);
-        if (status == VRS_OK) {
+        if (status == VRS_OK && job->live && result->status == VRS_DROPPED) {
+            vrs_result_release(result); /* too late for anybody; files have times */
+        } else if (status == VRS_OK) {
             note_failure(job, result);
             hand_out(job, result);
         }
@@ -385,36 +410,18 @@ vrs_status vrs_job_run(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
 
 static void measure_stages(vrs_job *job, vrs_job_stats *stats)
 {
-    vrs_span_totals decode = vrs_recorder_totals(job->recorder, VRS_STAGE_DECODE);
-    vrs_span_totals encode = vrs_recorder_totals(job->recorder, VRS_STAGE_ENCODE);
-    stats->pipeline.stages[VRS_STAGE_DECODE] = (vrs_stage_stats){decode.count, decode.busy_ns, 1};
+    vrs_queue *queues[VRS_MAX_OUTPUTS];
     int32_t writers = 0;
     for (int32_t i = 0; i < job->sink_count; i++)
-        writers += job->sinks[i].sink != NULL ? 1 : 0;
-    stats->pipeline.stages[VRS_STAGE_ENCODE] =
-        (vrs_stage_stats){encode.count, encode.busy_ns, writers > 0 ? writers : 1};
+        if (job->sinks[i].sink != NULL)
+            queues[writers++] = job->sinks[i].queue;
+    job->load.readers = 1;
+    job->load.writers = writers;
+    job->load.live = job->live;
+    vrs_job_load_count(&job->load, job->recorder, queues, writers, stats);
     for (int i = 0; i < VRS_STAGE_COUNT && stats->seconds > 0; i++)
         stats->overlap += (double)stats->pipeline.stages[i].busy_ns / 1e9 / stats->seconds;
     vrs_thread_times_sum(&job->times, stats->stage_cpu_seconds);
-}
-
-static void name_bottleneck(vrs_job *job, vrs_job_stats *stats)
-{
-    vrs_bottleneck b = {
-        .seconds = stats->seconds,
-        .cores = vrs_cpu_count(),
-        .cpu_share = stats->cpu_share,
-        .gpu_decodes = atomic_load(&job->by_hardware),
-        .gpu_infers = stats->pipeline.network_on_gpu,
-    };
-    for (int i = 0; i < VRS_STAGE_COUNT; i++) {
-        const vrs_stage_stats *stage = &stats->pipeline.stages[i];
-        double whole = stats->seconds * (stage->threads > 0 ? stage->threads : 1);
-        b.stage_busy[i] = whole > 0 ? (double)stage->busy_ns / 1e9 / whole : 0;
-        b.stage_cpu_seconds[i] = stats->stage_cpu_seconds[i];
-    }
-    vrs_bottleneck_text(&b, job->bottleneck, sizeof(job->bottleneck));
-    stats->bottleneck = job->bottleneck;
 }
 
 /* What the user should know, each part once. */
@@ -443,6 +450,8 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
                            .decoder = "",
                            .engine = "",
                            .bottleneck = "",
+                           .bottleneck_resource = "none",
+                           .bottleneck_stage = "none",
                            .note = ""};
     bool ended = job->end_ns != 0;
     int64_t now = ended ? job->end_ns : vrs_now_ns();
@@ -456,7 +465,7 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
     stats.decoder = atomic_load(&job->by_hardware) ? "nvdec" : "cpu";
     stats.read = atomic_load(&job->frames_read);
     stats.failed = stats.pipeline.failed;
-    stats.written = stats.pipeline.finished;
+    stats.written = stats.pipeline.finished - (job->live ? stats.pipeline.dropped : 0);
     int64_t first = stats.pipeline.first_result_ns;
     stats.first_mask_seconds = first > 0 ? (double)(first - job->run_ns) / 1e9 : 0;
     stats.seconds = (double)(now - stats.pipeline.started_ns) / 1e9;
@@ -470,8 +479,12 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
     (void)getrusage(RUSAGE_SELF, &usage);
     stats.peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
     vrs_job_gpu_stats(job, &stats);
+    stats.started_ns = stats.pipeline.started_ns;
+    stats.changes = job->changes;
+    stats.change_count =
+        (int32_t)vrs_pipeline_get_changes(job->pipeline, job->changes, VRS_LIVE_CHANGES);
     measure_stages(job, &stats);
-    name_bottleneck(job, &stats);
+    vrs_job_load_find(&job->load, job->recorder, ended, &stats);
     if (ended) {
         stats.damaged = job->source->damaged;
         add_notes(job, &stats);
@@ -506,6 +519,8 @@ void vrs_job_destroy(vrs_job *job)
     vrs_free(job->input);
     if (job->has_sink_ended)
         vrs_cond_destroy(&job->sink_ended);
+    if (job->has_due)
+        vrs_cond_destroy(&job->due);
     if (job->has_lock)
         vrs_mutex_destroy(&job->lock);
     vrs_free(job);

@@ -8,6 +8,8 @@
 #include "base/queue.h"
 #include "base/span.h"
 #include "base/thread.h"
+#include "media/job_load.h"
+#include "media/pace.h"
 #include "media/preview.h"
 #include "media/sink.h"
 #include "media/source.h"
@@ -56,11 +58,11 @@ struct vrs_job {
 
     atomic_int stop; /* 0, 1: finish what is in flight, 2: at once */
     atomic_bool failed;
-    atomic_bool by_hardware; /* the last frame was decoded by the GPU */
-    vrs_mutex lock;          /* of the failure and of sinks_ended */
-    vrs_cond sink_ended;
+    atomic_bool by_hardware;  /* the last frame was decoded by the GPU */
+    vrs_mutex lock;           /* of the failure and of sinks_ended */
+    vrs_cond sink_ended, due; /* due: nobody signals it, a wait for a time */
     int32_t sinks_ended;
-    bool has_lock, has_sink_ended;
+    bool has_lock, has_sink_ended, has_due;
     vrs_status failure;
     char failure_text[VRS_DETAIL_SIZE];
 
@@ -80,12 +82,19 @@ struct vrs_job {
     int64_t run_ns, first_read_ns, end_ns;
     double run_cpu_seconds, started_cpu_seconds, end_cpu_seconds;
     atomic_ullong frames_read;
-    char bottleneck[VRS_DETAIL_SIZE];
+    vrs_job_load load;
+    vrs_pace pace; /* in live mode */
+    bool live;
+    vrs_live_change changes[VRS_LIVE_CHANGES];
     char note[VRS_DETAIL_SIZE];
 };
 
 /* job_open.c: everything that can fail before the first frame. */
 vrs_status vrs_job_open_all(vrs_job *job) VRS_MUST_USE;
+
+/* job_live.c: live mode. Waits until a frame that was just read is due; then it counts as captured.
+ * Returns at once where the job ends. */
+void vrs_job_pace(vrs_job *job, vrs_frame *frame);
 
 /* Whether no more frames are to be read. */
 bool vrs_job_reading_ends(void *job);

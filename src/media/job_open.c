@@ -51,6 +51,9 @@ static vrs_status open_source(vrs_job *job)
     status = vrs_source_open(&params, &job->source);
     if (status == VRS_OK)
         atomic_store(&job->by_hardware, job->source->by_hardware);
+    job->live = vrs_config_bool(job->config, "live");
+    if (status == VRS_OK)
+        vrs_pace_init(&job->pace, &job->source->info);
     if (status == VRS_OK && job->source->info.still) {
         job->names = vrs_alloc_array(VRS_JOB_HELD, VRS_JOB_NAME_SIZE);
         status = job->names == NULL ? VRS_NO_MEMORY : VRS_OK;

@@ -10,6 +10,7 @@ typedef struct vrs_batcher {
     vrs_pipeline *pipeline;
     vrs_batch *slot;  /* free, for the next batch; NULL: none is at hand */
     uint64_t batches; /* sent off so far */
+    int64_t sent_ns;  /* when the last one was */
     vrs_track *track;
 } vrs_batcher;
 
@@ -46,7 +47,11 @@ bool vrs_batcher_add(vrs_ticket *ticket, vrs_ticket **dropped)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
     vrs_batch_frame *left = NULL;
+    vrs_batch_queue_stats stats;
     *dropped = NULL;
+    vrs_batch_queue_get_stats(pipeline->queue, &stats);
+    pipeline->load.added++;
+    pipeline->load.found += stats.waiting;
     if (!vrs_batch_queue_add(pipeline->queue, &ticket->queued, ticket->queued_ns, &left))
         return false;
     if (left != NULL)
@@ -82,6 +87,23 @@ static vrs_ticket *take_late(vrs_pipeline *pipeline, int64_t now_ns)
     while ((frame = vrs_batch_queue_expire(pipeline->queue, now_ns)) != NULL) {
         *end = left_queue(frame);
         end = &(*end)->next_ready;
+    }
+    if (first != NULL)
+        announce_room(pipeline);
+    return first;
+}
+
+/* Live mode: what is later than its target now, when its turn may come, has no use any more. */
+static vrs_ticket *take_too_late(vrs_pipeline *pipeline, int64_t now_ns)
+{
+    vrs_ticket *first = NULL, **end = &first;
+    for (uint32_t s = 0; s < VRS_MAX_STREAMS && pipeline->live.on; s++) {
+        vrs_batch_frame *frame = vrs_batch_queue_first(pipeline->queue, s);
+        while (frame != NULL && frame->gone == 0 && vrs_live_is_late(frame->owner, now_ns)) {
+            *end = left_queue(vrs_batch_queue_cancel(pipeline->queue, s));
+            end = &(*end)->next_ready;
+            frame = vrs_batch_queue_first(pipeline->queue, s);
+        }
     }
     if (first != NULL)
         announce_room(pipeline);
@@ -174,6 +196,15 @@ static void fill_slot(vrs_batch *slot, const vrs_batch_view *views, int32_t coun
         measures->sent_with = count;
 }
 
+/* There is a slot again: where frames wait, they have done so since the last batch went. */
+static void count_slot_wait(const vrs_batcher *batcher, int64_t now_ns)
+{
+    vrs_batch_queue_stats stats;
+    vrs_batch_queue_get_stats(batcher->pipeline->queue, &stats);
+    if (stats.waiting > 0 && batcher->batches > 0)
+        atomic_fetch_add(&batcher->pipeline->load.slot_ns, now_ns - batcher->sent_ns);
+}
+
 /* Sends a batch off if there is a slot for it and it should go; else says when to look again. With
  * `lock` held, which is let go while the lanes take it. */
 static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
@@ -181,8 +212,11 @@ static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
     vrs_pipeline *pipeline = batcher->pipeline;
     vrs_batch_view views[VRS_MAX_BATCH];
     *next_ns = INT64_MAX;
-    if (batcher->slot == NULL)
+    if (batcher->slot == NULL) {
         batcher->slot = vrs_queue_try_pop(pipeline->free_slots);
+        if (batcher->slot != NULL)
+            count_slot_wait(batcher, now_ns);
+    }
     if (batcher->slot == NULL)
         return false;
     int32_t count =
@@ -190,6 +224,7 @@ static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
     if (count == 0)
         return false;
     batcher->slot->number = batcher->batches++;
+    batcher->sent_ns = now_ns;
     fill_slot(batcher->slot, views, count, batcher->track, now_ns);
     announce_room(pipeline);
     vrs_mutex_unlock(&pipeline->lock);
@@ -218,6 +253,13 @@ void vrs_batcher_main(void *arg)
             vrs_tickets_give_up(late, VRS_TIMEOUT,
                                 "the frame waited for a batch for longer than its level's "
                                 "queue_timeout_us");
+            vrs_mutex_lock(&pipeline->lock);
+            continue;
+        }
+        late = take_too_late(pipeline, now_ns);
+        if (late != NULL) {
+            vrs_mutex_unlock(&pipeline->lock);
+            vrs_tickets_give_up(late, VRS_DROPPED, VRS_LIVE_LATE_TEXT);
             vrs_mutex_lock(&pipeline->lock);
             continue;
         }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "base/clock.h"
+#include "base/cover.h"
 #include "base/queue.h"
 #include "base/reorder.h"
 #include "base/span.h"
@@ -25,6 +26,8 @@
 #include "image/format.h"
 #include "kernels/kernels.h"
 #include "pipeline/lane.h"
+#include "pipeline/latency.h"
+#include "pipeline/live.h"
 #include "pipeline/place.h"
 #include "vrseg/pipeline.h"
 #include "vrseg/profile.h"
@@ -79,7 +82,7 @@ typedef struct vrs_target {
 
 /* Memory between two frames of a view. */
 typedef struct vrs_view_state {
-    int16_t *smooth; /* the last mask; NULL when smoothing is off */
+    int16_t *smooth; /* the last mask; NULL when neither smoothing nor live mode needs it */
     float *states[VRS_MAX_STATES];
     bool smooth_valid, states_valid;
 } vrs_view_state;
@@ -121,6 +124,7 @@ struct vrs_stream {
     vrs_reorder *order;   /* where masks are smoothed on the CPU; under `order_lock` */
     vrs_reorder *results; /* where results come as they are ready; under `lock` */
     bool refine;          /* masks of the source's size follow its edges */
+    bool inferred;        /* live mode: its last frame went to the network; under `lock` */
 };
 
 struct vrs_ticket {
@@ -137,6 +141,7 @@ struct vrs_ticket {
     vrs_ticket *next_ready;             /* results as they are ready, or tickets given up */
     bool restart;
     bool finished; /* the result is ready or fetched; under `lock` */
+    bool plain;    /* live mode: without refinement */
     atomic_int views_to_read;
     int64_t queued_ns;
     int16_t *mask[VRS_MAX_VIEWS]; /* at the network's size */
@@ -150,6 +155,7 @@ typedef struct vrs_pipeline_settings {
     int32_t tickets, preprocess_threads, postprocess_threads, requests, engine_threads, max_batch;
     int32_t lanes; /* on a GPU; 0 on the CPU */
     vrs_batch_options batch;
+    bool live, live_degrade;
     int32_t layout;     /* 0 mono, 1 side by side, 2 top and bottom */
     bool refine;        /* streams may be refined: vrs_stream.refine */
     bool refine_always; /* also where the mask is hardly enlarged */
@@ -160,6 +166,16 @@ typedef struct vrs_pipeline_settings {
     int32_t feather;
     vrs_isa isa;
 } vrs_pipeline_settings;
+
+/* Where time went by, in nanoseconds. */
+typedef struct vrs_load {
+    _Atomic int64_t slot_ns; /* frames were there and no slot was free for them */
+    _Atomic int64_t read_ns; /* of runs that were done and waited for postprocessing, summed */
+    /* Under `lock`. */
+    int64_t ticket_ns, unread_ns, short_ns; /* as vrs_pipeline_stats has them */
+    uint64_t added, found;     /* to the batching queue; and waiting there already, summed */
+    vrs_cover kernels, copies; /* on the GPU, all lanes */
+} vrs_load;
 
 struct vrs_pipeline {
     vrs_pipeline_settings settings;
@@ -196,6 +212,12 @@ struct vrs_pipeline {
     vrs_stream *streams[VRS_MAX_STREAMS];
     uint64_t submitted, finished, fetched, failed, timed_out, dropped, cancelled, refused;
     int64_t started_ns, first_result_ns, last_result_ns;
+    uint64_t repeated; /* of the finished ones */
+    int64_t ready_ns;  /* when the last fetched result and all before it were finished */
+    vrs_latency_meter latency,
+        *stream_latency[VRS_MAX_STREAMS]; /* made by a stream's first frame */
+    vrs_live live;
+    vrs_load load;
     pthread_t submitter, reader;
     bool has_submitter, has_reader, several_submitters;
 

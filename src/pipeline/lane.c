@@ -154,7 +154,7 @@ void vrs_finish_ticket(vrs_ticket *ticket)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
     vrs_result *result = &ticket->result;
-    result->output_count = pipeline->output_count;
+    result->output_count = vrs_live_left_out(ticket) ? 0 : pipeline->output_count;
     for (uint32_t i = 0; i < result->output_count; i++) {
         result->outputs[i] = ticket->outputs[i];
         result->outputs[i].release = NULL; /* the ticket's memory */
@@ -163,6 +163,8 @@ void vrs_finish_ticket(vrs_ticket *ticket)
     vrs_mutex_lock(&pipeline->lock);
     ticket->finished = true;
     count_result(pipeline, result->status);
+    pipeline->repeated += result->repeated && result->status == VRS_OK;
+    vrs_live_finished(pipeline, ticket);
     if (ticket->sent_with > 0 && result->status == VRS_OK)
         vrs_batch_queue_took(pipeline->queue, ticket->sent_with, result->done_ns - ticket->sent_ns);
     if (pipeline->first_result_ns == 0)

@@ -37,6 +37,8 @@ typedef struct vrs_lane_ops {
     /* Finishes a ticket that failed before it was in any batch: its outputs show background. Any
      * thread; must not wait. */
     void (*give_up)(vrs_ticket *ticket);
+    /* Where that also takes a ticket that has not failed and repeats the mask before it. */
+    bool repeats;
     /* Takes a batch back from the engine. A thread of the engine; must not wait. */
     void (*inferred)(vrs_batch *batch);
     /* Whether frames in this memory can be read. VRS_INVALID. */

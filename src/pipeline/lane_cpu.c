@@ -137,10 +137,11 @@ static vrs_status make_stream(vrs_stream *stream)
     vrs_pipeline *pipeline = stream->pipeline;
     size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
     vrs_take all = {false};
+    bool in_order = pipeline->settings.smooth || pipeline->settings.live;
     for (uint32_t v = 0; v < stream->view_count; v++)
-        stream->state[v].smooth = take(&all, pipeline->settings.smooth, pixels * sizeof(int16_t));
+        stream->state[v].smooth = take(&all, in_order, pixels * sizeof(int16_t));
     vrs_status status = all.failed ? VRS_NO_MEMORY : VRS_OK;
-    if (status == VRS_OK && pipeline->settings.smooth)
+    if (status == VRS_OK && in_order)
         status = vrs_reorder_create((uint32_t)pipeline->settings.tickets, &stream->order);
     return status == VRS_OK ? make_scratch(pipeline, stream) : status;
 }
@@ -216,6 +217,7 @@ const vrs_lane_ops vrs_lanes_cpu = {
     .destroy = destroy,
     .dispatch = dispatch,
     .give_up = give_up,
+    .repeats = true,
     .inferred = inferred,
     .check = check,
     .make_stream = make_stream,

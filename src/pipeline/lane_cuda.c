@@ -255,6 +255,31 @@ static void record_copies(const vrs_cuda_slot *slot, vrs_track *track, vrs_cuda_
     vrs_track_record(track, VRS_SPAN_UPLOAD, frame, begin_ns, begin_ns + up_ns);
 }
 
+/* Books when kernels and copies of a phase ran that ended then. Frames go up before the kernels of
+ * the way in, outputs down after those of the way out; the tensors and scores of an engine of the
+ * CPU count with the kernels that they are between. */
+static void cover_phase(const vrs_cuda_slot *slot, vrs_cuda_phase phase, int64_t end_ns)
+{
+    vrs_load *load = &slot->batch->pipeline->load;
+    bool in = phase == VRS_CUDA_IN;
+    int64_t begin_ns = end_ns - between(slot->begin[phase], slot->end[phase]);
+    int64_t border_ns = in ? begin_ns : end_ns; /* without copies */
+    if (slot->copies[phase])
+        border_ns = end_ns - between(slot->copied[phase], slot->end[phase]);
+    vrs_mutex_lock(&slot->batch->pipeline->lock);
+    vrs_cover_add(in ? &load->copies : &load->kernels, begin_ns, border_ns);
+    vrs_cover_add(in ? &load->kernels : &load->copies, border_ns, end_ns);
+    vrs_mutex_unlock(&slot->batch->pipeline->lock);
+}
+
+static void cover_network(const vrs_cuda_slot *slot)
+{
+    const vrs_batch *batch = slot->batch;
+    vrs_mutex_lock(&batch->pipeline->lock);
+    vrs_cover_add(&batch->pipeline->load.kernels, batch->begin_ns, batch->end_ns);
+    vrs_mutex_unlock(&batch->pipeline->lock);
+}
+
 /* What a batch took that is done. */
 static void record_batch(vrs_cuda_slot *slot, vrs_track *track)
 {
@@ -270,7 +295,10 @@ static void record_batch(vrs_cuda_slot *slot, vrs_track *track)
         (void)record_spans(slot, track, VRS_STAGE_PREPROCESS, batch->begin_ns,
                            between(slot->begin[VRS_CUDA_IN], slot->end[VRS_CUDA_IN]));
         record_copies(slot, track, VRS_CUDA_IN, batch->begin_ns);
+        cover_phase(slot, VRS_CUDA_IN, batch->begin_ns);
+        cover_network(slot);
     }
+    cover_phase(slot, VRS_CUDA_OUT, now);
     vrs_track_record(track, VRS_STAGE_INFER, batch->views[0].ticket->frame.id, batch->begin_ns,
                      batch->end_ns);
 }
@@ -285,6 +313,7 @@ static void came_in(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
         (void)record_spans(slot, track, VRS_STAGE_PREPROCESS, now,
                            between(slot->begin[VRS_CUDA_IN], slot->end[VRS_CUDA_IN]));
         record_copies(slot, track, VRS_CUDA_IN, now);
+        cover_phase(slot, VRS_CUDA_IN, now);
     }
     slot->phase = VRS_CUDA_OUT;
     if (batch->status != VRS_OK) {
@@ -307,7 +336,7 @@ static void finish(vrs_ticket *ticket, vrs_status status)
         vrs_ticket_fail(ticket, status, vrs_last_error());
     if (ticket->result.status == VRS_OK)
         ticket->result.coverage = vrs_coverage(ticket, t->sums_host);
-    else
+    else if (!vrs_live_left_out(ticket))
         vrs_cuda_fill_background(ticket);
     t->uploaded = false;
     vrs_finish_ticket(ticket);

@@ -191,7 +191,8 @@ static vrs_status queue_guided(vrs_cuda_slot *slot, const int32_t *live, int32_t
     for (int32_t i = 0; i < count; i++) {
         const vrs_view_work *work = &slot->batch->views[live[i]];
         const vrs_cuda_ticket *t = work->ticket->lane;
-        if (!work->ticket->stream->refine || !is_wanted(pipeline, work->ticket->stream, 0))
+        if (!work->ticket->stream->refine || work->ticket->plain ||
+            !is_wanted(pipeline, work->ticket->stream, 0))
             continue;
         p.view[wanted++] = (vrs_guided_view){
             .mask = t->masks[work->view],
@@ -376,7 +377,7 @@ static vrs_post_part view_part(const vrs_ticket *ticket, int32_t target, uint32_
     const vrs_stream *stream = ticket->stream;
     const vrs_cuda_ticket *t = ticket->lane;
     vrs_rect c = vrs_preprocess_content(stream->plans[view]);
-    bool refine = stream->refine && target == 0;
+    bool refine = stream->refine && target == 0 && !ticket->plain;
     uint64_t origin = (uint64_t)c.y * (uint64_t)pipeline->spec->width + (uint64_t)c.x;
     return (vrs_post_part){
         .source = &t->source,

@@ -252,6 +252,7 @@ static vrs_status make_pipeline(vrs_pipeline *pipeline, const vrs_config *config
         status = make_queues(pipeline);
     if (status != VRS_OK)
         return status;
+    vrs_live_init(&pipeline->live, pipeline);
     pipeline->io = vrs_engine_get_io(pipeline->engine);
     pipeline->kernels = vrs_kernels_get(pipeline->settings.isa);
     status = make_slots(pipeline);
@@ -401,6 +402,19 @@ static vrs_status wait_for_result(vrs_pipeline *pipeline, vrs_ticket **ticket, i
     return status;
 }
 
+/* A result can be fetched once it and all before it are finished, whenever the reader comes. */
+static void count_latency(vrs_pipeline *pipeline, const vrs_result *result)
+{
+    int64_t ready_ns = result->done_ns;
+    if (!pipeline->settings.batch.as_ready && ready_ns < pipeline->ready_ns)
+        ready_ns = pipeline->ready_ns;
+    pipeline->ready_ns = ready_ns;
+    int64_t since_ns = result->capture_ns > 0 ? result->capture_ns : result->submitted_ns;
+    if (result->status == VRS_OK)
+        vrs_latency_add(pipeline->stream_latency[result->stream], &pipeline->latency,
+                        ready_ns - since_ns, pipeline->settings.batch.latency_target_ns);
+}
+
 vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **result, int64_t timeout_us)
 {
     *result = NULL;
@@ -413,8 +427,10 @@ vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **result, 
     pipeline->reader = pthread_self();
     pipeline->has_reader = true;
     vrs_status status = wait_for_result(pipeline, &ticket, timeout_us);
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
         pipeline->fetched++;
+        count_latency(pipeline, &ticket->result);
+    }
     vrs_mutex_unlock(&pipeline->lock);
     if (status != VRS_OK)
         return status;
@@ -519,8 +535,10 @@ static void free_pipeline(vrs_pipeline *pipeline)
 {
     stop_threads(pipeline);
     vrs_engine_destroy(pipeline->engine);
-    for (int i = 0; i < VRS_MAX_STREAMS; i++)
+    for (int i = 0; i < VRS_MAX_STREAMS; i++) {
         vrs_stream_destroy(pipeline->streams[i]);
+        vrs_free(pipeline->stream_latency[i]);
+    }
     pipeline->lanes->destroy(pipeline);
     vrs_free(pipeline->slots);
     vrs_free(pipeline->from_scores_tables);
@@ -561,55 +579,13 @@ const char *vrs_pipeline_get_engine(const vrs_pipeline *pipeline)
     return pipeline->engine_text;
 }
 
-static void fill_batch_stats(const vrs_pipeline *pipeline, vrs_pipeline_stats *stats)
-{
-    vrs_batch_queue_stats queue;
-    vrs_batch_queue_get_stats(pipeline->queue, &queue);
-    stats->batch_limit = pipeline->adapt.limit;
-    stats->waiting = queue.waiting;
-    stats->most_waiting = queue.most_waiting;
-    for (int size = 1; size <= VRS_MAX_BATCH; size++)
-        stats->batches[size] = queue.batches[size];
-}
-
-vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)
+vrs_latency vrs_pipeline_get_latency(const vrs_pipeline *const_pipeline, uint32_t number)
 {
     vrs_pipeline *pipeline = (vrs_pipeline *)(uintptr_t)const_pipeline; /* for its lock alone */
-    vrs_pipeline_stats stats = {0};
-    if (!vrs_pipeline_alive(pipeline))
-        return stats;
+    if (!vrs_pipeline_alive(pipeline) || number >= VRS_MAX_STREAMS)
+        return (vrs_latency){0};
     vrs_mutex_lock(&pipeline->lock);
-    stats.submitted = pipeline->submitted;
-    stats.finished = pipeline->finished;
-    stats.failed = pipeline->failed;
-    stats.timed_out = pipeline->timed_out;
-    stats.dropped = pipeline->dropped;
-    stats.cancelled = pipeline->cancelled;
-    stats.refused = pipeline->refused;
-    fill_batch_stats(pipeline, &stats);
-    stats.started_ns = pipeline->started_ns;
-    stats.first_result_ns = pipeline->first_result_ns;
-    stats.last_result_ns = pipeline->last_result_ns;
-    for (int i = 0; i < VRS_MAX_STREAMS; i++)
-        if (pipeline->streams[i] != NULL) {
-            uint32_t tickets = pipeline->streams[i]->ticket_count - pipeline->streams[i]->retired;
-            stats.tickets += tickets;
-            stats.tickets_in_use += tickets - pipeline->streams[i]->free_count;
-        }
+    const vrs_latency_meter *meter = pipeline->stream_latency[number];
     vrs_mutex_unlock(&pipeline->lock);
-    stats.network_width = pipeline->spec->width;
-    stats.network_height = pipeline->spec->height;
-    stats.network_on_gpu = pipeline->io->on_device;
-    for (uint32_t i = 0; i < VRS_STAGE_COUNT; i++) {
-        vrs_span_totals totals = vrs_recorder_totals(pipeline->recorder, i);
-        stats.stages[i].frames = totals.count;
-        stats.stages[i].busy_ns = totals.busy_ns;
-    }
-    vrs_span_totals scores = vrs_recorder_totals(pipeline->recorder, VRS_SPAN_SCORES);
-    stats.stages[VRS_STAGE_POSTPROCESS].busy_ns += scores.busy_ns;
-    stats.stages[VRS_STAGE_PREPROCESS].threads = pipeline->settings.preprocess_threads;
-    stats.stages[VRS_STAGE_INFER].threads =
-        pipeline->io->on_device ? pipeline->settings.lanes : pipeline->settings.requests;
-    stats.stages[VRS_STAGE_POSTPROCESS].threads = pipeline->settings.postprocess_threads;
-    return stats;
+    return meter != NULL ? vrs_latency_read(meter) : (vrs_latency){0};
 }

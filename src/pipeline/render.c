@@ -196,7 +196,7 @@ static void output_rows(const vrs_render *r, uint32_t index, int32_t row_begin, 
 static void render_target(vrs_render *r, int32_t target_index, uint32_t output_count)
 {
     r->target = &r->stream->targets[target_index];
-    r->refined = r->stream->refine && target_index == 0;
+    r->refined = r->stream->refine && target_index == 0 && !r->ticket->plain;
     r->stride = ((ptrdiff_t)r->target->width + 31) & ~(ptrdiff_t)31;
     int32_t strip = r->settings->feather > 0 ? r->target->height : VRS_STRIP_ROWS;
     for (int32_t y = 0; y < r->target->height; y += strip) {
@@ -266,7 +266,7 @@ void vrs_render_outputs(vrs_ticket *ticket, vrs_scratch *scratch)
         .scratch = scratch,
     };
     ticket->result.coverage = coverage(ticket);
-    if (r.stream->refine && target_wanted(r.stream, pipeline->output_count, 0))
+    if (r.stream->refine && !ticket->plain && target_wanted(r.stream, pipeline->output_count, 0))
         guide_views(&r);
     for (int32_t t = 0; t < r.stream->target_count; t++)
         if (target_wanted(r.stream, pipeline->output_count, t))

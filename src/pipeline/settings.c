@@ -2,15 +2,10 @@
 #include <string.h>
 
 #include "pipeline/internal.h"
-#include "vrseg/system.h"
+#include "pipeline/threads.h"
 
-/* Of a GPU, where nobody says how many. */
-#define LANES 4
-
-static int32_t clamp32(int64_t value, int64_t low, int64_t high)
-{
-    return (int32_t)(value < low ? low : value > high ? high : value);
-}
+/* Within which a live mask is wanted where nobody says: what a viewer takes for at once. */
+#define LIVE_TARGET_NS (VRS_NS_PER_S / 10)
 
 static int16_t q15(double value)
 {
@@ -34,42 +29,45 @@ bool vrs_settings_network_on_gpu(const vrs_config *config, bool gpu)
     return gpu && (own || (ort && strcmp(vrs_config_get(config, "ort_provider"), "cpu") != 0));
 }
 
-/* A core each on the CPU, and as many as keep a GPU's lanes busy. A network on the GPU fills it
- * with one batch for each lane, and every further one costs its activations. */
-static int32_t automatic_requests(const vrs_config *config, bool gpu, bool network_on_gpu)
-{
-    int32_t cores = vrs_cpu_count(), lanes = clamp32(vrs_config_int(config, "lanes", LANES), 1, 64);
-    if (!gpu)
-        return clamp32(cores, 1, 64);
-    return network_on_gpu ? lanes : clamp32(cores < LANES ? LANES : cores, 1, 64);
-}
-
 /* One inference a core at batch 1 is fastest on CPUs (a larger batch gains nothing there). Pre- and
  * postprocessing are a small share of the work, so they get few threads: more would only displace
  * the network and the encoder from the caches. */
+static void read_threads(const vrs_config *config, bool gpu, bool network_on_gpu,
+                         vrs_pipeline_settings *s)
+{
+    vrs_allowance machine;
+    vrs_allowance_read("", &machine);
+    vrs_thread_wish wish = {
+        .gpu = gpu,
+        .network_on_gpu = network_on_gpu,
+        .max_batch = s->max_batch,
+        .requests = (int32_t)vrs_config_int(config, "requests", 0),
+        .lanes = (int32_t)vrs_config_int(config, "lanes", 0),
+        .preprocess = (int32_t)vrs_config_int(config, "preprocess_threads", 0),
+        .postprocess = (int32_t)vrs_config_int(config, "postprocess_threads", 0),
+    };
+    vrs_thread_plan plan = vrs_threads_choose(&machine, &wish);
+    s->requests = plan.requests;
+    s->lanes = plan.lanes;
+    s->engine_threads = (int32_t)vrs_config_int(config, "engine_threads", plan.engine_threads);
+    s->preprocess_threads = plan.preprocess;
+    s->postprocess_threads = plan.postprocess;
+    s->tickets = (int32_t)vrs_config_int(config, "tickets", plan.tickets);
+}
+
 vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec, bool gpu,
                              bool network_on_gpu, vrs_pipeline_settings *settings)
 {
-    int32_t cores = vrs_cpu_count();
     vrs_pipeline_settings s = {0};
     vrs_status status = vrs_batch_settings_read(config, spec->state_count > 0, &s.batch);
     if (status != VRS_OK)
         return status;
     s.max_batch = s.batch.queue.max_batch_size;
-    s.requests = (int32_t)vrs_config_int(config, "requests",
-                                         automatic_requests(config, gpu, network_on_gpu));
-    s.lanes = !gpu ? 0 : clamp32(vrs_config_int(config, "lanes", LANES), 1, s.requests);
-    s.engine_threads = (int32_t)vrs_config_int(config, "engine_threads", clamp32(cores, 1, 256));
-    s.preprocess_threads =
-        (int32_t)vrs_config_int(config, "preprocess_threads", clamp32(cores / 4, 1, 16));
-    s.postprocess_threads =
-        (int32_t)vrs_config_int(config, "postprocess_threads", clamp32(cores / 2, 1, 16));
-    if (gpu)
-        s.preprocess_threads = s.postprocess_threads = s.lanes; /* that are busy at once */
-    int64_t in_flight = (int64_t)s.requests * s.max_batch * 2;
-    s.tickets = (int32_t)vrs_config_int(
-        config, "tickets",
-        clamp32(in_flight + s.preprocess_threads + s.postprocess_threads + 2, 4, 256));
+    read_threads(config, gpu, network_on_gpu, &s);
+    s.live = vrs_config_bool(config, "live");
+    s.live_degrade = vrs_config_bool(config, "degrade");
+    if (s.live && s.batch.latency_target_ns == 0)
+        s.batch.latency_target_ns = LIVE_TARGET_NS;
     const char *layout = vrs_config_get(config, "layout");
     s.layout = strcmp(layout, "sbs") == 0 ? 1 : strcmp(layout, "tb") == 0 ? 2 : 0;
     const char *refine = vrs_config_get(config, "refine");

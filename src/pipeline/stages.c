@@ -66,6 +66,17 @@ void vrs_read_scores(vrs_ticket *ticket, uint32_t view, const float *data, vrs_s
         vrs_render_classes(ticket, view, &scores, scratch);
 }
 
+/* Where the frame before has no mask either there is nothing to repeat. */
+static void repeat_mask(vrs_ticket *ticket, uint32_t view, size_t pixels)
+{
+    const vrs_view_state *state = &ticket->stream->state[view];
+    if (state->smooth_valid)
+        memcpy(ticket->mask[view], state->smooth, pixels * sizeof(int16_t));
+    else
+        vrs_ticket_fail(ticket, VRS_DROPPED,
+                        "it was to repeat the mask of the frame before it, which has none");
+}
+
 static void smooth_ticket(vrs_ticket *ticket)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
@@ -76,7 +87,11 @@ static void smooth_ticket(vrs_ticket *ticket)
             state->smooth_valid = false;
         if (ticket->result.status != VRS_OK)
             continue;
-        if (state->smooth_valid)
+        if (ticket->result.repeated) {
+            repeat_mask(ticket, v, pixels);
+            continue;
+        }
+        if (state->smooth_valid && pipeline->settings.smooth)
             pipeline->kernels->smooth(state->smooth, ticket->mask[v], pixels,
                                       pipeline->settings.smooth_weight);
         else
@@ -85,12 +100,12 @@ static void smooth_ticket(vrs_ticket *ticket)
     }
 }
 
-/* Smoothing sees a stream's frames in order, rendering need not. */
+/* Smoothing and repeating see a stream's frames in order, rendering need not. */
 void vrs_masks_done(vrs_ticket *ticket)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
     vrs_reorder *order = ticket->stream->order;
-    if (!pipeline->settings.smooth) {
+    if (order == NULL) {
         vrs_queue_push(pipeline->to_postprocess, ticket);
         return;
     }
@@ -129,6 +144,7 @@ static void read_view(vrs_view_work *work, vrs_track *track, int32_t worker)
  * view is read here, the others by whoever is free. */
 static void read_slot(vrs_batch *slot, vrs_track *track, int32_t worker)
 {
+    atomic_fetch_add(&slot->pipeline->load.read_ns, vrs_now_ns() - slot->end_ns);
     vrs_batch_settle(slot);
     for (int32_t i = 1; i < slot->count; i++)
         vrs_queue_push(slot->pipeline->to_postprocess, &slot->views[i]);
@@ -161,7 +177,8 @@ void vrs_postprocess_main(void *arg)
         int64_t frame = ticket->frame.id;
         if (ticket->result.status != VRS_OK)
             vrs_clear_masks(ticket);
-        vrs_render_outputs(ticket, &ticket->stream->scratch[worker]);
+        if (!vrs_live_left_out(ticket))
+            vrs_render_outputs(ticket, &ticket->stream->scratch[worker]);
         /* Recorded before the result is out: whoever has a result finds its work in the totals. */
         vrs_track_record(track, VRS_STAGE_POSTPROCESS, frame, begin_ns, vrs_now_ns());
         vrs_finish_ticket(ticket);

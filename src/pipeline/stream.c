@@ -279,6 +279,29 @@ static vrs_status make_tickets(vrs_pipeline *pipeline, vrs_stream *stream)
     return VRS_OK;
 }
 
+/* What there is to leave out of the frames' work; of the first stream, before its first frame. */
+static void find_live_steps(vrs_pipeline *pipeline, const vrs_stream *stream)
+{
+    uint32_t steps = stream->refine ? VRS_LIVE_NO_REFINEMENT : 0;
+    if (pipeline->lanes->repeats && !pipeline->want_classes)
+        steps |= VRS_LIVE_EVERY_SECOND;
+    vrs_mutex_lock(&pipeline->lock);
+    vrs_live_add_steps(&pipeline->live, steps);
+    vrs_mutex_unlock(&pipeline->lock);
+}
+
+/* A stream that is made anew goes on with its figures. */
+static vrs_status make_latency(vrs_pipeline *pipeline, uint32_t number)
+{
+    if (pipeline->stream_latency[number] != NULL)
+        return VRS_OK;
+    vrs_latency_meter *meter = vrs_alloc_aligned(sizeof(*meter));
+    vrs_mutex_lock(&pipeline->lock);
+    pipeline->stream_latency[number] = meter;
+    vrs_mutex_unlock(&pipeline->lock);
+    return meter != NULL ? VRS_OK : VRS_NO_MEMORY;
+}
+
 static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream *stream)
 {
     stream->pipeline = pipeline;
@@ -303,9 +326,12 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
     if (status == VRS_OK && pipeline->settings.batch.as_ready)
         status = vrs_reorder_create((uint32_t)pipeline->settings.tickets, &stream->results);
     if (status == VRS_OK)
+        status = make_latency(pipeline, stream->number);
+    if (status == VRS_OK)
         status = pipeline->lanes->make_stream(stream);
     if (status != VRS_OK)
         return status;
+    find_live_steps(pipeline, stream);
     stream->tickets = vrs_alloc_array((size_t)pipeline->settings.tickets, sizeof(vrs_ticket));
     if (stream->tickets == NULL)
         return VRS_NO_MEMORY;

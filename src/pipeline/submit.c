@@ -75,7 +75,8 @@ static vrs_status wait_for_release(vrs_pipeline *pipeline, vrs_stream *stream, i
     if (now >= deadline_ns)
         return VRS_TIMEOUT;
     bool other_reader = pipeline->has_reader && !pthread_equal(pipeline->reader, pthread_self());
-    if (stream->free_list == NULL && all_finished(stream) && !other_reader) {
+    bool unread = stream->free_list == NULL && all_finished(stream);
+    if (unread && !other_reader) {
         *full_since = *full_since == 0 ? now : *full_since;
         if (pipeline->has_reader || now - *full_since >= VRS_UNREAD_NS)
             return vrs_fail(VRS_FULL,
@@ -90,6 +91,10 @@ static vrs_status wait_for_release(vrs_pipeline *pipeline, vrs_stream *stream, i
         vrs_batcher_wake(pipeline);
     (void)vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, wait_until);
     atomic_fetch_sub(&pipeline->waiting, 1);
+    int64_t waited = vrs_now_ns() - now;
+    pipeline->load.ticket_ns += waited;
+    pipeline->load.unread_ns += unread ? waited : 0;
+    pipeline->load.short_ns += stream->retired > 0 && !unread ? waited : 0;
     return VRS_OK;
 }
 
@@ -188,6 +193,7 @@ static void fill_ticket(vrs_pipeline *pipeline, vrs_ticket *ticket, vrs_frame *f
     ticket->queued_ns = now_ns;
     ticket->sent_ns = 0;
     ticket->sent_with = 0;
+    ticket->next_ready = NULL;
     ticket->queued = (vrs_batch_frame){
         .stream = frame->stream,
         .view_count = ticket->stream->view_count,
@@ -231,7 +237,8 @@ vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame, int64_t
     vrs_status status = check_frame(pipeline, frame);
     if (status != VRS_OK)
         return status;
-    vrs_ticket *dropped = NULL;
+    vrs_ticket *dropped = NULL, *passed = NULL;
+    vrs_live_verdict verdict = VRS_LIVE_NOTHING;
     vrs_mutex_lock(&pipeline->lock);
     note_submitter(pipeline);
     vrs_stream *stream = NULL;
@@ -245,11 +252,19 @@ vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame, int64_t
         stream->free_list = ticket->next_free;
         stream->free_count--;
         fill_ticket(pipeline, ticket, frame);
-        bool added = vrs_batcher_add(ticket, &dropped);
+        verdict = vrs_live_look(pipeline, ticket);
+        passed = ticket;
+    }
+    if (verdict == VRS_LIVE_QUEUES) {
+        bool added = vrs_batcher_add(passed, &dropped);
         assert(added); /* there was room, or another one had to leave */
         (void)added;
     }
     vrs_mutex_unlock(&pipeline->lock);
+    if (verdict == VRS_LIVE_LATE)
+        vrs_tickets_give_up(passed, VRS_DROPPED, VRS_LIVE_LATE_TEXT);
+    if (verdict == VRS_LIVE_REPEATS)
+        pipeline->lanes->give_up(passed);
     vrs_tickets_give_up(dropped, VRS_DROPPED,
                         "newer frames came while max_queue_size of its level waited for a batch");
     return status;

@@ -63,8 +63,9 @@ class Figures(support.CliTest):
         self.assertEqual(set(found), {
             "version", "input", "frames", "damaged", "failed", "seconds", "fps",
             "first_mask_seconds", "start_seconds", "start_cpu_seconds", "cpu_seconds", "cpu_share",
-            "peak_rss_bytes", "stages", "bottleneck", "note", "device",
-            "decoder", "engine", "overlap"})
+            "peak_rss_bytes", "stages", "bottleneck", "bottleneck_resource", "bottleneck_stage",
+            "resources", "latency", "live", "timeline", "note", "device", "decoder", "engine",
+            "overlap", "gpu_percent", "gpu_memory_bytes"})
         self.assertEqual((found["frames"], found["damaged"], found["failed"]), (30, 0, 0))
         self.assertEqual((found["input"], found["note"]), (str(source), ""))
         self.assertEqual(f"vrseg {found['version']}\n", run("--version").stdout)
@@ -75,11 +76,24 @@ class Figures(support.CliTest):
         self.assertEqual(tuple(found["stages"]), STAGES)
         for name, stage in found["stages"].items():
             with self.subTest(name):
-                self.assertEqual(set(stage), {"frames", "busy_seconds", "cpu_seconds", "threads"})
+                self.assertEqual(set(stage), {
+                    "frames", "busy_seconds", "starved_seconds", "blocked_seconds", "cpu_seconds",
+                    "threads", "queue_mean", "queue_most"})
                 self.assertEqual(stage["frames"], 60 if name == "encode" else 30)
                 self.assertGreater(stage["busy_seconds"], 0)
                 self.assertGreaterEqual(stage["threads"], 1)
         self.assertNotEqual(found["bottleneck"], "")
+        latency = found["latency"]
+        self.assertEqual((latency["frames"], latency["missed"], latency["target_ms"]),
+                         (30, 0, None))
+        self.assertTrue(0 < latency["p50_ms"] <= latency["p95_ms"] <= latency["p99_ms"]
+                        <= latency["max_ms"])
+        self.assertEqual(found["live"]["changes"], [])
+        self.assertEqual(set(found["resources"]), {
+            "cores", "decoder", "gpu", "copy", "encoder", "disk", "consumer", "source", "memory"})
+        self.assertEqual(found["timeline"][0]["begin"], 0)
+        frames = sum(t["fps"] * (t["end"] - t["begin"]) for t in found["timeline"])
+        self.assertAlmostEqual(frames, 30, delta=0.5)
 
     def test_json_to_standard_output(self) -> None:
         source = clip(self.folder / "a.mp4", 3)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "fake_cuda/fake_cuda.h"
+#include "pipeline/bottleneck.h"
 #include "pipeline/internal.h"
 #include "pipeline/outputs.h"
 #include "support/configure.h"
@@ -585,6 +586,67 @@ static void tickets_grow_back(void **state)
     drop(&o);
 }
 
+static void submit_in_vain(void *arg)
+{
+    vrs_frame frame = paint(&all_outputs, 99);
+    assert_int_equal(vrs_pipeline_submit(arg, &frame, 1000000), VRS_TIMEOUT);
+    vrs_image_release(&frame.image);
+}
+
+/* Another program takes memory, so tickets are given up, and those that are left are in use: a
+ * second of submitting goes by, and memory is what is named. */
+static void starved_of_memory(void **state)
+{
+    (void)state;
+    outcome o = {0};
+    vrs_config *config = NULL;
+    vrs_pipeline *pipeline = NULL;
+    begin(1370);
+    fake_cuda_set_memory(64 << 20);
+    assert_int_equal(vrs_config_create(&config), VRS_OK);
+    configure(config, "device=cuda:0 tickets=6 max_queue_delay_us=0 gpu_reserve=1MB requests=6");
+    vrs_model *model = load_model("");
+    assert_int_equal(vrs_pipeline_create_on(config, model, &fake_engine_ops, &pipeline), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(pipeline), VRS_OK);
+    vrs_frame first = paint(&all_outputs, 0);
+    give(pipeline, &first, &o);
+    drain(pipeline, &o, 100000);
+    fake_cuda_set_other_memory((64 << 20) - fake_cuda_used(0));
+    assert_true(vrs_memory_poll(pipeline->place.memory));
+    int64_t left = vrs_pipeline_get_stats(pipeline).tickets;
+    assert_in_range(left, 1, 5);
+    fake_engine_hold(true);
+    for (int64_t n = 1; n <= left; n++) {
+        vrs_frame frame = paint(&all_outputs, n);
+        assert_int_equal(vrs_pipeline_submit(pipeline, &frame, 0), VRS_OK);
+    }
+    vrs_clock_use_virtual(vrs_now_ns());
+    vrs_thread thread = {0};
+    assert_int_equal(vrs_thread_start(&thread, "submit", submit_in_vain, pipeline), VRS_OK);
+    vrs_clock_await_waiters(1);
+    vrs_clock_advance_ns(VRS_NS_PER_S);
+    vrs_thread_join(&thread);
+    vrs_pipeline_stats stats = vrs_pipeline_get_stats(pipeline);
+    assert_int_equal(stats.short_ns, VRS_NS_PER_S);
+    assert_int_equal(stats.tickets_wanted, 6);
+    vrs_bottleneck b;
+    vrs_bottleneck_finding finding;
+    stats.stages[VRS_STAGE_INFER].busy_ns = 0; /* held back, which is no work */
+    vrs_bottleneck_of_stats(&stats, 1, &b);
+    vrs_bottleneck_find(&b, &finding);
+    assert_int_equal(finding.resource, VRS_RESOURCE_MEMORY);
+    assert_non_null(strstr(finding.text, "of 6 frames in flight"));
+    fake_engine_hold(false);
+    vrs_pipeline_finish(pipeline);
+    drain(pipeline, &o, -1);
+    vrs_pipeline_destroy(pipeline);
+    vrs_clock_use_real();
+    vrs_model_destroy(model);
+    vrs_config_destroy(config);
+    end("starved");
+    drop(&o);
+}
+
 /* Destroyed with frames at every place of their way, and while the clock stands still: so nothing
  * there waits for time to pass. */
 static void destroyed_at_work(void **state)
@@ -734,6 +796,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(frames_on_the_gpu),
         cmocka_unit_test(pressure_of_others),
         cmocka_unit_test(tickets_grow_back),
+        cmocka_unit_test(starved_of_memory),
         cmocka_unit_test(destroyed_at_work),
         cmocka_unit_test(failing_calls),
     };

@@ -1,6 +1,7 @@
 /* Two reports side by side. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "profile/figures.h"
@@ -101,6 +102,29 @@ static vrs_blocks series_blocks(const vrs_profile_report *report, const vrs_seri
     return of_sums(&sums);
 }
 
+/* Milliseconds of processor time for each frame: the share of the cores, over the rate. */
+static vrs_blocks cpu_blocks(const vrs_profile_report *report, const vrs_kind_figures *frames)
+{
+    block_sums shares = {0}, sums = {0};
+    const vrs_series *cpu = vrs_report_series(report, "cpu");
+    double cores = (double)strtol(vrs_report_note_of(report, "cores", "1"), NULL, 10);
+    for (int32_t b = 0; b < VRS_BINS; b++) {
+        int32_t block = block_of(report, b);
+        if (block < 0)
+            continue;
+        shares.sum[block] += cpu != NULL ? cpu->sum[b] : 0;
+        shares.count[block] += cpu != NULL ? cpu->count[b] : 0;
+        sums.sum[block] += cores * (double)report->bin_ns / 1e6;
+        sums.count[block] += frames->bin_count[b];
+    }
+    for (int32_t i = 0; i < BLOCKS; i++) {
+        bool there = shares.count[i] > 0;
+        sums.sum[i] *= there ? shares.sum[i] / shares.count[i] : 0;
+        sums.count[i] = there ? sums.count[i] : 0;
+    }
+    return of_sums(&sums);
+}
+
 static vrs_change judge(const char *what, const char *unit, bool higher_is_better, double scale,
                         vrs_blocks old, vrs_blocks now)
 {
@@ -122,17 +146,18 @@ int32_t vrs_report_compare(const vrs_profile_report *report, const vrs_profile_r
                            vrs_change *changes)
 {
     static const struct {
-        const char *name, *what, *unit;
-        double scale;
-    } values[] = {{"cpu", "processor", "% of the cores", 100},
-                  {"resident", "memory of the process", "MB", 1e-6},
-                  {"device", "memory of the device", "MB", 1e-6}};
+        const char *name, *what;
+    } values[] = {{"resident", "memory of the process"}, {"device", "memory of the device"}};
     int32_t count = 0;
     const vrs_kind_figures *frames = vrs_report_kind(report, "frame");
     const vrs_kind_figures *before = vrs_report_kind(old, "frame");
-    if (frames != NULL && before != NULL)
+    if (frames != NULL && before != NULL) {
         changes[count++] = judge("throughput", "frames/s", true, 1, rate_blocks(old, before),
                                  rate_blocks(report, frames));
+        if (vrs_report_series(report, "cpu") != NULL && vrs_report_series(old, "cpu") != NULL)
+            changes[count++] = judge("processor time a frame", "ms", false, 1,
+                                     cpu_blocks(old, before), cpu_blocks(report, frames));
+    }
     for (int32_t i = 0; i < report->kind_count; i++) {
         const vrs_kind_figures *kind = &report->kinds[i];
         char what[64];
@@ -149,8 +174,8 @@ int32_t vrs_report_compare(const vrs_profile_report *report, const vrs_profile_r
         const vrs_series *now = vrs_report_series(report, values[i].name);
         const vrs_series *then = vrs_report_series(old, values[i].name);
         if (now != NULL && then != NULL)
-            changes[count++] = judge(values[i].what, values[i].unit, false, values[i].scale,
-                                     series_blocks(old, then), series_blocks(report, now));
+            changes[count++] = judge(values[i].what, "MB", false, 1e-6, series_blocks(old, then),
+                                     series_blocks(report, now));
     }
     return count;
 }

@@ -33,7 +33,7 @@ static const char style[] =
     "th,td{padding:5px 10px;text-align:right;border-bottom:1px solid "
     "var(--grid);white-space:nowrap}"
     "th{font-weight:600;color:var(--dim)}th:first-child,td:first-child,td.text,th.text{text-align:"
-    "left}td.text{white-space:normal;min-width:12em;overflow-wrap:anywhere}"
+    "left}td.text{white-space:normal;min-width:7em;overflow-wrap:anywhere}"
     ".good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}"
     ".say{border-left:4px solid #d9730d}";
 
@@ -315,25 +315,28 @@ static void write_changes(vrs_buffer *out, const vrs_profile_report *report,
     vrs_buffer_add(out, "<p class=\"dim\">With ");
     vrs_buffer_html(out, old->path);
     vrs_buffer_add(out, ".</p>\n");
-    begin_table(out, "<what|before|now|change|noise|<verdict");
+    begin_table(out, "<what|<verdict|before|now|change|noise");
     for (int32_t i = 0; i < count; i++) {
         const vrs_change *c = &changes[i];
         vrs_buffer_add(out, "<tr><td>");
         vrs_buffer_html(out, c->what);
         vrs_buffer_format(out, ", %s</td>", c->unit);
-        number_cell(out, c->old_value, 3);
-        number_cell(out, c->new_value, 3);
-        vrs_buffer_add(out, c->new_value >= c->old_value ? "<td>+" : "<td>");
-        vrs_buffer_number(
-            out, c->old_value != 0 ? 100 * (c->new_value - c->old_value) / fabs(c->old_value) : NAN,
-            1);
-        vrs_buffer_add(out, " %</td>");
-        number_cell(out, c->noise < 0 ? NAN : c->noise, 3);
         vrs_buffer_add(out, c->verdict < 0   ? "<td class=\"text bad\">worse"
                             : c->verdict > 0 ? "<td class=\"text good\">better"
-                            : c->noise < 0   ? "<td class=\"text dim\">too short to tell"
+                            : c->noise < 0   ? "<td class=\"text dim\">too few to tell"
                                              : "<td class=\"text dim\">within noise");
-        vrs_buffer_add(out, "</td></tr>\n");
+        vrs_buffer_add(out, "</td>");
+        number_cell(out, c->old_value, 3);
+        number_cell(out, c->new_value, 3);
+        vrs_buffer_add(out, "<td>");
+        if (c->old_value != 0) {
+            vrs_buffer_add(out, c->new_value >= c->old_value ? "+" : "");
+            vrs_buffer_number(out, 100 * (c->new_value - c->old_value) / fabs(c->old_value), 1);
+            vrs_buffer_add(out, " %");
+        }
+        vrs_buffer_add(out, "</td>");
+        number_cell(out, c->noise < 0 ? NAN : c->noise, 3);
+        vrs_buffer_add(out, "</tr>\n");
     }
     end_table(out);
     vrs_buffer_format(out, "<p class=\"dim\">%s</p>\n", vrs_noise_text);

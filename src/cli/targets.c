@@ -15,13 +15,14 @@ static const vrs_option_info *find_option(const vrs_config *config, const char *
 int vrs_targets_check(const vrs_config *config, const vrs_job_stats *stats,
                       vrs_target targets[VRS_MAX_TARGETS])
 {
+    const vrs_latency *latency = &stats->pipeline.latency;
     const struct {
         const char *option;
         bool most;
         double measured; /* negative: not measured */
     } all[] = {
         {"min_fps", false, stats->fps},
-        {"max_p99_ms", true, -1},
+        {"max_p99_ms", true, latency->frames > 0 ? (double)latency->p99_ns / 1e6 : -1},
         {"min_gpu_percent", false, stats->gpu_percent},
         {"min_cpu_percent", false, stats->cpu_share * 100},
         {"max_memory_gb", true, (double)stats->peak_rss_bytes / 1e9},

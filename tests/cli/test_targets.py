@@ -44,6 +44,9 @@ class Targets(CliTest):
         self.assertEqual(self.states("--max-memory-gb", "0.001", "--strict-targets", code=4),
                          {"max_memory_gb": "missed"})
         self.assertEqual(self.states("--min-cpu-percent", "0.0001"), {"min_cpu_percent": "met"})
+        self.assertEqual(self.states("--max-p99-ms", "3600000"), {"max_p99_ms": "met"})
+        self.assertEqual(self.states("--max-p99-ms", "0.0001", "--strict-targets", code=4),
+                         {"max_p99_ms": "missed"})
 
     def test_figures_agree(self) -> None:
         self.states("--min-fps", "1", "--min-cpu-percent", "1", "--max-memory-gb", "1")

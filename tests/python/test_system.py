@@ -57,6 +57,7 @@ class System(unittest.TestCase):
         """Says where it was looked for and what to do."""
         environment = os.environ | {"PYTHONPATH": str(support.FOLDER / "package"),
                                     "VRSEG_LIBRARY_DIR": "/nowhere"}
+        environment.pop("LD_LIBRARY_PATH", None)  # Meson's, with the build's libraries
         done = subprocess.run(["/usr/bin/python3", "-c",
                                "import sys; sys.modules['numpy'] = None\nimport vrseg"],
                               capture_output=True, text=True, check=False, env=environment)

@@ -14,11 +14,12 @@ from .errors import (ClosedError, DeviceError, FullError, InvalidError, MissingE
                      NotFoundError, OutOfMemoryError, RefusedError, VrsegError, WaitTimeout)
 from .images import FORMATS, Picture
 from .pipeline import AsyncPipeline, Result
+from .reader import Reader, ReaderInfo, TensorSpec
 from .system import Check, deploy_check, gpus, requirements, self_test, system_info
 
 __all__ = [
     "FORMATS", "AsyncPipeline", "Check", "ClosedError", "Config", "DeviceError", "FullError",
     "InvalidError", "MissingError", "Model", "ModelInfo", "NotFoundError", "OutOfMemoryError",
-    "Picture", "RefusedError", "Result", "VrsegError", "WaitTimeout", "deploy_check", "gpus", "models",
+    "Picture", "Reader", "ReaderInfo", "RefusedError", "Result", "TensorSpec", "VrsegError", "WaitTimeout", "deploy_check", "gpus", "models",
     "requirements", "self_test", "system_info", "version",
 ]

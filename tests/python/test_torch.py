@@ -3,12 +3,15 @@
 import gc
 import os
 import sys
+import threading
 import unittest
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 import support
 
@@ -16,6 +19,7 @@ support.use_package()
 
 import vrseg  # noqa: E402
 from vrseg import export, images  # noqa: E402
+from vrseg.datasets import FrameDataset  # noqa: E402
 
 REASON = support.runs_here()
 
@@ -103,6 +107,75 @@ class Tensors(unittest.TestCase):
         del tensor
         gc.collect()
         self.assertEqual(images.kept_count(), 0)
+
+
+class Datasets(unittest.TestCase):
+    """Gray clips, a level for each frame: what comes in which order is seen."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.clips = [cls.make(f"{name}.y4m", levels) for name, levels in
+                     (("a", [10, 20, 30, 40, 50]), ("b", [110, 120, 130]))]
+        cls.masks = [cls.make("am.y4m", [235, 16, 235, 16, 235]), cls.make("bm.y4m", [16, 16, 235])]
+        cls.spec = vrseg.TensorSpec(8, 6)
+
+    @staticmethod
+    def make(name: str, levels: list[int]) -> Path:
+        """A Y4M file of 16x12."""
+        path = support.FOLDER / name
+        with open(path, "wb") as file:
+            file.write(b"YUV4MPEG2 W16 H12 F25:1 C420jpeg\n")
+            for level in levels:
+                file.write(b"FRAME\n" + bytes([level]) * 192 + bytes([128]) * 96)
+        return path
+
+    def level(self, tensor: torch.Tensor) -> int:
+        """The luma that a tensor was made of."""
+        self.assertEqual((tensor.shape, tensor.dtype), ((3, 6, 8), torch.float32))
+        return round(float(tensor.mean()) * 219 / 255 + 16)
+
+    def test_order(self) -> None:
+        data = FrameDataset(self.clips, self.spec)
+        for _ in range(2):  # each time from the start
+            self.assertEqual([self.level(t) for t in data], [16, 20, 30, 40, 50, 110, 120, 130])
+        data = FrameDataset(self.clips, self.spec, every=2, ahead=1)
+        self.assertEqual([self.level(t) for t in data], [16, 30, 50, 110, 130])
+
+    def test_targets(self) -> None:
+        data = FrameDataset(self.clips, self.spec, targets=self.masks)
+        found = [(self.level(t), mask.unique().tolist(), tuple(mask.shape), mask.dtype)
+                 for t, mask in data]
+        self.assertEqual([(level, values) for level, values, *_ in found],
+                         [(16, [1]), (20, [0]), (30, [1]), (40, [0]), (50, [1]), (110, [0]),
+                          (120, [0]), (130, [1])])
+        self.assertEqual(set(f[2:] for f in found), {((6, 8), torch.uint8)})
+        with self.assertRaisesRegex(ValueError, "another number of frames"):
+            list(FrameDataset(self.clips, self.spec, targets=self.masks[::-1]))
+        with self.assertRaisesRegex(ValueError, "2 inputs have 1 targets"):
+            FrameDataset(self.clips, self.spec, targets=self.masks[:1])
+
+    def test_loader(self) -> None:
+        """Batches, and workers that share the inputs: each frame once."""
+        for workers in (0, 2):
+            loader = DataLoader(FrameDataset(self.clips, self.spec), batch_size=3,
+                                num_workers=workers)
+            levels = sorted(self.level(t) for batch in loader for t in batch)
+            self.assertEqual(levels, [16, 20, 30, 40, 50, 110, 120, 130])
+
+    def test_ends(self) -> None:
+        """An iteration that is given up ends its thread; errors reach the one who iterates."""
+        before = threading.active_count()
+        iterator = iter(FrameDataset(self.clips, self.spec, ahead=1))
+        next(iterator)
+        iterator.close()
+        self.assertEqual(threading.active_count(), before)
+        with self.assertRaises(FileNotFoundError):
+            list(FrameDataset(["no-such.mp4"], self.spec))
+        with self.assertRaises(ZeroDivisionError):
+            list(FrameDataset(self.clips, self.spec, transform=lambda t: 1 / 0))
+        self.assertEqual(threading.active_count(), before)
+        doubled = FrameDataset(self.clips[1:], self.spec, transform=lambda t: t * 2)
+        self.assertGreater(float(next(iter(doubled)).mean()), 200)
 
 
 if __name__ == "__main__":

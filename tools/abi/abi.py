@@ -32,7 +32,8 @@ def measured(include: Path, compiler: str, headers: dict[str, Headers]) -> list[
                          f"_Alignof({name}));")
             lines += [f'printf("  %4zu %4zu {member}\\n", offsetof({name}, {member}), '
                       f"sizeof((({name} *)0)->{member}));" for member, _ in members]
-    includes = "".join(f"#include <{header}>\n" for header in LIBRARIES.values())
+    includes = "".join(f"#include <{header}>\n" for names in LIBRARIES.values()
+                       for header in names)
     program = (f"{includes}#include <stdio.h>\nint main(void)\n{{\n" + "\n".join(lines) +
                "\nreturn 0;\n}\n")
     with tempfile.TemporaryDirectory(prefix="vrseg-abi-") as folder:

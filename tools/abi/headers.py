@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # What is read, by library.
-LIBRARIES = {"vrseg": "vrseg/vrseg.h", "vrseg-media": "vrseg/job.h"}
+LIBRARIES = {"vrseg": ("vrseg/vrseg.h",), "vrseg-media": ("vrseg/job.h", "vrseg/input.h")}
 
 
 class HeaderError(Exception):
@@ -52,13 +52,14 @@ class Headers:
     aliases: dict[str, str] = field(default_factory=dict)
 
 
-def preprocessed(include: Path, header: str, compiler: str) -> str:
-    """A header with its own project's lines alone, without attributes and line breaks."""
+def preprocessed(include: Path, headers: tuple[str, ...], compiler: str) -> str:
+    """Headers with their own project's lines alone, without attributes and line breaks."""
     done = subprocess.run(
         [*shlex.split(compiler), "-std=c17", "-E", "-x", "c", f"-I{include}", "-"],
-        input=f'#include "{header}"\n', text=True, capture_output=True, check=False)
+        input="".join(f'#include "{header}"\n' for header in headers), text=True,
+        capture_output=True, check=False)
     if done.returncode != 0:
-        raise HeaderError(f"{header}: {compiler} refuses it:\n{done.stderr}")
+        raise HeaderError(f"{' '.join(headers)}: {compiler} refuses it:\n{done.stderr}")
     kept, ours = [], False
     for line in done.stdout.splitlines():
         mark = re.match(r'# \d+ "([^"]*)"', line)
@@ -190,9 +191,9 @@ def split_base(text: str) -> tuple[str, str]:
 def read(include: Path, compiler: str) -> dict[str, Headers]:
     """All headers, by library: what a library's headers add to those of the ones before it."""
     result, before = {}, Headers()
-    for library, header in LIBRARIES.items():
+    for library, names in LIBRARIES.items():
         reader = Reader()
-        for text in statements(preprocessed(include, header, compiler)):
+        for text in statements(preprocessed(include, names, compiler)):
             reader.statement(text)
         whole = reader.headers
         result[library] = Headers(

@@ -28,6 +28,7 @@ int vrs_targets_check(const vrs_config *config, const vrs_job_stats *stats,
         {"max_memory_gb", true, (double)stats->peak_rss_bytes / 1e9},
         {"max_gpu_memory_gb", true, (double)stats->gpu_memory_bytes / 1e9},
     };
+    _Static_assert(sizeof(all) / sizeof(all[0]) <= VRS_MAX_TARGETS, "room for all");
     int count = 0;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         double wanted = vrs_config_float(config, all[i].option, 0);

@@ -508,6 +508,33 @@ static void test_names(void **state)
     unsetenv("VRSEG_CONFIGS_DIR");
 }
 
+/* The user's own folder, by the rules of XDG: a relative one is none. */
+static void test_user_folder(void **state)
+{
+    (void)state;
+    char inside[400];
+    snprintf(inside, sizeof(inside), "%s/.config/vrseg", folder);
+    assert_int_equal(vrs_make_folders(inside), VRS_OK);
+    write_named(".config/vrseg/own.yaml", "one:\n  offset: 4\n");
+    char *home = getenv("HOME");
+    char old[1000];
+    snprintf(old, sizeof(old), "%s", home != NULL ? home : "");
+    unsetenv("VRSEG_CONFIGS_DIR");
+    setenv("XDG_CONFIG_HOME", "relative", 1);
+    setenv("HOME", folder, 1);
+    vrs_config *config = make();
+    assert_int_equal(vrs_config_load(config, "own"), VRS_OK);
+    assert_origin(config, "offset", VRS_LAYER_FILE, "/.config/vrseg/own.yaml:2");
+    snprintf(inside, sizeof(inside), "%s/.config", folder);
+    setenv("XDG_CONFIG_HOME", inside, 1);
+    unsetenv("HOME");
+    assert_int_equal(vrs_config_load(config, "own"), VRS_OK);
+    unsetenv("XDG_CONFIG_HOME");
+    assert_int_equal(vrs_config_load(config, "own"), VRS_NOT_FOUND); /* there is none */
+    vrs_config_destroy(config);
+    setenv("HOME", old, 1);
+}
+
 typedef struct listed {
     int count;
     bool found;
@@ -791,6 +818,7 @@ int main(void)
         cmocka_unit_test(test_wrong_environment),
         cmocka_unit_test(test_base),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_user_folder),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_wrong_bases),
         cmocka_unit_test(test_refused_memory),

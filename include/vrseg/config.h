@@ -57,15 +57,16 @@ VRS_API vrs_status vrs_config_set(vrs_config *config, const char *name,
 /* Reads a YAML file of sections. `file` is a path if it has a '/' or a '.', else the name of a
  * configuration, which is looked for in $VRSEG_CONFIGS_DIR, in vrseg/ of $XDG_CONFIG_HOME or
  * ~/.config, and among those installed with vrseg. A file may begin with "base: OTHER", a name or a
- * path from its own folder: it then changes what that one sets. All or nothing: unchanged on
- * failure. VRS_NOT_FOUND: no such file or name (the detail gives the nearest). VRS_INVALID: names
- * file, line, what was expected and the nearest right name. */
+ * path from its own folder: it then changes what that one sets. Files with options of media
+ * ("output:", "targets:"), as those installed have, need a config of vrs_job_config_create(). All
+ * or nothing: unchanged on failure. VRS_NOT_FOUND: no such file or name (the detail gives the
+ * nearest). VRS_INVALID: names file, line, what was expected and the nearest right name. */
 VRS_API vrs_status vrs_config_load(vrs_config *config, const char *file) VRS_MUST_USE;
 
 /* Reads the variables VRSEG_OPTION_NAME of the environment, an option's name in capitals:
  * VRSEG_OPTION_MAX_BATCH_SIZE. All or nothing: unchanged on failure. VRS_NOT_FOUND: a variable that
- * begins so and names no option (the detail gives the nearest). VRS_INVALID: as vrs_config_set().
- * No thread may change the environment meanwhile. */
+ * begins so and names no option of this config (the detail gives the nearest). VRS_INVALID: as
+ * vrs_config_set(). No thread may change the environment meanwhile. */
 VRS_API vrs_status vrs_config_read_environment(vrs_config *config) VRS_MUST_USE;
 
 /* Writes the options that differ from their defaults as YAML, in place of `path` at once

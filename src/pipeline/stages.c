@@ -109,14 +109,22 @@ void vrs_masks_done(vrs_ticket *ticket)
         vrs_queue_push(pipeline->to_postprocess, ticket);
         return;
     }
+    /* Not handed on one by one: with its last ticket finished the stream may be gone. */
+    vrs_ticket *first = NULL, **end = &first, *next;
     vrs_mutex_lock(&pipeline->order_lock);
     vrs_reorder_put(order, ticket->stream_sequence, ticket);
-    vrs_ticket *next;
     while ((next = vrs_reorder_next(order)) != NULL) {
         smooth_ticket(next);
-        vrs_queue_push(pipeline->to_postprocess, next);
+        next->next_ready = NULL;
+        *end = next;
+        end = &next->next_ready;
     }
     vrs_mutex_unlock(&pipeline->order_lock);
+    while (first != NULL) {
+        next = first;
+        first = next->next_ready;
+        vrs_queue_push(pipeline->to_postprocess, next);
+    }
 }
 
 static void read_view(vrs_view_work *work, vrs_track *track, int32_t worker)

@@ -33,7 +33,8 @@ check: check-packages build models ## builds and runs all tests
 	@tools/check/check.sh $(BUILD)
 
 check-full: export VRSEG_STRESS_OPERATIONS := 100000000
-check-full: check ## as check, but with the long runs: 10^8 operations on the queues
+check-full: export VRSEG_SOAK_FRAMES := 200000
+check-full: check ## as check, but with the long runs: 10^8 operations on the queues, a longer soak
 
 tidy: check-packages build ## runs the checks of style alone
 	@tools/check/check.sh $(BUILD) --suite tidy

@@ -1,6 +1,7 @@
 """The examples do what the documents say, and a run's figures are what they should be."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,17 @@ class Examples(support.CliTest):
             done = self.example("masks", *args)
             self.assertEqual((done.returncode, done.stdout), (1, b""))
             self.assertIn(complaint, done.stderr)
+
+    def test_live(self) -> None:
+        done = self.example("live", 60, 1)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        last = done.stdout.decode().splitlines()[-1]
+        found = re.fullmatch(r"(\d+) masks: p50 [\d.]+ ms, p95 [\d.]+, p99 [\d.]+, most [\d.]+, "
+                             r"jitter [\d.]+; \d+ late, (\d+) dropped; [a-z, ]+", last)
+        assert found, last
+        self.assertEqual(int(found[1]) + int(found[2]), 60)
+        for args in ((0,), (60, "x"), (60, 1, "none")):
+            self.assertNotEqual(self.example("live", *args).returncode, 0)
 
     def test_job(self) -> None:
         source = clip(self.folder / "a.mp4", 9)

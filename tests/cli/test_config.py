@@ -169,11 +169,10 @@ class Installed(support.CliTest):
             self.assertEqual(
                 {key: found[key] for key in (
                     "device", "engine", "precision", "decoder_threads", "lanes", "max_batch_size",
-                    "preferred_batch_sizes", "postprocess_threads", "encoder_threads",
-                    "gpu_memory")},
+                    "postprocess_threads", "encoder_threads", "gpu_memory")},
                 {"device": "cuda", "engine": "cuda", "precision": "f16", "decoder_threads": 8,
-                 "lanes": 4, "max_batch_size": 8, "preferred_batch_sizes": "4,8",
-                 "postprocess_threads": 16, "encoder_threads": 8, "gpu_memory": memory})
+                 "lanes": 4, "max_batch_size": 8, "postprocess_threads": 16,
+                 "encoder_threads": 8, "gpu_memory": memory})
 
     def test_other_machines(self) -> None:
         expected = {

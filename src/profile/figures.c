@@ -193,6 +193,16 @@ static void add_node(vrs_profile_report *report, const vrs_event *event)
     node->bytes = event->numbers[2];
 }
 
+/* Several GPUs have places of the same name. */
+static void add_exit(vrs_profile_report *report, const char *place)
+{
+    for (int32_t i = 0; i < report->exit_count; i++)
+        if (strcmp(report->exits[i], place) == 0)
+            return;
+    if (report->exit_count < VRS_REPORT_EXITS)
+        (void)snprintf(report->exits[report->exit_count++], sizeof(report->exits[0]), "%s", place);
+}
+
 static void add_left(vrs_profile_report *report, const vrs_event *event)
 {
     if (event->counts[0] == 0 && event->counts[1] == 0)
@@ -229,9 +239,7 @@ vrs_status vrs_figures_add(void *opaque, const vrs_event *event)
         add_node(report, event);
         break;
     case VRS_EVENT_EXIT:
-        if (report->exit_count < VRS_REPORT_EXITS)
-            (void)snprintf(report->exits[report->exit_count++], sizeof(report->exits[0]), "%s",
-                           event->name);
+        add_exit(report, event->name);
         break;
     case VRS_EVENT_LEFT:
         add_left(report, event);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "device/memory.h"
+#include "engine/report.h"
 #include "pipeline/internal.h"
 #include "profile/buffer.h"
 #include "profile/figures.h"
@@ -405,6 +406,37 @@ static void test_ledger(void **state)
     vrs_report_destroy(report);
 }
 
+/* ---- nodes of a network ---- */
+
+static void test_nodes(void **state)
+{
+    (void)state;
+    vrs_trace *trace;
+    vrs_profile_report *report;
+    const vrs_engine_node nodes[] = {
+        {1, "conv_1", "conv 3x3", "cudnn engine 4", 2, 50, 1e9, 1e6, true},
+        {8, "conv_1", "conv 3x3 <relu>", "cudnn engine 7", 2, 300, 8e9, 8e6, true},
+        {8, "pool", "pool 2x2", "kernel", 1, 100, 1e6, 4e6, false},
+    };
+    assert_int_equal(vrs_trace_open(trace_path, 0, &trace), VRS_OK);
+    for (int i = 0; i < 3; i++)
+        vrs_trace_node(trace, &nodes[i]);
+    assert_int_equal(vrs_trace_close(trace, 1, 0, 0), VRS_OK);
+    assert_int_equal(vrs_report_load(trace_path, &report), VRS_OK);
+    assert_int_equal(report->node_count, 3);
+    assert_true(report->nodes[1].micros == 300 && report->nodes[1].batch == 8);
+    assert_int_equal(vrs_report_write_html(report, NULL, other_path), VRS_OK);
+    char *page = read_text(other_path);
+    /* Of the largest batch, with shares of its time and what each reaches. */
+    assert_non_null(strstr(page, "Batch 8, each node"));
+    assert_non_null(strstr(page, "conv 3x3 &lt;relu&gt;</td>"));
+    assert_non_null(strstr(page, "<td>300.0</td><td>75.0 %</td><td>8.000</td><td>8.00</td>"
+                                 "<td>26.67</td><td>26.7</td>"));
+    assert_null(strstr(page, "cudnn engine 4"));
+    vrs_free(page);
+    vrs_report_destroy(report);
+}
+
 /* ---- two runs ---- */
 
 /* 3,000 frames at an even rate whose stages take `ms`, more or less. */
@@ -541,6 +573,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_much, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_planted_leak, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ledger, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nodes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_compare, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_percentiles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),

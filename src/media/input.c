@@ -103,20 +103,20 @@ void vrs_input_tensor_of(const vrs_model *model, vrs_input_tensor *tensor)
 
 static vrs_preprocess_desc describe(const vrs_image *image, const vrs_input_tensor *tensor)
 {
-    vrs_preprocess_desc desc;
-    memset(&desc, 0, sizeof(desc)); /* with what lies between the members: it is compared whole */
-    desc.format = image->format;
-    desc.image_width = image->width;
-    desc.image_height = image->height;
-    desc.color = vrs_color_resolve(image);
-    desc.view = (vrs_rect){0, 0, image->width, image->height};
-    desc.width = tensor->width;
-    desc.height = tensor->height;
-    desc.resize = tensor->bilinear ? VRS_RESIZE_BILINEAR : VRS_RESIZE_AREA;
-    desc.fit = tensor->letterbox ? VRS_FIT_LETTERBOX : VRS_FIT_STRETCH;
-    desc.tensor = tensor->bytes ? VRS_TENSOR_U8_NHWC : VRS_TENSOR_F32_NCHW;
-    desc.bgr = tensor->bgr;
-    desc.pad = tensor->pad;
+    vrs_preprocess_desc desc = {
+        .format = image->format,
+        .image_width = image->width,
+        .image_height = image->height,
+        .color = vrs_color_resolve(image),
+        .view = {0, 0, image->width, image->height},
+        .width = tensor->width,
+        .height = tensor->height,
+        .resize = tensor->bilinear ? VRS_RESIZE_BILINEAR : VRS_RESIZE_AREA,
+        .fit = tensor->letterbox ? VRS_FIT_LETTERBOX : VRS_FIT_STRETCH,
+        .tensor = tensor->bytes ? VRS_TENSOR_U8_NHWC : VRS_TENSOR_F32_NCHW,
+        .bgr = tensor->bgr,
+        .pad = tensor->pad,
+    };
     for (int i = 0; i < 3; i++) {
         desc.mean[i] = tensor->bytes ? 0 : tensor->mean[i];
         desc.scale[i] = tensor->bytes ? 1 : tensor->scale[i];
@@ -124,11 +124,26 @@ static vrs_preprocess_desc describe(const vrs_image *image, const vrs_input_tens
     return desc;
 }
 
+/* Of what describe() sets. */
+static bool same_job(const vrs_preprocess_desc *a, const vrs_preprocess_desc *b)
+{
+    bool same = a->format == b->format && a->image_width == b->image_width &&
+                a->image_height == b->image_height && a->color.matrix == b->color.matrix &&
+                a->color.range == b->color.range && a->color.transfer == b->color.transfer &&
+                a->color.chroma_site == b->color.chroma_site &&
+                a->color.primaries == b->color.primaries && a->width == b->width &&
+                a->height == b->height && a->resize == b->resize && a->fit == b->fit &&
+                a->tensor == b->tensor && a->bgr == b->bgr && a->pad == b->pad;
+    for (int i = 0; i < 3; i++)
+        same = same && a->mean[i] == b->mean[i] && a->scale[i] == b->scale[i];
+    return same;
+}
+
 /* A video's frames are alike, so that a plan is made once; pictures may differ. */
 static vrs_status use_plan(vrs_input *input, const vrs_image *image, const vrs_input_tensor *tensor)
 {
     const vrs_preprocess_desc desc = describe(image, tensor);
-    if (input->plan != NULL && memcmp(&desc, &input->desc, sizeof(desc)) == 0)
+    if (input->plan != NULL && same_job(&desc, &input->desc))
         return VRS_OK;
     drop_plan(input);
     vrs_status status = vrs_preprocess_plan_create(&desc, &input->plan);
@@ -141,7 +156,7 @@ static vrs_status use_plan(vrs_input *input, const vrs_image *image, const vrs_i
         drop_plan(input);
         return VRS_NO_MEMORY;
     }
-    memcpy(&input->desc, &desc, sizeof(desc));
+    input->desc = desc;
     return VRS_OK;
 }
 

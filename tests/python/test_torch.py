@@ -2,6 +2,7 @@
 
 import gc
 import os
+import subprocess
 import sys
 import threading
 import unittest
@@ -10,6 +11,7 @@ from unittest import mock
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -161,6 +163,47 @@ class Datasets(unittest.TestCase):
                                 num_workers=workers)
             levels = sorted(self.level(t) for batch in loader for t in batch)
             self.assertEqual(levels, [16, 20, 30, 40, 50, 110, 120, 130])
+
+    def test_training(self) -> None:
+        """vrseg-train takes clips; without the package it says what to do."""
+        data = support.FOLDER / "pairs"
+        data.mkdir()
+        for i in range(3):
+            Image.new("RGB", (32, 32), (90 * i, 0, 0)).save(data / f"{i}.bmp")
+            Image.new("L", (32, 32), i % 2).save(data / f"{i}.png")
+
+        script = f"""
+import sys
+sys.path.insert(0, {str(support.SOURCE / "tools" / "pytorch")!r})
+import train
+from errors import UserError
+common = [{str(data)!r}, "--size", "32x32", "--batch", "3", "--val-share", "0", "--device", "cpu",
+          "--out", "nowhere", "--clip", {str(self.clips[0])!r}, {str(self.masks[0])!r}]
+for more in (["--clip", {str(self.clips[1])!r}, {str(self.masks[1])!r}, "--clip-every", "2"],
+             ["--clip", {str(self.clips[1])!r}, {str(self.masks[0])!r}],
+             ["--clip", "no-such.mp4", {str(self.masks[0])!r}],
+             ["--memory", "0.000003"]):
+    try:
+        plan = train.prepared(train.parser_of().parse_args(common + more))
+        codes, masks = plan.train.batch([0, 4, 7])
+        print(len(plan.train), tuple(codes.shape), tuple(masks.shape), int(codes[1].max()),
+              masks.amax((1, 2)).tolist())
+    except UserError as error:
+        print(error)
+"""
+        for path, expected in (
+                (":".join(sys.path),
+                 [r"^8 \(3, 3, 32, 32\) \(3, 32, 32\) 16 \[0, 1, 1\]$", "another number of frames",
+                  "no-such.mp4", "--clip-every"]),
+                ("", 4 * ["make wheel"])):
+            done = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True,
+                                  text=True, check=False, timeout=support.PATIENCE,
+                                  env=os.environ | {"PYTHONPATH": path})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            said = done.stdout.splitlines()
+            self.assertEqual(len(said), 4, done.stdout)
+            for line, pattern in zip(said, expected):
+                self.assertRegex(line, pattern)
 
     def test_ends(self) -> None:
         """An iteration that is given up ends its thread; errors reach the one who iterates."""

@@ -1,6 +1,7 @@
 """Pictures and masks at the training size, in memory as far as it goes, decoded by threads."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,24 +18,28 @@ Sample = tuple[np.ndarray, np.ndarray]  # height x width x 3 codes, height x wid
 
 class PairSet:
     """Pairs stretched to one size. What was decoded once is kept while it fits into `budget`
-    bytes; more than that is decoded each time. `pinned` batches go to a GPU without the host
-    waiting for it. Not for several threads of the caller."""
+    bytes; more than that is decoded each time. `samples` come after the pairs and are in memory
+    already. `pinned` batches go to a GPU without the host waiting for it. Not for several threads
+    of the caller."""
 
     def __init__(self, pairs: list[Pair], width: int, height: int, budget: int,
-                 pinned: bool = False) -> None:
+                 pinned: bool = False, samples: Sequence[Sample] = ()) -> None:
         self.pairs = pairs
+        self._samples = samples
         self._pinned = pinned
         self._size = (width, height)
-        self._room = budget // (width * height * 4)
+        self._room = budget // (width * height * 4) - len(samples)
         self._kept: dict[int, Sample] = {}
         self._threads = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
         self._ahead = ThreadPoolExecutor(1)
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.pairs) + len(self._samples)
 
     def _decoded(self, index: int) -> Sample:
         """One pair, from memory or from its files."""
+        if index >= len(self.pairs):
+            return self._samples[index - len(self.pairs)]
         found = self._kept.get(index)
         if found is not None:
             return found
@@ -52,7 +57,7 @@ class PairSet:
         """N x 3 x height x width codes and N x height x width of 0 and 1, both bytes."""
         samples = list(self._threads.map(self._decoded, indices))
         for index, sample in zip(indices, samples):
-            if len(self._kept) < self._room:
+            if index < len(self.pairs) and len(self._kept) < self._room:
                 self._kept.setdefault(index, sample)
         codes = torch.from_numpy(np.stack([sample[0] for sample in samples]))
         masks = torch.from_numpy(np.stack([sample[1] for sample in samples]))
@@ -63,6 +68,31 @@ class PairSet:
     def ahead(self, indices: list[int]) -> "Future[tuple[Tensor, Tensor]]":
         """The same batch, made while the caller does something else."""
         return self._ahead.submit(self.batch, indices)
+
+
+def clip_samples(clips: list[tuple[Path, Path]], width: int, height: int, every: int,
+                 budget: int) -> list[Sample]:
+    """One frame of `every` of videos, each with the video of its masks: decoded and resized by
+    vrseg. UserError: what is wrong with them, or more than `budget` bytes."""
+    try:
+        from vrseg import TensorSpec, VrsegError
+        from vrseg.datasets import FrameDataset
+    except ImportError as error:
+        raise UserError("--clip is read by vrseg's Python package, which is not installed here: "
+                        "`make wheel`, and install it into this environment by pip "
+                        f"({error})") from error
+    data = FrameDataset([clip for clip, _ in clips], TensorSpec(width, height, bytes=True),
+                        targets=[masks for _, masks in clips], every=every)
+    samples: list[Sample] = []
+    try:
+        for codes, mask in data:
+            samples.append((codes.numpy(), mask.numpy()))
+            if len(samples) * width * height * 4 > budget:
+                raise UserError("--clip: the frames take more than --memory; give a larger "
+                                "--clip-every")
+    except (VrsegError, ValueError) as error:
+        raise UserError(f"--clip: {error}") from error
+    return samples
 
 
 def split(folder: Path, share: float) -> tuple[list[Pair], list[Pair]]:

@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +32,7 @@ import graph
 import pictures
 import sources
 from augment import augmented
-from dataset import PairSet, split
+from dataset import PairSet, clip_samples, split
 from descriptor import Descriptor
 from errors import UserError, report
 
@@ -52,6 +53,11 @@ def parser_of() -> argparse.ArgumentParser:
     parser.add_argument("data", type=Path, metavar="DIR",
                         help="images/NAME.jpg with masks/NAME.png, or NAME.jpg with NAME.png "
                         "beside it; in a mask 0 is background and everything else a person")
+    parser.add_argument("--clip", type=Path, nargs=2, action="append", metavar=("VIDEO", "MASKS"),
+                        help="also train on a video's frames and their masks, a video of white on "
+                        "black; vrseg's Python package reads them; may be given several times")
+    parser.add_argument("--clip-every", type=int, default=5, metavar="N",
+                        help="of clips, one frame of so many; 5")
     parser.add_argument("--network", default="deeplabv3plus-r50", help=sources.FORMS)
     parser.add_argument("--weights", metavar="NAME",
                         help="published weights to start with, of torchvision or of an encoder")
@@ -333,9 +339,11 @@ def train(plan: Plan, run: Run, stop: Stop) -> bool:
     return run.step == plan.steps
 
 
-def names_digest(*sets: list[pictures.Pair]) -> str:
-    """Tells sets of pairs apart by their pictures' names; folders may be moved."""
+def names_digest(*sets: list[pictures.Pair], clips: Sequence[str] = ()) -> str:
+    """Tells sets of pairs apart by their pictures' names, and clips by theirs and how many frames
+    were taken; folders may be moved."""
     names = [[pair.picture.name for pair in pairs] for pairs in sets]
+    names += [list(clips)] if clips else []
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
@@ -361,18 +369,23 @@ def prepared(arguments: argparse.Namespace) -> Plan:
     trained, checked = split(arguments.data, 0 if arguments.val else arguments.val_share)
     for folder in arguments.val or []:
         checked += pictures.pairs_in(folder)
-    if len(trained) < arguments.batch:
+    if arguments.clip_every < 1:
+        raise UserError("--clip-every is at least 1")
+    samples = clip_samples([tuple(clip) for clip in arguments.clip], width, height,
+                           arguments.clip_every, budget) if arguments.clip else []
+    if len(trained) + len(samples) < arguments.batch:
         raise UserError(f"{arguments.data}: has {len(trained)} pairs to train on, and a step takes "
                         f"{arguments.batch}; give a smaller --batch")
     recorded = {key: getattr(arguments, key) for key in RECORDED}
-    recorded = json.loads(json.dumps({**recorded, "pairs": names_digest(trained, checked)},
-                                     default=str))
+    clips = [video.name for video, _ in arguments.clip or []]
+    digest = names_digest(trained, checked, clips=[*clips, str(len(samples))] if clips else [])
+    recorded = json.loads(json.dumps({**recorded, "pairs": digest}, default=str))
     device = device_of(arguments.device)
     pinned = device.type == "cuda"
     torch.use_deterministic_algorithms(arguments.deterministic)
     torch.backends.cudnn.benchmark = not arguments.deterministic
     return Plan(arguments, device, precision_of(arguments.precision, device),
-                PairSet(trained, width, height, budget, pinned),
+                PairSet(trained, width, height, budget, pinned, samples),
                 PairSet(checked, width, height, budget, pinned), recorded)
 
 

@@ -66,6 +66,11 @@ typedef struct vrs_output_desc {
     int32_t width, height;   /* 0: the source's size. Masks and classes only: -1: the network's
                               * size, else any size */
     uint8_t background[3];   /* composites: R, G, B, full range, BT.709 primaries */
+    /* Where results have it. VRS_MEMORY_CUDA: on the GPU that made it, without a copy: planes are
+     * device addresses, and `ready` is an event that was recorded after the last write. It is the
+     * caller's until the result is released: who reads it waits for those reads first. That of a
+     * failed frame has no planes. */
+    vrs_memory_kind memory;
 } vrs_output_desc;
 
 /* The answer to one frame. Times by vrs_now_ns(). */
@@ -204,7 +209,9 @@ VRS_API vrs_status vrs_pipeline_create(const vrs_config *config, const vrs_model
                                        vrs_pipeline **pipeline) VRS_MUST_USE;
 
 /* Adds an output, before start; none: one mask, GRAY8, in the source's size. VRS_INVALID: a format
- * or size that the kind does not have, more than VRS_MAX_OUTPUTS, or after start. */
+ * or size that the kind does not have, more than VRS_MAX_OUTPUTS, or after start; on the GPU, a
+ * mask as YUV420P. VRS_UNSUPPORTED: classes of a network without any, composites of a stream that
+ * is not YUV, or memory of a GPU where frames are processed on the CPU. */
 VRS_API vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline,
                                            const vrs_output_desc *desc) VRS_MUST_USE;
 

@@ -158,6 +158,8 @@ void vrs_finish_ticket(vrs_ticket *ticket)
     for (uint32_t i = 0; i < result->output_count; i++) {
         result->outputs[i] = ticket->outputs[i];
         result->outputs[i].release = NULL; /* the ticket's memory */
+        if (result->status != VRS_OK && ticket->outputs[i].memory != VRS_MEMORY_HOST)
+            memset(result->outputs[i].planes, 0, sizeof(result->outputs[i].planes));
     }
     result->done_ns = vrs_now_ns();
     vrs_mutex_lock(&pipeline->lock);

@@ -108,6 +108,7 @@ typedef struct vrs_cuda_ticket {
     vrs_mutex lock; /* of `uploaded` */
     bool has_lock, uploaded;
     vrs_device_event *frame_ready, *mask_ready[VRS_MAX_VIEWS];
+    vrs_device_event *made; /* the outputs are; NULL: none stays on the device */
 } vrs_cuda_ticket;
 
 static inline vrs_cuda *vrs_cuda_of(const vrs_pipeline *pipeline)

@@ -360,6 +360,7 @@ static size_t cut_device(const vrs_ticket *ticket, const vrs_layout *layout, uin
         t->outputs[i] =
             place_image(&layout->outputs[i], cut(&block, true, layout->output_bytes[i]));
         t->outputs[i].memory = VRS_MEMORY_CUDA;
+        t->outputs[i].device = vrs_device_get_properties(pipeline->place.device)->number;
         t->outputs[i].color = stream->shape.color;
         /* Of a mask only the first plane is made: its chroma, if any, never changes. */
         bool picture = stream->outputs[i].kind == VRS_OUTPUT_COMPOSITE ||
@@ -371,6 +372,12 @@ static size_t cut_device(const vrs_ticket *ticket, const vrs_layout *layout, uin
     return block.used;
 }
 
+/* Whether results have an output where it was made. */
+static bool stays(const vrs_stream *stream, uint32_t output)
+{
+    return stream->outputs[output].memory == VRS_MEMORY_CUDA;
+}
+
 static size_t cut_pinned(vrs_ticket *ticket, const vrs_layout *layout, uint64_t base)
 {
     const vrs_stream *stream = ticket->stream;
@@ -380,8 +387,11 @@ static size_t cut_pinned(vrs_ticket *ticket, const vrs_layout *layout, uint64_t 
     if (stream->shape.memory == VRS_MEMORY_HOST)
         t->staging = place_image(&layout->source, cut(&block, true, layout->source_bytes));
     for (uint32_t i = 0; i < ticket->pipeline->output_count; i++)
-        ticket->outputs[i] =
-            place_image(&layout->outputs[i], cut(&block, true, layout->output_bytes[i]));
+        if (stays(stream, i))
+            ticket->outputs[i] = t->outputs[i];
+        else
+            ticket->outputs[i] =
+                place_image(&layout->outputs[i], cut(&block, true, layout->output_bytes[i]));
     return block.used;
 }
 
@@ -395,6 +405,20 @@ static vrs_status make_events(vrs_cuda *cuda, const vrs_ticket *ticket)
     status = vrs_device_event_create(cuda->device, false, &t->frame_ready);
     for (uint32_t v = 0; v < ticket->stream->view_count && status == VRS_OK; v++)
         status = vrs_device_event_create(cuda->device, false, &t->mask_ready[v]);
+    return status;
+}
+
+/* One event for all outputs of a ticket that stay. */
+static vrs_status make_output_event(vrs_cuda *cuda, vrs_ticket *ticket, uint32_t output)
+{
+    vrs_cuda_ticket *t = ticket->lane;
+    if (!stays(ticket->stream, output))
+        return VRS_OK;
+    vrs_status status = VRS_OK;
+    if (t->made == NULL)
+        status = vrs_device_event_create(cuda->device, false, &t->made);
+    if (status == VRS_OK)
+        ticket->outputs[output].ready = vrs_device_event_handle(t->made);
     return status;
 }
 
@@ -437,6 +461,8 @@ vrs_status vrs_cuda_make_ticket(vrs_ticket *ticket)
     for (uint32_t i = 0; i < ticket->pipeline->output_count; i++)
         vrs_output_prepare(ticket->stream, i, &ticket->outputs[i]);
     status = make_events(cuda, ticket);
+    for (uint32_t i = 0; i < ticket->pipeline->output_count && status == VRS_OK; i++)
+        status = make_output_event(cuda, ticket, i);
     return status == VRS_OK ? clear_outputs(cuda, ticket) : status;
 }
 
@@ -447,6 +473,7 @@ void vrs_cuda_free_ticket(vrs_ticket *ticket)
     if (t == NULL)
         return;
     vrs_device_event_destroy(t->frame_ready);
+    vrs_device_event_destroy(t->made);
     for (int v = 0; v < VRS_MAX_VIEWS; v++)
         vrs_device_event_destroy(t->mask_ready[v]);
     if (t->has_lock)

@@ -498,10 +498,13 @@ static vrs_status download(const vrs_cuda_lane *lane, vrs_ticket *ticket)
     const vrs_cuda_ticket *t = ticket->lane;
     vrs_status status = vrs_device_download(lane->stream, t->sums_host, t->sums,
                                             ticket->stream->view_count * sizeof(uint64_t));
+    if (status == VRS_OK && t->made != NULL)
+        status = vrs_cuda_record(t->made, lane->stream);
     for (uint32_t i = 0; i < ticket->pipeline->output_count && status == VRS_OK; i++)
-        status = vrs_device_download(lane->stream, ticket->outputs[i].planes[0],
-                                     (vrs_device_ptr)(uintptr_t)t->outputs[i].planes[0],
-                                     t->output_bytes[i]);
+        if (ticket->outputs[i].memory == VRS_MEMORY_HOST)
+            status = vrs_device_download(lane->stream, ticket->outputs[i].planes[0],
+                                         (vrs_device_ptr)(uintptr_t)t->outputs[i].planes[0],
+                                         t->output_bytes[i]);
     return status;
 }
 
@@ -546,6 +549,8 @@ void vrs_cuda_fill_background(vrs_ticket *ticket)
         const vrs_output_desc *desc = &ticket->stream->outputs[i];
         vrs_image *out = &ticket->outputs[i];
         bool cutout = desc->kind == VRS_OUTPUT_CUTOUT;
+        if (out->memory != VRS_MEMORY_HOST)
+            continue; /* the result will have no planes */
         if (!cutout && desc->kind != VRS_OUTPUT_COMPOSITE) {
             fill_plane(out, 0, 0);
             continue;

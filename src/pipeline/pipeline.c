@@ -302,6 +302,22 @@ static bool format_fits(vrs_output_kind kind, vrs_pixel_format format)
     return false;
 }
 
+/* A mask's constant chroma is made once, in host memory. */
+static vrs_status check_memory(const vrs_pipeline *pipeline, const vrs_output_desc *desc)
+{
+    if (desc->memory == VRS_MEMORY_HOST)
+        return VRS_OK;
+    if (desc->memory != VRS_MEMORY_CUDA)
+        return vrs_fail(VRS_INVALID, "output memory %d: expected host or CUDA", (int)desc->memory);
+    if (pipeline->place.device == NULL)
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "an output was to stay on the GPU, and frames are processed on the CPU: "
+                        "ask for it in host memory, or set the option device");
+    if (desc->kind == VRS_OUTPUT_MASK && desc->format == VRS_FORMAT_YUV420P)
+        return vrs_fail(VRS_INVALID, "a mask on the GPU comes as gray8 or gray10, not as yuv420p");
+    return VRS_OK;
+}
+
 vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline, const vrs_output_desc *desc)
 {
     if (!vrs_pipeline_alive(pipeline))
@@ -322,6 +338,9 @@ vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline, const vrs_output_desc
         return vrs_fail(VRS_INVALID, "output size %dx%d: %s", desc->width, desc->height,
                         picture ? "composites and cut-outs have the source's size"
                                 : "expected sides of 1 to 32768");
+    vrs_status status = check_memory(pipeline, desc);
+    if (status != VRS_OK)
+        return status;
     if (desc->kind == VRS_OUTPUT_CLASSES && pipeline->io->classes < 2)
         return vrs_fail(VRS_UNSUPPORTED, "model %s knows no classes, only a mask",
                         vrs_model_get_info(pipeline->model).name);

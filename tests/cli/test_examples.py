@@ -131,6 +131,36 @@ class Figures(support.CliTest):
         frames = sum(t["fps"] * (t["end"] - t["begin"]) for t in found["timeline"])
         self.assertAlmostEqual(frames, 30, delta=0.5)
 
+    def test_live(self) -> None:
+        """A file is read at its own pace: no sooner. What came too late is counted."""
+        source = clip(self.folder / "a.mp4", 30)
+        figures = self.folder / "run.json"
+        done = run("run", source, "-o", self.out / "o.mp4", "--live", "on",
+                   "--latency-target-us", 60000000, "--json", figures)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = summary(figures)
+        self.assertGreater(found["seconds"], 29 / 25 - 0.01)
+        self.assertEqual((found["frames"], found["live"]["dropped"]), (30, 0))
+        self.assertEqual(found["live"]["now"], "everything")
+        self.assertEqual(found["latency"]["target_ms"], 60000)
+        self.assertEqual(found["latency"]["missed"], 0)
+        self.assertGreater(found["stages"]["decode"]["starved_seconds"], 0)
+        self.assertEqual(frames(self.out / "o.mp4"), 30)
+
+    def test_live_drops(self) -> None:
+        """Nothing is in time within a microsecond but the first frame."""
+        source = clip(self.folder / "a.mp4", 12)
+        figures = self.folder / "run.json"
+        done = run("run", source, "-o", self.out / "o.mp4", "--live", "on",
+                   "--latency-target-us", 1, "--json", figures)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = summary(figures)
+        self.assertEqual(found["frames"] + found["live"]["dropped"], 12)
+        self.assertGreaterEqual(found["live"]["dropped"], 1)
+        self.assertEqual(found["failed"], 0)
+        self.assertIn("came too late and were dropped", done.stdout)
+        self.assertEqual(frames(self.out / "o.mp4"), found["frames"])
+
     def test_json_to_standard_output(self) -> None:
         source = clip(self.folder / "a.mp4", 3)
         done = run("run", source, "-o", "null", "--json", "-", "--progress", "none")

@@ -586,6 +586,101 @@ static void tickets_grow_back(void **state)
     drop(&o);
 }
 
+/* --- outputs that stay on the device --- */
+
+/* Bytes of a plane on the device, row by row without gaps. */
+static void fetch(vrs_device_stream *stream, const vrs_image *image, uint8_t *to)
+{
+    for (int32_t y = 0; y < image->height; y++)
+        assert_int_equal(vrs_device_download(
+                             stream, to + (size_t)y * (size_t)image->width,
+                             (vrs_device_ptr)(uintptr_t)(image->planes[0] + y * image->strides[0]),
+                             (size_t)image->width),
+                         VRS_OK);
+    vrs_device_event *done = NULL;
+    assert_int_equal(vrs_device_event_create(vrs_device_stream_device(stream), false, &done),
+                     VRS_OK);
+    assert_int_equal(vrs_device_event_record(done, stream), VRS_OK);
+    assert_int_equal(vrs_device_event_wait(done), VRS_OK);
+    vrs_device_event_destroy(done);
+}
+
+/* The same mask twice, one of them left where it is: equal, with an event and the capture time, and
+ * only the other one crosses the bus. A frame that failed has none. */
+static void outputs_on_the_gpu(void **state)
+{
+    (void)state;
+    vrs_config *config = NULL;
+    vrs_place place;
+    vrs_pipeline *pipeline = NULL;
+    vrs_device_stream *stream = NULL;
+    begin(1210);
+    assert_int_equal(vrs_config_create(&config), VRS_OK);
+    configure(config, "device=cuda:0 tickets=6 max_queue_delay_us=0 lanes=2 requests=2");
+    vrs_model *model = load_model("");
+    assert_int_equal(vrs_place_open(config, &place), VRS_OK);
+    assert_int_equal(vrs_pipeline_create_at(config, model, &place,
+                                            on_device ? &fake_device_engine_ops : &fake_engine_ops,
+                                            &pipeline),
+                     VRS_OK);
+    vrs_output_desc host = {.kind = VRS_OUTPUT_MASK}, device = host;
+    device.memory = VRS_MEMORY_CUDA;
+    vrs_output_desc wrong = {.kind = VRS_OUTPUT_MASK, .format = VRS_FORMAT_YUV420P};
+    wrong.memory = VRS_MEMORY_CUDA;
+    assert_int_equal(vrs_pipeline_add_output(pipeline, &wrong), VRS_INVALID);
+    wrong.memory = (vrs_memory_kind)7;
+    assert_int_equal(vrs_pipeline_add_output(pipeline, &wrong), VRS_INVALID);
+    assert_int_equal(vrs_pipeline_add_output(pipeline, &host), VRS_OK);
+    assert_int_equal(vrs_pipeline_add_output(pipeline, &device), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(pipeline), VRS_OK);
+    assert_int_equal(vrs_device_stream_create(place.device, VRS_PRIORITY_NORMAL, &stream), VRS_OK);
+    size_t bytes = (size_t)all_outputs.width * (size_t)all_outputs.height;
+    uint8_t *pixels = malloc(bytes);
+    for (int64_t n = 0; n < FRAMES; n++) {
+        vrs_result *result = NULL;
+        vrs_frame frame = paint(&all_outputs, n);
+        bool fails = n == FRAMES - 1;
+        frame.capture_ns = vrs_now_ns();
+        fake_plan.fail_every = fails && !on_device ? 1 : 0;
+        uint64_t before = fake_cuda_calls("cuMemcpyDtoHAsync_v2");
+        assert_int_equal(vrs_pipeline_submit(pipeline, &frame, -1), VRS_OK);
+        assert_int_equal(vrs_pipeline_get_result(pipeline, &result, -1), VRS_OK);
+        assert_int_equal(result->capture_ns, frame.capture_ns);
+        const vrs_image *kept = &result->outputs[1], *down = &result->outputs[0];
+        assert_int_equal(kept->memory, VRS_MEMORY_CUDA);
+        assert_int_equal(down->memory, VRS_MEMORY_HOST);
+        if (fake_plan.fail_every == 1) {
+            assert_int_equal(result->status, VRS_ENGINE);
+            assert_null(kept->planes[0]);
+            vrs_result_release(result);
+            continue;
+        }
+        assert_int_equal(result->status, VRS_OK);
+        /* The sums, one mask, and the tensors of an engine of the CPU. */
+        assert_int_equal(fake_cuda_calls("cuMemcpyDtoHAsync_v2") - before, on_device ? 2 : 3);
+        assert_non_null(kept->ready);
+        assert_int_equal(kept->device, 0);
+        fetch(stream, kept, pixels);
+        for (int32_t y = 0; y < down->height; y++)
+            assert_memory_equal(pixels + (size_t)y * (size_t)down->width,
+                                down->planes[0] + y * down->strides[0], (size_t)down->width);
+        vrs_result_release(result);
+    }
+    fake_plan.fail_every = 0;
+    vrs_pipeline_stats stats = vrs_pipeline_get_stats(pipeline);
+    int64_t elapsed = vrs_now_ns() - stats.started_ns;
+    assert_true(stats.on_gpu && stats.gpu_ns >= 0 && stats.gpu_ns <= elapsed);
+    assert_true(stats.copy_ns >= 0 && stats.copy_ns <= elapsed);
+    assert_true(stats.gpu_ns + stats.copy_ns > 0);
+    free(pixels);
+    vrs_pipeline_destroy(pipeline);
+    vrs_device_stream_destroy(stream);
+    vrs_place_close(&place);
+    vrs_model_destroy(model);
+    vrs_config_destroy(config);
+    end("outputs on the GPU");
+}
+
 static void submit_in_vain(void *arg)
 {
     vrs_frame frame = paint(&all_outputs, 99);
@@ -695,6 +790,12 @@ static void engine_formats(void **state)
     with_engine(formats, true);
 }
 
+static void engine_outputs(void **state)
+{
+    (void)state;
+    with_engine(outputs_on_the_gpu, false);
+}
+
 static void engine_settings(void **state)
 {
     (void)state;
@@ -797,14 +898,16 @@ int main(int argc, char **argv)
         cmocka_unit_test(pressure_of_others),
         cmocka_unit_test(tickets_grow_back),
         cmocka_unit_test(starved_of_memory),
+        cmocka_unit_test(outputs_on_the_gpu),
         cmocka_unit_test(destroyed_at_work),
         cmocka_unit_test(failing_calls),
     };
     const struct CMUnitTest engine_tests[] = {
-        cmocka_unit_test(engine_formats),          cmocka_unit_test(engine_settings),
-        cmocka_unit_test(engine_recurrent),        cmocka_unit_test(engine_lost_device),
-        cmocka_unit_test(engine_small_budgets),    cmocka_unit_test(engine_refuses_runs),
-        cmocka_unit_test(engine_stays_on_the_gpu), cmocka_unit_test(engine_failing_calls),
+        cmocka_unit_test(engine_formats),       cmocka_unit_test(engine_settings),
+        cmocka_unit_test(engine_outputs),       cmocka_unit_test(engine_recurrent),
+        cmocka_unit_test(engine_lost_device),   cmocka_unit_test(engine_small_budgets),
+        cmocka_unit_test(engine_refuses_runs),  cmocka_unit_test(engine_stays_on_the_gpu),
+        cmocka_unit_test(engine_failing_calls),
     };
     int failed = argc > 1 ? cmocka_run_group_tests(engine_tests, NULL, NULL)
                           : cmocka_run_group_tests(tests, NULL, NULL);

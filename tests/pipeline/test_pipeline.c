@@ -339,7 +339,9 @@ static void test_wrong_outputs(void **state)
         assert_int_equal(vrs_pipeline_add_output(r.pipeline, &wrong[i]), VRS_INVALID);
     vrs_output_desc classes = {.kind = VRS_OUTPUT_CLASSES};
     assert_int_equal(vrs_pipeline_add_output(r.pipeline, &classes), VRS_UNSUPPORTED);
-    vrs_output_desc mask = {.kind = VRS_OUTPUT_MASK};
+    vrs_output_desc mask = {.kind = VRS_OUTPUT_MASK, .memory = VRS_MEMORY_CUDA};
+    assert_int_equal(vrs_pipeline_add_output(r.pipeline, &mask), VRS_UNSUPPORTED);
+    mask.memory = VRS_MEMORY_HOST;
     for (int i = 0; i < VRS_MAX_OUTPUTS; i++)
         assert_int_equal(vrs_pipeline_add_output(r.pipeline, &mask), VRS_OK);
     assert_int_equal(vrs_pipeline_add_output(r.pipeline, &mask), VRS_INVALID);

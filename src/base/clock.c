@@ -53,7 +53,7 @@ int64_t vrs_deadline_ns(int64_t timeout_us)
 
 void vrs_clock_pause(uint32_t tries)
 {
-    enum { YIELDS = 64, MOST_US = 1000 };
+    enum { YIELDS = 4096, MOST_US = 1000 };
     if (tries < YIELDS) {
         (void)sched_yield();
         return;

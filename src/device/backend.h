@@ -98,6 +98,7 @@ struct vrs_device {
     atomic_bool lost; /* set after `cause` */
     _Atomic uint64_t counts[VRS_COUNTERS];
     _Atomic int64_t live; /* streams and events */
+    atomic_bool hung;     /* the driver is not called any more */
     _Atomic int32_t held; /* by whom a close is put off */
 };
 

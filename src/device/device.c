@@ -37,6 +37,12 @@ void vrs_device_set_lost(vrs_device *device, const char *cause)
     vrs_mutex_unlock(&device->mutex);
 }
 
+void vrs_device_set_hung(vrs_device *device, const char *cause)
+{
+    atomic_store(&device->hung, true);
+    vrs_device_set_lost(device, cause);
+}
+
 /* "cuda" is the first GPU, "cuda:N" the one of that number; false: neither. */
 static bool parse_number(const char *name, int32_t *number)
 {

@@ -82,6 +82,10 @@ vrs_status vrs_device_check(vrs_device *device) VRS_MUST_USE;
  * the device: from now on every call fails. The first cause is kept. Any thread. */
 void vrs_device_set_lost(vrs_device *device, const char *cause);
 
+/* The same of a device that does not answer: its driver is not called any more, not even to give
+ * something back, for such a call would not return either. */
+void vrs_device_set_hung(vrs_device *device, const char *cause);
+
 /* For others who work on the same GPU (a decoder, an inference library): makes the device's context
  * current on the calling thread until the matching leave. Pairs nest. The other functions of this
  * header do so by themselves. Nothing to do for the CPU. */

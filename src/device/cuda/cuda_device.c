@@ -19,6 +19,9 @@ void vrs_cuda_leave(vrs_device *device)
 
 bool vrs_cuda_enter_quietly(vrs_cuda_device *device)
 {
+    if (atomic_load(&device->base.hung)) {
+        return false;
+    }
     /* Any call may report an error of earlier work, and this one is not to lose memory by it. */
     vrs_cu_result result = device->api->context_push(device->context);
     if (result != VRS_CU_SUCCESS) {
@@ -30,7 +33,7 @@ bool vrs_cuda_enter_quietly(vrs_cuda_device *device)
 static void close_device(vrs_device *device)
 {
     vrs_cuda_device *cuda = vrs_cuda(device);
-    if (cuda->context) {
+    if (cuda->context && !atomic_load(&device->hung)) {
         vrs_cuda_unload_modules(cuda);
         (void)cuda->api->context_release(cuda->ordinal);
     }

@@ -33,8 +33,8 @@ typedef struct unit {
 
 /* What a thread is at. */
 typedef struct work_at {
-    int64_t begun_ns; /* its call into the library; 0: none */
-    int32_t unit;
+    int64_t begun_ns; /* its call into the library */
+    int32_t unit;     /* -1: it is not in there */
 } work_at;
 
 struct vrs_net_prepared {
@@ -133,7 +133,7 @@ static void gather(vrs_net_prepared *p, const vrs_net *net)
 static void mark(vrs_net_prepared *p, int32_t worker, int32_t index)
 {
     vrs_mutex_lock(&p->mutex);
-    p->at[worker] = (work_at){index < 0 ? 0 : vrs_now_ns(), index};
+    p->at[worker] = (work_at){vrs_now_ns(), index};
     vrs_mutex_unlock(&p->mutex);
 }
 
@@ -208,14 +208,16 @@ static void make_unit(vrs_net_prepared *p, int32_t index, int32_t worker)
 /* Opens the thread's states; the first uses those that are there. */
 static bool open_states(vrs_net_prepared *p, int32_t worker)
 {
-    for (int32_t i = 0; i < p->provider_count && worker > 0; i++) {
+    bool open = true;
+    for (int32_t i = 0; i < p->provider_count && worker > 0 && open; i++) {
         void **state = &p->states[i][worker];
-        if (p->providers[i]->compiles && p->states[i][0] && !*state &&
-            p->providers[i]->open(p->device, state) != VRS_OK) {
-            return false; /* then the others do the work */
+        if (p->providers[i]->compiles && p->states[i][0] && !*state) {
+            mark(p, worker, 0); /* a library may hang here, too */
+            open = p->providers[i]->open(p->device, state) == VRS_OK;
+            mark(p, worker, -1);
         }
     }
-    return true;
+    return open; /* where not, the others do the work */
 }
 
 static void free_plans(vrs_net_prepared *p)
@@ -286,7 +288,7 @@ static const work_at *longest(const vrs_net_prepared *p)
 {
     const work_at *found = NULL;
     for (int32_t i = 0; i < p->started; i++) {
-        bool busy = p->at[i].begun_ns != 0;
+        bool busy = p->at[i].unit >= 0;
         found = busy && (!found || p->at[i].begun_ns < found->begun_ns) ? &p->at[i] : found;
     }
     return found;
@@ -341,6 +343,9 @@ static vrs_status create(const vrs_net *net, vrs_net_prepared **result)
     for (int32_t i = 0; i < net->provider_count; i++) {
         memcpy(p->states[i], net->worker_states[i], sizeof p->states[i]);
         p->states[i][0] = net->providers[i]->compiles ? net->states[i] : NULL;
+    }
+    for (int32_t w = 0; w < VRS_NET_WORKERS; w++) {
+        p->at[w].unit = -1;
     }
     vrs_status status = vrs_mutex_init(&p->mutex);
     p->has_mutex = status == VRS_OK;

@@ -4,7 +4,8 @@
 #include "base/clock.h"
 #include "engine/cuda/network.h"
 
-/* Nothing that runs on the device can be ended: it counts as lost, so that nobody waits again. */
+/* Nothing that runs on the device can be ended: it counts as lost, and its driver is left alone, so
+ * that nobody waits again. */
 static vrs_status give_up(vrs_net *net, const char *what)
 {
     char cause[VRS_DETAIL_SIZE];
@@ -12,7 +13,7 @@ static vrs_status give_up(vrs_net *net, const char *what)
                    net->graph ? net->graph->name : "network",
                    vrs_device_get_properties(net->device)->name, what,
                    (int)(VRS_NET_WAIT_NS / VRS_NS_PER_S));
-    vrs_device_set_lost(net->device, cause);
+    vrs_device_set_hung(net->device, cause);
     return vrs_fail(VRS_TIMEOUT, "%s; start again, with another engine if it comes back", cause);
 }
 

@@ -28,32 +28,6 @@ static void test_submit_one_get_one(void **state)
     }
 }
 
-/* ... and as they write it to keep the pipeline busy: what is finished is fetched after each
- * submit. The engine is slower, so all tickets are in use before the first result is there. */
-static void test_submit_one_get_what_is_there(void **state)
-{
-    (void)state;
-    static const char *const settings[] = {"tickets=3 max_batch_size=1",
-                                           "tickets=4 requests=1 max_batch_size=4",
-                                           "tickets=2 result_order=ready", "tickets=5 smooth=on"};
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-        rig r = make_rig(settings[i]);
-        assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
-        vrs_result *result = NULL;
-        int fetched = 0;
-        for (int64_t id = 0; id < 60; id++) {
-            submit(&r, id);
-            for (; vrs_pipeline_get_result(r.pipeline, &result, 0) == VRS_OK; fetched++)
-                vrs_result_release(result);
-        }
-        vrs_pipeline_finish(r.pipeline);
-        for (; vrs_pipeline_get_result(r.pipeline, &result, -1) == VRS_OK; fetched++)
-            vrs_result_release(result);
-        assert_int_equal(fetched, 60);
-        drop_rig(&r);
-    }
-}
-
 /* Results come in order, whatever the engine does, and fetching polls. */
 static void test_order(void **state)
 {
@@ -395,7 +369,6 @@ int main(void)
     temp_make(folder, sizeof(folder));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_submit_one_get_one),
-        cmocka_unit_test(test_submit_one_get_what_is_there),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_batches_fill),
         cmocka_unit_test(test_batches_fill_beside_a_reader),

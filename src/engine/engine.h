@@ -50,6 +50,13 @@ typedef enum vrs_enlarge_rule {
     VRS_ENLARGE_ASYMMETRIC = 2,    /* x / f */
 } vrs_enlarge_rule;
 
+/* Whether nodes of a network that do not depend on each other run beside each other on a GPU. */
+typedef enum vrs_branches {
+    VRS_BRANCHES_AUTO = 0, /* where that is faster, by timing, for each batch size */
+    VRS_BRANCHES_OFF = 1,
+    VRS_BRANCHES_ON = 2, /* wherever there are any */
+} vrs_branches;
+
 #define VRS_ENLARGE_BIT(name) (1u << VRS_ENLARGE_##name)
 #define VRS_ENLARGE_ALL 7u
 
@@ -61,8 +68,9 @@ typedef struct vrs_engine_params {
                           * the first 0, and for max_batch; none: for max_batch and for 1, and
                           * takes the powers of two between them of which it has kept plans */
     vrs_precision precision;
-    bool float_input;  /* the network's own float input; false: what the engine likes best:
-                        * bytes where it can normalise, FP16, channels padded, S2D */
+    vrs_branches branches; /* of a device engine */
+    bool float_input;      /* the network's own float input; false: what the engine likes best:
+                            * bytes where it can normalise, FP16, channels padded, S2D */
     uint32_t enlarges; /* bit r: the caller does the network's last enlarging where that is by the
                         * vrs_enlarge_rule r (vrs_engine_io.enlarge); else the engine does */
     /* Called while a device engine compiles, by the creating thread. NULL: nobody asks. */

@@ -14,6 +14,7 @@ typedef struct vrs_engine_node {
     double micros;    /* when it was timed alone */
     double flops, bytes;
     bool tensor_cores;
+    int32_t bits; /* of what it multiplies: 8, 16 or 32; 0: it does not */
 } vrs_engine_node;
 
 typedef void (*vrs_engine_node_fn)(void *opaque, const vrs_engine_node *node);
@@ -30,6 +31,7 @@ typedef struct vrs_engine_effort {
     int32_t made, refused;     /* plans of libraries that could be made, and that could not */
     int32_t timed;             /* plans that ran for their time */
     int32_t late;              /* plans that were left out, as their node had its time */
+    int32_t beside;            /* batch sizes whose branches run beside each other */
     double making_s, timing_s; /* on the clock */
 } vrs_engine_effort;
 

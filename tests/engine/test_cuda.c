@@ -63,6 +63,7 @@ static vrs_engine_params on_device(vrs_precision precision, int32_t batch)
                                .threads = 2,
                                .max_batch = batch,
                                .precision = precision,
+                               .branches = VRS_BRANCHES_OFF,
                                .device = device,
                                .memory = memory};
 }
@@ -166,6 +167,66 @@ static void get_scores(const vrs_request *request, int32_t position, float *scor
     settle();
 }
 
+typedef struct eights {
+    int convs, steps; /* convolutions, and those that a plan of INT8 runs */
+    double bytes;
+} eights;
+
+static void count_eights(void *opaque, const vrs_engine_node *node)
+{
+    eights *e = opaque;
+    e->convs += strncmp(node->does, "conv", 4) == 0;
+    e->steps += node->bits == 8;
+    e->bytes += node->bytes;
+}
+
+/* A quantised file from its reading to its plans: layers in 8 bits where that costs nothing, the
+ * same from the cache and with fewer views, near the floats. */
+static void test_int8(void **state)
+{
+    (void)state;
+    static float host[W * H * 3], scores[2][2 * W * H];
+    char path[512];
+    snprintf(path, sizeof path, "%s/cache8", folder);
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "quantised.onnx");
+    for (int round = 0; round < 3; round++) {
+        vrs_precision precision = round == 0 ? VRS_PRECISION_F32 : VRS_PRECISION_INT8;
+        vrs_engine_params params = on_device(precision, 4);
+        params.float_input = true;
+        params.cache_dir = path;
+        params.batches[0] = 1;
+        params.batches[1] = 2;
+        vrs_engine *engine = make(model, &params);
+        assert_int_equal(strstr(vrs_engine_describe(engine), "from cache") != NULL, round == 2);
+        eights e = {0};
+        vrs_engine_visit_nodes(engine, count_eights, &e);
+        assert_true(e.convs >= 3 * 7);
+        assert_true(round == 0 ? e.steps == 0 : e.steps >= 3 * 3);
+        int count = 0;
+        for (int32_t n = 1; n <= 4; n *= 2) {
+            assert_int_equal(vrs_engine_verify(engine, n, 5, expect_good, &count), VRS_OK);
+        }
+        vrs_request *request = vrs_engine_request(engine, 0);
+        for (int32_t limit = 4; limit >= 1; limit /= 2) {
+            assert_int_equal(vrs_engine_limit_batch(engine, limit, NULL), VRS_OK);
+            for (int32_t i = 0; i < 4; i++) {
+                put_input(request, i, 5, host);
+            }
+            assert_int_equal(vrs_request_enqueue(request, 4, stream), VRS_OK);
+            get_scores(request, 3, scores[round > 0], 2 * W * H);
+            double off = 0, all = 0;
+            for (size_t i = 0; i < 2 * W * H && round > 0; i++) {
+                double d = (double)scores[1][i] - (double)scores[0][i];
+                off += d * d;
+                all += (double)scores[0][i] * (double)scores[0][i];
+            }
+            assert_true(sqrt(off) <= 0.1 * sqrt(all));
+        }
+        vrs_engine_destroy(engine);
+    }
+    vrs_model_destroy(model);
+}
+
 /* A view's scores are the same in every batch and on every request: here, where each size runs the
  * same kernels, to the bit; in general as near as the plans of the sizes round alike. */
 static void test_batches(void **state)
@@ -200,6 +261,56 @@ static void test_batches(void **state)
     }
     vrs_engine_destroy(engine);
     vrs_model_destroy(model);
+}
+
+/* ---- branches beside each other ---- */
+
+/* Scores of some inputs in batches of each size, run after run. */
+static void run_branches(vrs_engine *engine, float (*scores)[2 * W * H])
+{
+    static float host[W * H * 3];
+    vrs_request *request = vrs_engine_request(engine, 0);
+    for (int32_t n = 0; n < 12; n++) {
+        int32_t batch = n % 3 + 1;
+        for (int32_t i = 0; i < batch; i++) {
+            put_input(request, i, n + i, host);
+        }
+        assert_int_equal(vrs_request_enqueue(request, batch, stream), VRS_OK);
+        get_scores(request, batch - 1, scores[n], 2 * W * H);
+    }
+}
+
+/* In any order that streams and events allow the results are those of one node after the other, to
+ * the bit. */
+static void test_branches(void **state)
+{
+    (void)state;
+    static const char *const networks[] = {"ops.onnx", "quantised.onnx"};
+    static float expected[12][2 * W * H], scores[12][2 * W * H];
+    for (int i = 0; i < 2; i++) {
+        vrs_model *model = load_model(OPS_DESCRIPTOR, networks[i]);
+        for (int mode = VRS_BRANCHES_OFF; mode <= VRS_BRANCHES_ON; mode++) {
+            vrs_engine_effort effort;
+            vrs_engine_params params = on_device(VRS_PRECISION_F32, 3);
+            params.float_input = true;
+            params.batches[0] = 1;
+            params.batches[1] = 2;
+            params.branches = (vrs_branches)mode;
+            vrs_engine *engine = make(model, &params);
+            vrs_engine_get_effort(engine, &effort);
+            assert_int_equal(effort.beside, mode == VRS_BRANCHES_ON ? 3 : 0);
+            bool on = mode == VRS_BRANCHES_ON;
+            run_branches(engine, on ? scores : expected);
+            if (on) { /* and in parts, captured anew */
+                assert_memory_equal(scores, expected, sizeof scores);
+                assert_int_equal(vrs_engine_limit_batch(engine, 2, NULL), VRS_OK);
+                run_branches(engine, scores);
+                assert_memory_equal(scores, expected, sizeof scores);
+            }
+            vrs_engine_destroy(engine);
+        }
+        vrs_model_destroy(model);
+    }
 }
 
 /* ---- fewer views at once ---- */
@@ -661,13 +772,22 @@ int main(int argc, char **argv)
         return run_real(argv[1]);
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nodes),           cmocka_unit_test(test_quantised),
-        cmocka_unit_test(test_batches),         cmocka_unit_test(test_io),
-        cmocka_unit_test(test_quiet),           cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_report),          cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_memory_failures), cmocka_unit_test(test_device_failures),
-        cmocka_unit_test(test_limit),           cmocka_unit_test(test_limit_without_room),
-        cmocka_unit_test(test_limit_failures),  cmocka_unit_test(test_limit_under_pressure),
+        cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_quantised),
+        cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_io),
+        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_device_failures),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_limit_without_room),
+        cmocka_unit_test(test_limit_failures),
+        cmocka_unit_test(test_limit_under_pressure),
     };
     int failed = cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);
     close_device();

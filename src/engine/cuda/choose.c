@@ -84,7 +84,8 @@ static vrs_status try_candidate(const vrs_net_chooser *c, const vrs_conv *conv, 
             status = vrs_net_conv_args_of(net, c->program, c->index, conv, t.plan, &t.args);
         }
         if (status == VRS_OK) {
-            status = c->only ? try_once(net, &t) : vrs_net_time(net, queue_trial, &t, &micros);
+            status = c->only ? try_once(net, &t)
+                             : vrs_net_time(net, queue_trial, &t, VRS_NET_TIMED_RUNS, &micros);
             net->effort.timed++;
             micros = c->only && status == VRS_OK ? 0 : micros;
         }

@@ -82,6 +82,7 @@ static vrs_status build(vrs_cuda_engine *engine, const vrs_model *model)
                   .spec = vrs_model_get_spec(model),
                   .precision = params->precision,
                   .enlarges = params->enlarges,
+                  .branches = params->branches,
                   .progress = params->progress,
                   .progress_opaque = params->progress_opaque,
                   .float_input = params->float_input,
@@ -177,6 +178,10 @@ static void cuda_destroy(vrs_engine *base)
     vrs_device_event_destroy(engine->busy);
     vrs_device_event_destroy(net->begin);
     vrs_device_event_destroy(net->end);
+    for (int32_t i = 0; i < VRS_NET_LANES; i++) {
+        vrs_device_event_destroy(net->joined[i]);
+        vrs_device_stream_destroy(net->beside[i]);
+    }
     vrs_device_stream_destroy(net->stream);
     if (engine->has_mutex) {
         vrs_mutex_destroy(&engine->mutex);
@@ -328,6 +333,11 @@ static vrs_status cuda_enqueue(vrs_request *request, int32_t batch, vrs_device_s
     return status;
 }
 
+static int32_t bits_of(const vrs_net_conv_choice *choice)
+{
+    return choice->plan ? 8 * (int32_t)vrs_net_type_bytes(choice->conv.in_type) : 0;
+}
+
 static void visit_program(vrs_net *net, const vrs_net_program *program, vrs_engine_node_fn visit,
                           void *opaque)
 {
@@ -351,7 +361,8 @@ static void visit_program(vrs_net *net, const vrs_net_program *program, vrs_engi
                                       .micros = program->micros[n],
                                       .flops = cost.flops,
                                       .bytes = (cost.in + cost.out + cost.constant) * size,
-                                      .tensor_cores = choice->plan && choice->plan->tensor_cores};
+                                      .tensor_cores = choice->plan && choice->plan->tensor_cores,
+                                      .bits = bits_of(choice)};
         visit(opaque, &node);
     }
 }
@@ -368,7 +379,11 @@ static void cuda_visit_nodes(vrs_engine *base, vrs_engine_node_fn visit, void *o
 
 static void cuda_get_effort(const vrs_engine *base, vrs_engine_effort *effort)
 {
-    *effort = ((const vrs_cuda_engine *)base)->net.effort;
+    const vrs_net *net = &((const vrs_cuda_engine *)base)->net;
+    *effort = net->effort;
+    for (int32_t p = 0; p < net->program_count; p++) {
+        effort->beside += net->programs[p].beside ? 1 : 0;
+    }
 }
 
 static vrs_status cuda_verify(vrs_engine *base, int32_t batch, uint64_t seed,

@@ -23,6 +23,7 @@
 #define VRS_NET_SIZES 16  /* compiled batch sizes at most */
 #define VRS_NET_ALIGN 256 /* of every value's memory */
 #define VRS_NET_WORKERS 16
+#define VRS_NET_LANES 4 /* streams of a graph with branches */
 /* So long a piece of work of the device may take that takes milliseconds. */
 #define VRS_NET_WAIT_NS (30 * INT64_C(1000000000))
 #define VRS_NET_SMALL 0x2c  /* a byte that is a small number in every type */
@@ -73,11 +74,21 @@ typedef struct vrs_net_conv_choice {
     bool follows;        /* takes the node behind it along */
 } vrs_net_conv_choice;
 
+/* Where a node is queued where branches run beside each other. */
+typedef struct vrs_net_step {
+    int32_t lane;                 /* stream; -1: it does not run */
+    int32_t waits[VRS_NET_LANES]; /* the node of each other lane that it waits for; -1: none */
+    vrs_device_event *done;       /* NULL: nobody waits for it */
+} vrs_net_step;
+
 /* One batch size. */
 typedef struct vrs_net_program {
     int32_t batch;
     vrs_device_ptr *at; /* of each value; constants: as they are, where an operand reads them */
     vrs_net_conv_choice *convs; /* of each node */
+    vrs_net_step *steps;        /* of each node; NULL: one after the other */
+    int32_t lanes;              /* that the steps use */
+    bool beside;                /* they are used */
     double *micros;             /* what each node took when it was timed alone; 0: nothing */
     vrs_graph_arena *arena;
     /* Graphs: of each request `parts`, one after the other; part k runs the views from
@@ -133,6 +144,10 @@ typedef struct vrs_net {
     bool float_input, has_cudnn;
     vrs_device_stream *stream; /* of compiling */
     vrs_device_event *begin, *end;
+    vrs_branches branches;
+    /* For branches: streams but the first, and where lanes fork and join. */
+    vrs_device_stream *beside[VRS_NET_LANES];
+    vrs_device_event *joined[VRS_NET_LANES];
     char doing[160]; /* what is queued there, for people; "": small things */
     vrs_net_kernels kernels;
     int32_t provider_count;
@@ -328,9 +343,10 @@ int32_t vrs_net_part_begins(const vrs_net *net, const vrs_net_program *program, 
 vrs_status vrs_net_capture(vrs_net *net, vrs_net_program *program, const vrs_net_owner *owner,
                            int32_t parts, vrs_cu_graph_exec **execs) VRS_MUST_USE;
 void vrs_net_destroy_execs(vrs_net *net, vrs_cu_graph_exec *execs, int32_t count);
-/* The least microseconds of what `queue` queues, replayed as a graph of several. */
+/* The least microseconds of what `queue` queues, replayed as a graph of so many `runs`. */
+#define VRS_NET_TIMED_RUNS 8
 typedef vrs_status (*vrs_net_queue_fn)(void *opaque, vrs_device_stream *stream);
-vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque,
+vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque, int32_t runs,
                         double *micros) VRS_MUST_USE;
 /* That of one node as it is queued now. */
 vrs_status vrs_net_time_node(vrs_net *net, const vrs_net_program *program, int32_t node,
@@ -347,6 +363,12 @@ vrs_status vrs_net_time_nodes(vrs_net *net, vrs_net_program *program) VRS_MUST_U
 /* Sets the addresses of the values that are ports. */
 void vrs_net_connect(const vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports);
 void vrs_net_free_programs(vrs_net *net, int32_t requests);
+/* branches.c: deals the nodes of a program, whose plans are chosen, to streams: steps and lanes. */
+vrs_status vrs_net_deal(vrs_net *net, vrs_net_program *program) VRS_MUST_USE;
+void vrs_net_free_steps(const vrs_net *net, vrs_net_program *program);
+/* Queues the nodes on the lanes, which fork from `first` and come back to it. */
+vrs_status vrs_net_queue_branches(vrs_net *net, const vrs_net_program *program,
+                                  vrs_device_stream *first) VRS_MUST_USE;
 /* verify.c: vrs_engine_verify() for a program. */
 vrs_status vrs_net_verify(vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports,
                           uint64_t seed, vrs_engine_check_fn visit, void *opaque) VRS_MUST_USE;

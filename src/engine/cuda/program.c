@@ -1,12 +1,18 @@
 /* Batch sizes of a network: the plan of its memory, its convolutions' plans, its graphs. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "engine/cuda/network.h"
 
-#define TIMED_RUNS 8
 #define TIMED_REPLAYS 4
+
+/* Batches of more views fill a GPU node by node. */
+#define BESIDE_MOST 2
+
+/* The least that branches beside each other must gain. */
+#define FASTER 0.98
 
 /* --- graphs --- */
 
@@ -62,7 +68,8 @@ static void destroy_exec(vrs_net *net, vrs_cu_graph_exec exec)
     }
 }
 
-vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque, double *micros)
+vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque, int32_t runs,
+                        double *micros)
 {
     vrs_cu_graph_exec exec = NULL;
     double least = INFINITY;
@@ -72,7 +79,7 @@ vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque, doub
         status = vrs_net_settle(net);
     }
     if (status == VRS_OK) {
-        status = capture(net, queue, opaque, TIMED_RUNS, &exec);
+        status = capture(net, queue, opaque, runs, &exec);
     }
     for (int i = 0; i < TIMED_REPLAYS && status == VRS_OK; i++) {
         double ms = 0;
@@ -89,7 +96,7 @@ vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque, doub
         least = ms < least ? ms : least;
     }
     destroy_exec(net, exec);
-    *micros = least * 1000 / TIMED_RUNS;
+    *micros = least * 1000 / runs;
     return status;
 }
 
@@ -161,7 +168,10 @@ vrs_status vrs_net_queue_all(vrs_net *net, const vrs_net_program *program,
                              const vrs_net_ports *ports, vrs_device_stream *stream)
 {
     vrs_status status = vrs_net_queue_ports(net, program, ports, true, stream);
-    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
+    if (program->beside && status == VRS_OK) {
+        status = vrs_net_queue_branches(net, program, stream);
+    }
+    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK && !program->beside; n++) {
         status = vrs_net_queue_node(net, program, n, stream);
     }
     return status == VRS_OK ? vrs_net_queue_ports(net, program, ports, false, stream) : status;
@@ -195,7 +205,7 @@ vrs_status vrs_net_time_node(vrs_net *net, const vrs_net_program *program, int32
                              double *micros)
 {
     node_run r = {net, program, node};
-    return vrs_net_time(net, queue_one, &r, micros);
+    return vrs_net_time(net, queue_one, &r, VRS_NET_TIMED_RUNS, micros);
 }
 
 vrs_status vrs_net_time_nodes(vrs_net *net, vrs_net_program *program)
@@ -288,6 +298,27 @@ vrs_status vrs_net_capture(vrs_net *net, vrs_net_program *program, const vrs_net
     return VRS_OK;
 }
 
+/* Whether branches beside each other are worth their events: timed with all that is queued. */
+static vrs_status choose_branches(vrs_net *net, vrs_net_program *program,
+                                  const vrs_net_ports *ports)
+{
+    run r = {.net = net, .program = program, .ports = ports};
+    double micros[2] = {0, 0};
+    vrs_status status = program->steps ? VRS_OK : vrs_net_deal(net, program);
+    program->beside = program->lanes > 1 && net->branches == VRS_BRANCHES_ON;
+    if (program->lanes < 2 || net->branches != VRS_BRANCHES_AUTO || program->batch > BESIDE_MOST) {
+        return status;
+    }
+    (void)snprintf(net->doing, sizeof net->doing, "all nodes of a batch of %d", program->batch);
+    for (int i = 0; i < 2 && status == VRS_OK; i++) {
+        program->beside = i == 1;
+        status = vrs_net_time(net, queue_run, &r, 1, &micros[i]);
+    }
+    net->doing[0] = 0;
+    program->beside = status == VRS_OK && micros[1] < micros[0] * FASTER;
+    return status;
+}
+
 /* Once outside of a recording: the last constants are uploaded, and what fails says so. */
 static vrs_status run_once(vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports)
 {
@@ -315,6 +346,9 @@ vrs_status vrs_net_capture_all(vrs_net *net, const vrs_net_owner *owner)
         vrs_net_program *program = &net->programs[i];
         status = run_once(net, program, &ports);
         if (status == VRS_OK) {
+            status = choose_branches(net, program, &ports);
+        }
+        if (status == VRS_OK) {
             status = vrs_net_capture(net, program, owner, 1, &program->execs);
             program->parts = status == VRS_OK ? 1 : 0;
         }
@@ -337,6 +371,7 @@ void vrs_net_free_programs(vrs_net *net, int32_t requests)
     for (int32_t p = 0; p < net->program_count; p++) {
         vrs_net_program *program = &net->programs[p];
         vrs_net_destroy_execs(net, program->execs, requests * program->parts);
+        vrs_net_free_steps(net, program);
         free_plans(net, program);
         vrs_graph_arena_destroy(program->arena);
         vrs_free(program->at);

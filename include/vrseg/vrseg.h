@@ -14,5 +14,6 @@
 #include "profile.h"
 #include "status.h"
 #include "system.h"
+#include "tune.h"
 
 #endif

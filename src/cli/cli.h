@@ -42,10 +42,12 @@ int vrs_command_doctor(int argc, char **argv);
 int vrs_command_monitor(int argc, char **argv);
 int vrs_command_config(int argc, char **argv);
 int vrs_command_report(int argc, char **argv);
+int vrs_command_tune(int argc, char **argv);
 int vrs_command_docs(int argc, char **argv);
 
 const struct argp *vrs_run_argp(void);
 const struct argp *vrs_compile_argp(void);
+const struct argp *vrs_tune_argp(void);
 const struct argp *vrs_doctor_argp(void);
 const struct argp *vrs_monitor_argp(void);
 const struct argp *vrs_report_argp(void);
@@ -89,6 +91,21 @@ vrs_status vrs_print_schema(const vrs_config *config) VRS_MUST_USE;
 
 /* load.c: where the time of a run went: a line for each stage, its latency, live mode's steps. */
 void vrs_load_print(FILE *out, const vrs_job_stats *stats);
+
+/* kinds.c: the kind of output of a name that is `length` long; false: none. */
+bool vrs_kind_find(const char *name, size_t length, vrs_job_output *kind);
+
+/* tuned.c: what a run's settings are remembered for. */
+typedef struct vrs_tuned_texts {
+    char model[200], precision[64], device[200];
+    vrs_tuned_key key; /* these */
+} vrs_tuned_texts;
+/* By the options model, precision and device. Opens the GPU, if it is one. The errors of
+ * vrs_model_load(). */
+vrs_status vrs_tuned_texts_make(const vrs_config *config, vrs_tuned_texts *texts) VRS_MUST_USE;
+/* Sets what is remembered, where the config has the default. `note`: VRS_TUNED_NOTE_SIZE. The
+ * errors of vrs_tuned_load(), and those above. */
+vrs_status vrs_tuned_use(vrs_config *config, char *note) VRS_MUST_USE;
 
 /* summary.c */
 void vrs_summary_print(FILE *out, const vrs_config *config, const vrs_job_stats *stats);

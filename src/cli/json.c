@@ -1,5 +1,7 @@
 #include "cli/json.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 void vrs_json_key(yajl_gen gen, const char *name)
@@ -47,4 +49,18 @@ void vrs_json_line(yajl_gen gen, FILE *out)
     }
     yajl_gen_clear(gen);
     yajl_gen_reset(gen, NULL);
+}
+
+vrs_status vrs_json_write(yajl_gen gen, const char *path)
+{
+    const unsigned char *json;
+    size_t length;
+    if (yajl_gen_get_buf(gen, &json, &length) != yajl_gen_status_ok)
+        return VRS_OK;
+    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    if (file == NULL)
+        return vrs_fail(errno == ENOENT ? VRS_NOT_FOUND : VRS_IO, "%s: cannot be written", path);
+    bool good = fwrite(json, 1, length, file) == length;
+    good = (file == stdout ? fflush(file) : fclose(file)) == 0 && good;
+    return good ? VRS_OK : vrs_fail(VRS_IO, "%s: cannot be written", path);
 }

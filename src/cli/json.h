@@ -8,6 +8,7 @@
 #include <yajl/yajl_gen.h>
 
 #include "vrseg/job.h"
+#include "vrseg/status.h"
 
 void vrs_json_key(yajl_gen gen, const char *name);
 /* What is not UTF-8 is null. */
@@ -23,5 +24,8 @@ void vrs_load_json(yajl_gen gen, const vrs_job_stats *stats);
 
 /* Writes what was generated as a line, and begins anew. */
 void vrs_json_line(yajl_gen gen, FILE *out);
+
+/* Writes what was generated into a file; "-" is standard output. VRS_NOT_FOUND, VRS_IO. */
+vrs_status vrs_json_write(yajl_gen gen, const char *path) VRS_MUST_USE;
 
 #endif

@@ -12,6 +12,8 @@ const vrs_command vrs_commands[] = {
     {"compile", "MODEL [--batch N,N,...] [--verify]",
      "compile a network for a GPU and show its plans", vrs_command_compile, vrs_compile_argp},
     {"cache", "[list | clear]", "list or remove compiled plans", vrs_command_cache, NULL},
+    {"tune", "INPUT | --synthetic[=WxH] [--save FILE]",
+     "find the fastest settings for this machine by short runs", vrs_command_tune, vrs_tune_argp},
     {"doctor", "[--json] [--self-test] [--deploy NAME|FILE]",
      "show what this machine is and what is missing, check a deployment, test kernels and engines",
      vrs_command_doctor, vrs_doctor_argp},

@@ -7,7 +7,7 @@
 #include "cli/profile.h"
 #include "cli/targets.h"
 
-enum { KEY_JSON = 0x100, KEY_PROGRESS, KEY_OUTPUT_KIND, KEY_STRICT };
+enum { KEY_JSON = 0x100, KEY_PROGRESS, KEY_OUTPUT_KIND, KEY_STRICT, KEY_TUNED };
 
 typedef struct run_args {
     vrs_config *config;
@@ -22,26 +22,8 @@ typedef struct run_args {
     vrs_progress_kind progress;
     bool strict;
     vrs_run_profile profile;
+    bool tuned;
 } run_args;
-
-static const struct {
-    const char *name;
-    vrs_job_output kind;
-} kinds[] = {{"mask", VRS_JOB_MASK},
-             {"classes", VRS_JOB_CLASSES},
-             {"green", VRS_JOB_GREEN},
-             {"cutout", VRS_JOB_CUTOUT},
-             {"preview", VRS_JOB_PREVIEW}};
-
-static bool find_kind(const char *name, size_t length, vrs_job_output *kind)
-{
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strlen(kinds[i].name) == length && strncmp(kinds[i].name, name, length) == 0) {
-            *kind = kinds[i].kind;
-            return true;
-        }
-    return false;
-}
 
 static const struct argp_option run_options[] = {
     {NULL, 'o', "[KIND:]FILE", 0,
@@ -51,6 +33,11 @@ static const struct argp_option run_options[] = {
      1},
     {"output", KEY_OUTPUT_KIND, "mask|classes|green|cutout|preview", 0,
      "Kind of the outputs that name none (mask)", 1},
+    {"tuned", KEY_TUNED, NULL, 0,
+     "Use the settings that `vrseg tune` has found here for this model and precision, where "
+     "nothing "
+     "else sets them",
+     1},
     {"json", KEY_JSON, "FILE", 0, "Write every figure of the run as JSON", 1},
     {"progress", KEY_PROGRESS, "auto|json|none", 0, "How progress is shown (auto)", 1},
     {"strict-targets", KEY_STRICT, NULL, 0, "Exit status 4 where a target is missed", 1},
@@ -64,7 +51,7 @@ static void add_output(run_args *args, char *value, struct argp_state *state)
         argp_error(state, "-o %s: at most %d outputs", value, VRS_MAX_OUTPUTS);
     const char *colon = strchr(value, ':');
     vrs_job_output kind;
-    bool prefixed = colon != NULL && find_kind(value, (size_t)(colon - value), &kind);
+    bool prefixed = colon != NULL && vrs_kind_find(value, (size_t)(colon - value), &kind);
     args->outputs[args->output_count].kind = prefixed ? value : NULL;
     args->outputs[args->output_count].path = prefixed ? colon + 1 : value;
     if (args->outputs[args->output_count].path[0] == 0)
@@ -94,13 +81,16 @@ static error_t parse_run(int key, char *value, struct argp_state *state)
         add_output(args, value, state);
         return 0;
     case KEY_OUTPUT_KIND:
-        if (!find_kind(value, strlen(value), &kind))
+        if (!vrs_kind_find(value, strlen(value), &kind))
             argp_error(state, "--output %s: expected mask, classes, green, cutout or preview",
                        value);
         args->default_kind = value;
         return 0;
     case KEY_STRICT:
         args->strict = true;
+        return 0;
+    case KEY_TUNED:
+        args->tuned = true;
         return 0;
     case KEY_JSON:
         args->json = value;
@@ -156,7 +146,7 @@ static vrs_status make_job(const run_args *args, vrs_job **job)
         const char *name = args->outputs[i].kind;
         size_t length = name != NULL ? strcspn(name, ":") : strlen(args->default_kind);
         vrs_job_output kind = VRS_JOB_MASK;
-        (void)find_kind(name != NULL ? name : args->default_kind, length, &kind);
+        (void)vrs_kind_find(name != NULL ? name : args->default_kind, length, &kind);
         status = vrs_job_add_output(*job, kind, args->outputs[i].path);
     }
     return status;
@@ -197,6 +187,15 @@ static int run_job(const run_args *args, vrs_job *job)
     return code;
 }
 
+static vrs_status use_tuned(const run_args *args)
+{
+    char note[VRS_TUNED_NOTE_SIZE];
+    vrs_status status = args->tuned ? vrs_tuned_use(args->config, note) : VRS_OK;
+    if (args->tuned && status == VRS_OK && args->progress == VRS_PROGRESS_AUTO)
+        (void)fprintf(stderr, "vrseg: settings found by measuring: %s\n", note);
+    return status;
+}
+
 const struct argp *vrs_run_argp(void)
 {
     static struct argp_child children[2];
@@ -224,6 +223,8 @@ int vrs_command_run(int argc, char **argv)
     (void)argp_parse(vrs_run_argp(), argc, argv, 0, NULL, &args);
     vrs_job *job = NULL;
     status = vrs_run_profile_begin(&args.profile);
+    if (status == VRS_OK)
+        status = use_tuned(&args);
     if (status == VRS_OK)
         status = make_job(&args, &job);
     int code = status == VRS_OK ? run_job(&args, job) : vrs_report(status);

@@ -1,5 +1,4 @@
 /* The figures of a run, for people and as JSON. */
-#include <errno.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -58,16 +57,6 @@ static void generate(yajl_gen gen, const vrs_config *config, const char *input,
     (void)yajl_gen_map_close(gen);
 }
 
-static vrs_status write_text(const char *path, const unsigned char *json, size_t length)
-{
-    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    if (file == NULL)
-        return vrs_fail(errno == ENOENT ? VRS_NOT_FOUND : VRS_IO, "%s: cannot be written", path);
-    bool good = fwrite(json, 1, length, file) == length;
-    good = (file == stdout ? fflush(file) : fclose(file)) == 0 && good;
-    return good ? VRS_OK : vrs_fail(VRS_IO, "%s: cannot be written", path);
-}
-
 vrs_status vrs_summary_json(const char *path, const vrs_config *config, const char *input,
                             const vrs_job_stats *stats)
 {
@@ -76,11 +65,7 @@ vrs_status vrs_summary_json(const char *path, const vrs_config *config, const ch
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for the figures", path);
     (void)yajl_gen_config(gen, yajl_gen_beautify, 1);
     generate(gen, config, input, stats);
-    const unsigned char *json;
-    size_t length;
-    vrs_status status = VRS_OK;
-    if (yajl_gen_get_buf(gen, &json, &length) == yajl_gen_status_ok)
-        status = write_text(path, json, length);
+    vrs_status status = vrs_json_write(gen, path);
     yajl_gen_free(gen);
     return status;
 }

@@ -7,7 +7,8 @@ import re
 import support
 from support import run
 
-COMMANDS = ("run", "config", "models", "compile", "cache", "doctor", "monitor", "report", "docs")
+COMMANDS = ("run", "config", "models", "compile", "cache", "tune", "doctor", "monitor", "report",
+            "docs")
 
 
 class Usage(support.CliTest):

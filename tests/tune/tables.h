@@ -1,0 +1,26 @@
+/* Machines to tune that are only tables: what each combination of settings yields. */
+#ifndef TESTS_TUNE_TABLES_H
+#define TESTS_TUNE_TABLES_H
+
+#include <stdbool.h>
+
+#include "vrseg/tune.h"
+
+typedef struct tune_table {
+    const char *name;
+    const vrs_tune_parameter *parameters;
+    int32_t count;
+    /* What these settings yield, without noise; false: they cannot be used. */
+    bool (*yield)(const int32_t *choice, vrs_tune_measurement *m);
+} tune_table;
+
+/* Made up; ended by a NULL name. */
+extern const tune_table tune_tables[];
+
+const tune_table *tune_table_find(const char *name);
+
+/* One that `vrseg tune --exhaustive --table` measured: a row of names, then a row for each
+ * combination with its figures. Ends the program where the file is wrong. Valid until the next. */
+const tune_table *tune_table_load(const char *path);
+
+#endif

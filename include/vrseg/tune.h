@@ -59,7 +59,7 @@ typedef struct vrs_tune_params {
     int32_t count; /* 1..VRS_TUNE_MAX_PARAMETERS */
     vrs_tune_goal goal;
     double bound;    /* above 0, by the goal; not looked at for VRS_TUNE_THROUGHPUT */
-    int32_t trials;  /* at most, 1..VRS_TUNE_MAX_TRIALS; 0: a tenth of all combinations, 12..64 */
+    int32_t trials;  /* at most, 1..VRS_TUNE_MAX_TRIALS; 0: a tenth of all combinations, 12..96 */
     bool exhaustive; /* every combination once, whatever `trials` says */
     uint32_t seed;   /* the same seed and the same measurements give the same search */
 } vrs_tune_params;

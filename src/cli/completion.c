@@ -22,7 +22,7 @@ vrs_value vrs_flag_value(const struct argp_option *flag, const vrs_option_info *
 {
     if (option != NULL)
         return option_value(option);
-    if (flag->arg == NULL)
+    if (flag->arg == NULL || (flag->flags & OPTION_ARG_OPTIONAL) != 0)
         return (vrs_value){VRS_VALUE_NONE, ""};
     if (strcmp(flag->arg, "NAME|FILE") == 0)
         return (vrs_value){VRS_VALUE_CONFIG, ""};

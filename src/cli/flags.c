@@ -214,7 +214,8 @@ bool vrs_flags_known(const vrs_command *command, int argc, char **argv)
             return false;
         }
         /* What follows a flag without "=" is its value, whatever it looks like. */
-        if (known != NULL && known->arg != NULL && strchr(argv[i], '=') == NULL)
+        if (known != NULL && known->arg != NULL && (known->flags & OPTION_ARG_OPTIONAL) == 0 &&
+            strchr(argv[i], '=') == NULL)
             i++;
     }
     return true;

@@ -68,9 +68,10 @@ static void print_flag(void *opaque, const struct argp_option *flag, const vrs_o
         (void)printf("\\-%c", flag->key);
     }
     if (flag->arg != NULL) {
-        (void)fputs(" \" ", stdout);
+        bool optional = (flag->flags & OPTION_ARG_OPTIONAL) != 0;
+        (void)fputs(optional ? " \"[=" : " \" ", stdout);
         print_text(flag->arg);
-        (void)putchar('"');
+        (void)fputs(optional ? "]\"" : "\"", stdout);
     }
     (void)putchar('\n');
     print_text(flag->doc != NULL ? flag->doc : "");

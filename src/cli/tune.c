@@ -83,7 +83,7 @@ static const struct argp_option tune_options[] = {
      "cost",
      1},
     {"trials", KEY_TRIALS, "N", 0,
-     "Trials at most (a tenth of all combinations, between 12 and 48)", 1},
+     "Trials at most (a tenth of all combinations, between 12 and 96)", 1},
     {"trial-seconds", KEY_SECONDS, "S", 0, "About how long a trial runs (2)", 1},
     {"exhaustive", KEY_EXHAUSTIVE, NULL, 0, "Try every combination", 1},
     {"search", KEY_SEARCH, "NAME=V,V,...", 0,
@@ -529,10 +529,6 @@ int vrs_command_tune(int argc, char **argv)
     vrs_status status = vrs_flags_config(&args.config);
     if (status != VRS_OK)
         return vrs_report(status);
-    if (!vrs_flags_known(args.config, tune_options, argc, argv)) {
-        vrs_config_destroy(args.config);
-        return VRS_EXIT_USAGE;
-    }
     (void)argp_parse(vrs_tune_argp(), argc, argv, 0, NULL, &args);
     int code = tune(&args);
     vrs_config_destroy(args.config);

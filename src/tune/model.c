@@ -14,10 +14,11 @@ static const double shares[] = {0.1, 0.5, 0.85};
 #define LENGTHS 6
 #define NOISES 6
 #define SHARES 3
-/* Where a fit begins, and what it prefers while measurements are few. */
+/* Where a fit begins, and about what it prefers while measurements are few. */
 #define USUAL_LENGTH 2
 #define USUAL_NOISE 2
 #define USUAL_SHARE 1
+#define LIKELY_LENGTH 1.2
 
 struct vrs_tune_model {
     const vrs_tune_space *space;
@@ -134,7 +135,7 @@ static double posterior(vrs_tune_model *m)
 {
     double prior = -0.5 * square(log(noises[m->noise] / noises[USUAL_NOISE]) / 2.5);
     for (int32_t d = 0; d < m->space->dims; d++)
-        prior -= 0.5 * square(log(lengths[m->length[d]] / lengths[USUAL_LENGTH]) / 1.2);
+        prior -= 0.5 * square(log(lengths[m->length[d]] / LIKELY_LENGTH) / 1.2);
     return factorise(m) + prior;
 }
 

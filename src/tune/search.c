@@ -9,7 +9,7 @@
 /* Logarithms: a gain of a hundredth is kept for, one of a five-hundredth is not looked for. */
 #define WORTH_KEEPING 0.00995
 #define WORTH_LOOKING 0.002
-#define PATIENCE 8
+#define PATIENCE 14
 /* How much worse than the worst measured a trial counts that failed: half. */
 #define FAILED 0.7
 /* Measurements of the same settings at most. */
@@ -17,7 +17,7 @@
 #define MOST_EXHAUSTIVE 1000000
 /* A tenth of all combinations, within these. */
 #define FEWEST_TRIALS 12
-#define USUAL_TRIALS 64
+#define USUAL_TRIALS 96
 
 vrs_tune_score vrs_tune_score_of(const vrs_tune_params *params, const vrs_tune_measurement *m)
 {
@@ -146,7 +146,7 @@ static bool begin(vrs_tune_search_state *s)
     int32_t point[VRS_TUNE_MAX_PARAMETERS];
     for (int32_t d = 0; d < s->space.dims; d++)
         point[d] = s->params->parameters[d].start;
-    int32_t apart = s->space.dims + 2;
+    int32_t apart = s->space.dims + 1;
     apart = apart > s->budget / 3 ? s->budget / 3 : apart;
     bool going = measure(s, point);
     while (going && s->trials < s->budget && s->trials <= apart && vrs_tune_explore(s, point))

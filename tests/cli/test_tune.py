@@ -39,8 +39,8 @@ class Tune(support.CliTest):
         source = clip(self.folder / "a.mp4", 40)
         saved, table = self.folder / "tuned.yaml", self.folder / "table.csv"
         figures = self.folder / "tune.json"
-        done = self.tune(source, "--trials", 6, "--trial-seconds", "0.1", "--save", saved, "--table",
-                         table, "--json", figures)
+        done = self.tune(source, "--trials", 6, "--trial-seconds", "0.1", "--save", saved,
+                         "--table", table, "--json", figures)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r"(?m)^best: [\d.]+ fps; as it was: [\d.]+ fps$")
         self.assertRegex(done.stdout, r"(?m)^  max_batch_size +\S+")
@@ -76,9 +76,9 @@ class Tune(support.CliTest):
         """The YAML has the best row of the table, and what the user has set."""
         source = clip(self.folder / "a.mp4", 20)
         saved, table = self.folder / "tuned.yaml", self.folder / "table.csv"
-        done = self.tune(source, *SHORT, "--exhaustive", "--search", "max_batch_size=2,4", "--search",
-                         "tickets=8,16", "-o", "null", "--save", saved, "--table", table, "--smooth",
-                         "on", "--max-frames", 15, "--remember", "off")
+        done = self.tune(source, *SHORT, "--exhaustive", "--search", "max_batch_size=2,4",
+                         "--search", "tickets=8,16", "-o", "null", "--save", saved, "--table", table,
+                         "--smooth", "on", "--max-frames", 15, "--remember", "off")
         self.assertEqual(done.returncode, 0, done.stderr)
         with table.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -146,7 +146,8 @@ class Tune(support.CliTest):
         self.assertRegex(done.stderr, r"trial 2 of 2: cannot be used: decoder nvdec: .*\S")
         self.assertIn("2 trials, 1 of them could not be used", done.stdout)
         self.assertEqual(table.read_text(encoding="utf-8").splitlines()[2], "nvdec,failed,failed")
-        done = self.tune(source, *SHORT, "--search", "decoder=nvdec", "--device", "cpu", "-o", "null")
+        done = self.tune(source, *SHORT, "--search", "decoder=nvdec", "--device", "cpu", "-o",
+                         "null")
         self.assert_refused(done, 2, r"none of \d+ trials could be measured; the first: ")
 
     def test_refusals(self) -> None:
@@ -161,7 +162,7 @@ class Tune(support.CliTest):
                 ([source, "-o", "x.unknown"], r"unknown"),
                 ([source, "--model", "nothing"], "nothing"),
                 ([source, "--table", "/nowhere/t.csv"], r"/nowhere/t\.csv: cannot be written"),
-                ([source, "--search", "threshold=0,1"], "--search threshold: this is no option of speed"),
+                ([source, "--search", "threshold=0,1"], "threshold: this is no option of speed"),
                 ([source, "--search", "lanes"], "expected NAME=VALUE,VALUE"),
                 ([source, "--search", "lanes="], "expected NAME=VALUE,VALUE"),
                 ([source, "--search", "lanes=1,99"], 'lanes: "99" is not a whole number'),

@@ -116,7 +116,7 @@ static void assert_found(const char *name, const tune_table *table, vrs_tune_goa
         assert_true(worst >= 0.95);
 }
 
-#define SEEDS 8
+#define SEEDS 4
 
 static void test_throughput(void **state)
 {

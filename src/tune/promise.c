@@ -14,6 +14,9 @@
 
 /* Standard deviations that a point beside the best may turn out better. */
 #define HOPE 1.5
+/* Standard deviations by which a bound may be missed and still be tried for: the best settings
+ * mostly lie right at it. */
+#define DARING 0.7
 /* Standard deviations by which the bound must be kept to be believed. */
 #define SURELY 0.5
 
@@ -116,7 +119,7 @@ static double promise(vrs_tune_search_state *s, const incumbent *best, const int
     expect(s, point, &mean, &deviation);
     double chance = 1;
     if (s->margin_model != NULL)
-        chance = deviation.margin > 0 ? normal_share(mean.margin / deviation.margin)
+        chance = deviation.margin > 0 ? normal_share(mean.margin / deviation.margin + DARING)
                                       : (mean.margin >= 0 ? 1 : 0);
     if (!best->kept)
         return chance;

@@ -12,8 +12,11 @@
 #define PATIENCE 14
 /* How much worse than the worst measured a trial counts that failed: half. */
 #define FAILED 0.7
-/* Measurements of the same settings at most. */
+/* Measurements of the same settings at most, and of how many trials those are that measure again.
+ */
 #define MOST_AGAIN 4
+#define AGAIN_SHARE 6
+#define MOST_TO_CONFIRM 12
 #define MOST_EXHAUSTIVE 1000000
 /* A tenth of all combinations, within these. */
 #define FEWEST_TRIALS 12
@@ -345,9 +348,10 @@ vrs_status vrs_tune_search(const vrs_tune_params *params, vrs_tune_measure_fn me
     } else {
         s.budget = (int32_t)vrs_tune_most_trials(params);
         status = make_room(&s);
-        int32_t again = s.budget / 6 < 6 ? s.budget / 6 : 6;
+        int32_t again = s.budget / AGAIN_SHARE;
+        again = again < MOST_TO_CONFIRM ? again : MOST_TO_CONFIRM;
         if (status == VRS_OK && begin(&s) && improve(&s, s.budget - again, &r.end))
-            (void)confirm(&s, s.budget);
+            (void)confirm(&s, s.trials + again);
         if (status == VRS_OK && s.trials > s.failed)
             fill_result(&s, &r);
     }

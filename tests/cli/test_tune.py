@@ -77,8 +77,8 @@ class Tune(support.CliTest):
         source = clip(self.folder / "a.mp4", 20)
         saved, table = self.folder / "tuned.yaml", self.folder / "table.csv"
         done = self.tune(source, *SHORT, "--exhaustive", "--search", "max_batch_size=2,4",
-                         "--search", "tickets=8,16", "-o", "null", "--save", saved, "--table", table,
-                         "--smooth", "on", "--max-frames", 15, "--remember", "off")
+                         "--search", "tickets=8,16", "-o", "null", "--save", saved, "--table",
+                         table, "--smooth", "on", "--max-frames", 15, "--remember", "off")
         self.assertEqual(done.returncode, 0, done.stderr)
         with table.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

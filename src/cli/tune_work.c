@@ -9,12 +9,13 @@
 /* Longest that a trial goes on beyond its time: where it has frames left, it is slower than the
  * first run was, and its rate is known well enough. */
 #define LONGEST 1.5
+/* Where fewer frames are done in that time, as on a machine that is very busy, a trial goes on, up
+ * to so many seconds more. */
+#define FEWEST 10
+#define PATIENCE_SECONDS 20
 /* Frames in memory: times that are kept, the first ones not. */
 #define MOST_TIMES 200000
 #define WARM_UP 0.2
-/* A machine so busy that fewer are done goes on, up to so many seconds more. */
-#define FEWEST_TIMES 10
-#define PATIENCE_SECONDS 20
 
 static void fail(vrs_tune_report *report, vrs_status status)
 {
@@ -49,9 +50,10 @@ static void watch(void *opaque, const vrs_job_stats *stats)
     const vrs_tune_work *work = t->work;
     if (t->over)
         return;
-    t->report->cut = stats->seconds > HOPELESS_FROM * work->seconds && stats->written > 0 &&
+    t->report->cut = stats->seconds > HOPELESS_FROM * work->seconds && stats->written >= FEWEST &&
                      stats->fps < work->hopeless;
     double most = work->frames > 0 ? LONGEST * work->seconds : work->seconds;
+    most += stats->written < FEWEST ? PATIENCE_SECONDS : 0;
     t->over = t->report->cut || stats->seconds > most;
     if (t->over)
         vrs_job_stop(t->job, work->frames > 0); /* the first run closes its files, as others do */
@@ -187,7 +189,7 @@ static vrs_status feed(memory_trial *t)
         int64_t due_ns = t->begin_ns;
         if (t->work->rate > 0)
             due_ns += (int64_t)((double)id * 1e9 / t->work->rate);
-        if (t->count >= FEWEST_TIMES && (due_ns >= end_ns || vrs_now_ns() >= end_ns))
+        if (t->count >= FEWEST && (due_ns >= end_ns || vrs_now_ns() >= end_ns))
             break;
         status = fetch(t, due_ns);
         if (status == VRS_OK)

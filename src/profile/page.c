@@ -84,6 +84,12 @@ static void tile(vrs_buffer *out, double value, int decimals, const char *unit, 
     vrs_buffer_format(out, "%s</b><span class=\"dim\">%s</span></div>\n", unit, what);
 }
 
+static void latency_tile(vrs_buffer *out, double ms, const char *what)
+{
+    bool seconds = ms >= 1000;
+    tile(out, seconds ? ms / 1000 : ms, seconds ? 2 : 1, seconds ? " s" : " ms", what);
+}
+
 /* ---- sections ---- */
 
 static void write_date(vrs_buffer *out, int64_t seconds)
@@ -135,8 +141,8 @@ static void write_tiles(vrs_buffer *out, const vrs_profile_report *report)
     tile(out, f.fps, 1, "", "frames a second");
     tile(out, (double)f.frames, 0, "", f.failed > 0 ? "frames, some failed" : "frames");
     tile(out, f.seconds, 2, " s", "first frame to last result");
-    tile(out, f.latency_ms_p50, 1, " ms", "latency, half are below");
-    tile(out, f.latency_ms_p99, 1, " ms", "latency, 99 % are below");
+    latency_tile(out, f.latency_ms_p50, "latency, half are below");
+    latency_tile(out, f.latency_ms_p99, "latency, 99 % are below");
     tile(out, f.cpu_share < 0 ? -1 : 100 * f.cpu_share, 0, " %", "of the cores");
     tile(out, f.peak_memory_bytes / 1e6, 0, " MB", "most memory");
     tile(out, gpu, 0, " %", "GPU, some kernel ran");

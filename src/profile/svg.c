@@ -239,7 +239,7 @@ void vrs_svg_bars(vrs_buffer *out, const vrs_svg_histogram *h, bool alone)
     int32_t every = (h->count + 6) / 7;
     for (int32_t i = 0; i <= h->count; i += every) {
         double edge = h->edges[i];
-        number(out, LEFT + width * i, HEIGHT - BOTTOM + 15, "middle", edge,
+        number(out, LEFT + width * i, HEIGHT - BOTTOM + 15, i == h->count ? "end" : "middle", edge,
                edge < 10    ? 2
                : edge < 100 ? 1
                             : 0);

@@ -271,6 +271,35 @@ class Reports(support.CliTest):
             _, rest = going.communicate(timeout=support.PATIENCE)
         self.assertEqual(going.returncode, 0, rest)
 
+    @unittest.skipUnless(os.environ.get("VRSEG_FAKE_DRIVER"), "there is no stand-in driver")
+    def test_gpu(self) -> None:
+        driver = os.environ["VRSEG_FAKE_DRIVER"]
+        env = os.environ | {
+            "LD_LIBRARY_PATH": os.path.dirname(driver), "VRSEG_CUDA_LIBRARY": driver,
+            "VRSEG_CUDA_IMAGE": str(support.SOURCE / "LICENSE"), "VRSEG_CUDNN_LIBRARY": "none",
+            "VRSEG_NVML_LIBRARY": os.environ["VRSEG_FAKE_NVML_LIBRARY"]}
+        clip, path = support.clip(self.folder / "clip.mp4", 12), self.out / "gpu.trace"
+        done = run("run", clip, "-o", "null", "--trace", path, "--progress", "none", "--device",
+                   "cuda:0", "--engine", "openvino", "--decoder", "cpu", env=env)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        gpu = {line["track"][0] for line in lines if "track" in line and line["track"][2] == "gpu"}
+        spans = [line["span"] for line in lines if "span" in line]
+        for kind in ("upload", "preprocess", "infer", "postprocess", "download"):
+            self.assertTrue(any(s[0] in gpu and s[1] == kind for s in spans), kind)
+        samples = [line["sample"][1] for line in lines if "sample" in line]
+        self.assertTrue(any(s.get("gpu0 clock") == 1980 for s in samples))
+        self.assertTrue(any(s.get("device/frames", 0) > 0 for s in samples))
+        self.assertEqual(sorted(line["exit"] for line in lines if "exit" in line),
+                         [["device", []], ["host", []], ["pinned", []]])
+        done = run("report", path, "--chrome", self.out / "c.json", "-o", self.out / "r.html")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        words = " ".join(Page((self.out / "r.html").read_text()).words)
+        for part in ("Clock and power of GPU 0", "SMs at work", "device/frames"):
+            self.assertIn(part, words)
+        events = json.loads((self.out / "c.json").read_text())
+        self.assertTrue(any(e["pid"] == 2 and e["name"] == "upload" for e in events))
+
     @unittest.skipUnless(browser.PROGRAM, "chromium is not installed")
     def test_browser(self) -> None:
         path, page = self.trace(), self.out / "run.html"

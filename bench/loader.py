@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How fast frames of a video become tensors for training: vrseg.datasets.FrameDataset beside a plain
-loader, in turns, a batch at a time as a DataLoader without workers gives them.
+"""How fast frames of a video become tensors for training: vrseg.datasets.FrameDataset beside a
+plain loader, in turns, a batch at a time as a DataLoader without workers gives them.
 
 The plain loader is what one writes without vrseg: ffmpeg decodes and converts to RGB in a process
-of its own, PyTorch resizes (area, antialiased) and normalises. Both decode on as many threads as there
-are cores. Prints JSON for store.py; needs PyTorch and the package (of `make wheel`):
+of its own, PyTorch resizes (area, antialiased) and normalises. Both decode on as many threads as
+there are cores. Prints JSON for store.py; needs PyTorch and the package (of `make wheel`):
 
     PYTHONPATH=build/python/source .local/torch-venv/bin/python bench/loader.py VIDEO | \\
       bench/store.py cpu2 loader

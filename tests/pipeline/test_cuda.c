@@ -2,6 +2,7 @@
  * and events allow, and whatever call fails every frame has its result. */
 #define _XOPEN_SOURCE 700
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -742,6 +743,55 @@ static void starved_of_memory(void **state)
     drop(&o);
 }
 
+/* Frames that leave the queue without going show what they show on the CPU: background. */
+static void give_up_some(const char *device, outcome *o)
+{
+    vrs_config *config = NULL;
+    vrs_pipeline *pipeline = NULL;
+    *o = (outcome){0};
+    assert_int_equal(vrs_config_create(&config), VRS_OK);
+    configure(config, "requests=1 max_batch_size=1 max_queue_delay_us=0 max_queue_size=2 "
+                      "queue_overflow=drop_oldest smooth=on tickets=64");
+    assert_int_equal(vrs_config_set(config, "device", device), VRS_OK);
+    vrs_model *model = load_model("");
+    assert_int_equal(vrs_pipeline_create_on(config, model, &fake_engine_ops, &pipeline), VRS_OK);
+    for (uint32_t i = 0; i < all_outputs.output_count; i++)
+        assert_int_equal(vrs_pipeline_add_output(pipeline, &all_outputs.outputs[i]), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(pipeline), VRS_OK);
+    fake_engine_hold(true);
+    for (int64_t n = 0; n < FRAMES; n++) {
+        vrs_frame frame = paint(&all_outputs, n);
+        assert_int_equal(vrs_pipeline_submit(pipeline, &frame, -1), VRS_OK);
+        while (fake_engine_runs() < 1)
+            (void)sched_yield();
+    }
+    assert_int_equal(vrs_pipeline_cancel_stream(pipeline, 0), 2);
+    fake_engine_hold(false);
+    vrs_pipeline_finish(pipeline);
+    drain(pipeline, o, -1);
+    assert_int_equal(o->results, FRAMES);
+    for (int n = 0; n < FRAMES; n++)
+        assert_int_equal(o->status[n], n == 0           ? VRS_OK
+                                       : n < FRAMES - 2 ? VRS_DROPPED
+                                                        : VRS_CANCELLED);
+    vrs_pipeline_destroy(pipeline);
+    vrs_model_destroy(model);
+    vrs_config_destroy(config);
+}
+
+static void given_up(void **state)
+{
+    (void)state;
+    outcome cpu, gpu;
+    begin(1380);
+    give_up_some("cpu", &cpu);
+    give_up_some("cuda:0", &gpu);
+    compare(&cpu, &gpu, &all_outputs, "given up");
+    end("given up");
+    drop(&cpu);
+    drop(&gpu);
+}
+
 /* Destroyed with frames at every place of their way, and while the clock stands still: so nothing
  * there waits for time to pass. */
 static void destroyed_at_work(void **state)
@@ -899,6 +949,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(tickets_grow_back),
         cmocka_unit_test(starved_of_memory),
         cmocka_unit_test(outputs_on_the_gpu),
+        cmocka_unit_test(given_up),
         cmocka_unit_test(destroyed_at_work),
         cmocka_unit_test(failing_calls),
     };

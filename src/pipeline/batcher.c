@@ -122,18 +122,26 @@ void vrs_tickets_give_up(vrs_ticket *chain, vrs_status status, const char *detai
 
 /* ---- the size of batches under pressure ---- */
 
-/* Tells the engine the limit; `lock` is held and let go meanwhile. Returns whether the engine
- * follows: its memory is smaller, or large enough. */
-static bool tell_engine(vrs_pipeline *pipeline, int32_t limit)
+/* Tells the engine the limit; `lock` is held and let go meanwhile. Returns what it runs at once
+ * now, which is one of the sizes that it was compiled for. */
+static int32_t tell_engine(vrs_pipeline *pipeline, int32_t limit)
 {
-    int32_t before = pipeline->engine_limit, now = before;
+    int32_t now = pipeline->engine_limit;
     pipeline->limiting = true;
     vrs_mutex_unlock(&pipeline->lock);
     vrs_status status = vrs_engine_limit_batch(pipeline->engine, limit, &now);
     vrs_mutex_lock(&pipeline->lock);
     pipeline->limiting = false;
-    pipeline->engine_limit = now;
-    return status == VRS_OK && (now < before || (limit >= before && now >= limit));
+    if (status == VRS_OK)
+        pipeline->engine_limit = now;
+    return pipeline->engine_limit;
+}
+
+/* What the engine would run in parts gains nothing. */
+static void set_limit(vrs_pipeline *pipeline)
+{
+    int32_t limit = pipeline->adapt.limit, engine = pipeline->engine_limit;
+    vrs_batch_queue_set_limit(pipeline->queue, limit < engine ? limit : engine);
 }
 
 bool vrs_batcher_press(vrs_pipeline *pipeline)
@@ -141,10 +149,10 @@ bool vrs_batcher_press(vrs_pipeline *pipeline)
     bool given = false;
     vrs_mutex_lock(&pipeline->lock);
     /* An engine whose memory is the same for every batch gains nothing by smaller ones. */
-    int32_t limit = pipeline->adapt.limit / 2;
-    if (limit >= 1 && !pipeline->limiting && tell_engine(pipeline, limit)) {
+    int32_t limit = pipeline->adapt.limit / 2, before = pipeline->engine_limit;
+    if (limit >= 1 && !pipeline->limiting && tell_engine(pipeline, limit) < before) {
         given = vrs_batch_adapt_press(&pipeline->adapt, vrs_now_ns());
-        vrs_batch_queue_set_limit(pipeline->queue, pipeline->adapt.limit);
+        set_limit(pipeline);
     }
     vrs_batcher_wake(pipeline); /* there is a time to grow back now */
     vrs_mutex_unlock(&pipeline->lock);
@@ -156,10 +164,13 @@ static void grow_back(vrs_pipeline *pipeline, int64_t now_ns)
 {
     if (pipeline->limiting || !vrs_batch_adapt_grow(&pipeline->adapt, now_ns))
         return;
-    int32_t limit = pipeline->adapt.limit;
-    if (!tell_engine(pipeline, limit))
+    int32_t limit = pipeline->adapt.limit, before = pipeline->engine_limit;
+    int32_t now = tell_engine(pipeline, limit);
+    /* Below the last step a smaller size may be the next one that it was compiled for. */
+    bool grown = now >= limit || (now > before && limit < pipeline->adapt.largest);
+    if (!grown)
         (void)vrs_batch_adapt_press(&pipeline->adapt, vrs_now_ns());
-    vrs_batch_queue_set_limit(pipeline->queue, pipeline->adapt.limit);
+    set_limit(pipeline);
 }
 
 /* ---- sending ---- */

@@ -55,7 +55,8 @@ static void fill_batch_stats(const vrs_pipeline *pipeline, vrs_pipeline_stats *s
     vrs_batch_queue_stats queue;
     vrs_stage_stats *infer = &stats->stages[VRS_STAGE_INFER];
     vrs_batch_queue_get_stats(pipeline->queue, &queue);
-    stats->batch_limit = pipeline->adapt.limit;
+    stats->batch_limit = pipeline->adapt.limit < pipeline->engine_limit ? pipeline->adapt.limit
+                                                                        : pipeline->engine_limit;
     stats->waiting = queue.waiting;
     stats->most_waiting = queue.most_waiting;
     for (int size = 1; size <= VRS_MAX_BATCH; size++)

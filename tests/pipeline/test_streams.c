@@ -514,40 +514,48 @@ static void submit_and_take(rig *r, int64_t *id, int count)
 }
 
 /* Batches become smaller while memory is short, and larger after quiet, if the engine can. */
-static void test_pressure(void **state)
+static void press_and_recover(const char *settings, int32_t most)
 {
-    (void)state;
     int64_t id = 0;
     vrs_clock_use_virtual(0);
-    fake_plan.room = 8;
-    rig r = start_rig("max_batch_size=8 requests=1 tickets=16 max_queue_delay_us=0");
-    assert_int_equal(vrs_pipeline_get_stats(r.pipeline).batch_limit, 8);
+    fake_plan.room = most;
+    rig r = start_rig(settings);
+    assert_int_equal(vrs_pipeline_get_stats(r.pipeline).batch_limit, most);
     assert_true(vrs_batcher_press(r.pipeline));
     assert_true(vrs_batcher_press(r.pipeline));
-    assert_int_equal(vrs_pipeline_get_stats(r.pipeline).batch_limit, 2);
+    int32_t low = vrs_pipeline_get_stats(r.pipeline).batch_limit;
+    assert_int_equal(low, 2); /* a quarter, and then what the engine has up to that */
     submit_and_take(&r, &id, 16);
     assert_in_range(fake_engine_largest_batch(), 1, 2);
     fake_plan.room = 2; /* the first growth has no room */
     vrs_clock_advance_ns(VRS_BATCH_QUIET_NS);
     submit_and_take(&r, &id, 16);
-    assert_int_equal(vrs_pipeline_get_stats(r.pipeline).batch_limit, 2);
-    fake_plan.room = 8;
-    for (int i = 0; i < 8 && vrs_pipeline_get_stats(r.pipeline).batch_limit < 8; i++) {
+    assert_int_equal(vrs_pipeline_get_stats(r.pipeline).batch_limit, low);
+    assert_in_range(fake_engine_largest_batch(), 1, 2);
+    fake_plan.room = most;
+    for (int i = 0; i < 8 && vrs_pipeline_get_stats(r.pipeline).batch_limit < most; i++) {
         vrs_clock_advance_ns(2 * VRS_BATCH_QUIET_NS);
         submit_and_take(&r, &id, 16);
     }
-    assert_int_equal(vrs_pipeline_get_stats(r.pipeline).batch_limit, 8);
+    assert_int_equal(vrs_pipeline_get_stats(r.pipeline).batch_limit, most);
     while (vrs_batcher_press(r.pipeline)) {
     }
     assert_int_equal(vrs_pipeline_get_stats(r.pipeline).batch_limit, 1);
     drop_rig(&r);
-    /* Smaller batches give nothing back here, so they stay. */
     fake_plan.room = 0;
-    r = start_rig("max_batch_size=8 requests=1");
+    vrs_clock_use_real();
+}
+
+static void test_pressure(void **state)
+{
+    (void)state;
+    press_and_recover("max_batch_size=8 requests=1 tickets=16 max_queue_delay_us=0", 8);
+    press_and_recover("max_batch_size=12 requests=1 tickets=16 max_queue_delay_us=0", 12);
+    /* Smaller batches give nothing back here, so they stay. */
+    rig r = start_rig("max_batch_size=8 requests=1");
     assert_false(vrs_batcher_press(r.pipeline));
     assert_int_equal(vrs_pipeline_get_stats(r.pipeline).batch_limit, 8);
     drop_rig(&r);
-    vrs_clock_use_real();
 }
 
 int main(void)

@@ -258,9 +258,12 @@ static vrs_status wait_done(vrs_request *base)
 
 static vrs_status limit_batch(vrs_engine *engine, int32_t views, int32_t *limit)
 {
-    (void)engine;
+    int32_t most = engine->params.max_batch, size = 1;
+    views = views < fake_plan.room ? views : fake_plan.room;
+    while (2 * size <= views)
+        size *= 2;
     if (fake_plan.room > 0)
-        *limit = views < fake_plan.room ? views : fake_plan.room;
+        *limit = views == most ? most : size;
     return VRS_OK;
 }
 

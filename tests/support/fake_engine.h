@@ -12,7 +12,8 @@ typedef struct fake_engine_plan {
     int32_t fail_every; /* run number n * fail_every fails; 0: none */
     bool fail_start;    /* in vrs_request_start() */
     bool fail_wait;     /* in vrs_request_wait() alone; neither: in the callback */
-    int32_t room;       /* largest batch that vrs_engine_limit_batch() allows; 0: has no limit */
+    int32_t room;       /* largest batch that vrs_engine_limit_batch() allows, in powers of two and
+                         * the maximum; 0: has no limit */
     bool counts_frames; /* with a model of one state: scores are the number of frames seen / 255 */
 } fake_engine_plan;
 

@@ -18,7 +18,7 @@ MODELS := selfie selfie-landscape
 check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
 .PHONY: help demo check check-full check-gpu tidy setup cuda build models sample peers torch install clean
-.PHONY: check-packages clip documents abi wheel
+.PHONY: check-packages clip documents abi wheel tour
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -28,6 +28,10 @@ help: ## prints this list
 
 demo: build models $(if $(VIDEO),,clip) ## runs the sample clip, or VIDEO=FILE
 	@tools/demo.sh $(BUILD)/vrseg
+
+tour: build models clip ## shows in six parts what vrseg does on this machine
+	@mkdir -p $(OUT)
+	@$(BUILD)/examples/tour --folder $(OUT)
 
 check: check-packages build models ## builds and runs all tests
 	@tools/check/check.sh $(BUILD)

@@ -20,11 +20,11 @@
  * How frames wait for each other is said by the options of the section `batch`, in the words of
  * Triton's dynamic batcher (docs/options.md, src/batch/queue.h):
  *
- *   a frame too many     max_queue_size, queue_overflow: it waits outside (submit blocks), or is
- *                        refused (VRS_REFUSED), or the oldest one leaves (its result is
- * VRS_DROPPED) a frame too late     queue_timeout_us, timeout_action: a result VRS_TIMEOUT, or it
- * stays a frame in a hurry   vrs_frame.priority and deadline_ns; no other one starves by that a
- * frame not wanted   vrs_pipeline_cancel_stream(): its result is VRS_CANCELLED
+ *   - too many: max_queue_size and queue_overflow. A frame waits outside (submit blocks), or is
+ *     refused (VRS_REFUSED), or the oldest one leaves (its result is VRS_DROPPED).
+ *   - too late: queue_timeout_us and timeout_action. Its result is VRS_TIMEOUT, or it stays.
+ *   - in a hurry: vrs_frame.priority and deadline_ns. No other frame starves by that.
+ *   - not wanted any more: vrs_pipeline_cancel_stream(). Its result is VRS_CANCELLED.
  *
  * Ids may repeat and come in any order. A stream may stop at any frame and go on at any time, and
  * one that never sends anything costs nothing. What nobody fetches holds its ticket: with the
@@ -232,11 +232,13 @@ VRS_API vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame,
                                        int64_t timeout_us) VRS_MUST_USE;
 
 /* Gives the next result once it is finished; it stays valid until vrs_result_release(), and at
- * most one fewer than the tickets may be held. Waits at most `timeout_us` (-1: no limit, 0: never);
- * while somebody waits and nothing else is on its way, incomplete batches do not wait for more.
- * VRS_TIMEOUT: none yet. VRS_END: all results are fetched after vrs_pipeline_finish().
- * VRS_INVALID: nothing is in flight and it is this thread that submits, and no other one ever did,
- * so waiting without limit could not end. One thread. */
+ * most one fewer than the tickets may be held. Waits at most `timeout_us` (-1: no limit, 0: never),
+ * but until there is a result where one thread submits, with waiting, and fetches, and all tickets
+ * of its last frame's stream are in use: its next submit could do nothing else. While somebody
+ * waits and nothing else is on its way, incomplete batches do not wait for more. VRS_TIMEOUT: none
+ * yet. VRS_END: all results are fetched after vrs_pipeline_finish(). VRS_INVALID: nothing is in
+ * flight and it is this thread that submits, and no other one ever did, so waiting without limit
+ * could not end. One thread. */
 VRS_API vrs_status vrs_pipeline_get_result(vrs_pipeline *pipeline, vrs_result **result,
                                            int64_t timeout_us) VRS_MUST_USE;
 

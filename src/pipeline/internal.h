@@ -220,6 +220,8 @@ struct vrs_pipeline {
     vrs_load load;
     pthread_t submitter, reader;
     bool has_submitter, has_reader, several_submitters;
+    uint32_t last_stream; /* of the last frame that was taken */
+    bool submit_waits;    /* ... and whether its submitter was ready to wait */
 
     vrs_mutex setup_lock;
     vrs_mutex order_lock;

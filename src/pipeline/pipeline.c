@@ -383,6 +383,22 @@ static vrs_ticket *next_result(vrs_pipeline *pipeline)
     return ticket;
 }
 
+/* Whether the caller alone submits, with `lock` held. */
+static bool submits_alone(const vrs_pipeline *pipeline)
+{
+    return pipeline->has_submitter && !pipeline->several_submitters &&
+           pthread_equal(pipeline->submitter, pthread_self());
+}
+
+/* Whether the caller's next submit could only wait for a ticket that this caller has to give back,
+ * with `lock` held: then waiting for a result is all that it can do. */
+static bool must_fetch_first(const vrs_pipeline *pipeline)
+{
+    const vrs_stream *stream = pipeline->streams[pipeline->last_stream];
+    return submits_alone(pipeline) && pipeline->submit_waits && stream != NULL &&
+           stream->free_list == NULL && !atomic_load(&pipeline->finishing);
+}
+
 /* Waits for the next result, with `lock` held. */
 static vrs_status wait_for_result(vrs_pipeline *pipeline, vrs_ticket **ticket, int64_t timeout_us)
 {
@@ -395,13 +411,13 @@ static vrs_status wait_for_result(vrs_pipeline *pipeline, vrs_ticket **ticket, i
             status = VRS_END;
             break;
         }
-        if (idle && timeout_us < 0 && pipeline->has_submitter && !pipeline->several_submitters &&
-            pthread_equal(pipeline->submitter, pthread_self())) {
+        if (idle && timeout_us < 0 && submits_alone(pipeline)) {
             status = vrs_fail(VRS_INVALID, "no frame is in flight, so no result can come: submit "
                                            "one, or wait with a time-out");
             break;
         }
-        if (timeout_us == 0) {
+        bool must_wait = !idle && must_fetch_first(pipeline);
+        if (timeout_us == 0 && !must_wait) {
             status = VRS_TIMEOUT;
             break;
         }
@@ -410,7 +426,8 @@ static vrs_status wait_for_result(vrs_pipeline *pipeline, vrs_ticket **ticket, i
             atomic_fetch_add(&pipeline->waiting, 1);
             vrs_batcher_wake(pipeline);
         }
-        if (!vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, deadline_ns)) {
+        if (!vrs_cond_wait_until(&pipeline->changed, &pipeline->lock,
+                                 must_wait ? INT64_MAX : deadline_ns)) {
             *ticket = next_result(pipeline);
             status = *ticket == NULL ? VRS_TIMEOUT : VRS_OK;
             break;

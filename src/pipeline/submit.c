@@ -252,6 +252,8 @@ vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame, int64_t
         stream->free_list = ticket->next_free;
         stream->free_count--;
         fill_ticket(pipeline, ticket, frame);
+        pipeline->last_stream = frame->stream;
+        pipeline->submit_waits = timeout_us != 0;
         verdict = vrs_live_look(pipeline, ticket);
         passed = ticket;
     }

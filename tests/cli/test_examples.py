@@ -18,9 +18,9 @@ class Examples(support.CliTest):
                               capture_output=True, check=False, timeout=support.PATIENCE)
 
     def test_masks(self) -> None:
-        done = self.example("masks", 64, 48, data=bytes(range(256)) * (64 * 48 * 3 // 256) * 7)
+        done = self.example("masks", 64, 48, data=bytes(range(256)) * (64 * 48 * 3 // 256) * 70)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
-        self.assertEqual(len(done.stdout), 64 * 48 * 7)
+        self.assertEqual(len(done.stdout), 64 * 48 * 70)  # many more than the tickets
 
     def test_masks_find_the_person(self) -> None:
         header, width, rest = (support.SOURCE / "tests/data/person.ppm").read_bytes().split(None, 2)
@@ -59,6 +59,30 @@ class Examples(support.CliTest):
         done = self.example("job", self.folder / "none.mp4", mask, green)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, rb"^job: .*none\.mp4")
+
+
+    def test_tour(self) -> None:
+        """Each part says something of its own, with figures."""
+        source = clip(self.folder / "a.mp4", 9)
+        for part, says in (("kernels", r"reference +\d"), ("engine", r"f32 +batch 1 +\d"),
+                           ("memory", r"at the end 0 blocks are left"),
+                           ("batching", r"batches of \d"), ("pipeline", r"9 frames, \d"),
+                           ("profiler", r"frames 9, failed 0")):
+            done = subprocess.run([EXAMPLES / "tour", part, "--video", source, "--folder",
+                                   self.out], capture_output=True, check=False, text=True,
+                                  timeout=support.PATIENCE)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), part)
+            self.assertRegex(done.stdout, says)
+        self.assert_left("tour-mask.mp4", "tour.chrome.json", "tour.html", "tour.trace")
+
+    def test_tour_refuses(self) -> None:
+        for args, code, complaint in ((("nothing",), 2, "is no part"),
+                                      (("pipeline", "--video", self.folder / "none"), 1, "none")):
+            done = subprocess.run([EXAMPLES / "tour", *args, "--folder", self.out],
+                                  capture_output=True, check=False, text=True,
+                                  timeout=support.PATIENCE)
+            self.assertEqual(done.returncode, code)
+            self.assertIn(complaint, done.stderr)
 
 
 class Figures(support.CliTest):

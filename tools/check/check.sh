@@ -75,7 +75,7 @@ if [ $# -eq 0 ]; then
 		-Db_lundef=false -Dc_args=-fno-sanitize-recover=undefined &&
 		run_named "$build/asan" base/ batch/ stress/ image/ kernels/ model/ graph/arena graph/graph \
 			graph/hostile graph/operators engine/ media/ cli/usage cli/stop cli/examples \
-			pipeline outputs golden
+			pipeline outputs golden live
 	targets=fuzz
 	CC=clang compile "$build/fuzz" --buildtype=debugoptimized -Dfuzz=true -Dcuda=disabled \
 		-Db_sanitize=address,undefined -Db_lundef=false \
@@ -86,7 +86,7 @@ if [ $# -eq 0 ]; then
 		-Db_lundef=false -Dwerror=true &&
 		run_named "$build/tsan" base/ batch/ stress/ engine/engine engine/inject \
 			engine/onnxruntime-engine engine/onnxruntime-inject engine/onnxruntime-device media/ \
-			pipeline outputs golden
+			pipeline outputs golden live
 fi
 # shellcheck disable=SC2086 # the list is split on purpose
 "$python" "$here/summary.py" --status "$status" $logs

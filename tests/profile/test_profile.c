@@ -414,9 +414,21 @@ static void test_nodes(void **state)
     vrs_trace *trace;
     vrs_profile_report *report;
     const vrs_engine_node nodes[] = {
-        {1, "conv_1", "conv 3x3", "cudnn engine 4", 2, 50, 1e9, 1e6, true},
-        {8, "conv_1", "conv 3x3 <relu>", "cudnn engine 7", 2, 300, 8e9, 8e6, true},
-        {8, "pool", "pool 2x2", "kernel", 1, 100, 1e6, 4e6, false},
+        {.batch = 1, .name = "conv_1", .does = "conv 3x3", .plan = "cudnn engine 4", .micros = 50},
+        {.batch = 8,
+         .name = "conv_1",
+         .does = "conv 3x3 <relu>",
+         .plan = "cudnn engine 7",
+         .micros = 300,
+         .flops = 8e9,
+         .bytes = 8e6},
+        {.batch = 8,
+         .name = "pool",
+         .does = "pool 2x2",
+         .plan = "kernel",
+         .micros = 100,
+         .flops = 1e6,
+         .bytes = 4e6},
     };
     assert_int_equal(vrs_trace_open(trace_path, 0, &trace), VRS_OK);
     for (int i = 0; i < 3; i++)

@@ -3,8 +3,8 @@
  *
  * The order of the nodes is one in which they may run one after the other. A node must wait for
  * every earlier one with which it shares memory that one of them writes: results, but also what the
- * arena gives to another value later, and the workspace. On a stream nodes keep their order, so of
- * each other stream it is enough to wait for the last such node. */
+ * arena gives to another value later. On a stream nodes keep their order, so of each other stream
+ * it is enough to wait for the last such node, and a stream's nodes share a workspace. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -20,7 +20,6 @@ typedef struct span {
 typedef struct touched {
     span *spans; /* in one array of all nodes */
     int32_t count;
-    bool workspace;
 } touched;
 
 static void touch(const vrs_net *net, const vrs_net_program *program, touched *t, int32_t value,
@@ -56,7 +55,6 @@ static void touch_all(const vrs_net *net, const vrs_net_program *program, int32_
     const vrs_graph *g = net->graph;
     const vrs_node *node = &g->nodes[index];
     const vrs_net_conv_choice *choice = &program->convs[index];
-    t->workspace = choice->plan && choice->plan->workspace > 0;
     for (int32_t i = 0; i < node->input_count; i++) {
         touch(net, program, t, node->inputs[i], false, false);
     }
@@ -80,7 +78,7 @@ static bool share_lines(const span *a, const span *b)
 
 static bool collide(const touched *a, const touched *b)
 {
-    bool found = a->workspace && b->workspace;
+    bool found = false;
     for (int32_t i = 0; i < a->count && !found; i++) {
         for (int32_t k = 0; k < b->count && !found; k++) {
             const span *x = &a->spans[i], *y = &b->spans[k];
@@ -207,6 +205,30 @@ vrs_status vrs_net_deal(vrs_net *net, vrs_net_program *program)
     return status;
 }
 
+vrs_status vrs_net_take_apart(vrs_net *net)
+{
+    size_t bytes[VRS_NET_LANES] = {0};
+    for (int32_t p = 0; p < net->program_count; p++) {
+        const vrs_net_program *program = &net->programs[p];
+        for (int32_t n = 0; program->lanes > 1 && n < net->graph->node_count; n++) {
+            const vrs_conv_plan *plan = program->convs[n].plan;
+            int32_t lane = program->steps[n].lane;
+            size_t wanted = lane > 0 && plan ? plan->workspace : 0;
+            if (wanted > 0 && wanted > bytes[lane]) {
+                bytes[lane] = wanted;
+            }
+        }
+    }
+    vrs_status status = VRS_OK;
+    for (int32_t l = 1; l < VRS_NET_LANES && status == VRS_OK; l++) {
+        if (bytes[l] > 0) {
+            status = vrs_memory_alloc(net->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_WORKSPACE,
+                                      bytes[l], &net->apart[l]);
+        }
+    }
+    return status;
+}
+
 void vrs_net_free_steps(const vrs_net *net, vrs_net_program *program)
 {
     for (int32_t n = 0; program->steps && n < net->graph->node_count; n++) {
@@ -263,7 +285,9 @@ static vrs_status queue_step(vrs_net *net, const vrs_net_program *program, int32
         }
     }
     if (status == VRS_OK) {
+        net->lane = step->lane;
         status = vrs_net_queue_node(net, program, node, stream);
+        net->lane = 0;
     }
     return status == VRS_OK && step->done ? vrs_device_event_record(step->done, stream) : status;
 }

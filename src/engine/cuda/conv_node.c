@@ -128,10 +128,11 @@ vrs_status vrs_net_conv_args_of(vrs_net *net, const vrs_net_program *program, in
 {
     const vrs_graph *g = net->graph;
     const vrs_node *node = &g->nodes[index];
+    const vrs_memory_block *workspace = net->lane > 0 ? net->apart[net->lane] : net->workspace;
     *args = (vrs_conv_args){.x = program->at[node->inputs[0]],
                             .residual = has(node, 3) ? program->at[node->inputs[3]] : 0,
                             .y = program->at[node->outputs[0]],
-                            .workspace = net->workspace ? net->workspace->address : 0};
+                            .workspace = workspace ? workspace->address : 0};
     vrs_status status = vrs_net_weights(net, index, conv, plan, &args->weights);
     /* Results in steps are made by factors and a bias in steps: the activation keeps them so. */
     const vrs_net_form *out = &net->forms[node->outputs[0]];

@@ -179,6 +179,7 @@ static void cuda_destroy(vrs_engine *base)
     vrs_device_event_destroy(net->begin);
     vrs_device_event_destroy(net->end);
     for (int32_t i = 0; i < VRS_NET_LANES; i++) {
+        vrs_memory_free(net->memory, net->apart[i]);
         vrs_device_event_destroy(net->joined[i]);
         vrs_device_stream_destroy(net->beside[i]);
     }

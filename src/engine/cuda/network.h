@@ -148,7 +148,9 @@ typedef struct vrs_net {
     /* For branches: streams but the first, and where lanes fork and join. */
     vrs_device_stream *beside[VRS_NET_LANES];
     vrs_device_event *joined[VRS_NET_LANES];
-    char doing[160]; /* what is queued there, for people; "": small things */
+    vrs_memory_block *apart[VRS_NET_LANES]; /* workspace of each but the first; NULL: none */
+    int32_t lane;                           /* that is being queued */
+    char doing[160];                        /* what is queued there, for people; "": small things */
     vrs_net_kernels kernels;
     int32_t provider_count;
     const vrs_conv_provider *providers[VRS_NET_PROVIDERS];
@@ -365,6 +367,8 @@ void vrs_net_connect(const vrs_net *net, vrs_net_program *program, const vrs_net
 void vrs_net_free_programs(vrs_net *net, int32_t requests);
 /* branches.c: deals the nodes of a program, whose plans are chosen, to streams: steps and lanes. */
 vrs_status vrs_net_deal(vrs_net *net, vrs_net_program *program) VRS_MUST_USE;
+/* Workspace for the lanes of all programs, before any of them is captured. VRS_NO_MEMORY. */
+vrs_status vrs_net_take_apart(vrs_net *net) VRS_MUST_USE;
 void vrs_net_free_steps(const vrs_net *net, vrs_net_program *program);
 /* Queues the nodes on the lanes, which fork from `first` and come back to it. */
 vrs_status vrs_net_queue_branches(vrs_net *net, const vrs_net_program *program,

@@ -304,12 +304,13 @@ static vrs_status choose_branches(vrs_net *net, vrs_net_program *program,
 {
     run r = {.net = net, .program = program, .ports = ports};
     double micros[2] = {0, 0};
-    vrs_status status = program->steps ? VRS_OK : vrs_net_deal(net, program);
-    program->beside = program->lanes > 1 && net->branches == VRS_BRANCHES_ON;
-    if (program->lanes < 2 || net->branches != VRS_BRANCHES_AUTO || program->batch > BESIDE_MOST) {
-        return status;
+    program->beside = program->lanes > 1;
+    if (!program->beside || net->branches == VRS_BRANCHES_ON) {
+        return VRS_OK;
     }
     (void)snprintf(net->doing, sizeof net->doing, "all nodes of a batch of %d", program->batch);
+    vrs_status status = vrs_graph_infer(net->graph, program->batch);
+    vrs_net_connect(net, program, ports);
     for (int i = 0; i < 2 && status == VRS_OK; i++) {
         program->beside = i == 1;
         status = vrs_net_time(net, queue_run, &r, 1, &micros[i]);
@@ -338,16 +339,43 @@ vrs_status vrs_net_compile(vrs_net *net, int32_t batch, const vrs_net_owner *own
     return make_program(net, batch, &ports);
 }
 
+/* Deals the nodes of the programs for which branches may pay. Short of memory there are none. */
+static vrs_status deal_programs(vrs_net *net)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {
+        vrs_net_program *program = &net->programs[i];
+        program->lanes = 1;
+        if (net->branches == VRS_BRANCHES_AUTO && program->batch > BESIDE_MOST) {
+            continue;
+        }
+        status = vrs_graph_infer(net->graph, program->batch);
+        if (status == VRS_OK) {
+            status = vrs_net_deal(net, program);
+        }
+    }
+    if (status == VRS_OK) {
+        status = vrs_net_take_apart(net);
+    }
+    for (int32_t i = 0; i < net->program_count && status == VRS_NO_MEMORY; i++) {
+        net->programs[i].lanes = 1;
+    }
+    return status == VRS_NO_MEMORY ? VRS_OK : status;
+}
+
 vrs_status vrs_net_capture_all(vrs_net *net, const vrs_net_owner *owner)
 {
     const vrs_net_ports ports = owner->ports(owner->opaque, 0, 0);
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {
+        status = run_once(net, &net->programs[i], &ports);
+    }
+    if (status == VRS_OK) {
+        status = deal_programs(net);
+    }
+    for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {
         vrs_net_program *program = &net->programs[i];
-        status = run_once(net, program, &ports);
-        if (status == VRS_OK) {
-            status = choose_branches(net, program, &ports);
-        }
+        status = choose_branches(net, program, &ports);
         if (status == VRS_OK) {
             status = vrs_net_capture(net, program, owner, 1, &program->execs);
             program->parts = status == VRS_OK ? 1 : 0;

@@ -43,13 +43,17 @@ static void add_failure(const char *name, uint64_t n, int error, bool loses)
         fake_die("more than 16 failures are ordered");
     fake_failure *failure = &fake.failures[fake.failure_count++];
     snprintf(failure->text, sizeof(failure->text), "%s", name);
+    char *at = strchr(failure->text, '@');
+    failure->device = at != NULL ? (int)strtol(at + 1, NULL, 10) : -1;
+    if (at != NULL)
+        *at = '\0';
     failure->name = failure->text;
     failure->left = n > 0 ? n : 1;
     failure->error = error;
     failure->loses = loses;
 }
 
-/* "name:n:error", several with commas. */
+/* "name:n:error" or "name@device:n:error", several with commas. */
 static void read_failures(const char *variable, bool loses)
 {
     const char *text = getenv(variable);
@@ -124,22 +128,36 @@ static void count_call(const char *name)
     fake.calls++;
 }
 
-/* The error that was ordered for this call, 0: none. */
+cu_result fake_sticky(int device)
+{
+    if (device >= 0)
+        return fake.sticky[device];
+    for (int i = 0; i < fake.devices; i++)
+        if (fake.sticky[i] == CU_SUCCESS)
+            return CU_SUCCESS;
+    return fake.sticky[0];
+}
+
+/* The error that was ordered for this call, 0: none. Who loses a device in no context loses the
+ * first. */
 static cu_result ordered(const char *name)
 {
+    const int device = fake_current_device();
     for (size_t i = 0; i < fake.failure_count; i++) {
         fake_failure *failure = &fake.failures[i];
         if (strcmp(failure->name, "*") != 0 && strcmp(failure->name, name) != 0)
+            continue;
+        if (failure->device >= 0 && failure->device != device)
             continue;
         if (failure->left == 0 || --failure->left > 0)
             continue;
         fake.failed++;
         snprintf(fake.failed_name, sizeof(fake.failed_name), "%s", name);
         if (failure->loses)
-            fake_lose(failure->error);
+            fake_lose(device >= 0 ? device : 0, failure->error);
         return failure->error;
     }
-    return fake.sticky;
+    return fake_sticky(device);
 }
 
 cu_result fake_enter(const char *name, fake_needs needs)
@@ -173,11 +191,11 @@ cu_result fake_leave(cu_result result)
     return result;
 }
 
-void fake_lose(cu_result error)
+void fake_lose(int device, cu_result error)
 {
-    if (fake.sticky == CU_SUCCESS)
-        fake.sticky = error;
-    fake_drop_pending();
+    if (fake.sticky[device] == CU_SUCCESS)
+        fake.sticky[device] = error;
+    fake_drop_pending(device);
     pthread_cond_broadcast(&fake.changed);
 }
 
@@ -185,7 +203,7 @@ void fake_cuda_reset(uint64_t seed)
 {
     fake_thread_stop();
     pthread_mutex_lock(&fake.lock);
-    fake_drop_pending();
+    fake_drop_pending(-1);
     fake_drop_graphs();
     fake_drop_streams();
     fake_drop_devices();
@@ -193,7 +211,7 @@ void fake_cuda_reset(uint64_t seed)
     fake.name_count = 0;
     fake.calls = fake.failed = fake.ran = 0;
     fake.failed_name[0] = '\0';
-    fake.sticky = CU_SUCCESS;
+    memset(fake.sticky, 0, sizeof(fake.sticky));
     fake.bytes = (fake_cuda_bytes){0, 0, 0};
     read_environment(seed);
     pthread_mutex_unlock(&fake.lock);
@@ -224,9 +242,18 @@ SETTER(fake_cuda_set_memory, uint64_t, memory)
 SETTER(fake_cuda_set_other_memory, uint64_t, other)
 GETTER(fake_cuda_seed, uint64_t, seed)
 GETTER(fake_cuda_failures, uint64_t, failed)
-GETTER(fake_cuda_sticky, int, sticky)
 GETTER(fake_cuda_bytes_copied, fake_cuda_bytes, bytes)
 GETTER(fake_cuda_pending, size_t, pending_count)
+
+int fake_cuda_sticky(void)
+{
+    int sticky = CU_SUCCESS;
+    pthread_mutex_lock(&fake.lock);
+    for (int i = MAX_DEVICES - 1; i >= 0; i--)
+        sticky = fake.sticky[i] != CU_SUCCESS ? fake.sticky[i] : sticky;
+    pthread_mutex_unlock(&fake.lock);
+    return sticky;
+}
 
 void fake_cuda_set_devices(int count)
 {

@@ -229,7 +229,7 @@ DRIVER(cuDevicePrimaryCtxRetain, cu_context *context, int device)
     return fake_leave(CU_SUCCESS);
 }
 
-/* A lost device's context takes with it what could not be given back. */
+/* When all devices are lost, the last context takes with it what could not be given back. */
 static void drop_lost(void)
 {
     for (int i = 0; i < MAX_DEVICES; i++)
@@ -247,7 +247,7 @@ static cu_result release_context(int device, cu_result error)
     if (!is_device(device) || fake.contexts[device].retained == 0)
         return error != CU_SUCCESS ? error : CU_INVALID_CONTEXT;
     fake.contexts[device].retained--;
-    if (fake.sticky != CU_SUCCESS && fake.contexts[device].retained == 0)
+    if (fake_sticky(-1) != CU_SUCCESS && fake.contexts[device].retained == 0)
         drop_lost();
     return error;
 }

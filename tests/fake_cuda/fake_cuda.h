@@ -36,18 +36,20 @@ FAKE_CUDA_API void fake_cuda_set_image_error(int error);       /* of loading a m
 FAKE_CUDA_API void fake_cuda_set_memory(uint64_t bytes);       /* of each device */
 FAKE_CUDA_API void fake_cuda_set_other_memory(uint64_t bytes); /* what other processes hold */
 
-/* The n-th call from now (1: the next) of the function `name` ("*": of any) returns `error` once;
+/* The n-th call from now (1: the next) of the function `name` ("*": of any; "name@1": in a context
+ * of device 1) returns `error` once;
  * a call that gives something back still gives it back, as a real driver does when it reports an
  * earlier error there. Several may be set, up to 16. */
 FAKE_CUDA_API void fake_cuda_fail_at(const char *name, uint64_t n, int error);
-/* The same, and the device is lost from then on: every call returns `error`, pending work is
- * dropped, memory can still be given back; what is not goes with the last context. */
+/* The same, and the device of the calling thread's context is lost from then on: every call there
+ * returns `error`, its pending work is dropped, memory can still be given back; when all devices
+ * are lost, what is not goes with the last context. */
 FAKE_CUDA_API void fake_cuda_lose_at(const char *name, uint64_t n, int error);
 /* How many of these have happened. */
 FAKE_CUDA_API uint64_t fake_cuda_failures(void);
 /* The function that failed last, "" if none. Valid until the next reset. */
 FAKE_CUDA_API const char *fake_cuda_failed_name(void);
-/* The error that the device is lost by, 0 while it is not. */
+/* The error that the first of the lost devices is lost by, 0 while none is. */
 FAKE_CUDA_API int fake_cuda_sticky(void);
 
 /* Calls of a function since the last reset; "*": of all. */

@@ -31,6 +31,7 @@ typedef struct fake_op {
     int refs;
     bool done;
     fake_kind kind;
+    int device; /* that it was made for */
     unsigned weight; /* how likely it is chosen */
     struct fake_op **deps;
     size_t dep_count;
@@ -136,6 +137,7 @@ typedef struct fake_failure {
     const char *name;
     char text[48];
     uint64_t left;
+    int device; /* -1: any */
     int error;
     bool loses;
 } fake_failure;
@@ -153,7 +155,7 @@ typedef struct fake_state {
     size_t failure_count;
     uint64_t failed;
     char failed_name[48];
-    int sticky;
+    int sticky[MAX_DEVICES];
     bool initialised;
     struct {
         const char *name;
@@ -199,8 +201,10 @@ cu_result fake_enter(const char *name, fake_needs needs);
 cu_result fake_enter_release(const char *name);
 /* End of each call: frees the lock, returns `result`. */
 cu_result fake_leave(cu_result result);
-/* Makes an error stick: pending work is dropped. With the lock. */
-void fake_lose(cu_result error);
+/* Makes an error stick to a device: its pending work is dropped. With the lock. */
+void fake_lose(int device, cu_result error);
+/* The error that a device is lost by; of no device (-1) only when all are. With the lock. */
+cu_result fake_sticky(int device);
 uint64_t fake_random(void);
 /* Zeroed; the process ends where there is none. */
 void *fake_take(size_t count, size_t bytes);
@@ -240,14 +244,14 @@ void fake_op_drop(fake_op *op);
 void fake_op_after(fake_op *op, fake_op *dep); /* NULL is fine */
 /* Makes an operation wait for its turn. The caller keeps its reference. */
 void fake_submit(fake_op *op);
-/* Returns when the operation is done; gives the sticky error. */
+/* Returns when the operation is done; gives its device's sticky error. */
 cu_result fake_wait(fake_op *op);
 /* Runs at most one operation, as a poll does in FAKE_CUDA_SYNC. */
 void fake_poll(void);
 /* Waits until nothing runs. */
 void fake_quiet(void);
-/* Marks all pending work as done without running it. */
-void fake_drop_pending(void);
+/* Marks the pending work of a device (-1: of all) as done without running it. */
+void fake_drop_pending(int device);
 void fake_schedule_init(void);
 void fake_thread_stop(void); /* without the lock */
 bool fake_in_callback(void);

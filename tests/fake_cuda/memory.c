@@ -285,7 +285,7 @@ DRIVER(cuMemFreeAsync, cu_ptr address, cu_stream stream)
     fake_range *r = range_at(address, RANGE_DEVICE);
     if (r == NULL || on == NULL)
         return fake_leave(error != CU_SUCCESS ? error : CU_INVALID_VALUE);
-    if (fake.sticky != CU_SUCCESS) {
+    if (fake_sticky(r->device) != CU_SUCCESS) {
         release_device(r);
         return fake_leave(error);
     }

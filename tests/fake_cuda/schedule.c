@@ -27,6 +27,7 @@ fake_op *fake_op_new(fake_kind kind)
     op->refs = 1;
     op->kind = kind;
     op->weight = 1;
+    op->device = fake_current_device() > 0 ? fake_current_device() : 0;
     return op;
 }
 
@@ -105,10 +106,16 @@ static void mark_done(fake_op *op)
     fake_op_drop(op);
 }
 
-void fake_drop_pending(void)
+void fake_drop_pending(int device)
 {
-    while (fake.pending_count > 0)
-        mark_done(fake.pending[--fake.pending_count]);
+    size_t kept = 0;
+    for (size_t i = 0; i < fake.pending_count; i++) {
+        if (device >= 0 && fake.pending[i]->device != device)
+            fake.pending[kept++] = fake.pending[i];
+        else
+            mark_done(fake.pending[i]);
+    }
+    fake.pending_count = kept;
 }
 
 /* Runs one operation; false: there was none. Frees the lock meanwhile. */
@@ -124,9 +131,10 @@ static bool run_one(void)
     in_callback = false;
     pthread_mutex_lock(&fake.lock);
     fake.executing = false;
+    const int device = op->device;
     mark_done(op);
     if (result != CU_SUCCESS)
-        fake_lose(result);
+        fake_lose(device, result);
     pthread_cond_broadcast(&fake.changed);
     return true;
 }
@@ -194,6 +202,7 @@ void fake_submit(fake_op *op)
 
 cu_result fake_wait(fake_op *op)
 {
+    const int device = op != NULL ? op->device : fake_current_device();
     fake_op_keep(op);
     while (op != NULL && !op->done) {
         if (fake.mode == FAKE_CUDA_THREAD) {
@@ -207,7 +216,7 @@ cu_result fake_wait(fake_op *op)
         }
     }
     fake_op_drop(op);
-    return fake.sticky;
+    return fake_sticky(device);
 }
 
 void fake_poll(void)

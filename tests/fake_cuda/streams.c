@@ -178,7 +178,8 @@ DRIVER(cuStreamQuery, cu_stream handle)
     fake_op *last = last_of(stream);
     if (last != NULL && !last->done) {
         fake_poll();
-        result = fake.sticky != CU_SUCCESS ? fake.sticky : CU_NOT_READY;
+        result = fake_sticky(stream->device);
+        result = result != CU_SUCCESS ? result : CU_NOT_READY;
     }
     fake_op_drop(last);
     return fake_leave(result);
@@ -301,7 +302,8 @@ DRIVER(cuEventQuery, cu_event event)
     if (e->op == NULL || e->op->done)
         return fake_leave(CU_SUCCESS);
     fake_poll();
-    return fake_leave(fake.sticky != CU_SUCCESS ? fake.sticky : CU_NOT_READY);
+    const cu_result lost = fake_sticky(e->device);
+    return fake_leave(lost != CU_SUCCESS ? lost : CU_NOT_READY);
 }
 
 DRIVER(cuEventSynchronize, cu_event event)

@@ -5,7 +5,7 @@
 
 #include "pipeline/internal.h"
 
-static vrs_status open_memory(const vrs_config *config, vrs_place *place)
+static vrs_status open_memory(const vrs_config *config, int32_t sharers, vrs_place *place)
 {
     vrs_memory_settings settings = {0};
     vrs_status status =
@@ -15,15 +15,18 @@ static vrs_status open_memory(const vrs_config *config, vrs_place *place)
     if (status == VRS_OK)
         status =
             vrs_memory_parse_size(vrs_config_get(config, "pinned_memory"), &settings.host_limit);
+    if (sharers > 1 && settings.host_limit == 0)
+        settings.host_limit = vrs_memory_host_budget();
+    settings.host_limit /= (uint64_t)sharers;
     if (status == VRS_OK)
         status = vrs_memory_create(place->device, &settings, &place->memory);
     return status;
 }
 
-vrs_status vrs_place_open(const vrs_config *config, vrs_place *place)
+vrs_status vrs_place_open_on(const vrs_config *config, const char *name, int32_t sharers,
+                             vrs_place *place)
 {
     memset(place, 0, sizeof(*place));
-    const char *name = vrs_config_get(config, "device");
     (void)snprintf(place->text, sizeof(place->text), "cpu");
     if (strcmp(name, "cpu") == 0)
         return VRS_OK;
@@ -36,7 +39,19 @@ vrs_status vrs_place_open(const vrs_config *config, vrs_place *place)
         place->device = NULL;
         return VRS_OK;
     }
-    return open_memory(config, place);
+    return open_memory(config, sharers, place);
+}
+
+vrs_status vrs_place_open(const vrs_config *config, vrs_place *place)
+{
+    const char *name = vrs_config_get(config, "device");
+    memset(place, 0, sizeof(*place));
+    if (strchr(name, ',') != NULL || strcmp(name, "all") == 0)
+        return vrs_fail(VRS_INVALID,
+                        "device %.100s: a pipeline works on one device; make one for each, or a "
+                        "job, which takes several",
+                        name);
+    return vrs_place_open_on(config, name, 1, place);
 }
 
 void vrs_place_close(vrs_place *place)

@@ -15,8 +15,12 @@ typedef struct vrs_place {
 } vrs_place;
 
 /* By the options device, gpu_memory, gpu_reserve and pinned_memory. Close it also after a failure.
- * The errors of vrs_device_open() and vrs_memory_create(). */
+ * The errors of vrs_device_open() and vrs_memory_create(); VRS_INVALID: the option names several
+ * devices, which are a fleet's (fleet.h). */
 VRS_API vrs_status vrs_place_open(const vrs_config *config, vrs_place *place) VRS_MUST_USE;
+/* The same on the device `name`, one of `sharers` that share what is the host's. */
+VRS_API vrs_status vrs_place_open_on(const vrs_config *config, const char *name, int32_t sharers,
+                                     vrs_place *place) VRS_MUST_USE;
 /* The user's folder for caches. compile.c. VRS_INVALID: there is none. */
 VRS_API vrs_status vrs_cache_folder(char *path, size_t size) VRS_MUST_USE;
 

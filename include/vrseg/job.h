@@ -1,4 +1,7 @@
-/* A job: one input through the pipeline into files. Part of libvrseg-media. */
+/* A job: one or several inputs through the pipeline into files. Part of libvrseg-media.
+ *
+ * Several inputs share one engine and one pipeline for each device, a stream an input; some of them
+ * (the option inputs_at_once) are read side by side. One that fails does not stop the others. */
 #ifndef VRSEG_JOB_H
 #define VRSEG_JOB_H
 
@@ -26,24 +29,70 @@ typedef enum vrs_job_output {
     VRS_JOB_PREVIEW = 4, /* one PNG: source, mask and composite side by side */
 } vrs_job_output;
 
-/* Makes a job of an input: a file, a folder of pictures, a camera ("/dev/video0") or "-". Nothing
- * is opened yet. Borrows. Returns owned. VRS_NO_MEMORY, VRS_INVALID. */
+/* Makes a job of an input: a file, a folder of pictures, a camera ("/dev/video0") or "-"; NULL: of
+ * none yet. Nothing is opened yet. Borrows; the configuration must live until destroy. Returns
+ * owned. VRS_NO_MEMORY, VRS_INVALID. */
 VRS_API vrs_status vrs_job_create(const vrs_config *config, const char *input,
                                   vrs_job **job) VRS_MUST_USE;
 
-/* Adds an output; "-" is standard output, "null" measures without writing. At most VRS_MAX_OUTPUTS.
- * VRS_INVALID. */
+/* Adds an input, before the run; at most VRS_MAX_INPUTS. VRS_INVALID: "-" a second time. */
+#define VRS_MAX_INPUTS 65536
+VRS_API vrs_status vrs_job_add_input(vrs_job *job, const char *input) VRS_MUST_USE;
+
+/* Adds an output of every input; "-" is standard output, "null" measures without writing. At most
+ * VRS_MAX_OUTPUTS. Of several inputs each has a file of its own by words in braces, which are
+ * replaced:
+ *
+ *     {name}    the input's file name without folder and extension ("stdin" for "-")
+ *     {ext}     its extension without the dot
+ *     {folder}  the name of the folder that it lies in
+ *     {number}  its place among the inputs from 1, with as many digits as the last one's
+ *     {{ }}     a brace
+ *
+ * and where there are several a folder ("out/") without such a word stands for "out/{name}/".
+ * VRS_INVALID: another word in braces, two outputs of one name, or one that cannot be a name. */
 VRS_API vrs_status vrs_job_add_output(vrs_job *job, vrs_job_output kind,
                                       const char *path) VRS_MUST_USE;
 
-/* Has a profile follow the job and its pipeline. Shares the profile until the job is destroyed; it
- * is closed after that. VRS_INVALID: there is one already, or the job runs; too many are followed.
- */
+/* Has a profile follow the job and its pipelines. Shares the profile until the job is destroyed; it
+ * is closed after that. VRS_INVALID: there is one already, or the job runs. Too many that are
+ * followed are VRS_INVALID of the run. */
 VRS_API vrs_status vrs_job_set_profile(vrs_job *job, vrs_profile *profile) VRS_MUST_USE;
+
+/* How far an input is. */
+typedef enum vrs_job_state {
+    VRS_JOB_WAITING = 0, /* after the run: not begun, as it was stopped or no device was left */
+    VRS_JOB_RUNNING = 1,
+    VRS_JOB_DONE = 2,   /* all its frames are in its files; status VRS_CORRUPT: some are damaged */
+    VRS_JOB_FAILED = 3, /* the status and the detail say why */
+    VRS_JOB_STOPPED = 4 /* by vrs_job_stop(); what was finished is in its files */
+} vrs_job_state;
+
+/* What has become of an input. Texts are borrowed and live as long as the job. */
+typedef struct vrs_job_input_stats {
+    const char *path;
+    int32_t output_count;
+    const char *outputs[VRS_MAX_OUTPUTS]; /* once the run has begun */
+    vrs_job_state state;
+    vrs_status status;
+    const char *detail;     /* of what is not VRS_OK; "" otherwise and before its end */
+    const char *note;       /* e.g. dropped streams, the first damaged frame; "" likewise */
+    const char *decoder;    /* "nvdec", "cpu"; "" before there is one */
+    int64_t frame_estimate; /* -1: unknown */
+    uint64_t read, written, failed, damaged;
+    double seconds; /* from its opening to its closed files */
+} vrs_job_input_stats;
+
+/* Inputs of the job; how many have which state. */
+typedef struct vrs_job_inputs {
+    int32_t all, running, done, failed, stopped, waiting;
+} vrs_job_inputs;
 
 typedef struct vrs_job_stats {
     vrs_pipeline_stats pipeline;
-    int64_t frame_estimate;                  /* -1: unknown */
+    vrs_job_inputs inputs;
+    int64_t frame_estimate; /* of all inputs, those that are not open yet by the mean of those that
+                             * are known; -1: unknown */
     uint64_t read, written, failed, damaged; /* written: those that were dropped are not */
     double start_seconds, start_cpu_seconds; /* opening: input, outputs, engine, model */
     double seconds;                          /* since then, to the closed files */
@@ -53,11 +102,12 @@ typedef struct vrs_job_stats {
     double stage_cpu_seconds[VRS_STAGE_COUNT]; /* by the threads' names */
     double cpu_share;                          /* of the processors that may be used, 0..1 */
     int64_t peak_rss_bytes;
-    int64_t gpu_memory_bytes; /* most that was taken of the GPU's memory; 0 on the CPU */
-    double gpu_percent; /* time in which the GPU worked, as NVML counts; -1: not measured, which
+    int64_t gpu_memory_bytes; /* most that was taken of a GPU's memory; 0 on the CPU */
+    double gpu_percent; /* time in which the GPUs worked, as NVML counts; -1: not measured, which
                          * it is for the target min_gpu_percent */
     double overlap; /* busy time of the stages, summed, over `seconds`: 1 is one after another */
-    const char *decoder;    /* who has decoded: "nvdec", "cpu"; "" before there is a pipeline */
+    const char *decoder;    /* who decodes: "nvdec", "cpu", "nvdec, cpu"; "" before there is a
+                             * pipeline */
     const char *engine;     /* vrs_pipeline_get_engine(); "" likewise */
     const char *device;     /* vrs_pipeline_get_device(); "" before there is a pipeline */
     const char *bottleneck; /* a sentence with its evidence; borrows until the next call */
@@ -71,14 +121,17 @@ typedef struct vrs_job_stats {
     const vrs_live_change *changes; /* of live mode, the last ones, oldest first; likewise */
     int32_t change_count;
     int64_t started_ns; /* by vrs_now_ns(): what the changes' times count from */
-    const char *note;   /* e.g. dropped streams, the first damaged frame; "" if nothing */
+    const char *note;   /* of a single input as in its own figures; GPUs that were lost; "" if
+                         * nothing */
 } vrs_job_stats;
 
 /* Runs to the end. Progress calls come from the calling thread: the first when everything is open,
  * then about four times a second.
  * VRS_OK: all frames are written. VRS_CORRUPT: done, but some frames were damaged or failed (the
- * stats tell). VRS_CANCELLED: vrs_job_stop() was called; what was finished is in the files.
- * Others: failed; the last error says what and where. */
+ * stats tell), or of several inputs some failed. VRS_CANCELLED: vrs_job_stop() was called; what was
+ * finished is in the files. Others: failed; the last error says what and where. When no input of
+ * several is done, it is the first one's failure. VRS_INVALID before anything is opened: two
+ * outputs are one file, by whatever name, or an output is an input. */
 typedef void (*vrs_job_progress_fn)(void *opaque, const vrs_job_stats *stats);
 VRS_API vrs_status vrs_job_run(vrs_job *job, vrs_job_progress_fn progress,
                                void *opaque) VRS_MUST_USE;
@@ -89,6 +142,10 @@ VRS_API void vrs_job_stop(vrs_job *job, bool now);
 
 /* After or during a run, from the thread that runs it (in `progress`) or after it. */
 VRS_API vrs_job_stats vrs_job_get_stats(vrs_job *job);
+/* The same of an input by its place from 0, as they were added. */
+VRS_API vrs_job_input_stats vrs_job_get_input(vrs_job *job, int32_t index);
+/* "waiting", "running", "done", "failed", "stopped"; static text, "unknown" for others. */
+VRS_API const char *vrs_job_state_name(vrs_job_state state);
 
 VRS_API void vrs_job_destroy(vrs_job *job);
 

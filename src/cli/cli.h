@@ -15,7 +15,7 @@ enum {
     VRS_EXIT_DONE = 0,
     VRS_EXIT_FAILED = 1,
     VRS_EXIT_USAGE = 2,   /* wrong usage or input */
-    VRS_EXIT_FRAMES = 3,  /* done, but some frames failed */
+    VRS_EXIT_FRAMES = 3,  /* done, but some frames or inputs failed */
     VRS_EXIT_TARGETS = 4, /* done, but a target was missed, with --strict-targets */
     VRS_EXIT_INTERRUPTED = 130,
 };
@@ -108,9 +108,10 @@ vrs_status vrs_tuned_texts_make(const vrs_config *config, vrs_tuned_texts *texts
 vrs_status vrs_tuned_use(vrs_config *config, char *note) VRS_MUST_USE;
 
 /* summary.c */
-void vrs_summary_print(FILE *out, const vrs_config *config, const vrs_job_stats *stats);
+void vrs_summary_print(FILE *out, const vrs_config *config, vrs_job *job,
+                       const vrs_job_stats *stats);
 /* Writes the stats as JSON. VRS_IO, VRS_NO_SPACE, VRS_PERMISSION. */
-vrs_status vrs_summary_json(const char *path, const vrs_config *config, const char *input,
+vrs_status vrs_summary_json(const char *path, const vrs_config *config, vrs_job *job,
                             const vrs_job_stats *stats) VRS_MUST_USE;
 
 /* progress.c: one line that is overwritten on a terminal, a line every few seconds elsewhere, JSON

@@ -9,11 +9,16 @@ void vrs_json_key(yajl_gen gen, const char *name)
     (void)yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
 }
 
+void vrs_json_item(yajl_gen gen, const char *value)
+{
+    if (yajl_gen_string(gen, (const unsigned char *)value, strlen(value)) != yajl_gen_status_ok)
+        (void)yajl_gen_null(gen);
+}
+
 void vrs_json_text(yajl_gen gen, const char *name, const char *value)
 {
     vrs_json_key(gen, name);
-    if (yajl_gen_string(gen, (const unsigned char *)value, strlen(value)) != yajl_gen_status_ok)
-        (void)yajl_gen_null(gen);
+    vrs_json_item(gen, value);
 }
 
 void vrs_json_integer(yajl_gen gen, const char *name, int64_t value)

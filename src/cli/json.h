@@ -13,6 +13,7 @@
 void vrs_json_key(yajl_gen gen, const char *name);
 /* What is not UTF-8 is null. */
 void vrs_json_text(yajl_gen gen, const char *name, const char *value);
+void vrs_json_item(yajl_gen gen, const char *value); /* of an array; likewise */
 void vrs_json_integer(yajl_gen gen, const char *name, int64_t value);
 void vrs_json_number(yajl_gen gen, const char *name, double value);
 /* With so many digits after the point; a negative value is one that is not known: null. */

@@ -3,7 +3,7 @@
 #include "cli/cli.h"
 
 const vrs_command vrs_commands[] = {
-    {"run", "INPUT -o OUTPUT", "segment the people in a video, a picture or a folder",
+    {"run", "INPUT... -o OUTPUT", "segment the people in videos, pictures or folders",
      vrs_command_run, vrs_run_argp},
     {"models", "[list | fetch NAME | show NAME]", "list, fetch and show models", vrs_command_models,
      NULL},

@@ -62,6 +62,10 @@ static void show_json(const vrs_job_stats *stats)
     (void)yajl_gen_map_open(gen);
     vrs_json_integer(gen, "frames", (int64_t)stats->written);
     vrs_json_integer(gen, "of", stats->frame_estimate);
+    vrs_json_integer(gen, "inputs", stats->inputs.all);
+    vrs_json_integer(gen, "inputs_done", stats->inputs.done);
+    vrs_json_integer(gen, "inputs_failed", stats->inputs.failed);
+    vrs_json_integer(gen, "inputs_running", stats->inputs.running);
     vrs_json_reading(gen, "seconds", stats->seconds, 2);
     vrs_json_reading(gen, "fps", stats->fps, 2);
     vrs_json_text(gen, "busiest", stage);
@@ -78,6 +82,14 @@ static void show_json(const vrs_job_stats *stats)
     (void)yajl_gen_map_close(gen);
     vrs_json_line(gen, stderr);
     yajl_gen_free(gen);
+}
+
+static void format_inputs(const vrs_job_inputs *inputs, char *text, size_t size)
+{
+    char failed[32] = "";
+    if (inputs->failed > 0)
+        (void)snprintf(failed, sizeof(failed), ", %d failed", inputs->failed);
+    (void)snprintf(text, size, "%d of %d inputs done%s; ", inputs->done, inputs->all, failed);
 }
 
 void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
@@ -109,9 +121,12 @@ void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
         format_time((double)(estimate - (int64_t)stats->written) / stats->fps, time);
         (void)snprintf(left, sizeof(left), ", %s left", time);
     }
-    (void)fprintf(stderr, "%s%llu%s frames, %.1f fps%s, %s%s", progress->terminal ? "\r\033[K" : "",
-                  (unsigned long long)stats->written, total, stats->fps, left, limit,
-                  progress->terminal ? "" : "\n");
+    char inputs[96] = "";
+    if (stats->inputs.all > 1)
+        format_inputs(&stats->inputs, inputs, sizeof(inputs));
+    (void)fprintf(stderr, "%s%s%llu%s frames, %.1f fps%s, %s%s",
+                  progress->terminal ? "\r\033[K" : "", inputs, (unsigned long long)stats->written,
+                  total, stats->fps, left, limit, progress->terminal ? "" : "\n");
     (void)fflush(stderr);
     progress->shown = 1;
 }

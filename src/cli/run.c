@@ -1,17 +1,18 @@
-/* vrseg run: one input through the pipeline into files. */
+/* vrseg run: inputs through the pipeline into files. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/inputs.h"
 #include "cli/profile.h"
 #include "cli/targets.h"
 
-enum { KEY_JSON = 0x100, KEY_PROGRESS, KEY_OUTPUT_KIND, KEY_STRICT, KEY_TUNED };
+enum { KEY_JSON = 0x100, KEY_PROGRESS, KEY_OUTPUT_KIND, KEY_STRICT, KEY_TUNED, KEY_LIST };
 
 typedef struct run_args {
     vrs_config *config;
-    const char *input;
+    vrs_inputs inputs;
     struct {
         const char *kind; /* NULL: by --output */
         const char *path;
@@ -29,7 +30,15 @@ static const struct argp_option run_options[] = {
     {NULL, 'o', "[KIND:]FILE", 0,
      "Write an output; may be given up to four times. KIND is mask, classes, green (people over "
      "--background), cutout (with alpha) or preview (one PNG: source, mask, composite). FILE is a "
-     "video by its extension, a folder for PNGs (ends with /), - for standard output, or null.",
+     "video by its extension, a folder for PNGs (ends with /), - for standard output, or null. In "
+     "FILE {name} stands for the input's name without folder and extension, {ext} for its "
+     "extension, {folder} for the name of its folder, {number} for its place among the inputs, {{ "
+     "and }} for braces; with several inputs DIR/ is DIR/{name}/, and other files need such a "
+     "word.",
+     1},
+    {"list", KEY_LIST, "FILE", 0,
+     "Take inputs from FILE (- is standard input), a path a line; empty lines and lines that begin "
+     "with # are left out. @FILE as an input is the same",
      1},
     {"output", KEY_OUTPUT_KIND, "mask|classes|green|cutout|preview", 0,
      "Kind of the outputs that name none (mask)", 1},
@@ -98,13 +107,14 @@ static error_t parse_run(int key, char *value, struct argp_state *state)
     case KEY_PROGRESS:
         set_progress(args, value, state);
         return 0;
+    case KEY_LIST:
     case ARGP_KEY_ARG:
-        if (args->input != NULL)
-            argp_error(state, "%s: one input at a time", value);
-        args->input = value;
+        if ((key == KEY_LIST ? vrs_inputs_list(&args->inputs, value)
+                             : vrs_inputs_add(&args->inputs, value)) != VRS_OK)
+            exit(vrs_report(VRS_INVALID));
         return 0;
     case ARGP_KEY_END:
-        if (args->input == NULL)
+        if (args->inputs.count == 0)
             argp_error(state, "no input is given");
         if (args->output_count == 0)
             argp_error(state, "no output is given: add -o FILE");
@@ -139,7 +149,9 @@ static void catch_signals(void)
 
 static vrs_status make_job(const run_args *args, vrs_job **job)
 {
-    vrs_status status = vrs_job_create(args->config, args->input, job);
+    vrs_status status = vrs_job_create(args->config, NULL, job);
+    for (size_t i = 0; i < args->inputs.count && status == VRS_OK; i++)
+        status = vrs_job_add_input(*job, args->inputs.paths[i]);
     if (status == VRS_OK && args->profile.profile != NULL)
         status = vrs_job_set_profile(*job, args->profile.profile);
     for (int i = 0; i < args->output_count && status == VRS_OK; i++) {
@@ -160,6 +172,12 @@ static bool writes_to_stdout(const run_args *args)
     return args->json != NULL && strcmp(args->json, "-") == 0;
 }
 
+/* Something is in the files, but not all: frames or whole inputs are missing. */
+static bool is_partial(vrs_status status, const vrs_job_stats *stats)
+{
+    return status == VRS_CORRUPT && stats->inputs.done > 0;
+}
+
 static int run_job(const run_args *args, vrs_job *job)
 {
     vrs_progress progress;
@@ -171,12 +189,12 @@ static int run_job(const run_args *args, vrs_job *job)
     vrs_progress_end(&progress);
     int code = status == VRS_OK ? VRS_EXIT_DONE : vrs_report(status);
     vrs_job_stats stats = vrs_job_get_stats(job); /* after the report: it may set the last error */
-    if (status == VRS_CORRUPT && stats.read > 0)
+    if (is_partial(status, &stats))
         code = VRS_EXIT_FRAMES;
-    if (stats.written > 0)
-        vrs_summary_print(writes_to_stdout(args) ? stderr : stdout, args->config, &stats);
+    if (stats.written > 0 || (stats.inputs.all > 1 && stats.inputs.waiting < stats.inputs.all))
+        vrs_summary_print(writes_to_stdout(args) ? stderr : stdout, args->config, job, &stats);
     if (args->json != NULL) {
-        status = vrs_summary_json(args->json, args->config, args->input, &stats);
+        status = vrs_summary_json(args->json, args->config, job, &stats);
         if (status != VRS_OK && code == VRS_EXIT_DONE)
             code = vrs_report(status);
     }
@@ -202,12 +220,15 @@ const struct argp *vrs_run_argp(void)
     static const struct argp argp = {
         .options = run_options,
         .parser = parse_run,
-        .args_doc = "INPUT",
-        .doc = "Segments the people in INPUT: a video, a picture, a folder of pictures, a camera "
-               "(/dev/video0) or - for standard input.\v"
+        .args_doc = "INPUT...",
+        .doc = "Segments the people in each INPUT: a video, a picture, a folder of pictures, a "
+               "camera (/dev/video0), - for standard input, or @FILE for what FILE lists. Several "
+               "share one network, and some are read side by side; one that fails does not stop "
+               "the others.\v"
                "Exit status: 0 done, 1 failed, 2 wrong usage or input, 3 done but some frames are "
-               "damaged or failed, 4 done but a target was missed (with --strict-targets), 130 "
-               "interrupted (what was finished is in the files).",
+               "damaged or failed or some inputs are not done, 4 done but a target was missed "
+               "(with --strict-targets), 130 interrupted (what was finished is in the files). When "
+               "no input of several is done, it is the first one's.",
         .children = children,
     };
     children[0].argp = vrs_flags_argp();
@@ -229,6 +250,7 @@ int vrs_command_run(int argc, char **argv)
         status = make_job(&args, &job);
     int code = status == VRS_OK ? run_job(&args, job) : vrs_report(status);
     vrs_job_destroy(job);
+    vrs_inputs_clear(&args.inputs);
     status = vrs_run_profile_end(&args.profile);
     if (status != VRS_OK && code == VRS_EXIT_DONE)
         code = vrs_report(status);

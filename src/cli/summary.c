@@ -5,8 +5,28 @@
 #include "cli/json.h"
 #include "cli/targets.h"
 
-void vrs_summary_print(FILE *out, const vrs_config *config, const vrs_job_stats *s)
+/* A line for each of several inputs. */
+static void print_inputs(FILE *out, vrs_job *job, const vrs_job_stats *s)
 {
+    for (int32_t i = 0; i < s->inputs.all && s->inputs.all > 1; i++) {
+        vrs_job_input_stats input = vrs_job_get_input(job, i);
+        (void)fprintf(out, "  %-7s %s: %llu frames in %.2f s", vrs_job_state_name(input.state),
+                      input.path, (unsigned long long)input.written, input.seconds);
+        if (input.damaged > 0 || input.failed > 0)
+            (void)fprintf(out, ", %llu damaged, %llu failed", (unsigned long long)input.damaged,
+                          (unsigned long long)input.failed);
+        const char *why = input.state == VRS_JOB_FAILED ? input.detail : input.note;
+        (void)fprintf(out, "%s%s\n", why[0] != 0 ? ": " : "", why);
+    }
+}
+
+void vrs_summary_print(FILE *out, const vrs_config *config, vrs_job *job, const vrs_job_stats *s)
+{
+    if (s->inputs.all > 1)
+        (void)fprintf(out, "%d of %d inputs are done:\n", s->inputs.done, s->inputs.all);
+    print_inputs(out, job, s);
+    if (s->written == 0)
+        return;
     (void)fprintf(out,
                   "%llu frames in %.2f s: %.1f fps; first mask after %.2f s; %.1f ms of CPU a "
                   "frame; %.0f MB\n",
@@ -27,12 +47,47 @@ void vrs_summary_print(FILE *out, const vrs_config *config, const vrs_job_stats 
     vrs_targets_print(out, targets, vrs_targets_check(config, s, targets));
 }
 
-static void generate(yajl_gen gen, const vrs_config *config, const char *input,
-                     const vrs_job_stats *s)
+static void generate_input(yajl_gen gen, const vrs_job_input_stats *input)
+{
+    (void)yajl_gen_map_open(gen);
+    vrs_json_text(gen, "input", input->path);
+    vrs_json_key(gen, "outputs");
+    (void)yajl_gen_array_open(gen);
+    for (int32_t i = 0; i < input->output_count; i++)
+        vrs_json_item(gen, input->outputs[i]);
+    (void)yajl_gen_array_close(gen);
+    vrs_json_text(gen, "state", vrs_job_state_name(input->state));
+    vrs_json_text(gen, "status", vrs_status_name(input->status));
+    vrs_json_text(gen, "detail", input->detail);
+    vrs_json_integer(gen, "frames", (int64_t)input->written);
+    vrs_json_integer(gen, "damaged", (int64_t)input->damaged);
+    vrs_json_integer(gen, "failed", (int64_t)input->failed);
+    vrs_json_number(gen, "seconds", input->seconds);
+    vrs_json_text(gen, "decoder", input->decoder);
+    vrs_json_text(gen, "note", input->note);
+    (void)yajl_gen_map_close(gen);
+}
+
+static void generate_inputs(yajl_gen gen, vrs_job *job, const vrs_job_stats *s)
+{
+    vrs_json_integer(gen, "inputs_done", s->inputs.done);
+    vrs_json_integer(gen, "inputs_failed", s->inputs.failed);
+    vrs_json_key(gen, "inputs");
+    (void)yajl_gen_array_open(gen);
+    for (int32_t i = 0; i < s->inputs.all; i++) {
+        vrs_job_input_stats input = vrs_job_get_input(job, i);
+        generate_input(gen, &input);
+    }
+    (void)yajl_gen_array_close(gen);
+}
+
+static void generate(yajl_gen gen, const vrs_config *config, vrs_job *job, const vrs_job_stats *s)
 {
     (void)yajl_gen_map_open(gen);
     vrs_json_text(gen, "version", vrs_version());
-    vrs_json_text(gen, "input", input);
+    if (s->inputs.all == 1)
+        vrs_json_text(gen, "input", vrs_job_get_input(job, 0).path);
+    generate_inputs(gen, job, s);
     vrs_json_integer(gen, "frames", (int64_t)s->written);
     vrs_json_integer(gen, "damaged", (int64_t)s->damaged);
     vrs_json_integer(gen, "failed", (int64_t)s->failed);
@@ -57,14 +112,14 @@ static void generate(yajl_gen gen, const vrs_config *config, const char *input,
     (void)yajl_gen_map_close(gen);
 }
 
-vrs_status vrs_summary_json(const char *path, const vrs_config *config, const char *input,
+vrs_status vrs_summary_json(const char *path, const vrs_config *config, vrs_job *job,
                             const vrs_job_stats *stats)
 {
     yajl_gen gen = yajl_gen_alloc(NULL);
     if (gen == NULL)
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for the figures", path);
     (void)yajl_gen_config(gen, yajl_gen_beautify, 1);
-    generate(gen, config, input, stats);
+    generate(gen, config, job, stats);
     vrs_status status = vrs_json_write(gen, path);
     yajl_gen_free(gen);
     return status;

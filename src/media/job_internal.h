@@ -1,5 +1,11 @@
-/* The parts of a job. The calling thread fetches results and hands each to the sinks' threads; a
- * reader thread feeds the pipeline. */
+/* The parts of a job. The calling thread shows progress. Each slot has a thread that takes one
+ * input after the other: it opens source and sinks, starts a reader thread that feeds the fleet and
+ * a thread for each sink, and waits for their end. Results come from the fleet's threads, which
+ * hand each to its slot's sinks.
+ *
+ * The first inputs are opened before there is an engine, so that what is wrong with them shows at
+ * once; their slots then wait at the gate. `lock` guards states, failures and counts; nothing of
+ * the fleet is called with it. */
 #ifndef VRS_MEDIA_JOB_INTERNAL_H
 #define VRS_MEDIA_JOB_INTERNAL_H
 
@@ -14,104 +20,179 @@
 #include "media/sink.h"
 #include "media/source.h"
 #include "media/thread_times.h"
-#include "pipeline/place.h"
+#include "pipeline/fleet.h"
 #include "vrseg/job.h"
 
-/* More results than can be in flight. */
-#define VRS_JOB_HELD 512
 #define VRS_JOB_NAME_SIZE 256
+/* So often a waiting thread looks whether the job ends. */
+#define VRS_TICK_US 250000
+
+/* An output as the user gave it. */
+typedef struct vrs_job_pattern {
+    vrs_job_output kind;
+    char *path;
+} vrs_job_pattern;
+
+/* An input and what became of it; guarded by the job's lock once the run has begun, but for what
+ * never changes again. */
+typedef struct vrs_job_input {
+    char *path;
+    char *outputs[VRS_MAX_OUTPUTS];
+    vrs_job_state state;
+    vrs_status status;
+    char *detail, *note; /* NULL: "" */
+    const char *decoder;
+    int64_t frame_estimate;
+    uint64_t read, written, failed, damaged;
+    int64_t begin_ns, end_ns;
+    int32_t tries; /* begun so often: again where its GPU was lost */
+} vrs_job_input;
 
 /* A result that sinks still use. */
 typedef struct vrs_held {
     vrs_result *result;
-    vrs_queue *free_held; /* where it goes when the last sink is done */
+    struct vrs_job_slot *slot;
     atomic_int users;
 } vrs_held;
 
 typedef struct vrs_job_sink {
-    struct vrs_job *job;
+    struct vrs_job_slot *slot;
     vrs_job_output kind;
-    char *path;
-    int32_t output; /* of the pipeline; -1: a preview */
-    vrs_pixel_format format;
-    vrs_sink *sink; /* NULL for previews and "null" */
+    const char *path; /* the input's */
+    int32_t output;   /* of the pipeline; -1: a preview */
+    vrs_sink *sink;   /* NULL for previews and "null" */
     vrs_queue *queue;
     vrs_thread thread;
     vrs_track *track;
-    uint64_t written;
 } vrs_job_sink;
+
+/* Where one input after the other is done; a stream of the fleet. */
+typedef struct vrs_job_slot {
+    struct vrs_job *job;
+    uint32_t stream;
+    vrs_thread thread;
+    vrs_job_input *input; /* the present one; NULL: none */
+    int32_t home;         /* device of its source */
+    bool there;           /* which puts its pixels there */
+    vrs_source *source;
+    vrs_preview *preview;
+    vrs_job_sink sinks[VRS_MAX_OUTPUTS];
+
+    atomic_bool failed;      /* the present input */
+    atomic_bool by_hardware; /* its last frame was decoded by the GPU */
+    vrs_status failure;      /* the first one; under the job's lock */
+    char failure_text[VRS_DETAIL_SIZE];
+    char note[VRS_DETAIL_SIZE];
+
+    vrs_held *held;
+    vrs_queue *free_held;
+    char (*names)[VRS_JOB_NAME_SIZE]; /* pictures: by frame number modulo job->in_flight */
+    vrs_thread reader;
+    vrs_track *read_track;
+    vrs_pace pace;   /* in live mode */
+    bool read_ended; /* under the job's lock, as is the next line */
+    uint64_t frames_read, delivered, failures, dropped; /* of the present input */
+    int32_t sinks_ended;
+} vrs_job_slot;
 
 struct vrs_job {
     const vrs_config *config; /* shared */
-    char *input;
-    vrs_job_sink sinks[VRS_MAX_OUTPUTS];
-    int32_t sink_count;
+    vrs_job_pattern patterns[VRS_MAX_OUTPUTS];
+    int32_t pattern_count;
+    int32_t preview_output;
+    vrs_job_input *inputs;
+    int32_t input_count, input_room;
 
-    vrs_place place;
     const struct vrs_engine_ops *engine; /* of tests; NULL: the configured one */
     vrs_model *model;
-    vrs_source *source;
-    vrs_pipeline *pipeline;
-    vrs_preview *preview;
-    int32_t preview_output;
-    uint32_t pipeline_outputs;
+    vrs_fleet *fleet;
+    int32_t in_flight; /* frames of a slot that are read and not yet in all files, at most */
+    vrs_job_slot *slots;
+    int32_t slot_count, slots_started;
 
-    atomic_int stop; /* 0, 1: finish what is in flight, 2: at once */
-    atomic_bool failed;
-    atomic_bool by_hardware;  /* the last frame was decoded by the GPU */
-    vrs_mutex lock;           /* of the failure and of sinks_ended */
-    vrs_cond sink_ended, due; /* due: nobody signals it, a wait for a time */
-    int32_t sinks_ended;
-    bool has_lock, has_sink_ended, has_due;
-    vrs_status failure;
+    atomic_int stop;    /* 0, 1: finish what is in flight, 2: at once */
+    atomic_bool failed; /* the whole job */
+    vrs_mutex lock;
+    vrs_cond changed;
+    bool has_lock, has_changed;
+    bool open;                        /* the gate */
+    bool started;                     /* the fleet; the calling thread's alone */
+    int32_t next_input;               /* that no slot has taken */
+    int32_t slots_ready, slots_ended; /* at the gate or ended; ended */
+    vrs_status failure;               /* of the whole job, the first one */
     char failure_text[VRS_DETAIL_SIZE];
 
-    vrs_held held[VRS_JOB_HELD];
-    vrs_queue *free_held;
-    char (*names)[VRS_JOB_NAME_SIZE]; /* pictures: by frame number modulo VRS_JOB_HELD */
-    vrs_thread reader;
     vrs_recorder *recorder;
-    vrs_track *read_track;
-    vrs_thread_times times;
+    vrs_track *track;     /* of the calling thread */
     vrs_profile *profile; /* shared; NULL: none */
-
-    struct vrs_monitor *monitor; /* of the GPU, where its use is a target; else NULL */
+    vrs_thread_times times;
+    /* Of the GPUs, where their use is a target; else NULL. */
+    struct vrs_monitor *monitors[VRS_MAX_PLACES];
     double gpu_percent_sum;
     int32_t gpu_readings;
 
-    int64_t run_ns, first_read_ns, end_ns;
+    int64_t run_ns, end_ns;
     double run_cpu_seconds, started_cpu_seconds, end_cpu_seconds;
-    atomic_ullong frames_read;
     vrs_job_load load;
-    vrs_pace pace; /* in live mode */
+    vrs_queue **queues; /* of all slots' sinks, for the load */
     bool live;
     vrs_live_change changes[VRS_LIVE_CHANGES];
     char note[VRS_DETAIL_SIZE];
 };
 
-/* job_open.c: everything that can fail before the first frame. */
-vrs_status vrs_job_open_all(vrs_job *job) VRS_MUST_USE;
+/* job_names.c: the outputs of each input, from the patterns. VRS_INVALID: two are one file, one is
+ * an input, or a pattern gives no name. VRS_NO_MEMORY. */
+vrs_status vrs_job_name_outputs(vrs_job *job) VRS_MUST_USE;
+/* Whether a pattern's words in braces are known. VRS_INVALID. */
+vrs_status vrs_job_check_pattern(const char *pattern) VRS_MUST_USE;
 
-/* job_live.c: live mode. Waits until a frame that was just read is due; then it counts as captured.
- * Returns at once where the job ends. */
-void vrs_job_pace(vrs_job *job, vrs_frame *frame);
+/* job_open.c: what can fail before the first frame. A slot's input: its source and its sinks; what
+ * was opened is closed by vrs_slot_close(), also after a failure. */
+vrs_status vrs_slot_open(vrs_job_slot *slot) VRS_MUST_USE;
+void vrs_slot_close(vrs_job_slot *slot);
+/* Slots with their queues, and as many as are useful. */
+vrs_status vrs_job_make_slots(vrs_job *job) VRS_MUST_USE;
 
-/* Whether no more frames are to be read. */
-bool vrs_job_reading_ends(void *job);
-
-/* job_outputs.c: opens the sinks and describes the pipeline's outputs. */
-vrs_status vrs_job_open_sinks(vrs_job *job) VRS_MUST_USE;
+/* job_outputs.c: whether the outputs can be what they are called, as far as no input is needed for
+ * that; opens the sinks of a slot; describes the pipeline's outputs. */
+vrs_status vrs_job_check_outputs(const vrs_job *job) VRS_MUST_USE;
+vrs_status vrs_slot_open_sinks(vrs_job_slot *slot) VRS_MUST_USE;
+vrs_status vrs_slot_make_preview(vrs_job_slot *slot) VRS_MUST_USE;
 vrs_status vrs_job_describe_outputs(vrs_job *job) VRS_MUST_USE;
 
-vrs_status vrs_job_make_preview(vrs_job *job) VRS_MUST_USE;
+/* job_slot.c: the thread of a slot, and who takes the fleet's results. */
+void vrs_slot_main(void *slot);
+void vrs_job_deliver(void *job, vrs_result *result);
 
-/* job_gpu.c: opens the monitor; reads it; fills what the stats say of the GPU. The calling thread
- * of the run. */
+/* job_live.c: live mode. Waits until a frame that was just read is due; then it counts as captured.
+ * Returns at once where reading ends. */
+void vrs_slot_pace(vrs_job_slot *slot, vrs_frame *frame);
+
+/* Whether no more frames are to be read, and whether nothing is to be finished. Any thread. */
+bool vrs_slot_reading_ends(void *slot);
+bool vrs_slot_at_once(const vrs_job_slot *slot);
+
+/* Keep the first failure of an input, or of the job, with the calling thread's last error. Any
+ * thread. */
+void vrs_slot_fail(vrs_job_slot *slot, vrs_status status);
+void vrs_job_fail(vrs_job *job, vrs_status status);
+
+/* job_gpu.c: opens the monitors; reads them; fills what the stats say of the GPUs. The calling
+ * thread of the run. */
 void vrs_job_gpu_open(vrs_job *job);
 void vrs_job_gpu_sample(vrs_job *job);
 void vrs_job_gpu_stats(const vrs_job *job, vrs_job_stats *stats);
+void vrs_job_gpu_close(vrs_job *job);
 
-/* Keeps the first failure of a run, with the calling thread's last error. Any thread. */
-void vrs_job_fail(vrs_job *job, vrs_status status);
+/* job_profile.c: has the profile, if there is one, follow the job, and its pipelines; notes what a
+ * report shows beside the spans; leaves the pipelines, which end then, and tells what memory is
+ * left. */
+vrs_status vrs_job_profile_begin(vrs_job *job) VRS_MUST_USE;
+vrs_status vrs_job_profile_attach(vrs_job *job) VRS_MUST_USE;
+void vrs_job_profile_end(vrs_job *job);
+void vrs_job_profile_leave(vrs_job *job);
+
+/* job_stats.c: CPU time of the process. */
+double vrs_job_cpu_seconds(void);
 
 #endif

@@ -1,12 +1,22 @@
-/* The start of a job: where it works, its source, its sinks, its pipeline. */
+/* The start of an input: its source and its sinks; and the slots that inputs are done in. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "media/carry.h"
 #include "media/job_internal.h"
+#include "vrseg/system.h"
 
 /* Images of the source beside those that tickets hold: one waits for a ticket, one is decoded. */
 #define SLOTS_BESIDE 2
+/* Inputs side by side where nobody says how many. A GPU's decoder is at its best with seven. */
+#define CORES_AN_INPUT 4
+#define MIN_INPUTS 2
+#define MAX_INPUTS 8
+#define INPUTS_A_GPU 8
+/* Spans kept of each thread, for the profile. */
+#define SPANS_KEPT 1024
 
 static vrs_decoder_place configured_decoder(const vrs_config *config)
 {
@@ -18,88 +28,153 @@ static vrs_decoder_place configured_decoder(const vrs_config *config)
 
 static bool makes_pictures(const vrs_job *job)
 {
-    for (int32_t i = 0; i < job->sink_count; i++)
-        if (job->sinks[i].kind == VRS_JOB_GREEN || job->sinks[i].kind == VRS_JOB_CUTOUT)
+    for (int32_t i = 0; i < job->pattern_count; i++)
+        if (job->patterns[i].kind == VRS_JOB_GREEN || job->patterns[i].kind == VRS_JOB_CUTOUT)
             return true;
     return false;
 }
 
 /* Frames are wanted on the GPU where the lanes are there; what the user has the CPU decode, they
- * upload themselves, on several threads. */
-static vrs_status open_source(vrs_job *job)
+ * upload themselves, on several threads, and on any GPU. */
+static vrs_status open_source(vrs_job_slot *slot)
 {
+    const vrs_job *job = slot->job;
+    const vrs_place *place = vrs_fleet_place(job->fleet, slot->home);
     const char *raw = vrs_config_get(job->config, "raw_format");
-    vrs_source_gpu gpu = {.device = job->place.device, .memory = job->place.memory};
+    vrs_source_gpu gpu = {.device = place->device, .memory = place->memory};
     vrs_source_params params = {
-        .path = job->input,
+        .path = slot->input->path,
         .raw_format = raw[0] != 0 ? raw : NULL,
         .decoder = configured_decoder(job->config),
         .threads = (int32_t)vrs_config_int(job->config, "decoder_threads", 0),
         .max_frames = vrs_config_int(job->config, "max_frames", 0),
         .need_yuv = makes_pictures(job),
-        .stop = vrs_job_reading_ends,
-        .stop_opaque = job,
+        .gpu = slot->there ? &gpu : NULL,
+        .stop = vrs_slot_reading_ends,
+        .stop_opaque = slot,
     };
-    vrs_status status = vrs_place_tickets(job->config, job->model, &job->place, &gpu.slots);
+    int32_t all;
+    vrs_status status = vrs_fleet_tickets(job->fleet, &gpu.slots, &all);
     if (status != VRS_OK)
         return status;
     gpu.slots += SLOTS_BESIDE;
-    if (job->place.device != NULL && params.decoder != VRS_DECODER_CPU)
-        params.gpu = &gpu;
     vrs_thread_name("vrs-decode");
-    job->first_read_ns = vrs_now_ns();
-    status = vrs_source_open(&params, &job->source);
+    status = vrs_source_open(&params, &slot->source);
     if (status == VRS_OK)
-        atomic_store(&job->by_hardware, job->source->by_hardware);
-    job->live = vrs_config_bool(job->config, "live");
+        atomic_store(&slot->by_hardware, slot->source->by_hardware);
     if (status == VRS_OK)
-        vrs_pace_init(&job->pace, &job->source->info);
-    if (status == VRS_OK && job->source->info.still) {
-        job->names = vrs_alloc_array(VRS_JOB_HELD, VRS_JOB_NAME_SIZE);
-        status = job->names == NULL ? VRS_NO_MEMORY : VRS_OK;
+        vrs_pace_init(&slot->pace, &slot->source->info);
+    if (status == VRS_OK && slot->source->info.still && slot->names == NULL) {
+        slot->names = vrs_alloc_array((size_t)job->in_flight, VRS_JOB_NAME_SIZE);
+        status = slot->names == NULL ? VRS_NO_MEMORY : VRS_OK;
     }
-    return status;
-}
-
-static vrs_status make_held(vrs_job *job)
-{
-    vrs_status status = vrs_queue_create(VRS_JOB_HELD, &job->free_held);
-    for (int i = 0; i < VRS_JOB_HELD && status == VRS_OK; i++) {
-        job->held[i].free_held = job->free_held;
-        vrs_queue_push(job->free_held, &job->held[i]);
-    }
-    for (int32_t i = 0; i < job->sink_count && status == VRS_OK; i++)
-        status = vrs_queue_create(VRS_JOB_HELD, &job->sinks[i].queue);
     return status;
 }
 
 /* Cheap things first. Threads that the libraries make here inherit the name that the calling thread
  * has at that moment. */
-vrs_status vrs_job_open_all(vrs_job *job)
+vrs_status vrs_slot_open(vrs_job_slot *slot)
 {
-    if (job->sink_count == 0)
-        return vrs_fail(VRS_INVALID, "%s: no output is given", job->input);
-    vrs_status status = vrs_model_load(vrs_config_get(job->config, "model"), &job->model);
-    vrs_thread_name("vrs-infer");
+    vrs_job *job = slot->job;
+    const vrs_place *first = vrs_fleet_place(job->fleet, 0);
+    slot->there = first->device != NULL && configured_decoder(job->config) != VRS_DECODER_CPU;
+    vrs_status status = vrs_fleet_open_stream(job->fleet, slot->stream, slot->there, &slot->home);
     if (status == VRS_OK)
-        status = vrs_place_open(job->config, &job->place);
-    if (status == VRS_OK) {
-        vrs_job_gpu_open(job);
-        status = open_source(job);
-    }
+        status = open_source(slot);
     if (status == VRS_OK)
-        status = vrs_job_make_preview(job);
+        status = vrs_slot_make_preview(slot);
     vrs_thread_name("vrs-encode");
     if (status == VRS_OK)
-        status = vrs_job_open_sinks(job);
-    vrs_thread_name("vrs-infer");
-    if (status == VRS_OK)
-        status = vrs_pipeline_create_at(job->config, job->model, &job->place, job->engine,
-                                        &job->pipeline);
-    if (status == VRS_OK)
-        status = vrs_job_describe_outputs(job);
-    if (status == VRS_OK)
-        status = make_held(job);
+        status = vrs_slot_open_sinks(slot);
     vrs_thread_name("vrseg");
+    if (status != VRS_OK)
+        return status;
+    vrs_mutex_lock(&job->lock);
+    slot->input->frame_estimate = slot->source->info.frame_estimate;
+    slot->input->decoder = slot->source->by_hardware ? "nvdec" : "cpu";
+    vrs_mutex_unlock(&job->lock);
+    return VRS_OK;
+}
+
+/* All results are released. */
+void vrs_slot_close(vrs_job_slot *slot)
+{
+    for (int32_t i = 0; i < slot->job->pattern_count; i++) {
+        vrs_sink_close(slot->sinks[i].sink);
+        slot->sinks[i].sink = NULL;
+    }
+    vrs_source_close(slot->source);
+    slot->source = NULL;
+    vrs_preview_destroy(slot->preview);
+    slot->preview = NULL;
+    vrs_fleet_close_stream(slot->job->fleet, slot->stream);
+}
+
+/* ---- slots ---------------------------------------------------------------------------------- */
+
+static int32_t useful_slots(const vrs_job *job)
+{
+    int32_t count = vrs_cpu_count() / CORES_AN_INPUT;
+    count = count < MIN_INPUTS ? MIN_INPUTS : count > MAX_INPUTS ? MAX_INPUTS : count;
+    if (vrs_fleet_place(job->fleet, 0)->device != NULL)
+        count = INPUTS_A_GPU * vrs_fleet_count(job->fleet);
+    count = count > VRS_FLEET_STREAMS ? VRS_FLEET_STREAMS : count;
+    count = (int32_t)vrs_config_int(job->config, "inputs_at_once", count);
+    return count > job->input_count ? job->input_count : count;
+}
+
+static vrs_status make_held(vrs_job_slot *slot)
+{
+    const vrs_job *job = slot->job;
+    uint32_t count = (uint32_t)job->in_flight;
+    vrs_status status = vrs_queue_create(count, &slot->free_held);
+    for (int32_t i = 0; i < job->pattern_count && status == VRS_OK; i++)
+        status = vrs_queue_create(count, &slot->sinks[i].queue);
+    if (status != VRS_OK)
+        return status;
+    slot->held = vrs_alloc_array(count, sizeof(*slot->held));
+    if (slot->held == NULL)
+        return VRS_NO_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        slot->held[i].slot = slot;
+        vrs_queue_push(slot->free_held, &slot->held[i]);
+    }
+    return VRS_OK;
+}
+
+/* A slot's tracks are written by one thread at a time, those of its present input. */
+static void make_tracks(vrs_job_slot *slot)
+{
+    slot->read_track = vrs_recorder_track(slot->job->recorder, "decode");
+    for (int32_t i = 0; i < slot->job->pattern_count; i++)
+        slot->sinks[i].track = vrs_recorder_track(slot->job->recorder, "encode");
+}
+
+vrs_status vrs_job_make_slots(vrs_job *job)
+{
+    int32_t one, count = useful_slots(job);
+    vrs_status status = vrs_fleet_tickets(job->fleet, &one, &job->in_flight);
+    job->in_flight += SLOTS_BESIDE;
+    if (status == VRS_OK)
+        status = vrs_recorder_create((uint32_t)(count * (job->pattern_count + 1) + 1), SPANS_KEPT,
+                                     &job->recorder);
+    if (status != VRS_OK)
+        return status;
+    job->track = vrs_recorder_track(job->recorder, "job");
+    job->live = vrs_config_bool(job->config, "live");
+    job->queues = vrs_alloc_array((size_t)(count * job->pattern_count), sizeof(*job->queues));
+    if (job->queues == NULL)
+        return VRS_NO_MEMORY;
+    job->slots = vrs_alloc_array((size_t)count, sizeof(*job->slots));
+    if (job->slots == NULL)
+        return VRS_NO_MEMORY;
+    job->slot_count = count;
+    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+        vrs_job_slot *slot = &job->slots[i];
+        slot->job = job;
+        slot->stream = (uint32_t)i;
+        make_tracks(slot);
+        status = make_held(slot);
+    }
     return status;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/file.h"
 #include "image/format.h"
 #include "media/job_internal.h"
 
@@ -84,21 +84,40 @@ static const uint8_t (*class_palette(void))[3]
     return (const uint8_t(*)[3])palette;
 }
 
-static vrs_status describe(vrs_job *job, const vrs_job_sink *out, vrs_pixel_format format,
-                           vrs_output_desc *desc)
+/* The format is the source's depth in what vrs_sink_choose() says: the pipeline's own choice. */
+static vrs_status describe(const vrs_job *job, vrs_job_output kind, vrs_output_desc *desc)
 {
-    *desc = (vrs_output_desc){.kind = pipeline_kind(out->kind), .format = format};
-    if (out->kind == VRS_JOB_MASK || out->kind == VRS_JOB_CLASSES)
+    *desc = (vrs_output_desc){.kind = pipeline_kind(kind)};
+    if (kind == VRS_JOB_MASK || kind == VRS_JOB_CLASSES)
         return parse_size(vrs_config_get(job->config, "mask_size"), &desc->width, &desc->height);
     return parse_color(vrs_config_get(job->config, "background"), desc->background);
 }
 
+vrs_status vrs_job_check_outputs(const vrs_job *job)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < job->pattern_count && status == VRS_OK; i++) {
+        vrs_job_output kind = job->patterns[i].kind;
+        const char *path = job->inputs[0].outputs[i];
+        vrs_codec codec = configured_codec(job->config);
+        vrs_pixel_format format;
+        vrs_output_desc desc;
+        if (kind != VRS_JOB_PREVIEW && strcmp(path, "null") != 0)
+            status =
+                vrs_sink_choose(path, pipeline_kind(kind), VRS_FORMAT_YUV420P, &codec, &format);
+        if (status == VRS_OK)
+            status = describe(job, kind, &desc);
+    }
+    return status;
+}
+
 /* Pixels of an output before there is a pipeline. */
-static void output_size(const vrs_job *job, const vrs_output_desc *desc, int32_t *width,
+static void output_size(const vrs_job_slot *slot, const vrs_output_desc *desc, int32_t *width,
                         int32_t *height)
 {
-    *width = desc->width > 0 ? desc->width : job->source->info.width;
-    *height = desc->height > 0 ? desc->height : job->source->info.height;
+    const vrs_job *job = slot->job;
+    *width = desc->width > 0 ? desc->width : slot->source->info.width;
+    *height = desc->height > 0 ? desc->height : slot->source->info.height;
     if (desc->width == -1) {
         vrs_model_info model = vrs_model_get_info(job->model);
         const char *layout = vrs_config_get(job->config, "layout");
@@ -114,31 +133,50 @@ static vrs_encoder_place configured_encoder(const vrs_job *job)
     const char *name = vrs_config_get(job->config, "encoder");
     if (strcmp(name, "nvenc") == 0)
         return VRS_ENCODER_NVENC;
-    return strcmp(name, "auto") == 0 && job->place.device != NULL ? VRS_ENCODER_AUTO
-                                                                  : VRS_ENCODER_CPU;
+    bool gpu = vrs_fleet_place(job->fleet, 0)->device != NULL;
+    return strcmp(name, "auto") == 0 && gpu ? VRS_ENCODER_AUTO : VRS_ENCODER_CPU;
 }
 
-static vrs_status open_sink(vrs_job *job, vrs_job_sink *out)
+/* The folders that a pattern names are made: with a folder for each input nobody can make them all
+ * before. */
+static vrs_status make_folders(const vrs_job *job, const vrs_job_sink *out)
 {
+    char folder[VRS_PATH_MAX];
+    size_t length = strlen(out->path);
+    if (job->input_count == 1)
+        return VRS_OK;
+    while (length > 1 && out->path[length - 1] == '/')
+        length--;
+    while (length > 0 && out->path[length - 1] != '/')
+        length--;
+    if (length < 2)
+        return VRS_OK; /* in the folder that one works in, or in the root */
+    vrs_status status = vrs_path_format(folder, sizeof(folder), "%.*s", (int)length - 1, out->path);
+    return status == VRS_OK ? vrs_make_folders(folder) : status;
+}
+
+/* An input that is begun again finds what its first try has left. */
+static vrs_status open_sink(vrs_job_slot *slot, vrs_job_sink *out)
+{
+    const vrs_job *job = slot->job;
     vrs_codec codec = configured_codec(job->config);
     vrs_pixel_format format = VRS_FORMAT_NONE;
     vrs_status status = vrs_sink_choose(out->path, pipeline_kind(out->kind),
-                                        job->source->info.format, &codec, &format);
+                                        slot->source->info.format, &codec, &format);
     vrs_output_desc desc;
     if (status == VRS_OK)
-        status = describe(job, out, format, &desc);
+        status = describe(job, out->kind, &desc);
     if (status != VRS_OK)
         return status;
-    out->format = format;
     const char *options = vrs_config_get(job->config, "encoder_options");
     vrs_sink_params params = {
         .path = out->path,
         .kind = desc.kind,
         .codec = codec,
         .encoder = configured_encoder(job),
-        .stream = &job->source->info,
+        .stream = &slot->source->info,
         .format = format,
-        .source_path = job->input,
+        .source_path = slot->input->path,
         .keep_streams = vrs_config_bool(job->config, "keep_streams"),
         .preset = vrs_config_get(job->config, "preset"),
         .crf = vrs_config_float(job->config, "crf", 20),
@@ -146,55 +184,64 @@ static vrs_status open_sink(vrs_job *job, vrs_job_sink *out)
         .encoder_options = options[0] != 0 ? options : NULL,
         .threads = (int32_t)vrs_config_int(job->config, "encoder_threads", 0),
         .segment_frames = (int32_t)vrs_config_int(job->config, "segment_frames", 1800),
-        .overwrite = vrs_config_bool(job->config, "overwrite"),
+        .overwrite = vrs_config_bool(job->config, "overwrite") || slot->input->tries > 1,
         .palette = class_palette(),
     };
-    output_size(job, &desc, &params.width, &params.height);
-    return vrs_sink_open(&params, &out->sink);
+    output_size(slot, &desc, &params.width, &params.height);
+    status = make_folders(job, out);
+    return status != VRS_OK ? status : vrs_sink_open(&params, &out->sink);
 }
 
-vrs_status vrs_job_open_sinks(vrs_job *job)
+static bool writes(const vrs_job_sink *out)
 {
-    for (int32_t i = 0; i < job->sink_count; i++) {
-        vrs_job_sink *out = &job->sinks[i];
-        bool writes = out->kind != VRS_JOB_PREVIEW && strcmp(out->path, "null") != 0;
-        vrs_status status = writes ? open_sink(job, out) : VRS_OK;
-        if (status != VRS_OK)
-            return status;
-    }
-    return VRS_OK;
+    return out->kind != VRS_JOB_PREVIEW && strcmp(out->path, "null") != 0;
+}
+
+vrs_status vrs_slot_open_sinks(vrs_job_slot *slot)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < slot->job->pattern_count && status == VRS_OK; i++)
+        if (writes(&slot->sinks[i]))
+            status = open_sink(slot, &slot->sinks[i]);
+    return status;
 }
 
 vrs_status vrs_job_describe_outputs(vrs_job *job)
 {
-    job->preview_output = -1;
-    for (int32_t i = 0; i < job->sink_count; i++) {
-        vrs_job_sink *out = &job->sinks[i];
-        if (out->kind == VRS_JOB_PREVIEW)
+    int32_t outputs = 0;
+    bool previews = false;
+    for (int32_t i = 0; i < job->pattern_count; i++) {
+        vrs_job_output kind = job->patterns[i].kind;
+        int32_t output = kind == VRS_JOB_PREVIEW ? -1 : outputs++;
+        for (int32_t k = 0; k < job->slot_count; k++)
+            job->slots[k].sinks[i].output = output;
+        previews = previews || output < 0;
+        if (output < 0)
             continue;
         vrs_output_desc desc;
-        vrs_status status = describe(job, out, out->format, &desc);
+        vrs_status status = describe(job, kind, &desc);
         if (status == VRS_OK)
-            status = vrs_pipeline_add_output(job->pipeline, &desc);
+            status = vrs_fleet_add_output(job->fleet, &desc);
         if (status != VRS_OK)
             return status;
-        out->output = (int32_t)job->pipeline_outputs++;
-        if (out->kind == VRS_JOB_MASK)
-            job->preview_output = out->output;
+        if (kind == VRS_JOB_MASK)
+            job->preview_output = output;
     }
-    if (job->preview == NULL || job->preview_output >= 0)
+    if (!previews || job->preview_output >= 0)
         return VRS_OK;
     vrs_output_desc mask = {.kind = VRS_OUTPUT_MASK, .format = VRS_FORMAT_GRAY8};
-    job->preview_output = (int32_t)job->pipeline_outputs++;
-    return vrs_pipeline_add_output(job->pipeline, &mask);
+    job->preview_output = outputs;
+    return vrs_fleet_add_output(job->fleet, &mask);
 }
 
-vrs_status vrs_job_make_preview(vrs_job *job)
+vrs_status vrs_slot_make_preview(vrs_job_slot *slot)
 {
+    const vrs_job *job = slot->job;
+    const vrs_place *place = vrs_fleet_place(job->fleet, slot->home);
     uint8_t background[3];
     vrs_status status = parse_color(vrs_config_get(job->config, "background"), background);
-    for (int32_t i = 0; i < job->sink_count && status == VRS_OK; i++)
-        if (job->sinks[i].kind == VRS_JOB_PREVIEW && job->preview == NULL)
-            status = vrs_preview_create(background, job->place.device, &job->preview);
+    for (int32_t i = 0; i < job->pattern_count && status == VRS_OK; i++)
+        if (job->patterns[i].kind == VRS_JOB_PREVIEW && slot->preview == NULL)
+            status = vrs_preview_create(background, place->device, &slot->preview);
     return status;
 }

@@ -37,29 +37,60 @@ static bool read_text(const char *folder, const char *thread, const char *file, 
     return good;
 }
 
-static void note(vrs_thread_times *times, int32_t id, int32_t stage, int64_t ns, bool first)
+/* Takes a thread's time so far out of the list, into the sums. */
+static void settle(vrs_thread_times *times, int32_t i)
 {
-    for (int32_t i = 0; i < times->count; i++)
-        if (times->threads[i].id == id && times->threads[i].stage == stage) {
-            times->threads[i].last_ns = ns;
-            return;
-        }
-    if (times->count == VRS_THREADS_SEEN)
+    times->ended_ns[times->threads[i].stage] +=
+        times->threads[i].last_ns - times->threads[i].first_ns;
+}
+
+/* Room for threads to come: those that have ended leave the list. */
+static void drop_ended(vrs_thread_times *times)
+{
+    int32_t kept = 0;
+    for (int32_t i = 0; i < times->count; i++) {
+        if (times->threads[i].alive)
+            times->threads[kept++] = times->threads[i];
+        else
+            settle(times, i);
+    }
+    times->count = kept;
+}
+
+static void note(vrs_thread_times *times, int32_t id, int32_t stage, int64_t ns)
+{
+    int32_t i = 0;
+    while (i < times->count && times->threads[i].id != id)
+        i++;
+    if (i == VRS_THREADS_SEEN)
         return;
-    times->threads[times->count].id = id;
-    times->threads[times->count].stage = stage;
-    times->threads[times->count].first_ns = first ? ns : 0;
-    times->threads[times->count].last_ns = ns;
-    times->count++;
+    bool is_new = i == times->count;
+    if (!is_new && ns < times->threads[i].last_ns) { /* another one of the same number */
+        settle(times, i);
+        times->threads[i].first_ns = 0;
+    } else if (!is_new && times->threads[i].stage != stage) { /* another name from now on */
+        settle(times, i);
+        times->threads[i].first_ns = times->threads[i].last_ns;
+    } else if (is_new) {
+        times->threads[i].first_ns = times->sampled ? 0 : ns;
+        times->count++;
+    }
+    times->threads[i].id = id;
+    times->threads[i].stage = stage;
+    times->threads[i].last_ns = ns;
+    times->threads[i].alive = true;
 }
 
 void vrs_thread_times_sample(vrs_thread_times *times)
 {
-    bool first = times->count == 0;
     static const char tasks[] = "/proc/self/task";
     DIR *folder = opendir(tasks);
     if (folder == NULL)
         return;
+    if (times->count > VRS_THREADS_SEEN / 2)
+        drop_ended(times);
+    for (int32_t i = 0; i < times->count; i++)
+        times->threads[i].alive = false;
     const struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
         char name[32], time[64];
@@ -69,15 +100,16 @@ void vrs_thread_times_sample(vrs_thread_times *times)
          * Documentation/scheduler/sched-stats.rst. */
         if (read_text(tasks, entry->d_name, "schedstat", time, sizeof(time)))
             note(times, (int32_t)strtol(entry->d_name, NULL, 10), stage_of(name),
-                 strtoll(time, NULL, 10), first);
+                 strtoll(time, NULL, 10));
     }
+    times->sampled = true;
     (void)closedir(folder);
 }
 
 void vrs_thread_times_sum(const vrs_thread_times *times, double seconds[VRS_STAGE_COUNT])
 {
     for (int i = 0; i < VRS_STAGE_COUNT; i++)
-        seconds[i] = 0;
+        seconds[i] = (double)times->ended_ns[i] / 1e9;
     for (int32_t i = 0; i < times->count; i++)
         if (times->threads[i].stage < VRS_STAGE_COUNT)
             seconds[times->threads[i].stage] +=

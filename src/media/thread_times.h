@@ -3,6 +3,7 @@
 #ifndef VRS_MEDIA_THREAD_TIMES_H
 #define VRS_MEDIA_THREAD_TIMES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "vrseg/pipeline.h"
@@ -13,9 +14,12 @@ typedef struct vrs_thread_times {
     struct {
         int32_t id;
         int32_t stage; /* VRS_STAGE_COUNT: none */
+        bool alive;    /* at the last sample */
         int64_t first_ns, last_ns;
     } threads[VRS_THREADS_SEEN];
     int32_t count;
+    bool sampled;
+    int64_t ended_ns[VRS_STAGE_COUNT + 1]; /* of threads that are not in the list any more */
 } vrs_thread_times;
 
 /* Reads the CPU time of every thread of the process. Called now and then: what a thread did after

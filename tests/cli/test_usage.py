@@ -73,7 +73,7 @@ class Usage(support.CliTest):
             self.assert_refused(run(command, flag), 2, f'did you mean "{nearest}"')
         # A value is no flag.
         done = run("run", "x.mp4", "-o", "--smoth", "--model", "--tikets")
-        self.assert_refused(done, 2, r"x\.mp4|--tikets")
+        self.assert_refused(done, 2, r"vrseg: --smoth: no output format has this name")
         self.assert_refused(run("run", "x.mp4", "--zzzz"), 2, 'no option "zzzz"$')
 
     def test_wrong_values(self) -> None:
@@ -90,7 +90,7 @@ class Usage(support.CliTest):
         self.assert_left()
 
     def test_wrong_arguments(self) -> None:
-        for args in ([], ["-o", "o.mp4"], ["x.mp4"], ["x.mp4", "y.mp4", "-o", "o.mp4"],
+        for args in ([], ["-o", "o.mp4"], ["x.mp4"], ["x.mp4", "y.mp4"],
                      ["x.mp4", "-o", "mask:"], ["x.mp4", "-o", "o.mp4", "--output", "maks"],
                      ["x.mp4", "-o", "o.mp4", "--progress", "much"], ["x.mp4", "-o"],
                      ["x.mp4"] + 5 * ["-o", "null"]):

@@ -1,0 +1,459 @@
+/* A slot: one input after the other, its reader, its sinks, and the results between them. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "media/carry.h"
+#include "media/job_internal.h"
+#include "media/write_times.h"
+#include "vrseg/log.h"
+#include "vrseg/profile.h"
+
+bool vrs_slot_at_once(const vrs_job_slot *slot)
+{
+    return atomic_load(&slot->job->stop) == 2 || atomic_load(&slot->failed) ||
+           atomic_load(&slot->job->failed);
+}
+
+bool vrs_slot_reading_ends(void *opaque)
+{
+    const vrs_job_slot *slot = opaque;
+    return atomic_load(&slot->job->stop) != 0 || vrs_slot_at_once(slot);
+}
+
+void vrs_slot_fail(vrs_job_slot *slot, vrs_status status)
+{
+    vrs_mutex_lock(&slot->job->lock);
+    if (slot->failure == VRS_OK) {
+        slot->failure = status;
+        (void)snprintf(slot->failure_text, sizeof(slot->failure_text), "%s", vrs_last_error());
+    }
+    vrs_mutex_unlock(&slot->job->lock);
+    atomic_store(&slot->failed, true);
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* Submits one frame; while the pipeline is full, looks now and then whether the input ends. */
+static vrs_status submit(vrs_job_slot *slot, vrs_frame *frame)
+{
+    int64_t id = frame->id, begin_ns = vrs_now_ns();
+    vrs_status status;
+    do {
+        status = vrs_fleet_submit(slot->job->fleet, frame, VRS_TICK_US);
+    } while (status == VRS_TIMEOUT && !vrs_slot_at_once(slot));
+    vrs_job_load_wait(slot->read_track, VRS_SPAN_TICKET, id, vrs_now_ns() - begin_ns);
+    return status;
+}
+
+/* What was waited for comes first in a read: a slot, then data. */
+static void record_read(vrs_job_slot *slot, const vrs_frame *frame, int64_t begin_ns)
+{
+    const vrs_source *source = slot->source;
+    int64_t now = vrs_now_ns();
+    int64_t worked_ns = now - begin_ns - source->waited_ns - source->starved_ns;
+    vrs_track_record(slot->read_track, VRS_STAGE_DECODE, frame->id,
+                     worked_ns > 0 ? now - worked_ns : now, now);
+    vrs_job_load_wait(slot->read_track, VRS_SPAN_TICKET, frame->id, source->waited_ns);
+    vrs_job_load_wait(slot->read_track, VRS_SPAN_SOURCE, frame->id, source->starved_ns);
+}
+
+static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
+{
+    vrs_job *job = slot->job;
+    vrs_frame frame = {0};
+    int64_t begin_ns = vrs_now_ns();
+    vrs_status status = vrs_source_read(slot->source, &frame);
+    if (status != VRS_OK)
+        return status;
+    record_read(slot, &frame, begin_ns);
+    atomic_store(&slot->by_hardware, slot->source->by_hardware);
+    frame.stream = slot->stream;
+    if (job->live)
+        vrs_slot_pace(slot, &frame);
+    else
+        frame.capture_ns = begin_ns;
+    if (slot->source->info.still) {
+        char *name = slot->names[frame.id % job->in_flight];
+        (void)snprintf(name, VRS_JOB_NAME_SIZE, "%s", slot->source->frame_name);
+    }
+    bool changed = frame.image.format != shape->format || frame.image.width != shape->width ||
+                   frame.image.height != shape->height;
+    if (slot->source->info.still && changed && shape->width > 0)
+        vrs_fleet_reset_stream(job->fleet, frame.stream);
+    *shape = frame.image;
+    vrs_mutex_lock(&job->lock); /* before its result can come */
+    slot->frames_read++;
+    vrs_mutex_unlock(&job->lock);
+    status = submit(slot, &frame);
+    if (status == VRS_OK)
+        return VRS_OK;
+    vrs_image_release(&frame.image);
+    vrs_mutex_lock(&job->lock);
+    slot->frames_read--;
+    vrs_mutex_unlock(&job->lock);
+    return status;
+}
+
+static void reader_main(void *arg)
+{
+    vrs_job_slot *slot = arg;
+    vrs_image shape = {0};
+    vrs_status status = VRS_OK;
+    vrs_thread_step_back(VRS_STEPS_INFER);
+    while (status == VRS_OK && !vrs_slot_reading_ends(slot))
+        status = read_frame(slot, &shape);
+    bool ended = status == VRS_OK || status == VRS_END || status == VRS_CANCELLED ||
+                 status == VRS_CLOSED || status == VRS_TIMEOUT;
+    if (!ended)
+        vrs_slot_fail(slot, status);
+    vrs_mutex_lock(&slot->job->lock);
+    slot->read_ended = true;
+    vrs_cond_broadcast(&slot->job->changed);
+    vrs_mutex_unlock(&slot->job->lock);
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+static void release_held(void *opaque)
+{
+    vrs_held *held = opaque;
+    if (atomic_fetch_sub(&held->users, 1) != 1)
+        return;
+    /* The slot is found before the result goes: then this one may be used again at once. */
+    vrs_job_slot *slot = held->slot;
+    vrs_result *result = held->result;
+    vrs_queue_push(slot->free_held, held);
+    vrs_fleet_release(slot->job->fleet, result);
+}
+
+/* In live mode a frame that came too late has no outputs. */
+static bool is_late(const vrs_job *job, const vrs_result *result)
+{
+    return job->live && result->status == VRS_DROPPED;
+}
+
+static void write_result(vrs_job_sink *sink, vrs_held *held)
+{
+    vrs_job_slot *slot = sink->slot;
+    const vrs_job *job = slot->job;
+    const vrs_result *result = held->result;
+    vrs_status status = VRS_OK;
+    int64_t begin_ns = vrs_now_ns();
+    if (sink->kind == VRS_JOB_PREVIEW) {
+        if (!vrs_slot_at_once(slot) && !is_late(job, result))
+            status =
+                vrs_preview_offer(slot->preview, result, &result->outputs[job->preview_output]);
+        release_held(held);
+    } else if (sink->sink == NULL || vrs_slot_at_once(slot) || is_late(job, result)) {
+        release_held(held); /* too late for anybody; files have times */
+    } else {
+        int64_t id = result->id;
+        vrs_image image = result->outputs[sink->output];
+        image.release = release_held;
+        image.opaque = held;
+        const char *name = slot->source->info.still ? slot->names[id % job->in_flight] : NULL;
+        vrs_write_times before = vrs_write_times_get();
+        status = vrs_sink_write(sink->sink, &image, result->pts, result->duration, name);
+        vrs_track_record(sink->track, VRS_STAGE_ENCODE, id, begin_ns, vrs_now_ns());
+        vrs_write_times after = vrs_write_times_get();
+        vrs_job_load_wait(sink->track, VRS_SPAN_DISK, id, after.disk_ns - before.disk_ns);
+        vrs_job_load_wait(sink->track, VRS_SPAN_PIPE, id, after.pipe_ns - before.pipe_ns);
+    }
+    if (status != VRS_OK)
+        vrs_slot_fail(slot, status);
+}
+
+static void sink_main(void *arg)
+{
+    vrs_job_sink *sink = arg;
+    vrs_job_slot *slot = sink->slot;
+    vrs_status status;
+    void *item;
+    while ((status = vrs_queue_pop(sink->queue, &item, INT64_MAX)) == VRS_OK && item != sink)
+        write_result(sink, item);
+    /* Joining belongs to the encoding of this file and goes on beside that of the others. */
+    if (sink->sink != NULL && !vrs_slot_at_once(slot)) {
+        int64_t begin_ns = vrs_now_ns();
+        status = vrs_sink_finish(sink->sink);
+        vrs_track_record(sink->track, VRS_SPAN_FINISH, -1, begin_ns, vrs_now_ns());
+        if (status != VRS_OK)
+            vrs_slot_fail(slot, status);
+    }
+}
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+/* Notes the first frame that failed: it is in the files as background. Without its GPU an input
+ * ends, and what is finished stays in the files and the journal. */
+static void note_failure(vrs_job_slot *slot, const vrs_result *result)
+{
+    if (result->status == VRS_DEVICE_LOST)
+        vrs_slot_fail(slot, vrs_fail(VRS_DEVICE_LOST, "%s: frame %lld: %.300s", slot->input->path,
+                                     (long long)result->id, result->detail));
+    if (result->status == VRS_OK || slot->note[0] != 0)
+        return;
+    (void)snprintf(slot->note, sizeof(slot->note), "frame %lld: %.400s", (long long)result->id,
+                   result->detail);
+}
+
+void vrs_job_deliver(void *opaque, vrs_result *result)
+{
+    vrs_job *job = opaque;
+    vrs_job_slot *slot = &job->slots[result->stream];
+    bool late = is_late(job, result), failed = result->status != VRS_OK && !late;
+    if (failed)
+        note_failure(slot, result);
+    vrs_held *held = vrs_queue_try_pop(slot->free_held); /* more of them than tickets */
+    held->result = result;
+    atomic_store(&held->users, job->pattern_count);
+    for (int32_t i = 0; i < job->pattern_count; i++)
+        vrs_queue_push(slot->sinks[i].queue, held);
+    vrs_mutex_lock(&job->lock);
+    slot->delivered++;
+    slot->failures += failed ? 1 : 0;
+    slot->dropped += late ? 1 : 0;
+    if (slot->read_ended && slot->delivered == slot->frames_read)
+        vrs_cond_broadcast(&job->changed);
+    vrs_mutex_unlock(&job->lock);
+}
+
+/* ---- one input ------------------------------------------------------------------------------ */
+
+static vrs_status start_threads(vrs_job_slot *slot)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < slot->job->pattern_count && status == VRS_OK; i++)
+        status = vrs_thread_start(&slot->sinks[i].thread, "vrs-encode", sink_main, &slot->sinks[i]);
+    if (status == VRS_OK)
+        status = vrs_thread_start(&slot->reader, "vrs-decode", reader_main, slot);
+    return status;
+}
+
+/* Until every frame that was read has its result; then until the sinks have written all. */
+static void join_threads(vrs_job_slot *slot)
+{
+    vrs_job *job = slot->job;
+    vrs_mutex_lock(&job->lock);
+    while (slot->reader.running && (!slot->read_ended || slot->delivered < slot->frames_read))
+        (void)vrs_cond_wait_until(&job->changed, &job->lock, INT64_MAX);
+    vrs_mutex_unlock(&job->lock);
+    vrs_thread_join(&slot->reader);
+    for (int32_t i = 0; i < job->pattern_count; i++)
+        if (slot->sinks[i].thread.running)
+            vrs_queue_push(slot->sinks[i].queue, &slot->sinks[i]); /* the end */
+    for (int32_t i = 0; i < job->pattern_count; i++)
+        vrs_thread_join(&slot->sinks[i].thread);
+}
+
+static vrs_status write_previews(vrs_job_slot *slot)
+{
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < slot->job->pattern_count && status == VRS_OK; i++)
+        if (slot->sinks[i].kind == VRS_JOB_PREVIEW)
+            status = vrs_preview_write(slot->preview, slot->sinks[i].path);
+    return status;
+}
+
+static void run_input(vrs_job_slot *slot)
+{
+    vrs_status status = start_threads(slot);
+    if (status != VRS_OK)
+        vrs_slot_fail(slot, status);
+    join_threads(slot);
+    if (!vrs_slot_at_once(slot)) {
+        status = write_previews(slot);
+        if (status != VRS_OK)
+            vrs_slot_fail(slot, status);
+    }
+}
+
+/* ---- its end -------------------------------------------------------------------------------- */
+
+/* What the user should know, each part once. */
+static void add_note(vrs_job_slot *slot, const char *text)
+{
+    if (text[0] != 0 && strstr(slot->note, text) == NULL)
+        vrs_note_add(slot->note, sizeof(slot->note), "%s", text);
+}
+
+static void add_notes(vrs_job_slot *slot)
+{
+    if (slot->source == NULL)
+        return;
+    if (slot->note[0] == 0 && slot->source->damaged > 0)
+        add_note(slot, slot->source->damage);
+    for (int32_t i = 0; i < slot->job->pattern_count; i++)
+        if (slot->sinks[i].sink != NULL)
+            add_note(slot, slot->sinks[i].sink->note);
+    add_note(slot, slot->source->note);
+}
+
+/* The last error says what the status means. */
+static vrs_status outcome(vrs_job_slot *slot, vrs_job_state *state)
+{
+    const vrs_job_input *input = slot->input;
+    uint64_t damaged = slot->source != NULL ? slot->source->damaged : 0;
+    *state = VRS_JOB_FAILED;
+    if (slot->failure == VRS_CANCELLED || (slot->failure == VRS_OK && slot->job->failure != VRS_OK))
+        *state = VRS_JOB_STOPPED;
+    if (slot->failure != VRS_OK)
+        return vrs_fail(slot->failure, "%s", slot->failure_text);
+    if (slot->job->failure != VRS_OK)
+        return vrs_fail(VRS_CANCELLED, "%s: ended with the others", input->path);
+    if (atomic_load(&slot->job->stop) != 0) {
+        *state = VRS_JOB_STOPPED;
+        return vrs_fail(VRS_CANCELLED, "%s: stopped after %llu frames", input->path,
+                        (unsigned long long)slot->frames_read);
+    }
+    if (slot->frames_read == 0)
+        return vrs_fail(VRS_CORRUPT, "%s: not one frame could be read", input->path);
+    *state = VRS_JOB_DONE;
+    if (slot->failures > 0 || damaged > 0)
+        return vrs_fail(VRS_CORRUPT, "%s: done, but %llu frames are damaged and %llu failed: %s",
+                        input->path, (unsigned long long)damaged,
+                        (unsigned long long)slot->failures, slot->note);
+    return VRS_OK;
+}
+
+/* Keeps what became of the input, and closes it. */
+static void end_input(vrs_job_slot *slot)
+{
+    vrs_job *job = slot->job;
+    vrs_job_input *input = slot->input;
+    vrs_job_state state;
+    add_notes(slot);
+    uint64_t damaged = slot->source != NULL ? slot->source->damaged : 0;
+    vrs_mutex_lock(&job->lock);
+    vrs_status status = outcome(slot, &state);
+    input->detail = status != VRS_OK ? vrs_strdup(vrs_last_error()) : NULL;
+    input->note = slot->note[0] != 0 ? vrs_strdup(slot->note) : NULL;
+    input->status = status;
+    if (input->decoder[0] != 0)
+        input->decoder = atomic_load(&slot->by_hardware) ? "nvdec" : "cpu";
+    input->read = slot->frames_read;
+    input->written = slot->delivered - slot->dropped;
+    input->failed = slot->failures;
+    input->damaged = damaged;
+    vrs_mutex_unlock(&job->lock);
+    vrs_slot_close(slot); /* aborts what is not finished */
+    vrs_mutex_lock(&job->lock);
+    slot->input = NULL;
+    slot->read_ended = false;
+    input->end_ns = vrs_now_ns();
+    input->state = state;
+    vrs_mutex_unlock(&job->lock);
+    if (job->input_count > 1 && state == VRS_JOB_FAILED)
+        vrs_log(VRS_LOG_WARNING, "%s", input->detail != NULL ? input->detail : input->path);
+}
+
+/* ---- the slot ------------------------------------------------------------------------------- */
+
+/* With the job's lock. */
+static void begin_anew(vrs_job_slot *slot)
+{
+    slot->failure = VRS_OK;
+    slot->read_ended = false;
+    slot->frames_read = slot->delivered = slot->failures = slot->dropped = 0;
+    atomic_store(&slot->failed, false);
+}
+
+/* Whether a path can be read or written once more from its beginning. */
+static bool is_lasting(const char *path, bool missing)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return missing;
+    return S_ISREG(info.st_mode) || S_ISDIR(info.st_mode);
+}
+
+/* An input whose pixels went with their GPU is begun again on another one, where there is one and
+ * its files allow it. */
+static bool begin_again(vrs_job_slot *slot)
+{
+    vrs_job *job = slot->job;
+    vrs_job_input *input = slot->input;
+    bool possible = slot->failure == VRS_DEVICE_LOST && vrs_fleet_alive(job->fleet) &&
+                    atomic_load(&job->stop) == 0 && !atomic_load(&job->failed) &&
+                    input->tries < vrs_fleet_count(job->fleet) && is_lasting(input->path, false);
+    for (int32_t i = 0; i < job->pattern_count && possible; i++)
+        possible = strcmp(input->outputs[i], "null") == 0 ||
+                   (strcmp(input->outputs[i], "-") != 0 && is_lasting(input->outputs[i], true));
+    if (!possible)
+        return false;
+    vrs_log(VRS_LOG_WARNING, "%s: begun again on another GPU, as its own was lost", input->path);
+    vrs_slot_close(slot);
+    slot->note[0] = 0;
+    vrs_note_add(slot->note, sizeof(slot->note), "begun again on another GPU, as its own was lost");
+    vrs_mutex_lock(&job->lock);
+    begin_anew(slot);
+    vrs_mutex_unlock(&job->lock);
+    return true;
+}
+
+/* The next input, or NULL. None is begun any more once the job ends or no device is left. */
+static vrs_job_input *take_input(vrs_job_slot *slot)
+{
+    vrs_job *job = slot->job;
+    bool alive = vrs_fleet_alive(job->fleet);
+    vrs_mutex_lock(&job->lock);
+    bool more = job->next_input < job->input_count && alive && atomic_load(&job->stop) == 0 &&
+                !atomic_load(&job->failed);
+    vrs_job_input *input = more ? &job->inputs[job->next_input++] : NULL;
+    slot->input = input;
+    slot->note[0] = 0;
+    begin_anew(slot);
+    if (input != NULL) {
+        input->state = VRS_JOB_RUNNING;
+        input->begin_ns = vrs_now_ns();
+        for (int32_t i = 0; i < job->pattern_count; i++) {
+            vrs_job_sink *sink = &slot->sinks[i];
+            sink->slot = slot;
+            sink->kind = job->patterns[i].kind;
+            sink->path = input->outputs[i];
+        }
+    }
+    vrs_mutex_unlock(&job->lock);
+    return input;
+}
+
+/* Waits until the fleet works; false: it will not. */
+static bool pass_gate(vrs_job_slot *slot, bool *passed)
+{
+    vrs_job *job = slot->job;
+    vrs_mutex_lock(&job->lock);
+    if (!*passed) {
+        *passed = true;
+        job->slots_ready++;
+        vrs_cond_broadcast(&job->changed);
+    }
+    while (!job->open)
+        (void)vrs_cond_wait_until(&job->changed, &job->lock, INT64_MAX);
+    vrs_mutex_unlock(&job->lock);
+    return !atomic_load(&job->failed);
+}
+
+void vrs_slot_main(void *arg)
+{
+    vrs_job_slot *slot = arg;
+    vrs_job *job = slot->job;
+    bool passed = false;
+    while (take_input(slot) != NULL) {
+        do {
+            slot->input->tries++;
+            vrs_status status = vrs_slot_open(slot);
+            if (status != VRS_OK)
+                vrs_slot_fail(slot, status);
+            else if (pass_gate(slot, &passed))
+                run_input(slot);
+        } while (begin_again(slot));
+        end_input(slot);
+    }
+    vrs_mutex_lock(&job->lock);
+    job->slots_ready += passed ? 0 : 1;
+    job->slots_ended++;
+    vrs_cond_broadcast(&job->changed);
+    vrs_mutex_unlock(&job->lock);
+}

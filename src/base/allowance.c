@@ -107,7 +107,7 @@ static void read_topology(const char *root, const int32_t *list, int64_t *keys,
         snprintf(name, sizeof(name), "/sys/devices/system/cpu/cpu%d/topology/core_id", list[i]);
         int64_t core = read_number(root, name);
         known = package >= 0 && core >= 0 && package < INT32_MAX && core < INT32_MAX;
-        keys[i] = package << 32 | core;
+        keys[i] = known ? package << 32 | core : 0;
     }
     if (!known) {
         return;

@@ -163,7 +163,7 @@ static vrs_status use_plan(vrs_input *input, const vrs_image *image, const vrs_i
 vrs_status vrs_input_read_tensor(vrs_input *input, const vrs_input_tensor *tensor, void *data,
                                  vrs_frame *frame)
 {
-    vrs_frame own;
+    vrs_frame own = {.id = 0};
     frame = frame != NULL ? frame : &own;
     vrs_status status = vrs_input_read(input, frame);
     if (status != VRS_OK)

@@ -155,13 +155,14 @@ static void check_args(const tune_args *a, struct argp_state *state)
         argp_error(state, "--rate goes with --goal latency");
     if (a->goal_latency && a->most_latency > 0)
         argp_error(state, "--max-latency goes with --goal throughput");
-    bool latency = a->goal_latency || a->most_latency > 0;
-    if (latency && a->output_count > 0)
-        argp_error(state, "-o %s: latency is measured up to the mask, nothing is written",
+    if (a->goal_latency && !a->synthetic)
+        argp_error(state, "least latency is measured on frames in memory: add --synthetic=WxH in "
+                          "place of the input");
+    if (a->synthetic && (a->goal_latency || a->most_latency > 0) && a->output_count > 0)
+        argp_error(state,
+                   "-o %s: latency of frames in memory is measured up to the mask, nothing "
+                   "is written",
                    a->outputs[0]);
-    if (latency && !a->synthetic)
-        argp_error(state, "latency is measured on frames in memory: add --synthetic=WxH in place "
-                          "of the input");
 }
 
 static error_t parse_value(tune_args *args, int key, char *value, struct argp_state *state)

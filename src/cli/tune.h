@@ -28,7 +28,7 @@ typedef struct vrs_tune_report {
     char detail[VRS_DETAIL_SIZE];
     uint64_t frames;
     double seconds, fps;
-    double latency_ms; /* 99th percentile, of frames in memory; else 0 */
+    double latency_ms; /* from capture to mask, 99th percentile */
     bool cut;          /* ended early as hopeless */
     bool network_on_gpu;
     int32_t requests, preprocess_threads, postprocess_threads, tickets;

@@ -85,6 +85,7 @@ static vrs_status run_job(vrs_config *config, job_trial *t)
     t->report->frames = stats.written;
     t->report->seconds = stats.seconds;
     t->report->fps = stats.fps;
+    t->report->latency_ms = (double)stats.pipeline.latency.p99_ns / 1e6;
     describe(t->report, &stats.pipeline, stats.device, stats.engine);
     return VRS_OK;
 }

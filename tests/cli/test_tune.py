@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import time
+import unittest
 from pathlib import Path
 
 import support
 from support import clip, run, start
+
+DRIVER = os.environ.get("VRSEG_FAKE_DRIVER", "")
 
 # Trials as short as can be: what is looked at is that they are made, not what they measure.
 SHORT = ("--trial-seconds", "0.1", "--progress", "none")
@@ -133,6 +136,26 @@ class Tune(support.CliTest):
         done = self.tune("--synthetic=64x48", *SHORT, "--trials", 3, "--max-latency", 10000)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn("no settings keep", done.stdout)
+        source = clip(self.folder / "a.mp4", 30)
+        done = self.tune(source, *SHORT, *LITTLE, "--trials", 3, "--max-latency", 100000, "--json",
+                         figures)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(json.loads(figures.read_text())["latency_ms"], 0)
+
+    @unittest.skipUnless(DRIVER, "this build has no stand-in driver")
+    def test_gpu(self) -> None:
+        """There lanes and the decoder are searched; the CPU's threads do not matter."""
+        source, figures = clip(self.folder / "a.mp4", 12), self.folder / "tune.json"
+        self.env |= {"LD_LIBRARY_PATH": os.path.dirname(DRIVER), "VRSEG_CUDA_LIBRARY": DRIVER,
+                     "VRSEG_CUDA_IMAGE": str(support.SOURCE / "LICENSE"),
+                     "VRSEG_CUDNN_LIBRARY": "none"}
+        done = self.tune(source, *SHORT, "--device", "cuda:0", "--engine", "openvino", "--trials",
+                         2, "-o", "null", "--json", figures)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        settings = json.loads(figures.read_text())["settings"]
+        self.assertLessEqual({"lanes", "decoder", "max_batch_size", "tickets"}, set(settings))
+        self.assertFalse({"preprocess_threads", "postprocess_threads"} & set(settings))
+        self.assertRegex(done.stdout, "uses them: selfie-landscape .* on .*, compute capability")
 
     def test_failing_trials(self) -> None:
         """Settings that cannot be used are told of, and the search goes on; where none can, it
@@ -183,7 +206,8 @@ class Tune(support.CliTest):
                 ([source, "--rate", "30"], "--rate goes with --goal latency"),
                 ([source, "--rate", "0"], "expected a number from 0.1"),
                 ([source, "--max-latency", "x"], "expected a number"),
-                ([source, "--max-latency", "20"], "latency is measured on frames in memory"),
+                ([source, "--goal", "latency", "--rate", "9"], "measured on frames in memory"),
+                (["--synthetic", "--max-latency", "20", "-o", "x.mp4"], "nothing is written"),
                 ([source, "--trials", "0"], "expected a number from 1 to 256"),
                 ([source, "--trials", "nan"], "expected a number"),
                 ([source, "--trial-seconds", "-1"], "expected a number"),

@@ -252,6 +252,7 @@ void vrs_tune_work_do(vrs_config *config, const vrs_tune_work *work, vrs_tune_re
         trial.latencies = calloc(MOST_TIMES, sizeof(double));
         status = trial.latencies != NULL ? run_pipeline(config, &trial)
                                          : vrs_fail(VRS_NO_MEMORY, "no memory for a trial's times");
+        free(trial.latencies);
     }
     if (status != VRS_OK)
         fail(report, status);

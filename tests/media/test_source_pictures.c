@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "clips.h"
 
+#include "base/clock.h"
 #include "support/inject.h"
 
 #define PICTURE "-f lavfi -i testsrc2=s=64x48:r=1 -frames:v 1 "
@@ -265,6 +266,65 @@ static void idle_pipes_are_stopped(void **state)
     (void)close(ends[1]);
 }
 
+#define SLOW_FRAME (64 * 48 * 3 / 2)
+#define SLOW_TICK_NS (VRS_NS_PER_S / 10)
+
+typedef struct slow_pipe {
+    int end;
+    int asked; /* since the pipe is empty */
+    bool empty;
+} slow_pipe;
+
+/* Time goes by only while the pipe is waited for; the fifth time there is a frame. */
+static bool feed_slowly(void *opaque)
+{
+    static const uint8_t frame[SLOW_FRAME];
+    slow_pipe *slow = opaque;
+    if (slow->empty) {
+        vrs_clock_advance_ns(SLOW_TICK_NS);
+        if (++slow->asked == 5) {
+            assert_int_equal(write(slow->end, frame, sizeof frame), sizeof frame);
+        }
+    }
+    return false;
+}
+
+/* What a read has waited for data is told, and nothing where the data was there. */
+static void waiting_for_a_pipe_is_counted(void **state)
+{
+    (void)state;
+    static const uint8_t frames[2 * SLOW_FRAME];
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    slow_pipe slow = {.end = ends[1]};
+    vrs_source_params params = {.path = "-",
+                                .raw_format = "64x48:yuv420p:10",
+                                .threads = 1,
+                                .stop = feed_slowly,
+                                .stop_opaque = &slow};
+    vrs_source *source = NULL;
+    int kept = dup(STDIN_FILENO);
+    assert_true(dup2(ends[0], STDIN_FILENO) >= 0);
+    assert_int_equal(write(ends[1], frames, sizeof frames), sizeof frames);
+    vrs_clock_use_virtual(VRS_NS_PER_S);
+    assert_int_equal(vrs_source_open(&params, &source), VRS_OK);
+    for (int i = 0; i < 3; i++) {
+        vrs_frame frame;
+        slow.empty = i == 2;
+        assert_int_equal(vrs_source_read(source, &frame), VRS_OK);
+        assert_in_range(source->starved_ns, i == 2 ? 3 * SLOW_TICK_NS : 0,
+                        i == 2 ? 5 * SLOW_TICK_NS : 0);
+        vrs_image_release(&frame.image);
+        slow.empty = false;
+    }
+    vrs_source_close(source);
+    vrs_clock_use_real();
+    assert_true(dup2(kept, STDIN_FILENO) >= 0);
+    (void)close(kept);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 /* Whenever it is asked to stop, it says that it was. */
 static void stops_at_every_read(void **state)
 {
@@ -332,6 +392,7 @@ int main(void)
         cmocka_unit_test(raw_pixels),
         cmocka_unit_test(wrong_raw_formats),
         cmocka_unit_test(idle_pipes_are_stopped),
+        cmocka_unit_test(waiting_for_a_pipe_is_counted),
         cmocka_unit_test(stops_at_every_read),
         cmocka_unit_test(every_failure_in_turn),
     };

@@ -162,7 +162,7 @@ vrs_status vrs_job_make_slots(vrs_job *job)
         return status;
     job->track = vrs_recorder_track(job->recorder, "job");
     job->live = vrs_config_bool(job->config, "live");
-    job->queues = vrs_alloc_array((size_t)(count * job->pattern_count), sizeof(*job->queues));
+    job->queues = vrs_alloc_array((size_t)(count * job->pattern_count), sizeof(vrs_queue *));
     if (job->queues == NULL)
         return VRS_NO_MEMORY;
     job->slots = vrs_alloc_array((size_t)count, sizeof(*job->slots));

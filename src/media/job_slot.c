@@ -170,14 +170,13 @@ static void sink_main(void *arg)
 {
     vrs_job_sink *sink = arg;
     vrs_job_slot *slot = sink->slot;
-    vrs_status status;
     void *item;
-    while ((status = vrs_queue_pop(sink->queue, &item, INT64_MAX)) == VRS_OK && item != sink)
+    while (vrs_queue_pop(sink->queue, &item, INT64_MAX) == VRS_OK && item != sink)
         write_result(sink, item);
     /* Joining belongs to the encoding of this file and goes on beside that of the others. */
     if (sink->sink != NULL && !vrs_slot_at_once(slot)) {
         int64_t begin_ns = vrs_now_ns();
-        status = vrs_sink_finish(sink->sink);
+        vrs_status status = vrs_sink_finish(sink->sink);
         vrs_track_record(sink->track, VRS_SPAN_FINISH, -1, begin_ns, vrs_now_ns());
         if (status != VRS_OK)
             vrs_slot_fail(slot, status);

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Measures several videos in one run beside one run after another, and two GPUs beside one.
+
+    together    seconds of single runs, one after another, by those of one run of all: at least 1,
+                from the start of each process to its end
+    frames      the same without starts and ends: frames a second while frames run
+    two_gpus    frames a second of one run on two GPUs by those on the first alone, of as many
+                streams as keep both busy: at least 1.95. Where there are no two GPUs it says
+                "not run", and no row is kept
+
+The ways take turns, and each ratio is taken turn by turn before its median. Masks go to FFV1 at the
+network's size, or nowhere with --sink null. A file of results is written where nothing was left out
+and --store names a device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import benchlib
+from benchlib import BenchError, Row, median, note, number, run_measured
+
+VIDEOS = ("sam2_juggle_1280x720", "sam2_woman_and_dog_1280x720",
+          "intel_one-by-one-person-detection_768x432", "tfjs_pose_squats_720x1280")
+# A GPU's decoder is at its best with seven streams.
+STREAMS_A_GPU = 8
+
+
+def run_vrseg(args: argparse.Namespace, folder: Path, inputs: list[Path],
+              *more: str) -> tuple[float, dict[str, Any]]:
+    """Seconds of one whole run, and what it tells of itself."""
+    summary = folder / "run.json"
+    summary.unlink(missing_ok=True)
+    output = "null" if args.sink == "null" else f"{folder}/{{name}}_{{number}}.mkv"
+    command = [args.vrseg, "run", *map(str, inputs), "-o", output, "--codec",
+               "auto" if args.sink == "null" else "ffv1", "--mask-size", "network", "--progress",
+               "none", "--json", str(summary), *more]
+    if args.max_frames:
+        command += ["--max-frames", str(args.max_frames)]
+    measured = run_measured(command)
+    text = benchlib.need_file(summary, "vrseg's summary").read_text(encoding="utf-8")
+    return measured.seconds, benchlib.parse_json(text, "vrseg's summary")
+
+
+def together(args: argparse.Namespace, folder: Path, inputs: list[Path]) -> list[Row]:
+    """One run of all beside a run for each, in turns."""
+    whole, rate = [], []
+    for turn in range(args.repeat):
+        alone = [run_vrseg(args, folder, [path], "--device", args.device) for path in inputs]
+        seconds, figures = run_vrseg(args, folder, inputs, "--device", args.device)
+        frames = sum(number(one, "frames", "a summary") for _, one in alone)
+        if number(figures, "frames", "the summary") != frames:
+            raise BenchError("the run of all made other frames than the single runs")
+        running = sum(number(one, "seconds", "a summary") for _, one in alone)
+        whole.append(sum(one for one, _ in alone) / seconds)
+        rate.append(number(figures, "fps", "the summary") * running / frames)
+        note(f"turn {turn + 1}: {whole[-1]:.3f} times as fast in all, {rate[-1]:.3f} while running")
+    return [Row("together", median(whole), "times", "higher", target=1.0, runs=whole,
+                note=f"{len(inputs)} videos"),
+            Row("frames", median(rate), "times", "higher", runs=rate)]
+
+
+def gpus(args: argparse.Namespace) -> int:
+    """How many GPUs vrseg may use here."""
+    for count in (2, 1):
+        device = ",".join(f"cuda:{i}" for i in range(count))
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                run_vrseg(argparse.Namespace(**vars(args) | {"max_frames": 1, "sink": "null"}),
+                          Path(folder), args.inputs[:1], "--device", device)
+            return count
+        except BenchError:
+            continue
+    return 0
+
+
+def two_gpus(args: argparse.Namespace, folder: Path, inputs: list[Path]) -> list[Row]:
+    """Two GPUs beside the first one, on enough streams for both, in turns."""
+    streams = [inputs[i % len(inputs)] for i in range(2 * STREAMS_A_GPU)]
+    more = ("--inputs-at-once", str(len(streams)), "--max-batch-size", "8", "--precision", "f16")
+    times, rates = [], []
+    for turn in range(args.repeat):
+        fps = [number(run_vrseg(args, folder, streams, "--device", device, *more)[1], "fps",
+                      "the summary") for device in ("cuda:0", "cuda:0,cuda:1")]
+        times.append(fps[1] / fps[0])
+        rates.append(fps[1])
+        note(f"turn {turn + 1}: {fps[0]:.1f} and {fps[1]:.1f} frames a second")
+    return [Row("two_gpus", median(times), "times", "higher", target=1.95, runs=times),
+            Row("two_gpus_fps", median(rates), "frames/s", "higher", runs=rates)]
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("inputs", nargs="*", type=Path, help="videos (those of the shared folder)")
+    parser.add_argument("--vrseg", default=str(benchlib.ROOT / "build" / "vrseg"))
+    parser.add_argument("--device", default="cpu", help="of the first two figures (cpu)")
+    parser.add_argument("--sink", choices=("ffv1", "null"), default="ffv1")
+    parser.add_argument("--max-frames", type=int, default=0, help="of each video; 0: all")
+    parser.add_argument("--repeat", type=int, default=5, help="turns (5)")
+    parser.add_argument("--store", metavar="DEVICE", help="keep results/DEVICE/several.json")
+    args = parser.parse_args()
+    videos = benchlib.shared_folder() / "media" / "videos"
+    args.inputs = args.inputs or [videos / f"{name}.mp4" for name in VIDEOS]
+    for path in args.inputs:
+        benchlib.need_file(path, "a video")
+    return args
+
+
+def main() -> None:
+    args = arguments()
+    with tempfile.TemporaryDirectory(prefix="vrseg-several-") as made:
+        rows = together(args, Path(made), args.inputs)
+        found = gpus(args)
+        if found == 2:
+            rows += two_gpus(args, Path(made), args.inputs)
+        else:
+            note(f"two_gpus: not run: vrseg finds {found} GPUs here, and two are needed")
+    benchlib.print_rows(rows)
+    if args.store and not args.max_frames:
+        note(f"written to {benchlib.write_results(args.store, 'several', {}, rows)}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BenchError, json.JSONDecodeError) as error:
+        benchlib.fail(str(error))

@@ -279,7 +279,7 @@ vrs_status vrs_net_capture(vrs_net *net, vrs_net_program *program, const vrs_net
                            int32_t parts, vrs_cu_graph_exec **result)
 {
     int32_t count = owner->requests * parts;
-    vrs_cu_graph_exec *execs = vrs_alloc_array((size_t)count, sizeof *execs);
+    vrs_cu_graph_exec *execs = vrs_alloc_array((size_t)count, sizeof(void *));
     *result = NULL;
     if (!execs) {
         return VRS_NO_MEMORY;

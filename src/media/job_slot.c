@@ -48,16 +48,23 @@ static vrs_status submit(vrs_job_slot *slot, vrs_frame *frame)
     return status;
 }
 
+static void record(vrs_track *track, uint32_t kind, int64_t frame, int64_t begin_ns, int64_t end_ns)
+{
+    if (end_ns > begin_ns)
+        vrs_track_record(track, kind, frame, begin_ns, end_ns);
+}
+
 /* What was waited for comes first in a read: a slot, then data. */
 static void record_read(vrs_job_slot *slot, const vrs_frame *frame, int64_t begin_ns)
 {
-    const vrs_source *source = slot->source;
     int64_t now = vrs_now_ns();
-    int64_t worked_ns = now - begin_ns - source->waited_ns - source->starved_ns;
-    vrs_track_record(slot->read_track, VRS_STAGE_DECODE, frame->id,
-                     worked_ns > 0 ? now - worked_ns : now, now);
-    vrs_job_load_wait(slot->read_track, VRS_SPAN_TICKET, frame->id, source->waited_ns);
-    vrs_job_load_wait(slot->read_track, VRS_SPAN_SOURCE, frame->id, source->starved_ns);
+    int64_t got_slot = begin_ns + slot->source->waited_ns;
+    int64_t got_data = got_slot + slot->source->starved_ns;
+    got_data = got_data < now ? got_data : now;
+    got_slot = got_slot < got_data ? got_slot : got_data;
+    record(slot->read_track, VRS_SPAN_TICKET, frame->id, begin_ns, got_slot);
+    record(slot->read_track, VRS_SPAN_SOURCE, frame->id, got_slot, got_data);
+    vrs_track_record(slot->read_track, VRS_STAGE_DECODE, frame->id, got_data, now);
 }
 
 static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
@@ -135,6 +142,18 @@ static bool is_late(const vrs_job *job, const vrs_result *result)
     return job->live && result->status == VRS_DROPPED;
 }
 
+/* Its waits lie within it, at its end. */
+static void record_write(vrs_track *track, int64_t id, int64_t begin_ns,
+                         const vrs_write_times *before)
+{
+    vrs_write_times after = vrs_write_times_get();
+    int64_t now = vrs_now_ns(), disk_ns = after.disk_ns - before->disk_ns;
+    vrs_track_record(track, VRS_STAGE_ENCODE, id, begin_ns, now);
+    record(track, VRS_SPAN_DISK, id, now - disk_ns, now);
+    record(track, VRS_SPAN_PIPE, id, now - disk_ns - (after.pipe_ns - before->pipe_ns),
+           now - disk_ns);
+}
+
 static void write_result(vrs_job_sink *sink, vrs_held *held)
 {
     vrs_job_slot *slot = sink->slot;
@@ -157,10 +176,7 @@ static void write_result(vrs_job_sink *sink, vrs_held *held)
         const char *name = slot->source->info.still ? slot->names[id % job->in_flight] : NULL;
         vrs_write_times before = vrs_write_times_get();
         status = vrs_sink_write(sink->sink, &image, result->pts, result->duration, name);
-        vrs_track_record(sink->track, VRS_STAGE_ENCODE, id, begin_ns, vrs_now_ns());
-        vrs_write_times after = vrs_write_times_get();
-        vrs_job_load_wait(sink->track, VRS_SPAN_DISK, id, after.disk_ns - before.disk_ns);
-        vrs_job_load_wait(sink->track, VRS_SPAN_PIPE, id, after.pipe_ns - before.pipe_ns);
+        record_write(sink->track, id, begin_ns, &before);
     }
     if (status != VRS_OK)
         vrs_slot_fail(slot, status);

@@ -123,7 +123,8 @@ static vrs_status write_all(int file, const char *path, const char *data, size_t
             size -= (size_t)written;
         }
     }
-    if (fsync(file) != 0) {
+    /* A device or a pipe has nothing to sync. */
+    if (fsync(file) != 0 && errno != EINVAL && errno != ENOTSUP) {
         return fail_errno(path, "bring it to the disk");
     }
     return VRS_OK;
@@ -203,8 +204,31 @@ static vrs_status replace(const char *path, const void *data, size_t size)
     return sync_folder(path);
 }
 
+/* What is no plain file stays: a file in place of /dev/null takes it from everybody. */
+static vrs_status write_into(const char *path, const void *data, size_t size)
+{
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0) {
+        return fail_errno(path, "open it for writing");
+    }
+    vrs_status status = write_all(file, path, data, size);
+    if (close(file) != 0 && status == VRS_OK) {
+        status = fail_errno(path, "write it");
+    }
+    return status;
+}
+
+bool vrs_file_is_special(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
 vrs_status vrs_file_replace(const char *path, const void *data, size_t size)
 {
+    if (vrs_file_is_special(path)) {
+        return write_into(path, data, size);
+    }
     /* A symbolic link keeps pointing where it points: its target is what is replaced. */
     char target[VRS_PATH_MAX];
     struct stat info;

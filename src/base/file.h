@@ -16,8 +16,12 @@ VRS_API vrs_status vrs_file_read(const char *path, size_t max_size, char **data,
                                  size_t *size) VRS_MUST_USE;
 
 /* Puts a new file in place of `path` at once: temporary file beside it, fsync, rename, fsync of
- * the folder. On failure the old file stays and nothing is left behind. */
+ * the folder. On failure the old file stays and nothing is left behind. What exists and is no plain
+ * file (a device, a pipe, /dev/stdout) is not replaced but written to. */
 VRS_API vrs_status vrs_file_replace(const char *path, const void *data, size_t size) VRS_MUST_USE;
+
+/* Something is there, and it is no plain file: it must be written to, never replaced. */
+VRS_API bool vrs_file_is_special(const char *path);
 
 /* Formats a path. VRS_INVALID when it does not fit. */
 VRS_API vrs_status vrs_path_format(char *path, size_t size, const char *format, ...)

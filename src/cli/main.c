@@ -82,6 +82,14 @@ static int unknown_command(const char *word)
     return VRS_EXIT_USAGE;
 }
 
+/* What a command says is its work, and half of it is a failure. A run's work is its files. */
+static int end(int code, bool says)
+{
+    if ((fflush(stdout) == 0 && ferror(stdout) == 0) || !says || code != VRS_EXIT_DONE)
+        return code;
+    return vrs_report(vrs_fail(VRS_IO, "standard output cannot be written; is its disk full?"));
+}
+
 int main(int argc, char **argv)
 {
     argp_err_exit_status = VRS_EXIT_USAGE;
@@ -92,19 +100,20 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_help(stdout);
-        return VRS_EXIT_DONE;
+        return end(VRS_EXIT_DONE, true);
     }
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("vrseg %s\n", vrs_version());
-        return VRS_EXIT_DONE;
+        return end(VRS_EXIT_DONE, true);
     }
     for (const vrs_command *c = vrs_commands; c->name != NULL; c++)
         if (strcmp(argv[1], c->name) == 0) {
             char name[64];
             (void)snprintf(name, sizeof(name), "vrseg %s", c->name);
             argv[1] = name;
-            return vrs_flags_known(c, argc - 1, argv + 1) ? c->run(argc - 1, argv + 1)
-                                                          : VRS_EXIT_USAGE;
+            if (!vrs_flags_known(c, argc - 1, argv + 1))
+                return VRS_EXIT_USAGE;
+            return end(c->run(argc - 1, argv + 1), c->run != vrs_command_run);
         }
     return unknown_command(argv[1]);
 }

@@ -31,13 +31,9 @@ error_t vrs_run_profile_parse(vrs_run_profile *p, int key, char *value, struct a
     }
 }
 
-/* The trace's name; a folder for plots is made before it, as the trace may be in it. */
-static vrs_status name_trace(vrs_run_profile *p)
+vrs_status vrs_run_profile_name(vrs_run_profile *p)
 {
     int length = 0;
-    if (p->plots != NULL && mkdir(p->plots, 0777) != 0 && errno != EEXIST)
-        return vrs_fail(errno == EACCES ? VRS_PERMISSION : VRS_NOT_FOUND,
-                        "--plots %s: the folder cannot be made", p->plots);
     if (p->trace != NULL)
         length = snprintf(p->path, sizeof(p->path), "%s", p->trace);
     else if (p->report != NULL)
@@ -49,11 +45,28 @@ static vrs_status name_trace(vrs_run_profile *p)
                : vrs_fail(VRS_INVALID, "the trace's name is too long");
 }
 
+/* Before the trace, which may be in it. */
+static vrs_status make_plots_folder(const vrs_run_profile *p)
+{
+    struct stat info;
+    if (p->plots == NULL || (stat(p->plots, &info) == 0 && S_ISDIR(info.st_mode)))
+        return VRS_OK;
+    if (mkdir(p->plots, 0777) == 0)
+        return VRS_OK;
+    const char *reason = errno == EEXIST   ? "a file has its name"
+                         : errno == ENOENT ? "the folder above it does not exist"
+                                           : "permission denied, or nothing can be made there";
+    return vrs_fail(errno == EEXIST   ? VRS_INVALID
+                    : errno == ENOENT ? VRS_NOT_FOUND
+                                      : VRS_PERMISSION,
+                    "--plots %s: the folder cannot be made: %s", p->plots, reason);
+}
+
 vrs_status vrs_run_profile_begin(vrs_run_profile *p)
 {
     if (p->trace == NULL && p->report == NULL && p->plots == NULL && !p->serves)
         return VRS_OK;
-    vrs_status status = name_trace(p);
+    vrs_status status = make_plots_folder(p);
     if (status == VRS_OK)
         status = vrs_profile_open(p->path[0] != 0 ? p->path : NULL, &p->profile);
     if (status == VRS_OK && p->serves) {

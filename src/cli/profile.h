@@ -31,7 +31,10 @@ enum { VRS_KEY_TRACE = 0x400, VRS_KEY_REPORT, VRS_KEY_PLOTS, VRS_KEY_METRICS };
 /* ARGP_ERR_UNKNOWN: a key of somebody else's. */
 error_t vrs_run_profile_parse(vrs_run_profile *run, int key, char *value, struct argp_state *state);
 
-/* Opens what was asked for, before the job is made: `profile` stays NULL where nothing was. */
+/* Says in `path` where the trace goes; makes nothing. VRS_INVALID: too long. */
+vrs_status vrs_run_profile_name(vrs_run_profile *run) VRS_MUST_USE;
+/* After it: opens what was asked for, before the job is made: `profile` stays NULL where nothing
+ * was. */
 vrs_status vrs_run_profile_begin(vrs_run_profile *run) VRS_MUST_USE;
 /* After the job was destroyed: closes, and writes the report and the plots. Also after a failed
  * begin. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/aside.h"
 #include "cli/cli.h"
 
 #define PATH_SIZE 4096
@@ -65,6 +66,20 @@ static bool page_path(const char *trace, char *path, size_t size)
     return written > 0 && (size_t)written < size && strcmp(path, trace) != 0;
 }
 
+/* What is written overwrites neither trace that is read, nor each other. */
+static vrs_status check_distinct(const arguments *a, const char *page)
+{
+    const vrs_aside files[] = {{"the trace", a->trace},
+                               {"the trace to compare with", a->old},
+                               {"-o", page},
+                               {"--chrome", a->chrome},
+                               {"--csv", a->csv}};
+    vrs_status status = VRS_OK;
+    for (size_t i = 2; i < sizeof(files) / sizeof(files[0]) && status == VRS_OK; i++)
+        status = vrs_aside_distinct(files[i].what, files[i].path, files, i);
+    return status;
+}
+
 static vrs_status write_all(const arguments *a, const vrs_profile_report *report,
                             const vrs_profile_report *old)
 {
@@ -80,7 +95,8 @@ static vrs_status write_all(const arguments *a, const vrs_profile_report *report
                             a->trace);
         page = path;
     }
-    if (a->chrome != NULL)
+    status = check_distinct(a, page);
+    if (status == VRS_OK && a->chrome != NULL)
         status = vrs_report_write_chrome(report, a->chrome);
     if (status == VRS_OK && a->csv != NULL)
         status = vrs_report_write_csv(report, a->csv);

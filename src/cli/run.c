@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/aside.h"
 #include "cli/cli.h"
 #include "cli/inputs.h"
 #include "cli/profile.h"
@@ -205,6 +206,29 @@ static int run_job(const run_args *args, vrs_job *job)
     return code;
 }
 
+/* Before anything is opened: what is written beside the outputs overwrites no input, no output and
+ * none of its own kind, and can be written at the end. */
+static vrs_status check_aside(const run_args *args)
+{
+    const char *trace = args->profile.path[0] != 0 ? args->profile.path : NULL;
+    const vrs_aside files[] = {
+        {"the trace", trace}, {"--report", args->profile.report}, {"--json", args->json}};
+    const size_t count = sizeof(files) / sizeof(files[0]);
+    vrs_status status = VRS_OK;
+    for (size_t i = 0; i < count && status == VRS_OK; i++) {
+        status = vrs_aside_distinct(files[i].what, files[i].path, files, i);
+        for (size_t n = 0; n < args->inputs.count && status == VRS_OK; n++)
+            status = vrs_aside_distinct(files[i].what, files[i].path,
+                                        &(vrs_aside){"the input", args->inputs.paths[n]}, 1);
+        for (int n = 0; n < args->output_count && status == VRS_OK; n++)
+            status = vrs_aside_distinct(files[i].what, files[i].path,
+                                        &(vrs_aside){"the output", args->outputs[n].path}, 1);
+    }
+    if (status == VRS_OK)
+        status = vrs_aside_writable("--json", args->json);
+    return status == VRS_OK ? vrs_aside_writable("--report", args->profile.report) : status;
+}
+
 static vrs_status use_tuned(const run_args *args)
 {
     char note[VRS_TUNED_NOTE_SIZE];
@@ -243,7 +267,11 @@ int vrs_command_run(int argc, char **argv)
         return vrs_report(status);
     (void)argp_parse(vrs_run_argp(), argc, argv, 0, NULL, &args);
     vrs_job *job = NULL;
-    status = vrs_run_profile_begin(&args.profile);
+    status = vrs_run_profile_name(&args.profile);
+    if (status == VRS_OK)
+        status = check_aside(&args);
+    if (status == VRS_OK)
+        status = vrs_run_profile_begin(&args.profile);
     if (status == VRS_OK)
         status = use_tuned(&args);
     if (status == VRS_OK)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/aside.h"
 #include "cli/tune.h"
 
 enum {
@@ -279,9 +280,19 @@ static vrs_status place_outputs(tuning *t)
     return VRS_OK;
 }
 
-/* Before hours of measuring: that the result can be written. */
-static vrs_status check_save(const char *path)
+/* Before hours of measuring: that the result can be written, and overwrites nothing. */
+static vrs_status check_save(const tune_args *a)
 {
+    const char *path = a->save;
+    const vrs_aside files[] = {
+        {"the input", a->input}, {"--table", a->table}, {"--json", a->json}, {"--save", path}};
+    for (size_t i = 1; i < sizeof(files) / sizeof(files[0]); i++) {
+        vrs_status status = vrs_aside_distinct(files[i].what, files[i].path, files, i);
+        if (status == VRS_OK)
+            status = vrs_aside_writable(files[i].what, i < 3 ? files[i].path : NULL);
+        if (status != VRS_OK)
+            return status;
+    }
     if (path == NULL)
         return VRS_OK;
     char folder[VRS_TUNE_PATH];
@@ -493,7 +504,7 @@ static int tune(const tune_args *args)
         return vrs_report(vrs_fail(VRS_NO_MEMORY, "no memory for a search"));
     t->args = args;
     catch_signals();
-    vrs_status status = check_save(args->save);
+    vrs_status status = check_save(args);
     if (status == VRS_OK)
         status = vrs_tune_folder_make(t->folder, sizeof(t->folder));
     if (status == VRS_OK)

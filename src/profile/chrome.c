@@ -178,7 +178,8 @@ static vrs_status visit(void *opaque, const vrs_event *event)
     return w->write(w, event);
 }
 
-static vrs_status finish(writer *w, const char *path, vrs_status status)
+/* `part`: what is removed after a failure, or NULL. */
+static vrs_status finish(writer *w, const char *part, const char *path, vrs_status status)
 {
     errno = 0;
     bool bad = ferror(w->file) != 0;
@@ -186,8 +187,8 @@ static vrs_status finish(writer *w, const char *path, vrs_status status)
     if (status == VRS_OK && (bad || !closed))
         status = vrs_fail(vrs_errno_status(errno != 0 ? errno : EIO), "%s: cannot write it: %s",
                           path, vrs_errno_text(errno != 0 ? errno : EIO));
-    if (status != VRS_OK)
-        (void)unlink(path);
+    if (status != VRS_OK && part != NULL)
+        (void)unlink(part);
     return status;
 }
 
@@ -206,28 +207,31 @@ static vrs_status write_all(writer *w, const vrs_profile_report *report, const c
     return status == VRS_OK ? put(w) : status;
 }
 
-/* Into a file beside `path`, which then takes its place. */
+/* Into a file beside `path`, which then takes its place; straight into a device or a pipe. */
 static vrs_status convert(const vrs_profile_report *report, const char *path,
                           vrs_status (*write)(writer *, const vrs_event *), const char *head,
                           const char *tail)
 {
     char part[VRS_PATH_MAX];
-    vrs_status status = vrs_path_format(part, sizeof(part), "%s.%ld.part", path, (long)getpid());
+    bool special = vrs_file_is_special(path);
+    vrs_status status =
+        special ? vrs_path_format(part, sizeof(part), "%s", path)
+                : vrs_path_format(part, sizeof(part), "%s.%ld.part", path, (long)getpid());
     if (status != VRS_OK)
         return status;
     writer *w = vrs_alloc(sizeof(*w));
     if (w == NULL)
         return VRS_NO_MEMORY;
     w->write = write;
-    w->file = fopen(part, "wxe");
+    w->file = fopen(part, special ? "we" : "wxe");
     if (w->file == NULL) {
         status = vrs_fail(vrs_errno_status(errno), "%s: cannot write it: %s", path,
                           vrs_errno_text(errno));
     } else {
         status = write_all(w, report, head, tail);
-        status = finish(w, part, status);
+        status = finish(w, special ? NULL : part, path, status);
     }
-    if (status == VRS_OK && rename(part, path) != 0) {
+    if (status == VRS_OK && !special && rename(part, path) != 0) {
         status = vrs_fail(vrs_errno_status(errno), "%s: cannot write it: %s", path,
                           vrs_errno_text(errno));
         (void)unlink(part);

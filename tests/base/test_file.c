@@ -121,6 +121,27 @@ static void test_replace_keeps_permissions_and_links(void **state)
     assert_content(path, "new");
 }
 
+/* A device or a pipe is written to; in its place, a file takes it from everybody. */
+static void test_what_is_no_plain_file_stays(void **state)
+{
+    (void)state;
+    const char *path = in_folder("stays");
+    char got[8] = {0};
+    struct stat info;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_true(vrs_file_is_special(path));
+    assert_false(vrs_file_is_special(in_folder("none")));
+    int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    assert_int_equal(vrs_file_replace(path, "abc", 3), VRS_OK);
+    assert_int_equal(read(reader, got, sizeof(got)), 3);
+    assert_string_equal(got, "abc");
+    close(reader);
+    assert_int_equal(stat(path, &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    assert_int_equal(unlink(path), 0);
+}
+
 static void test_replace_without_folder_in_the_name(void **state)
 {
     (void)state;
@@ -308,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_read_large),
         cmocka_unit_test(test_read_what_is_no_file),
         cmocka_unit_test(test_replace_keeps_permissions_and_links),
+        cmocka_unit_test(test_what_is_no_plain_file_stays),
         cmocka_unit_test(test_replace_without_folder_in_the_name),
         cmocka_unit_test(test_replace_impossible),
         cmocka_unit_test(test_forbidden),

@@ -24,6 +24,25 @@ class Refused(support.CliTest):
     def test_missing_file(self) -> None:
         self.refuse(self.folder / "none.mp4", r"none\.mp4.*No such file")
 
+    def test_files_beside_the_output(self) -> None:
+        """None overwrites the input or the output, and none is unwritable at the end of a run."""
+        source = clip(self.folder / "beside.mp4", 3)
+        before = source.read_bytes()
+        link = self.folder / "link.mp4"
+        link.symlink_to(source)
+        for flag in ("--json", "--trace", "--report"):
+            with self.subTest(flag):
+                self.refuse(source, "is the input itself", flag, source)
+                self.refuse(source, "is the input itself", flag, link)
+                self.refuse(source, "is the output itself", flag,
+                            self.out.parent / "." / self.out.name / "o.mp4")
+        self.refuse(source, "--json .* is --report itself", "--json", self.out / "x", "--report",
+                    self.out / "x")
+        self.refuse(source, "--json .*its folder does not exist", "--json", "/nowhere/x")
+        self.refuse(source, "--json .*is a folder", "--json", self.out)
+        self.refuse(source, "--plots .*a file has its name", "--plots", source)
+        self.assertEqual(source.read_bytes(), before)
+
     def test_folder_without_pictures(self) -> None:
         empty = self.folder / "empty"
         empty.mkdir()

@@ -222,6 +222,32 @@ class Reports(support.CliTest):
         done = run("run", clip, "-o", "null", "--trace", "/nowhere/t", "--progress", "none")
         self.assert_refused(done, 2, "/nowhere/t: cannot write a trace")
 
+    def test_overwrites_no_trace(self) -> None:
+        first, second = self.trace("a.trace", 3), self.trace("b.trace", 3)
+        before = first.read_bytes(), second.read_bytes()
+        (self.out / "link").symlink_to(first)
+        for flag, name in (("--csv", "a.trace"), ("--chrome", "link"), ("-o", "b.trace")):
+            with self.subTest(flag):
+                done = run("report", first, "--compare", second, flag, self.out / name)
+                self.assert_refused(done, 2, f"{flag} .*: is the trace.* itself")
+        done = run("report", first, "--csv", self.out / "x", "--chrome", self.out / "x")
+        self.assert_refused(done, 2, "is --chrome itself")
+        self.assertEqual((first.read_bytes(), second.read_bytes()), before)
+
+    def test_writes_into_a_pipe(self) -> None:
+        """In place of a device, a file takes it from everybody."""
+        path = self.trace("a.trace", 3)
+        for flag, start in (("--csv", "track,"), ("--chrome", "["), ("-o", "<!")):
+            with self.subTest(flag):
+                pipe = self.out / "pipe"
+                os.mkfifo(pipe)
+                reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+                run("report", path, flag, pipe)
+                self.assertTrue(os.read(reader, 64).decode().lower().startswith(start.lower()))
+                os.close(reader)
+                self.assertTrue(pipe.is_fifo())
+                pipe.unlink()
+
     def test_metrics_port(self) -> None:
         clip = support.clip(self.folder / "clip.mp4", 3)
         for value in ("x", "65536", "-1", "1.2.3:80", "host:80", ":", "127.0.0.1:"):

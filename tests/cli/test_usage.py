@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 
 import support
 from support import run
@@ -27,6 +28,17 @@ class Usage(support.CliTest):
         done = run("--version")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"^vrseg \d+\.\d+\.\d+\n$")
+
+    def test_full_disk(self) -> None:
+        """What a command says is its work: lost, it has failed."""
+        for command in (("--version",), ("--help",), ("models",), ("config",), ("config", "--json"),
+                        ("config", "--schema"), ("doctor", "--json"), ("docs", "options")):
+            with self.subTest(command), open("/dev/full", "wb") as full:
+                done = subprocess.run([support.PROGRAM, *command], stdout=full,
+                                      stderr=subprocess.PIPE, text=True, check=False,
+                                      timeout=support.PATIENCE)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr, "^vrseg: .* cannot be written[^\n]*\n$")
 
     def test_nothing(self) -> None:
         done = run()

@@ -114,6 +114,12 @@ void vrs_summary_print(FILE *out, const vrs_config *config, vrs_job *job,
 vrs_status vrs_summary_json(const char *path, const vrs_config *config, vrs_job *job,
                             const vrs_job_stats *stats) VRS_MUST_USE;
 
+/* Around a line that a terminal shows until the next one overwrites it. It is cut at the terminal's
+ * width: of one that is broken in two, only the second half is overwritten. */
+#define VRS_LINE_CLEAR "\r\033[K"
+#define VRS_LINE_BEGIN VRS_LINE_CLEAR "\033[?7l"
+#define VRS_LINE_END "\033[?7h"
+
 /* progress.c: one line that is overwritten on a terminal, a line every few seconds elsewhere, JSON
  * lines on request; all on standard error. */
 typedef enum vrs_progress_kind {

@@ -56,9 +56,9 @@ void vrs_compiling_show(void *opaque, const vrs_compile_progress *p)
         return;
     bool compared = strcmp(p->step, "compared") == 0;
     (void)fprintf(stderr, "%svrseg: %s of %d (%d of %d): %s %d of %d%s",
-                  c->terminal ? "\r\033[K" : "",
+                  c->terminal ? VRS_LINE_BEGIN : "",
                   compared ? "comparing batches" : "compiling for batches", p->batch, p->size,
-                  p->sizes, p->step, p->done, p->all, c->terminal ? "" : "\n");
+                  p->sizes, p->step, p->done, p->all, c->terminal ? VRS_LINE_END : "\n");
     (void)fflush(stderr);
     c->shown = true;
     if (c->terminal && p->size == p->sizes && p->done == p->all && strcmp(p->step, "nodes") == 0)
@@ -68,6 +68,6 @@ void vrs_compiling_show(void *opaque, const vrs_compile_progress *p)
 void vrs_compiling_end(vrs_compiling *c)
 {
     if (c->shown && c->terminal)
-        (void)fputs("\r\033[K", stderr);
+        (void)fputs(VRS_LINE_CLEAR, stderr);
     c->shown = false;
 }

@@ -125,8 +125,9 @@ void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
     if (stats->inputs.all > 1)
         format_inputs(&stats->inputs, inputs, sizeof(inputs));
     (void)fprintf(stderr, "%s%s%llu%s frames, %.1f fps%s, %s%s",
-                  progress->terminal ? "\r\033[K" : "", inputs, (unsigned long long)stats->written,
-                  total, stats->fps, left, limit, progress->terminal ? "" : "\n");
+                  progress->terminal ? VRS_LINE_BEGIN : "", inputs,
+                  (unsigned long long)stats->written, total, stats->fps, left, limit,
+                  progress->terminal ? VRS_LINE_END : "\n");
     (void)fflush(stderr);
     progress->shown = 1;
 }
@@ -136,5 +137,5 @@ void vrs_progress_end(vrs_progress *progress)
     vrs_compile_on_progress(NULL, NULL);
     vrs_compiling_end(&progress->compiling);
     if (progress->shown && progress->terminal)
-        (void)fputs("\r\033[K", stderr);
+        (void)fputs(VRS_LINE_CLEAR, stderr);
 }

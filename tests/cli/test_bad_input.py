@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import pty
+import re
 import shutil
 import subprocess
 import unittest
@@ -300,6 +302,31 @@ class Read(support.CliTest):
         self.assertEqual(sorted(os.listdir(self.out / "m")), ["p0.png", "p1.png", "p2.png"])
         self.assertEqual(video(self.out / "m" / "p2.png")["width"], 33)
         self.assertEqual(summary(figures)["damaged"], 1)
+
+
+class Terminal(support.CliTest):
+    def test_narrow(self) -> None:
+        """Each line of the progress is cut at the terminal's width: of one that the terminal breaks
+        in two, only the second half is overwritten by the next."""
+        source = clip(self.folder / "narrow.mkv", 40, *LOSSLESS, size="640x480")
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(support.PROGRAM, [support.PROGRAM, "run", str(source), "-o", "null"])
+        shown = b""
+        while True:
+            try:
+                read = os.read(terminal, 65536)
+            except OSError:  # the end of a terminal whose program has ended
+                read = b""
+            if not read:
+                break
+            shown += read
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0, shown)
+        lines = re.findall(rb"\r\x1b\[K(.*? frames, .*? fps.*?)(?=\r)", shown.split(b"latency")[0])
+        self.assertGreater(len(lines), 0, shown)
+        for line in lines[:-1]:
+            self.assertRegex(line, rb"^\x1b\[\?7l[^\x1b]*\x1b\[\?7h$")
 
 
 class Disk(support.CliTest):

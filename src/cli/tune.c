@@ -289,7 +289,7 @@ static vrs_status check_save(const tune_args *a)
     for (size_t i = 1; i < sizeof(files) / sizeof(files[0]); i++) {
         vrs_status status = vrs_aside_distinct(files[i].what, files[i].path, files, i);
         if (status == VRS_OK)
-            status = vrs_aside_writable(files[i].what, i < 3 ? files[i].path : NULL);
+            status = vrs_aside_writable(files[i].what, files[i].path);
         if (status != VRS_OK)
             return status;
     }

@@ -110,6 +110,8 @@ static vrs_status in_process(work_fn fn, vrs_config *config, const vrs_tune_work
         continue;
     if (reported)
         return report->status == VRS_OK ? VRS_OK : vrs_fail(report->status, "%s", report->detail);
+    if (status == VRS_OK && *stop) /* a signal to the group ends the trial too */
+        status = vrs_fail(VRS_CANCELLED, "stopped");
     return status != VRS_OK ? status : post_mortem(how);
 }
 

@@ -180,7 +180,7 @@ class Tune(support.CliTest):
                 (["nowhere.mp4"], r"nowhere\.mp4"),
                 ([self.folder / "text.mp4"], r"text\.mp4"),
                 ([source, "--save", "/nowhere/x.yaml"], r"/nowhere/x\.yaml: cannot be written"),
-                ([source, "--save", f"{self.folder}/"], "cannot be written"),
+                ([source, "--save", f"{self.folder}/"], "is a folder; name a file"),
                 ([source, "-o", "-"], "-o -: a trial needs the name of a file"),
                 ([source, "-o", "x.unknown"], r"unknown"),
                 ([source, "--model", "nothing"], "nothing"),
@@ -248,6 +248,30 @@ class Tune(support.CliTest):
         self.assertRegex(output, r"\d+ trials, .*; stopped")
         self.assertTrue(saved.exists())
         self.assertEqual(os.listdir(self.temporary), [])
+
+    def test_group_is_ended(self) -> None:
+        """A signal that ends the trial as well is no crash of it."""
+        source = clip(self.folder / "a.mp4", 200, size="320x240")
+        process = start("tune", source, "--trial-seconds", 3, "--search", "tickets=8,16,32,64",
+                        "--exhaustive", env=self.env, start_new_session=True)
+        process.stdin.close()
+        self.addCleanup(process.kill)
+        process.stderr.readline()
+        os.killpg(process.pid, signal.SIGTERM)
+        rest = process.stderr.read().decode()
+        process.stdout.close()
+        process.stderr.close()
+        self.assertEqual(process.wait(support.PATIENCE), 130, rest)
+        self.assertNotIn("crashed", rest)
+
+    def test_files_are_checked_first(self) -> None:
+        source = clip(self.folder / "a.mp4", 3)
+        for flag in ("--save", "--table", "--json"):
+            with self.subTest(flag):
+                done = self.tune(source, flag, source)
+                self.assert_refused(done, 2, f"{flag} .* is the input itself")
+                done = self.tune(source, flag, "/nowhere/x")
+                self.assert_refused(done, 2, f"{flag} /nowhere/x: .*its folder does not exist")
 
     def test_interrupted_at_once(self) -> None:
         process = start("tune", "--synthetic=1920x1080", env=self.env)

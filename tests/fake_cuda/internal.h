@@ -31,7 +31,7 @@ typedef struct fake_op {
     int refs;
     bool done;
     fake_kind kind;
-    int device; /* that it was made for */
+    int device;      /* that it was made for */
     unsigned weight; /* how likely it is chosen */
     struct fake_op **deps;
     size_t dep_count;

@@ -11,26 +11,12 @@
 #include "base/parse.h"
 #include "vrseg/system.h"
 
-#define MAX_TEXT (1 << 20)
 #define MAX_PROCESSORS 8192 /* that Linux knows at most */
-
-/* NULL where it cannot be read. */
-static char *read_text(const char *root, const char *name)
-{
-    char path[VRS_PATH_MAX];
-    char *text = NULL;
-    size_t size = 0;
-    if (vrs_path_format(path, sizeof(path), "%s%s", root, name) != VRS_OK ||
-        vrs_file_read(path, MAX_TEXT, &text, &size) != VRS_OK) {
-        return NULL;
-    }
-    return text;
-}
 
 /* A file that holds one number; -1: it does not. */
 static int64_t read_number(const char *root, const char *name)
 {
-    char *text = read_text(root, name);
+    char *text = vrs_file_of_system(root, name);
     int64_t value = -1;
     if (text != NULL) {
         text[strcspn(text, "\n")] = '\0';
@@ -121,7 +107,7 @@ static void read_topology(const char *root, const int32_t *list, int64_t *keys,
 
 static void read_processors(const char *root, vrs_allowance *allowance)
 {
-    char *status = read_text(root, "/proc/self/status");
+    char *status = vrs_file_of_system(root, "/proc/self/status");
     const char *allowed = status != NULL ? find_line(status, "Cpus_allowed_list:") : NULL;
     int32_t *list = vrs_alloc_array(MAX_PROCESSORS, sizeof(*list));
     int64_t *keys = vrs_alloc_array(MAX_PROCESSORS, sizeof(*keys));
@@ -140,7 +126,7 @@ static void read_processors(const char *root, vrs_allowance *allowance)
 /* "MemTotal:  16316412 kB" */
 static uint64_t read_memory(const char *root)
 {
-    char *text = read_text(root, "/proc/meminfo");
+    char *text = vrs_file_of_system(root, "/proc/meminfo");
     const char *total = text != NULL ? find_line(text, "MemTotal:") : NULL;
     uint64_t bytes = total != NULL ? strtoull(total, NULL, 10) * 1024 : 0;
     uint64_t limit = vrs_cgroup_memory_limit(root);

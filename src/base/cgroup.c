@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "base/parse.h"
 
-#define MAX_PROC_FILE (1 << 20)
 #define FIELD_SIZE 1024
 
 /* Where a controller ("cpu", "memory") of a process is: the mounted tree and the place in it. */
@@ -25,13 +24,9 @@ typedef struct own_group {
 static char *read_file(const char *root, const char *folder, const char *name)
 {
     char path[VRS_PATH_MAX];
-    char *data = NULL;
-    size_t size = 0;
-    if (vrs_path_format(path, sizeof(path), "%s%s/%s", root, folder, name) != VRS_OK ||
-        vrs_file_read(path, MAX_PROC_FILE, &data, &size) != VRS_OK) {
-        return NULL;
-    }
-    return data;
+    return vrs_path_format(path, sizeof(path), "%s/%s", folder, name) == VRS_OK
+               ? vrs_file_of_system(root, path)
+               : NULL;
 }
 
 /* Cuts `*rest` at the next `separator` and returns what is before it; NULL at the end. */

@@ -111,6 +111,20 @@ vrs_status vrs_file_read(const char *path, size_t max_size, char **data, size_t 
     return VRS_OK;
 }
 
+#define MAX_SYSTEM_FILE (16 << 20) /* /proc/cpuinfo of the largest machines */
+
+char *vrs_file_of_system(const char *root, const char *path)
+{
+    char whole[VRS_PATH_MAX];
+    char *data = NULL;
+    size_t size = 0;
+    if (vrs_path_format(whole, sizeof(whole), "%s%s", root, path) != VRS_OK ||
+        vrs_file_read(whole, MAX_SYSTEM_FILE, &data, &size) != VRS_OK) {
+        return NULL;
+    }
+    return data;
+}
+
 static vrs_status write_all(int file, const char *path, const char *data, size_t size)
 {
     while (size > 0) {

@@ -15,6 +15,10 @@
 VRS_API vrs_status vrs_file_read(const char *path, size_t max_size, char **data,
                                  size_t *size) VRS_MUST_USE;
 
+/* The whole text of a file of the system (/proc, /sys, /etc) below `root`, which is "" but in
+ * tests; NULL where it cannot be read. Returns owned (vrs_free). */
+VRS_API char *vrs_file_of_system(const char *root, const char *path);
+
 /* Puts a new file in place of `path` at once: temporary file beside it, fsync, rename, fsync of
  * the folder. On failure the old file stays and nothing is left behind. What exists and is no plain
  * file (a device, a pipe, /dev/stdout) is not replaced but written to. */

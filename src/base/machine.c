@@ -15,21 +15,7 @@
 #include "base/system.h"
 #include "base/text.h"
 
-#define MAX_FILE (16 << 20)
 #define MAX_LIST 65536
-
-/* A whole file below the root; NULL where it cannot be read. Owned. */
-static char *read_file(const char *root, const char *path)
-{
-    char whole[VRS_PATH_MAX];
-    char *data = NULL;
-    size_t size = 0;
-    if (vrs_path_format(whole, sizeof(whole), "%s%s", root, path) != VRS_OK ||
-        vrs_file_read(whole, MAX_FILE, &data, &size) != VRS_OK) {
-        return NULL;
-    }
-    return data;
-}
 
 /* Like snprintf(), but never cuts inside of a character. */
 VRS_PRINTF(3, 4) static void put(char *text, size_t size, const char *format, ...)
@@ -43,7 +29,7 @@ VRS_PRINTF(3, 4) static void put(char *text, size_t size, const char *format, ..
 /* The first line of a file without the blanks around it; "" where there is none. */
 static void read_line(const char *root, const char *path, char *text, size_t size)
 {
-    char *data = read_file(root, path);
+    char *data = vrs_file_of_system(root, path);
     const char *start = data != NULL ? data : "";
     start += strspn(start, " \t");
     size_t length = strcspn(start, "\n");
@@ -136,7 +122,7 @@ static void count_cores(const char *cpuinfo, vrs_system_info *info)
 static void read_cpus(const char *root, vrs_system_info *info)
 {
     char list[4096];
-    char *cpuinfo = read_file(root, "/proc/cpuinfo");
+    char *cpuinfo = vrs_file_of_system(root, "/proc/cpuinfo");
     const char *text = cpuinfo != NULL ? cpuinfo : "";
     vrs_parse_cpu_name(text, info->cpu_name, sizeof(info->cpu_name));
     count_cores(text, info);
@@ -182,7 +168,7 @@ static int64_t find_kilobytes(const char *text, const char *name)
 
 static void read_memory(const char *root, vrs_system_info *info)
 {
-    char *text = read_file(root, "/proc/meminfo");
+    char *text = vrs_file_of_system(root, "/proc/meminfo");
     const char *lines = text != NULL ? text : "";
     info->memory_total = find_kilobytes(lines, "MemTotal:");
     info->memory_available = find_kilobytes(lines, "MemAvailable:");
@@ -202,7 +188,7 @@ static void read_node(const char *root, int32_t number, vrs_numa_node *node)
     node->cpus = vrs_machine_list_count(list, MAX_LIST);
     put(node->cpu_list, sizeof(node->cpu_list), "%s", list);
     put(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", number);
-    char *text = read_file(root, path);
+    char *text = vrs_file_of_system(root, path);
     node->memory_total = find_kilobytes(text != NULL ? text : "", "MemTotal:");
     node->memory_free = find_kilobytes(text != NULL ? text : "", "MemFree:");
     vrs_free(text);
@@ -241,7 +227,7 @@ int32_t vrs_machine_pci_node(const char *root, const char *pci)
 
 static void read_os(const char *root, vrs_system_info *info)
 {
-    char *text = read_file(root, "/etc/os-release");
+    char *text = vrs_file_of_system(root, "/etc/os-release");
     const char *at = text != NULL ? strstr(text, "PRETTY_NAME=") : NULL;
     if (at != NULL) {
         at += strlen("PRETTY_NAME=");

@@ -4,23 +4,9 @@
 #include <string.h>
 
 #include "base/allowance.h"
-#include "base/file.h"
 #include "support/inject.h"
-#include "support/temp.h"
+#include "support/tree.h"
 #include "vrseg/system.h"
-
-static char folder[256];
-
-static void write_file(const char *name, const char *text)
-{
-    char path[1000];
-    snprintf(path, sizeof(path), "%s%s", folder, name);
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    assert_int_equal(vrs_make_folders(path), VRS_OK);
-    *slash = '/';
-    assert_int_equal(vrs_file_replace(path, text, strlen(text)), VRS_OK);
-}
 
 static void write_processor(int processor, int package, int core)
 {
@@ -32,20 +18,6 @@ static void write_processor(int processor, int package, int core)
     snprintf(name, sizeof(name), "/sys/devices/system/cpu/cpu%d/topology/core_id", processor);
     snprintf(text, sizeof(text), "%d\n", core);
     write_file(name, text);
-}
-
-static int start_tree(void **state)
-{
-    (void)state;
-    temp_make(folder, sizeof(folder));
-    return 0;
-}
-
-static int end_tree(void **state)
-{
-    (void)state;
-    temp_remove(folder);
-    return 0;
 }
 
 /* Two sockets of two cores with two threads each; core numbers repeat on each socket. */

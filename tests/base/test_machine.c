@@ -11,37 +11,9 @@
 
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "base/machine.h"
 #include "support/inject.h"
-#include "support/temp.h"
-
-static char folder[256];
-
-static void write_file(const char *name, const char *text)
-{
-    char path[1000];
-    snprintf(path, sizeof(path), "%s%s", folder, name);
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    assert_int_equal(vrs_make_folders(path), VRS_OK);
-    *slash = '/';
-    assert_int_equal(vrs_file_replace(path, text, strlen(text)), VRS_OK);
-}
-
-static int start_tree(void **state)
-{
-    (void)state;
-    temp_make(folder, sizeof(folder));
-    return 0;
-}
-
-static int end_tree(void **state)
-{
-    (void)state;
-    temp_remove(folder);
-    return 0;
-}
+#include "support/tree.h"
 
 static void test_lists(void **state)
 {

@@ -1,6 +1,8 @@
 /* The figures of a fleet: sums over its devices. */
 #include "pipeline/fleet.h"
 
+#include <string.h>
+
 #include "pipeline/fleet_internal.h"
 
 static int64_t larger(int64_t a, int64_t b)
@@ -110,9 +112,8 @@ vrs_pipeline_stats vrs_fleet_get_stats(vrs_fleet *fleet)
 static uint32_t merge(vrs_live_change *into, uint32_t count, const vrs_live_change *more,
                       uint32_t more_count, uint32_t room)
 {
-    vrs_live_change old[VRS_LIVE_CHANGES];
-    for (uint32_t i = 0; i < count; i++)
-        old[i] = into[i];
+    vrs_live_change old[VRS_LIVE_CHANGES] = {0};
+    memcpy(old, into, count * sizeof(*old));
     uint32_t all = count + more_count, skipped = all > room ? all - room : 0;
     uint32_t a = 0, b = 0;
     for (uint32_t i = 0; i < all; i++) {

@@ -43,9 +43,9 @@ vrs_status vrs_report_window(vrs_profile_report *report)
     int64_t length = report->last_frame_ns - report->first_frame_ns;
     if (frames == NULL || length <= 0)
         return VRS_OK;
-    int64_t window = (int64_t)((double)length / (double)frames->count * FRAMES_SHOWN);
-    window = window < LEAST_NS ? LEAST_NS : window;
-    window = window > length ? length : window;
+    double shown = (double)length / (double)frames->count * FRAMES_SHOWN;
+    int64_t window = shown < (double)length ? (int64_t)shown : length;
+    window = window < LEAST_NS && length > LEAST_NS ? LEAST_NS : window;
     report->window_begin_ns = report->first_frame_ns + (length - window) / 2;
     report->window_end_ns = report->window_begin_ns + window;
     return vrs_trace_read(report->path, collect, report, NULL);

@@ -85,6 +85,10 @@ vrs_status vrs_self_run(const vrs_checker *to, const char *device, const vrs_ker
 extern const vrs_self_kernel vrs_self_masks[], vrs_self_pictures[];
 extern const size_t vrs_self_mask_count, vrs_self_picture_count;
 
+/* self_test_masks.c, for self_test_cuda.c too. From width and height to width and height; its
+ * tables are scratch memory of the case. */
+vrs_upsample vrs_self_make_upsample(vrs_self_case *c, const int32_t size[4]);
+
 /* self_test_pictures.c, for self_test_cuda.c too. Pictures of the same random content; rows are
  * `align` bytes apart or, with 1, by an ugly number. */
 void vrs_self_make_picture(vrs_self_case *c, vrs_pixel_format format, int32_t width, int32_t height,

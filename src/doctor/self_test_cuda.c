@@ -140,18 +140,10 @@ static const int32_t resizes[][4] = {
     {1, 1, 5, 7}, {9, 3, 31, 17}, {40, 13, 17, 9}, {33, 2, 64, 8}, {24, 16, 264, 37}};
 #define RESIZES 5
 
-static vrs_upsample make_upsample(vrs_self_case *c, const int32_t size[4])
-{
-    vrs_upsample up;
-    void *storage = vrs_self_scratch(c, vrs_upsample_storage(size[2], size[3]));
-    vrs_upsample_init(&up, size[0], size[1], size[2], size[3], storage);
-    return up;
-}
-
 static void run_mask_resize(vrs_self_case *c)
 {
     const int32_t *size = resizes[c->which];
-    vrs_upsample up = make_upsample(c, size);
+    vrs_upsample up = vrs_self_make_upsample(c, size);
     vrs_self_twin from = vrs_self_make(c, 2 * (size_t)size[0] * (size_t)size[1], VRS_SELF_Q15);
     vrs_self_twin mask = vrs_self_make(c, 2 * (size_t)size[2] * (size_t)size[3], VRS_SELF_POISON);
     int16_t *scratch = vrs_self_scratch(c, 2 * ((size_t)size[2] + 64) * sizeof(int16_t));
@@ -238,7 +230,7 @@ static void run_classes(vrs_self_case *c)
     int32_t width = c->which % 3 == 0 ? 65 : 31, height = 13;
     vrs_self_twin data = vrs_self_make_scores(c, &scores);
     vrs_upsample up =
-        make_upsample(c, (const int32_t[]){scores.width, scores.height, width, height});
+        vrs_self_make_upsample(c, (const int32_t[]){scores.width, scores.height, width, height});
     vrs_self_twin dst = vrs_self_make(c, (size_t)width * (size_t)height, VRS_SELF_POISON);
     float *scratch = vrs_self_scratch(c, (size_t)3 * 32 * ((size_t)width + 16) * sizeof(float));
     vrs_classes_params params = {.classes = scores.classes};
@@ -276,7 +268,7 @@ static rendering make_rendering(vrs_self_case *c, vrs_pixel_format target, bool 
     rendering r = {.size = resizes[c->which % RESIZES]};
     int32_t width = r.size[2], height = r.size[3], align = width % 8 == 0 ? 16 : 1;
     size_t from = (size_t)r.size[0] * (size_t)r.size[1];
-    r.up = make_upsample(c, r.size);
+    r.up = vrs_self_make_upsample(c, r.size);
     r.mask = vrs_self_make(c, (refined ? 8 : 2) * from, refined ? VRS_SELF_FLOATS : VRS_SELF_Q15);
     vrs_self_make_picture(c, VRS_FORMAT_YUV420P, width, height, align, r.source);
     vrs_self_make_picture(c, target, width, height, align, r.target);

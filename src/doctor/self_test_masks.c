@@ -143,7 +143,7 @@ static void run_feather(vrs_self_case *c)
     vrs_self_compare(c, "mask", &mask, VRS_SELF_I16, 0);
 }
 
-static vrs_upsample make_upsample(vrs_self_case *c, const int32_t size[4])
+vrs_upsample vrs_self_make_upsample(vrs_self_case *c, const int32_t size[4])
 {
     vrs_upsample up;
     void *storage = vrs_self_scratch(c, vrs_upsample_storage(size[2], size[3]));
@@ -154,7 +154,7 @@ static vrs_upsample make_upsample(vrs_self_case *c, const int32_t size[4])
 static void run_upsample(vrs_self_case *c)
 {
     const int32_t *size = resizes[c->which];
-    vrs_upsample up = make_upsample(c, size);
+    vrs_upsample up = vrs_self_make_upsample(c, size);
     size_t stride = (size_t)size[2] + 5;
     vrs_self_twin src = vrs_self_make(c, 2 * (size_t)size[0] * (size_t)size[1], VRS_SELF_Q15);
     vrs_self_twin dst = vrs_self_make(c, 2 * stride * (size_t)size[3], VRS_SELF_POISON);
@@ -199,7 +199,7 @@ static void run_guided(vrs_self_case *c)
 static void run_refine(vrs_self_case *c)
 {
     const int32_t *size = resizes[c->which];
-    vrs_upsample up = make_upsample(c, size);
+    vrs_upsample up = vrs_self_make_upsample(c, size);
     size_t from = (size_t)size[0] * (size_t)size[1], to = (size_t)size[2] * (size_t)size[3];
     int32_t bytes = c->which % 2 == 0 ? 1 : 2;
     vrs_self_twin slope = vrs_self_make(c, 4 * from, VRS_SELF_FLOATS);

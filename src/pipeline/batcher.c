@@ -134,6 +134,7 @@ static int32_t tell_engine(vrs_pipeline *pipeline, int32_t limit)
     pipeline->limiting = false;
     if (status == VRS_OK)
         pipeline->engine_limit = now;
+    vrs_cond_broadcast(&pipeline->changed);
     return pipeline->engine_limit;
 }
 
@@ -144,13 +145,23 @@ static void set_limit(vrs_pipeline *pipeline)
     vrs_batch_queue_set_limit(pipeline->queue, limit < engine ? limit : engine);
 }
 
+/* So long a thread waits for another one that changes the size already. */
+#define LIMITING_NS (2 * VRS_NS_PER_S)
+
 bool vrs_batcher_press(vrs_pipeline *pipeline)
 {
-    bool given = false;
     vrs_mutex_lock(&pipeline->lock);
+    /* Two may find memory short at once. What the first one gives is there for both; else the
+     * second would give tickets up while the batch is becoming smaller. */
+    int64_t deadline_ns = vrs_now_ns() + LIMITING_NS;
+    int32_t found = pipeline->engine_limit;
+    while (pipeline->limiting &&
+           vrs_cond_wait_until(&pipeline->changed, &pipeline->lock, deadline_ns))
+        ;
+    bool given = pipeline->engine_limit < found;
     /* An engine whose memory is the same for every batch gains nothing by smaller ones. */
     int32_t limit = pipeline->adapt.limit / 2, before = pipeline->engine_limit;
-    if (limit >= 1 && !pipeline->limiting && tell_engine(pipeline, limit) < before) {
+    if (!given && limit >= 1 && !pipeline->limiting && tell_engine(pipeline, limit) < before) {
         given = vrs_batch_adapt_press(&pipeline->adapt, vrs_now_ns());
         set_limit(pipeline);
     }

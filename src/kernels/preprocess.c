@@ -17,8 +17,9 @@
 /* Most channels of a pixel of a tensor. */
 #define MOST_CHANNELS 16
 
-/* Most terms of a sum of floats along a row that keeps the tolerance. */
-#define MOST_TAPS 128
+/* Most terms of a sum along a row: sums of VRS_PREPROCESS_TERMS, and so many of these, keep the
+ * tolerance. */
+#define MOST_TAPS (8 * VRS_PREPROCESS_TERMS)
 
 /* Weights of R', G', B' in the guide of an RGB picture: BT.709's luma. */
 static const float rgb_luma[3] = {0.2126F, 0.7152F, 0.0722F};

@@ -12,6 +12,8 @@
 
 /* Rows that the fast implementations work on at once, at most; their scratch is sized by it. */
 #define VRS_PREPROCESS_LANES 16
+/* Terms of a sum of floats that they add one by one, at most; of more a sum each. */
+#define VRS_PREPROCESS_TERMS 128
 
 /* Slots of plan->x and plan->y. */
 enum { VRS_AXIS_LUMA = 0, VRS_AXIS_CHROMA = 1, VRS_AXIS_KINDS = 2 };

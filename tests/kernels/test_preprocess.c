@@ -204,6 +204,11 @@ static void test_long_sums(void **state)
     }
     check_size(40, 1030, 4, 1, &random);
     check_size(4100, 6, 1, 2, &random);
+    /* Sums along a row of one part, just two, and several. */
+    static const int32_t widths[] = {127, 128, 129, 140, 255, 256, 257, 500, 1023, 1024, 1025};
+    for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
+        check_size(3 * widths[i], 4, 3, 2, &random);
+    check_size(8960, 8, 64, 4, &random);
 }
 
 /* The usual jobs, at full size and whole. */

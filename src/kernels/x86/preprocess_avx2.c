@@ -25,6 +25,11 @@ static inline vec vec_set(float value)
     return _mm256_set1_ps(value);
 }
 
+static inline vec vec_add(vec a, vec b)
+{
+    return _mm256_add_ps(a, b);
+}
+
 static inline vec vec_mul(vec a, vec b)
 {
     return _mm256_mul_ps(a, b);

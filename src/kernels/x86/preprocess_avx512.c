@@ -24,6 +24,11 @@ static inline vec vec_set(float value)
     return _mm512_set1_ps(value);
 }
 
+static inline vec vec_add(vec a, vec b)
+{
+    return _mm512_add_ps(a, b);
+}
+
 static inline vec vec_mul(vec a, vec b)
 {
     return _mm512_mul_ps(a, b);

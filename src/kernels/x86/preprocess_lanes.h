@@ -1,7 +1,7 @@
 /* Preprocessing with vectors of LANES floats, compiled once for each instruction set. The including
  * file defines before:
  *   LANES, BLOCK        floats of a vector; samples of a sum_block
- *   vec                 a vector, and vec_load vec_store vec_set vec_mul vec_fma vec_clip
+ *   vec                 a vector, and vec_load vec_store vec_set vec_add vec_mul vec_fma vec_clip
  *   transpose()         LANES x LANES floats
  *   sum_block8(), sum_block16()  a run of rows, BLOCK samples wide, into floats
  *   tone_lookup()       the plan's table
@@ -69,6 +69,17 @@ static void sum_row(const vrs_preprocess_plan *plan, const uint8_t *src, ptrdiff
     }
 }
 
+/* A weighted sum of `taps` vectors, `step` floats apart. */
+static inline vec sum_taps(const float *in, ptrdiff_t step, const float *weight, int32_t taps)
+{
+    vec sum = vec_mul(vec_load(in), vec_set(weight[0]));
+    for (int32_t tap = 1; tap < taps; tap++) {
+        in += step;
+        sum = vec_fma(vec_load(in), vec_set(weight[tap]), sum);
+    }
+    return sum;
+}
+
 static void resize_component(const lanes_job *job, const lanes_tile *tile, int index)
 {
     const vrs_preprocess_plan *plan = job->plan;
@@ -81,10 +92,13 @@ static void resize_component(const lanes_job *job, const lanes_tile *tile, int i
         const float *weight = axis->weight + (size_t)x * (size_t)axis->stride;
         const float *in =
             job->turned + (axis->first[x] - origin) * step + (ptrdiff_t)component->offset * LANES;
-        vec sum = vec_mul(vec_load(in), vec_set(weight[0]));
-        for (int32_t tap = 1; tap < axis->taps[x]; tap++) {
-            in += step;
-            sum = vec_fma(vec_load(in), vec_set(weight[tap]), sum);
+        const int32_t taps = axis->taps[x];
+        vec sum =
+            sum_taps(in, step, weight, taps < VRS_PREPROCESS_TERMS ? taps : VRS_PREPROCESS_TERMS);
+        for (int32_t tap = VRS_PREPROCESS_TERMS; tap < taps; tap += VRS_PREPROCESS_TERMS) {
+            const int32_t rest = taps - tap;
+            const int32_t count = rest < VRS_PREPROCESS_TERMS ? rest : VRS_PREPROCESS_TERMS;
+            sum = vec_add(sum, sum_taps(in + tap * step, step, weight + tap, count));
         }
         vec_store(out, sum);
         out += LANES;

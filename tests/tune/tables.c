@@ -1,6 +1,7 @@
 #include "tune/tables.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,4 +155,121 @@ const tune_table *tune_table_find(const char *name)
     while (t->name != NULL && strcmp(t->name, name) != 0)
         t++;
     return t->name != NULL ? t : NULL;
+}
+
+/* ---- measured ones ---- */
+
+#define MOST_ROWS 4096
+#define MOST_LINE 512
+
+static struct {
+    tune_table table;
+    vrs_tune_parameter parameters[VRS_TUNE_MAX_PARAMETERS];
+    char names[VRS_TUNE_MAX_PARAMETERS][64];
+    const char *values[VRS_TUNE_MAX_PARAMETERS][VRS_TUNE_MAX_VALUES];
+    char texts[VRS_TUNE_MAX_PARAMETERS][VRS_TUNE_MAX_VALUES][24];
+    double positions[VRS_TUNE_MAX_PARAMETERS][VRS_TUNE_MAX_VALUES];
+    double fps[MOST_ROWS]; /* sum over the rows of a combination; 0: none, or it failed */
+    int32_t rows[MOST_ROWS];
+} loaded;
+
+static void wrong(const char *path, int line, const char *what)
+{
+    fprintf(stderr, "%s:%d: %s\n", path, line, what);
+    exit(1);
+}
+
+static int32_t row_of(const int32_t *choice)
+{
+    int32_t row = 0;
+    for (int32_t i = 0; i < loaded.table.count; i++)
+        row = row * loaded.parameters[i].count + choice[i];
+    return row;
+}
+
+static bool loaded_yield(const int32_t *choice, vrs_tune_measurement *m)
+{
+    int32_t row = row_of(choice);
+    m->fps = loaded.rows[row] > 0 ? loaded.fps[row] / loaded.rows[row] : 0;
+    m->latency_ms = 1;
+    return m->fps > 0;
+}
+
+/* The index of a value of parameter i, new ones in the order in which they come. */
+static int32_t value_of(int32_t i, const char *text)
+{
+    vrs_tune_parameter *p = &loaded.parameters[i];
+    for (int32_t v = 0; v < p->count; v++)
+        if (strcmp(p->values[v], text) == 0)
+            return v;
+    if (p->count == VRS_TUNE_MAX_VALUES)
+        return -1;
+    snprintf(loaded.texts[i][p->count], sizeof(loaded.texts[i][0]), "%s", text);
+    loaded.values[i][p->count] = loaded.texts[i][p->count];
+    double number = strtod(text, NULL);
+    loaded.positions[i][p->count] = number > 0 ? log2(number) : -1;
+    return p->count++;
+}
+
+/* Names but for the last two columns. */
+static void read_names(char *line)
+{
+    char *rest = NULL;
+    for (char *name = strtok_r(line, ",\n", &rest); name != NULL && strcmp(name, "fps") != 0;
+         name = strtok_r(NULL, ",\n", &rest)) {
+        int32_t i = loaded.table.count++;
+        snprintf(loaded.names[i], sizeof(loaded.names[i]), "%s", name);
+        loaded.parameters[i] =
+            (vrs_tune_parameter){loaded.names[i], loaded.values[i], 0, 0, loaded.positions[i]};
+    }
+}
+
+/* One row; in the first pass the values are found, in the second the figures are kept. */
+static bool read_row(char *line, bool keep)
+{
+    int32_t choice[VRS_TUNE_MAX_PARAMETERS];
+    char *rest = NULL, *word = strtok_r(line, ",\n", &rest);
+    for (int32_t i = 0; i < loaded.table.count; i++, word = strtok_r(NULL, ",\n", &rest)) {
+        choice[i] = word != NULL ? value_of(i, word) : -1;
+        if (choice[i] < 0)
+            return false;
+    }
+    if (!keep || word == NULL)
+        return word != NULL;
+    int32_t row = row_of(choice);
+    loaded.fps[row] += strcmp(word, "failed") == 0 ? 0 : strtod(word, NULL);
+    loaded.rows[row]++;
+    return true;
+}
+
+const tune_table *tune_table_load(const char *path)
+{
+    memset(&loaded, 0, sizeof(loaded));
+    loaded.table.name = path;
+    loaded.table.parameters = loaded.parameters;
+    loaded.table.yield = loaded_yield;
+    for (int pass = 0; pass < 2; pass++) {
+        FILE *file = fopen(path, "r");
+        char line[MOST_LINE];
+        bool named = false;
+        if (file == NULL)
+            wrong(path, 0, "cannot be read");
+        for (int number = 1; fgets(line, sizeof(line), file) != NULL; number++) {
+            if (line[0] == '#')
+                continue;
+            if (named && !read_row(line, pass == 1))
+                wrong(path, number, "values and figures were expected");
+            if (!named && pass == 0)
+                read_names(line);
+            named = true;
+        }
+        fclose(file);
+        if (vrs_tune_combinations(loaded.parameters, loaded.table.count) > MOST_ROWS)
+            wrong(path, 0, "too many combinations");
+    }
+    int64_t size = vrs_tune_combinations(loaded.parameters, loaded.table.count);
+    for (int64_t i = 0; i < size; i++)
+        if (loaded.rows[i] == 0)
+            wrong(path, 0, "a combination is missing");
+    return &loaded.table;
 }

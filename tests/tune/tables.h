@@ -19,8 +19,9 @@ extern const tune_table tune_tables[];
 
 const tune_table *tune_table_find(const char *name);
 
-/* One that `vrseg tune --exhaustive --table` measured: a row of names, then a row for each
- * combination with its figures. Ends the program where the file is wrong. Valid until the next. */
+/* One that `vrseg tune --exhaustive --table` measured: lines of comment with '#', a row of names,
+ * and for each combination at least one row with its figures; the mean of several counts. Ends the
+ * program where the file is wrong. Valid until the next. */
 const tune_table *tune_table_load(const char *path);
 
 #endif

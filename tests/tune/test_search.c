@@ -88,9 +88,14 @@ static double optimum(const tune_table *table, vrs_tune_goal goal, double bound)
  * then to be near, on average. */
 #define HARD_NOISE 0.025
 
-/* Searches with each of `seeds` seeds of the noise: 95 % of what trying everything finds, within a
- * tenth of its trials, each time. */
-static void assert_found(const char *name, const tune_table *table, vrs_tune_goal goal,
+/* What was found, as shares of the optimum. */
+typedef struct found {
+    double worst, mean;
+} found;
+
+/* Searches with each of `seeds` seeds of the noise, within a tenth of the trials of trying
+ * everything. */
+static found search_with(const char *name, const tune_table *table, vrs_tune_goal goal,
                          double bound, double noise, int seeds)
 {
     double best = optimum(table, goal, bound), worst = 1, sum = 0;
@@ -116,10 +121,18 @@ static void assert_found(const char *name, const tune_table *table, vrs_tune_goa
            "on average\n",
            name, 100 * noise, most_trials, (long long)size, 100 * worst, 100 * sum / seeds);
     assert_true(most_trials * 10 <= size);
+    return (found){worst, sum / seeds};
+}
+
+/* 95 % of what trying everything finds, each time. */
+static void assert_found(const char *name, const tune_table *table, vrs_tune_goal goal,
+                         double bound, double noise, int seeds)
+{
+    found f = search_with(name, table, goal, bound, noise, seeds);
     if (noise > HARD_NOISE)
-        assert_true(sum / seeds >= 0.9);
+        assert_true(f.mean >= 0.9);
     else
-        assert_true(worst >= 0.95);
+        assert_true(f.worst >= 0.95);
 }
 
 #define SEEDS 3
@@ -168,6 +181,24 @@ static void test_obvious_way(void **state)
         short_of_it += share < 0.95;
     }
     assert_in_range(short_of_it, 3, 5);
+}
+
+/* A machine's own figures, whose unevenness nobody has made up. Each is of one short run, some 4 %
+ * off, so the table's best is one that was lucky as well: what is found is to be near it on
+ * average. */
+static void test_measured(void **state)
+{
+    (void)state;
+    static const double noises[] = {0, 0.02};
+    const char *source = getenv("VRSEG_SOURCE_DIR");
+    char path[4096];
+    assert_non_null(source);
+    snprintf(path, sizeof(path), "%s/tests/data/tune/cpu2.csv", source);
+    const tune_table *table = tune_table_load(path);
+    for (int i = 0; i < 2; i++)
+        assert_true(
+            search_with("two cores, measured", table, VRS_TUNE_THROUGHPUT, 0, noises[i], 10).mean >=
+            0.9);
 }
 
 static void test_bounds(void **state)
@@ -457,19 +488,13 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_throughput),
-        cmocka_unit_test(test_obvious_way),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_nothing_to_gain),
-        cmocka_unit_test(test_same_again),
-        cmocka_unit_test(test_start_fails),
-        cmocka_unit_test(test_all_fail),
-        cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_bound_that_nothing_keeps),
-        cmocka_unit_test(test_exhaustive),
-        cmocka_unit_test(test_small),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_throughput),      cmocka_unit_test(test_obvious_way),
+        cmocka_unit_test(test_measured),        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_nothing_to_gain), cmocka_unit_test(test_same_again),
+        cmocka_unit_test(test_start_fails),     cmocka_unit_test(test_all_fail),
+        cmocka_unit_test(test_stopped),         cmocka_unit_test(test_bound_that_nothing_keeps),
+        cmocka_unit_test(test_exhaustive),      cmocka_unit_test(test_small),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_nonsense),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

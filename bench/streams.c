@@ -4,7 +4,7 @@
  * the second beside what the engine alone gains by batches of 16. The aim is the smaller of 2.0 and
  * 0.95 of that.
  *
- * Usage: bench_streams MODEL [OPTION=VALUE]... as in a configuration, for example
+ * Usage: bench_streams [--rounds N] MODEL [OPTION=VALUE]... as in a configuration, for example
  *
  *     bench_streams deeplabv3plus-r50.yaml device=cuda:0 precision=f16      the case of interest
  *     bench_streams selfie-landscape device=cpu
@@ -24,7 +24,7 @@
 #define SIDE 512
 #define WARM_UP 20 /* frames of each stream that do not count */
 #define FRAMES 100
-#define ROUNDS 5
+#define ROUNDS 5 /* at most BENCH_MOST_ROUNDS */
 #define CALLS 20 /* of the engine, in one measurement */
 
 const char bench_name[] = "bench_streams";
@@ -32,7 +32,7 @@ const char bench_name[] = "bench_streams";
 typedef struct bench {
     vrs_model *model;
     char **options;
-    int option_count;
+    int option_count, rounds;
     char engine[VRS_DETAIL_SIZE], device[VRS_DETAIL_SIZE];
 } bench;
 
@@ -175,63 +175,76 @@ static double streams_rate(vrs_pipeline *pipeline, const vrs_image *picture)
 
 /* ---- rows ---- */
 
-static void print_row(const char *name, const char *unit, const double *runs, const char *more)
+static void print_row(const bench *b, const char *name, const char *unit, const double *runs,
+                      const char *more)
 {
     printf("\n  {\"name\": \"%s\", \"value\": %.5g, \"unit\": \"%s\", \"better\": \"higher\"%s, "
            "\"runs\": [",
-           name, bench_median(runs, ROUNDS), unit, more);
-    for (int i = 0; i < ROUNDS; i++)
+           name, bench_median(runs, b->rounds), unit, more);
+    for (int i = 0; i < b->rounds; i++)
         printf("%s%.5g", i == 0 ? "" : ", ", runs[i]);
     printf("]}");
 }
 
-static void print_rows(const char *model, const double *on, const double *off, const double *own)
+static void print_rows(const bench *b, const double *on, const double *off, const double *own)
 {
-    double gain[ROUNDS];
-    for (int i = 0; i < ROUNDS; i++)
+    const char *model = vrs_model_get_info(b->model).name;
+    double gain[BENCH_MOST_ROUNDS];
+    for (int i = 0; i < b->rounds; i++)
         gain[i] = on[i] / off[i];
-    double most = bench_median(own, ROUNDS), target = 0.95 * most < 2 ? 0.95 * most : 2;
+    double most = bench_median(own, b->rounds), target = 0.95 * most < 2 ? 0.95 * most : 2;
     char name[256], more[256];
     (void)snprintf(name, sizeof(name), "16 streams of single frames, batches of up to 16, %s",
                    model);
-    print_row(name, "fps", on, "");
+    print_row(b, name, "fps", on, "");
     printf(",");
     (void)snprintf(name, sizeof(name), "16 streams of single frames, batches of one, %s", model);
-    print_row(name, "fps", off, "");
+    print_row(b, name, "fps", off, "");
     printf(",");
     (void)snprintf(name, sizeof(name), "16 streams of single frames, gain by batches, %s", model);
     (void)snprintf(more, sizeof(more),
                    ", \"peer\": \"the engine alone, 16 views at once over one\", \"peer_value\": "
                    "%.5g, \"target\": %.5g",
                    most, target);
-    print_row(name, "times", gain, more);
+    print_row(b, name, "times", gain, more);
+}
+
+static void usage(void)
+{
+    fprintf(stderr, "Usage: %s [--rounds N] MODEL [OPTION=VALUE]...\n", bench_name);
+    exit(2);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        fprintf(stderr, "Usage: %s MODEL [OPTION=VALUE]...\n", bench_name);
-        return 2;
-    }
-    bench b = {.options = argv + 2, .option_count = argc - 2};
+    bool told = argc > 2 && strcmp(argv[1], "--rounds") == 0;
+    int model = told ? 3 : 1;
+    bench b = {.options = argv + model + 1,
+               .option_count = argc - model - 1,
+               .rounds = told ? atoi(argv[2]) : ROUNDS};
+    if (argc <= model || b.rounds < 1 || b.rounds > BENCH_MOST_ROUNDS)
+        usage();
     vrs_image picture;
-    double on[ROUNDS], off[ROUNDS], own[ROUNDS];
-    bench_require(vrs_model_load(argv[1], &b.model));
+    double on[BENCH_MOST_ROUNDS], off[BENCH_MOST_ROUNDS], own[BENCH_MOST_ROUNDS];
+    bench_require(vrs_model_load(argv[model], &b.model));
     bench_require(vrs_image_alloc(&picture, VRS_FORMAT_NV12, SIDE, SIDE));
     vrs_image shared = picture;
     shared.release = NULL; /* all frames are this one, and it stays */
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < b.rounds; i++) {
         vrs_pipeline *pipeline = make(&b, "16");
-        own[i] = engine_rate(pipeline, 16) / engine_rate(pipeline, 1);
+        double one = engine_rate(pipeline, 1), many = engine_rate(pipeline, 16);
+        own[i] = many / one;
         on[i] = streams_rate(pipeline, &shared);
         vrs_pipeline_destroy(pipeline);
         pipeline = make(&b, "1");
         off[i] = streams_rate(pipeline, &shared);
         vrs_pipeline_destroy(pipeline);
+        fprintf(stderr, "engine %.0f and %.0f views/s, streams %.0f and %.0f frames/s\n", one, many,
+                off[i], on[i]);
     }
     printf("{\"versions\": {\"device\": \"%s\", \"engine\": \"%s\"},\n \"rows\": [", b.device,
            b.engine);
-    print_rows(vrs_model_get_info(b.model).name, on, off, own);
+    print_rows(&b, on, off, own);
     printf("\n]}\n");
     vrs_image_release(&picture);
     vrs_model_destroy(b.model);

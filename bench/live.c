@@ -60,7 +60,7 @@ typedef struct measurement {
     int64_t first_ns, last_ns; /* of the results that count */
 } measurement;
 
-static void usage(const char *what)
+static _Noreturn void usage(const char *what)
 {
     fprintf(stderr,
             "%s: %s\nUsage: %s MODEL [--fps 60,72,90,120] [--eyes 1,2] [--seconds 10] "

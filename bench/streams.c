@@ -209,7 +209,7 @@ static void print_rows(const bench *b, const double *on, const double *off, cons
     print_row(b, name, "times", gain, more);
 }
 
-static void usage(void)
+static _Noreturn void usage(void)
 {
     fprintf(stderr, "Usage: %s [--rounds N] MODEL [OPTION=VALUE]...\n", bench_name);
     exit(2);
@@ -225,7 +225,7 @@ int main(int argc, char **argv)
     if (argc <= model || b.rounds < 1 || b.rounds > BENCH_MOST_ROUNDS)
         usage();
     vrs_image picture;
-    double on[BENCH_MOST_ROUNDS], off[BENCH_MOST_ROUNDS], own[BENCH_MOST_ROUNDS];
+    double on[BENCH_MOST_ROUNDS] = {0}, off[BENCH_MOST_ROUNDS] = {0}, own[BENCH_MOST_ROUNDS];
     bench_require(vrs_model_load(argv[model], &b.model));
     bench_require(vrs_image_alloc(&picture, VRS_FORMAT_NV12, SIDE, SIDE));
     vrs_image shared = picture;

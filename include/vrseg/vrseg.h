@@ -6,6 +6,7 @@
 #include "compile.h"
 #include "config.h"
 #include "image.h"
+#include "layout.h"
 #include "log.h"
 #include "memory.h"
 #include "model.h"

@@ -101,8 +101,7 @@ VRS_API vrs_status vrs_layout_set_projection(vrs_layout *layout, const char *wor
 VRS_API vrs_status vrs_layout_eyes(const vrs_layout *layout, int32_t width, int32_t height,
                                    vrs_rect eyes[2], int *count) VRS_MUST_USE;
 
-/* "side by side, half-equirect 180 degrees", "top-bottom, mesh of 2304 triangles", "flat". Cut at
- * `size`. */
+/* "side by side, half-equirect 180 degrees", "top-bottom, mesh", "flat". Cut at `size`. */
 VRS_API void vrs_layout_text(const vrs_layout *layout, char *text, size_t size);
 
 /* Who said it, the strongest first. */

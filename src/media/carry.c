@@ -161,17 +161,15 @@ void vrs_carry_note_layout(const vrs_carry *carry, const char *path, const char 
     if (!video) {
         return;
     }
-    vrs_mp4_layout lost = vrs_mp4_layout_read(path);
-    if (lost.mesh) {
+    const vrs_boxes boxes = vrs_mp4_layout_read(path, NULL);
+    if (boxes.sphere == VRS_SPHERE_MESH) {
         vrs_note_add(note, note_size,
                      "the mesh of its projection (VR180's mshp) is not kept: set the projection in "
                      "the player");
     }
-    if (lost.stereo_lost) {
-        vrs_note_add(note, note_size, "stereo mode %d (%s) is not kept", lost.stereo_lost,
-                     lost.stereo_lost == 4   ? "right eye on the left"
-                     : lost.stereo_lost == 3 ? "custom"
-                                             : "unknown");
+    if (boxes.stereo == VRS_ST3D_CUSTOM || boxes.stereo == VRS_ST3D_RL) {
+        vrs_note_add(note, note_size, "stereo mode %d (%s) is not kept", boxes.stereo,
+                     boxes.stereo == VRS_ST3D_RL ? "right eye on the left" : "custom");
     }
     bool layout = av_stream_get_side_data(video, AV_PKT_DATA_STEREO3D, NULL) ||
                   av_stream_get_side_data(video, AV_PKT_DATA_SPHERICAL, NULL);

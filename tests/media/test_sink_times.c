@@ -419,7 +419,7 @@ static void broken_boxes_are_no_layout(void **state)
     path_of(source, "source.mp4");
     tools_make_source(source, 10, tools_even);
     patch(source, "equi", "mshp", 0, -1);
-    assert_true(vrs_mp4_layout_read(source).mesh);
+    assert_int_equal(vrs_mp4_layout_read(source, NULL).sphere, VRS_SPHERE_MESH);
     static const char *const on_the_way[] = {"moov", "mdia", "stsd", "sv3d", "proj"};
     static const int sizes[] = {0, 1, 0x7f};
     for (size_t i = 0; i < sizeof on_the_way / sizeof on_the_way[0]; i++) {
@@ -434,12 +434,12 @@ static void broken_boxes_are_no_layout(void **state)
             char path[512];
             path_of(path, "broken.mp4");
             save(path, bytes, size);
-            (void)vrs_mp4_layout_read(path); /* ends */
+            (void)vrs_mp4_layout_read(path, NULL); /* ends */
             free(bytes);
         }
     }
-    assert_false(vrs_mp4_layout_read("/dev/null").mesh);
-    assert_false(vrs_mp4_layout_read(folder).mesh);
+    assert_int_equal(vrs_mp4_layout_read("/dev/null", NULL).sphere, VRS_SPHERE_NONE);
+    assert_int_equal(vrs_mp4_layout_read(folder, NULL).sphere, VRS_SPHERE_NONE);
 }
 
 static void only_the_written_range_is_copied(void **state)

@@ -39,6 +39,8 @@ def run_vrseg(args: argparse.Namespace, folder: Path, inputs: list[Path],
     command = [args.vrseg, "run", *map(str, inputs), "-o", output, "--codec",
                "auto" if args.sink == "null" else "ffv1", "--mask-size", "network", "--progress",
                "none", "--json", str(summary), *more]
+    if args.model:
+        command += ["--model", args.model]
     if args.max_frames:
         command += ["--max-frames", str(args.max_frames)]
     measured = run_measured(command)
@@ -98,11 +100,14 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("inputs", nargs="*", type=Path, help="videos (those of the shared folder)")
     parser.add_argument("--vrseg", default=str(benchlib.ROOT / "build" / "vrseg"))
+    parser.add_argument("--model", help="network of all runs (vrseg's own choice)")
+    parser.add_argument("--only", choices=("together", "two_gpus"), help="leave the other out")
     parser.add_argument("--device", default="cpu", help="of the first two figures (cpu)")
     parser.add_argument("--sink", choices=("ffv1", "null"), default="ffv1")
     parser.add_argument("--max-frames", type=int, default=0, help="of each video; 0: all")
     parser.add_argument("--repeat", type=int, default=5, help="turns (5)")
     parser.add_argument("--store", metavar="DEVICE", help="keep results/DEVICE/several.json")
+    parser.add_argument("--to", type=Path, help="file of all rows, for store.py")
     args = parser.parse_args()
     videos = benchlib.shared_folder() / "media" / "videos"
     args.inputs = args.inputs or [videos / f"{name}.mp4" for name in VIDEOS]
@@ -114,15 +119,18 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     with tempfile.TemporaryDirectory(prefix="vrseg-several-") as made:
-        rows = together(args, Path(made), args.inputs)
-        found = gpus(args)
+        rows = together(args, Path(made), args.inputs) if args.only != "two_gpus" else []
+        found = gpus(args) if args.only != "together" else 0
         if found == 2:
             rows += two_gpus(args, Path(made), args.inputs)
-        else:
+        elif args.only != "together":
             note(f"two_gpus: not run: vrseg finds {found} GPUs here, and two are needed")
     benchlib.print_rows(rows)
-    if args.store and not args.max_frames:
+    if args.store and not args.max_frames and not args.only:
         note(f"written to {benchlib.write_results(args.store, 'several', {}, rows)}")
+    if args.to:
+        text = json.dumps({"versions": {}, "rows": [row.stored() for row in rows]}, indent=1)
+        args.to.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

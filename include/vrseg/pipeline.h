@@ -159,6 +159,7 @@ typedef struct vrs_latency {
 typedef enum vrs_live_step {
     VRS_LIVE_NO_REFINEMENT = 1, /* masks are enlarged without the picture's edges */
     VRS_LIVE_EVERY_SECOND = 2,  /* every second frame has the mask of the one before */
+    VRS_LIVE_SMALLER_INPUT = 4, /* the network of the option smaller_model takes over */
 } vrs_live_step;
 
 /* A change of them. */

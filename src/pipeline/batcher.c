@@ -200,6 +200,7 @@ static void fill_slot(vrs_batch *slot, const vrs_batch_view *views, int32_t coun
 {
     vrs_pipeline *pipeline = slot->pipeline;
     vrs_ticket *measures = NULL;
+    bool smaller = pipeline->smaller.engine != NULL;
     slot->count = count;
     slot->status = VRS_OK;
     atomic_fetch_add(&pipeline->views_in_slots, count);
@@ -213,7 +214,10 @@ static void fill_slot(vrs_batch *slot, const vrs_batch_view *views, int32_t coun
         ticket->sent_with = 0;
         if (views[i].frame->gone == (1u << views[i].frame->view_count) - 1)
             measures = ticket;
+        smaller = smaller && ticket->smaller;
     }
+    slot->smaller = smaller;
+    slot->request = slot->requests[smaller ? 1 : 0];
     if (measures != NULL)
         measures->sent_with = count;
 }

@@ -55,13 +55,26 @@ typedef struct vrs_view_work {
     int32_t position;
 } vrs_view_work;
 
+/* The network that takes over in the last step of live mode. Its picture has the proportions of the
+ * first one's, and its scores become masks of that one's size. */
+typedef struct vrs_smaller {
+    vrs_model *model;
+    const vrs_model_spec *spec;
+    vrs_engine *engine; /* NULL: there is none, and the rest is not set */
+    const vrs_engine_io *io;
+    vrs_upsample from_scores;
+    void *from_scores_tables;
+} vrs_smaller;
+
 /* An engine request and the views that are in it. */
 struct vrs_batch {
     vrs_work_kind kind;
     int32_t index;   /* of the request */
     uint64_t number; /* counts the batches as they are sent off */
     vrs_pipeline *pipeline;
-    vrs_request *request;
+    vrs_request *request;     /* of the network that this batch is for: */
+    vrs_request *requests[2]; /* the first one's, and the smaller one's */
+    bool smaller;             /* the second */
     vrs_view_work views[VRS_MAX_BATCH];
     int32_t count;
     atomic_int to_fill, to_read; /* views not yet preprocessed, not yet read */
@@ -107,6 +120,7 @@ struct vrs_stream {
     uint32_t view_count;
     vrs_rect views[VRS_MAX_VIEWS];
     vrs_preprocess_plan *plans[VRS_MAX_VIEWS];
+    vrs_preprocess_plan *smaller_plans[VRS_MAX_VIEWS]; /* where there is a smaller network */
     vrs_view_state state[VRS_MAX_VIEWS];
     vrs_target targets[VRS_MAX_OUTPUTS + 1]; /* [0]: the source's size */
     int32_t target_count;
@@ -142,6 +156,7 @@ struct vrs_ticket {
     bool restart;
     bool finished; /* the result is ready or fetched; under `lock` */
     bool plain;    /* live mode: without refinement */
+    bool smaller;  /* live mode: the smaller network is good enough */
     atomic_int views_to_read;
     int64_t queued_ns;
     int16_t *mask[VRS_MAX_VIEWS]; /* at the network's size */
@@ -183,6 +198,7 @@ struct vrs_pipeline {
     const vrs_model_spec *spec;
     vrs_engine *engine;
     char engine_text[VRS_DETAIL_SIZE]; /* one line for the user */
+    char engine_name[16];              /* of the back end */
     const vrs_engine_io *io;
     const vrs_kernels *kernels;
     const vrs_lane_ops *lanes;
@@ -190,6 +206,7 @@ struct vrs_pipeline {
     vrs_place place, own_place; /* own: to be closed */
     vrs_upsample from_scores;   /* scores' size to the network's, where they differ */
     void *from_scores_tables;
+    vrs_smaller smaller;
     vrs_output_desc outputs[VRS_MAX_OUTPUTS];
     uint32_t output_count;
     bool want_classes;
@@ -252,6 +269,21 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
                              bool network_on_gpu, vrs_pipeline_settings *settings) VRS_MUST_USE;
 /* Whether the network is to run on the GPU, if there is one; "auto": if it can. */
 bool vrs_settings_network_on_gpu(const vrs_config *config, bool gpu);
+
+/* smaller.c: opens the network of the option smaller_model, where live mode may come to it; `ops`:
+ * of tests, else NULL. Behind the pipeline's own engine. VRS_INVALID: other proportions, or one of
+ * the two is recurrent; what loading a model and making an engine give. */
+vrs_status vrs_smaller_open(vrs_pipeline *pipeline, const vrs_config *config,
+                            const struct vrs_engine_ops *ops) VRS_MUST_USE;
+void vrs_smaller_close(vrs_smaller *smaller);
+/* The network of a batch: what it wants and gives, and how a view of a stream becomes its input. */
+const vrs_engine_io *vrs_batch_io(const vrs_batch *batch);
+const vrs_preprocess_plan *vrs_batch_plan(const vrs_view_work *work);
+/* pipeline.c: an engine by the configuration, at the pipeline's place. */
+vrs_status vrs_pipeline_open_engine(const vrs_pipeline *pipeline, const vrs_config *config,
+                                    const vrs_model *model, const char *name,
+                                    const struct vrs_engine_ops *ops,
+                                    vrs_engine **engine) VRS_MUST_USE;
 
 /* compile.c: an engine's progress goes to whoever asked for it. */
 void vrs_compile_watch(vrs_engine_params *params);
@@ -316,9 +348,9 @@ float vrs_coverage(const vrs_ticket *ticket, const uint64_t sums[VRS_MAX_VIEWS])
 /* Hands the result out. The ticket is the caller's no longer. */
 void vrs_finish_ticket(vrs_ticket *ticket);
 
-/* Person scores of a view (`data`, as the engine's io says) become the ticket's mask at the
- * network's size, and its class maps where they are wanted. */
-void vrs_read_scores(vrs_ticket *ticket, uint32_t view, const float *data, vrs_scratch *scratch);
+/* Person scores of a view (`data`, as the io of its batch's network says) become the ticket's mask
+ * at the first network's size, and its class maps where they are wanted. */
+void vrs_read_scores(const vrs_view_work *work, const float *data, vrs_scratch *scratch);
 
 /* render.c: class maps from the scores of a view, and outputs from a ticket's masks. */
 void vrs_render_classes(vrs_ticket *ticket, uint32_t view, const vrs_scores *scores,

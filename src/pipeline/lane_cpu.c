@@ -106,6 +106,12 @@ static vrs_status make_post_scratch(vrs_pipeline *pipeline, vrs_stream *stream, 
     bool other_size =
         io->scores_width != pipeline->spec->width || io->scores_height != pipeline->spec->height;
     size_t scores = (size_t)io->scores_width * (size_t)io->scores_height;
+    if (pipeline->smaller.engine != NULL) {
+        const vrs_engine_io *small = pipeline->smaller.io;
+        size_t others = (size_t)small->scores_width * (size_t)small->scores_height;
+        other_size = true;
+        scores = others > scores ? others : scores;
+    }
     s->scores = take(&all, other_size, scores * sizeof(int16_t));
     s->upsample_scores = take(&all, other_size, 2 * (net_w + 64) * sizeof(int16_t));
     s->classes = take(&all, pipeline->want_classes, 3 * 32 * (width + 16) * sizeof(float));
@@ -117,6 +123,9 @@ static vrs_status make_scratch(vrs_pipeline *pipeline, vrs_stream *stream)
     size_t bytes = 0;
     for (uint32_t v = 0; v < stream->view_count; v++) {
         size_t need = vrs_preprocess_scratch(stream->plans[v]);
+        bytes = need > bytes ? need : bytes;
+        need =
+            pipeline->smaller.engine != NULL ? vrs_preprocess_scratch(stream->smaller_plans[v]) : 0;
         bytes = need > bytes ? need : bytes;
     }
     for (int32_t i = 0; i < pipeline->settings.preprocess_threads; i++) {

@@ -323,7 +323,7 @@ static void came_in(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
     for (int32_t i = 0; i < batch->count; i++) {
         memcpy(vrs_request_input(batch->request, i),
                slot->tensors_host + (size_t)i * cuda->tensor_stride,
-               cuda->pipeline->io->input_bytes);
+               vrs_batch_io(batch)->input_bytes);
         vrs_load_states(&batch->views[i]);
     }
     vrs_batch_start(batch);
@@ -392,17 +392,25 @@ static size_t stride_of(size_t bytes)
     return (bytes + 255) / 256 * 256;
 }
 
+static void grow(size_t *stride, size_t bytes)
+{
+    *stride = stride_of(bytes) > *stride ? stride_of(bytes) : *stride;
+}
+
 static void measure(vrs_cuda *cuda)
 {
     const vrs_pipeline *pipeline = cuda->pipeline;
-    const vrs_engine_io *io = pipeline->io;
+    const vrs_engine_io *io = pipeline->io, *both[2] = {io, pipeline->smaller.io};
     size_t net = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
-    cuda->tensor_stride = stride_of(io->input_bytes);
-    cuda->scores_stride = stride_of(io->scores_elements * sizeof(float));
-    cuda->mask_width = io->scores_width * io->enlarge;
-    cuda->mask_height = io->scores_height * io->enlarge;
-    size_t pixels = (size_t)cuda->mask_width * (size_t)cuda->mask_height;
-    cuda->small_stride = stride_of(pixels * sizeof(int16_t));
+    for (int i = 0; i < 2 && both[i] != NULL; i++) {
+        vrs_cuda_mask *mask = &cuda->mask[i];
+        mask->width = both[i]->scores_width * both[i]->enlarge;
+        mask->height = both[i]->scores_height * both[i]->enlarge;
+        grow(&cuda->tensor_stride, both[i]->input_bytes);
+        grow(&cuda->scores_stride, both[i]->scores_elements * sizeof(float));
+        grow(&cuda->small_stride, (size_t)mask->width * (size_t)mask->height * sizeof(int16_t));
+    }
+    size_t pixels = (size_t)cuda->mask[0].width * (size_t)cuda->mask[0].height;
     cuda->large_stride = stride_of(pixels * (size_t)io->classes * sizeof(float));
     cuda->once_stride = stride_of(net * 2 * sizeof(float));
 }

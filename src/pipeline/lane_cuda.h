@@ -42,8 +42,9 @@ typedef struct vrs_cuda_slot {
     vrs_batch *batch;
     vrs_cuda_lane *lane;
     vrs_memory_block *device, *pinned; /* NULL: nothing is needed */
-    /* By view: of the engine where it is on the GPU, else of `device`. */
-    vrs_device_ptr tensors[VRS_MAX_BATCH], scores[VRS_MAX_BATCH];
+    /* By network (1: the smaller one) and view: of the engine where it is on the GPU, else of
+     * `device`. */
+    vrs_device_ptr tensors[2][VRS_MAX_BATCH], scores[2][VRS_MAX_BATCH];
     vrs_device_ptr small, once; /* small: masks of the size that scores make, not the network's */
     vrs_memory_block *large;    /* enlarged scores, for class maps; NULL: not wanted */
     uint8_t *tensors_host, *scores_host; /* of an engine of the CPU */
@@ -58,14 +59,19 @@ typedef struct vrs_cuda_slot {
     int32_t finished_count;
 } vrs_cuda_slot;
 
+/* Of the masks that a network's scores make: their own size, enlarged. */
+typedef struct vrs_cuda_mask {
+    int32_t width, height;
+} vrs_cuda_mask;
+
 struct vrs_cuda {
     vrs_pipeline *pipeline;
     vrs_device *device;
     vrs_memory *memory;
     vrs_cuda_preprocess preprocess;
     vrs_cuda_postprocess postprocess;
-    int32_t mask_width, mask_height; /* that scores make: their own size, enlarged */
-    size_t tensor_stride, scores_stride, small_stride, once_stride;
+    vrs_cuda_mask mask[2];                                          /* by network */
+    size_t tensor_stride, scores_stride, small_stride, once_stride; /* for any network */
     size_t large_stride; /* of enlarged scores, dense planes of floats */
     vrs_cuda_lane lanes[VRS_MAX_LANES];
     vrs_cuda_slot *slots; /* one for each of the pipeline's */
@@ -78,12 +84,13 @@ struct vrs_cuda {
 /* Of a vrs_stream. */
 typedef struct vrs_cuda_stream {
     vrs_memory_block *block;
-    vrs_device_ptr tables[VRS_MAX_VIEWS];         /* of the views' plans */
-    vrs_preprocess_view constants[VRS_MAX_VIEWS]; /* and what of the launch never changes */
-    vrs_device_ptr states[VRS_MAX_VIEWS];         /* the last masks */
-    bool state_valid[VRS_MAX_VIEWS];              /* whoever has the turn */
-    vrs_device_event *state_ready;                /* recorded after each use of the states */
-    bool direct[VRS_MAX_OUTPUTS + 1]; /* views of a target are rendered straight into outputs */
+    /* By network: of the views' plans, and what of the launch never changes. */
+    vrs_device_ptr tables[2][VRS_MAX_VIEWS];
+    vrs_preprocess_view constants[2][VRS_MAX_VIEWS];
+    vrs_device_ptr states[VRS_MAX_VIEWS]; /* the last masks */
+    bool state_valid[VRS_MAX_VIEWS];      /* whoever has the turn */
+    vrs_device_event *state_ready;        /* recorded after each use of the states */
+    bool direct[VRS_MAX_OUTPUTS + 1];     /* views of a target are rendered straight into outputs */
     vrs_device_ptr alpha[VRS_MAX_LANES][2]; /* where not: masks of the target's size */
     bool on_device;                         /* its frames lie on the GPU */
     /* States over time of a recurrent network on the GPU, and when they are there. */
@@ -110,6 +117,12 @@ typedef struct vrs_cuda_ticket {
     vrs_device_event *frame_ready, *mask_ready[VRS_MAX_VIEWS];
     vrs_device_event *made; /* the outputs are; NULL: none stays on the device */
 } vrs_cuda_ticket;
+
+/* Which network a batch is for, as an index. */
+static inline int vrs_cuda_network_of(const vrs_cuda_slot *slot)
+{
+    return slot->batch->smaller ? 1 : 0;
+}
 
 static inline vrs_cuda *vrs_cuda_of(const vrs_pipeline *pipeline)
 {

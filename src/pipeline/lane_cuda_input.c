@@ -86,6 +86,7 @@ vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot)
     vrs_status status = VRS_OK;
     vrs_cuda_preprocess_item items[VRS_MAX_BATCH];
     bool copies = false;
+    int network = vrs_cuda_network_of(slot);
     for (int32_t i = 0; i < batch->count && status == VRS_OK; i++) {
         vrs_ticket *ticket = batch->views[i].ticket;
         const vrs_cuda_ticket *t = ticket->lane;
@@ -94,12 +95,12 @@ vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot)
         status = bring(lane, ticket);
         copies = copies || !s->on_device;
         items[i] = (vrs_cuda_preprocess_item){
-            .plan = ticket->stream->plans[view],
-            .view = &s->constants[view],
+            .plan = vrs_batch_plan(&batch->views[i]),
+            .view = &s->constants[network][view],
             .image = &t->source,
-            .tables = s->tables[view],
-            .tensor = slot->tensors[i],
-            .luma = t->guides[view],
+            .tables = s->tables[network][view],
+            .tensor = slot->tensors[network][i],
+            .luma = network == 0 ? t->guides[view] : 0, /* a guide has the first one's size */
         };
     }
     if (status == VRS_OK && copies)
@@ -107,7 +108,7 @@ vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot)
     if (status == VRS_OK)
         status = vrs_cuda_preprocess_run(&cuda->preprocess, lane->stream, items, batch->count);
     if (status == VRS_OK && !cuda->pipeline->io->on_device)
-        status = vrs_device_download(lane->stream, slot->tensors_host, slot->tensors[0],
+        status = vrs_device_download(lane->stream, slot->tensors_host, slot->tensors[network][0],
                                      (size_t)batch->count * cuda->tensor_stride);
     return status;
 }

@@ -91,15 +91,15 @@ static size_t cut_slot(const vrs_cuda *cuda, vrs_cuda_slot *slot, uint64_t base)
     const vrs_pipeline *pipeline = cuda->pipeline;
     const vrs_engine_io *io = pipeline->io;
     size_t views = (size_t)pipeline->settings.max_batch;
-    bool small =
-        cuda->mask_width != pipeline->spec->width || cuda->mask_height != pipeline->spec->height;
+    bool small = pipeline->smaller.engine != NULL || cuda->mask[0].width != pipeline->spec->width ||
+                 cuda->mask[0].height != pipeline->spec->height;
     bool once = pipeline->settings.refine && pipeline->settings.refine_radius > 1;
     vrs_cut block = {base, 0};
     uint64_t tensors = cut(&block, !io->on_device, views * cuda->tensor_stride);
     uint64_t scores = cut(&block, !io->on_device, views * cuda->scores_stride);
     for (size_t i = 0; i < views && !io->on_device; i++) {
-        slot->tensors[i] = tensors + i * cuda->tensor_stride;
-        slot->scores[i] = scores + i * cuda->scores_stride;
+        slot->tensors[0][i] = slot->tensors[1][i] = tensors + i * cuda->tensor_stride;
+        slot->scores[0][i] = slot->scores[1][i] = scores + i * cuda->scores_stride;
     }
     slot->small = cut(&block, small, views * cuda->small_stride);
     slot->once = cut(&block, once, views * cuda->once_stride);
@@ -122,9 +122,12 @@ static vrs_status make_bridge(vrs_cuda *cuda, vrs_cuda_slot *slot, size_t tensor
 /* The engine's own memory, which it keeps at these addresses. */
 static void find_buffers(const vrs_cuda *cuda, vrs_cuda_slot *slot)
 {
-    for (int32_t i = 0; i < cuda->pipeline->settings.max_batch; i++) {
-        slot->tensors[i] = (vrs_device_ptr)(uintptr_t)vrs_request_input(slot->batch->request, i);
-        slot->scores[i] = (vrs_device_ptr)(uintptr_t)vrs_request_scores(slot->batch->request, i);
+    for (int n = 0; n < 2 && slot->batch->requests[n] != NULL; n++) {
+        vrs_request *request = slot->batch->requests[n];
+        for (int32_t i = 0; i < cuda->pipeline->settings.max_batch; i++) {
+            slot->tensors[n][i] = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, i);
+            slot->scores[n][i] = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, i);
+        }
     }
 }
 
@@ -222,6 +225,12 @@ static bool is_direct(const vrs_stream *stream, const vrs_target *target, int32_
     return direct && area == (int64_t)target->width * target->height;
 }
 
+/* By network. */
+static vrs_preprocess_plan *const *plans_of(const vrs_stream *stream, int network)
+{
+    return network == 0 ? stream->plans : stream->smaller_plans;
+}
+
 static size_t cut_stream(const vrs_cuda *cuda, const vrs_stream *stream, uint64_t base)
 {
     const vrs_pipeline *pipeline = cuda->pipeline;
@@ -235,8 +244,9 @@ static size_t cut_stream(const vrs_cuda *cuda, const vrs_stream *stream, uint64_
     vrs_cut block = {base, 0};
     for (uint32_t v = 0; v < stream->view_count; v++)
         s->states[v] = cut(&block, pipeline->settings.smooth, net * sizeof(int16_t));
-    for (uint32_t v = 0; v < stream->view_count; v++)
-        s->tables[v] = cut(&block, true, vrs_cuda_preprocess_bytes(stream->plans[v]));
+    for (int n = 0; n < 2; n++)
+        for (uint32_t v = 0; v < stream->view_count && plans_of(stream, n)[v] != NULL; v++)
+            s->tables[n][v] = cut(&block, true, vrs_cuda_preprocess_bytes(plans_of(stream, n)[v]));
     bool recurrent = pipeline->io->on_device;
     for (uint32_t v = 0; v < stream->view_count; v++)
         for (int32_t i = 0; i < pipeline->io->state_count; i++)
@@ -254,8 +264,9 @@ static vrs_status make_tables(vrs_cuda *cuda, const vrs_stream *stream)
 {
     vrs_cuda_stream *s = stream->lane;
     size_t bytes = 0;
-    for (uint32_t v = 0; v < stream->view_count; v++)
-        bytes += round_up(vrs_cuda_preprocess_bytes(stream->plans[v]));
+    for (int n = 0; n < 2; n++)
+        for (uint32_t v = 0; v < stream->view_count && plans_of(stream, n)[v] != NULL; v++)
+            bytes += round_up(vrs_cuda_preprocess_bytes(plans_of(stream, n)[v]));
     vrs_memory_block *staging = NULL;
     vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_STAGING,
                                          bytes, &staging);
@@ -263,11 +274,13 @@ static vrs_status make_tables(vrs_cuda *cuda, const vrs_stream *stream)
         return status;
     memset(staging->host, 0, bytes);
     size_t used = 0;
-    for (uint32_t v = 0; v < stream->view_count; v++) {
-        vrs_cuda_preprocess_fill(stream->plans[v], (char *)staging->host + used, &s->constants[v]);
-        used += round_up(vrs_cuda_preprocess_bytes(stream->plans[v]));
-    }
-    status = vrs_device_upload(cuda->setup, s->tables[0], staging->host, bytes);
+    for (int n = 0; n < 2; n++)
+        for (uint32_t v = 0; v < stream->view_count && plans_of(stream, n)[v] != NULL; v++) {
+            const vrs_preprocess_plan *plan = plans_of(stream, n)[v];
+            vrs_cuda_preprocess_fill(plan, (char *)staging->host + used, &s->constants[n][v]);
+            used += round_up(vrs_cuda_preprocess_bytes(plan));
+        }
+    status = vrs_device_upload(cuda->setup, s->tables[0][0], staging->host, bytes);
     vrs_status ended = vrs_cuda_settle(cuda);
     vrs_memory_free(cuda->memory, staging);
     return status == VRS_OK ? ended : status;

@@ -74,7 +74,7 @@ static vrs_status order_states(const vrs_cuda_slot *slot, bool after)
 static vrs_status queue_first_masks(const vrs_cuda_slot *slot, vrs_person_params *p, int32_t count)
 {
     const vrs_cuda *cuda = slot->lane->cuda;
-    const vrs_engine_io *io = cuda->pipeline->io;
+    const vrs_engine_io *io = vrs_batch_io(slot->batch);
     if (io->enlarge == 1)
         return vrs_cuda_person(&cuda->postprocess, slot->lane->stream, p, count);
     vrs_person_enlarge_params large = {
@@ -88,11 +88,12 @@ static vrs_status queue_resize(const vrs_cuda_slot *slot, const vrs_person_param
 {
     const vrs_cuda *cuda = slot->lane->cuda;
     const vrs_pipeline *pipeline = cuda->pipeline;
+    const vrs_cuda_mask *mask = &cuda->mask[vrs_cuda_network_of(slot)];
     vrs_post_smooth *chain[VRS_MAX_BATCH];
     vrs_mask_resize_params r = {
-        .source_stride = cuda->mask_width,
-        .source_width = cuda->mask_width,
-        .source_height = cuda->mask_height,
+        .source_stride = mask->width,
+        .source_width = mask->width,
+        .source_height = mask->height,
         .width = pipeline->spec->width,
         .height = pipeline->spec->height,
         .weight = pipeline->settings.smooth_weight,
@@ -113,26 +114,29 @@ static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t
 {
     const vrs_cuda *cuda = slot->lane->cuda;
     const vrs_pipeline *pipeline = cuda->pipeline;
-    const vrs_engine_io *io = pipeline->io;
+    const vrs_engine_io *io = vrs_batch_io(slot->batch);
+    int network = vrs_cuda_network_of(slot);
+    const vrs_cuda_mask *mask = &cuda->mask[network];
+    const vrs_model_spec *spec = network == 0 ? pipeline->spec : pipeline->smaller.spec;
     vrs_person_params p = {
         .class_stride = io->class_stride,
         .row_stride = io->row_stride,
         .column_stride = io->column_stride,
         .classes = io->classes,
-        .width = cuda->mask_width,
-        .height = cuda->mask_height,
-        .person_classes = pipeline->spec->person_classes,
-        .activation = (int32_t)pipeline->spec->activation,
+        .width = mask->width,
+        .height = mask->height,
+        .person_classes = spec->person_classes,
+        .activation = (int32_t)spec->activation,
         .half = io->scores_type == VRS_TENSOR_F16 ? 1 : 0,
         .weight = pipeline->settings.smooth_weight,
     };
-    bool resize = slot->small != 0;
+    bool resize = mask->width != pipeline->spec->width || mask->height != pipeline->spec->height;
     vrs_post_smooth *chain[VRS_MAX_BATCH];
     for (int32_t i = 0; i < count; i++) {
         const vrs_view_work *work = &slot->batch->views[live[i]];
         const vrs_cuda_ticket *t = work->ticket->lane;
         uint64_t place = (uint64_t)live[i];
-        p.view[i].scores = slot->scores[place];
+        p.view[i].scores = slot->scores[network][place];
         p.view[i].mask = resize ? slot->small + place * cuda->small_stride : t->masks[work->view];
         p.view[i].smooth = plain(work);
         if (resize)
@@ -220,10 +224,10 @@ static class_scores scores_for_classes(const vrs_cuda_slot *slot)
     class_scores s = {.class_stride = io->class_stride,
                       .row_stride = io->row_stride,
                       .column_stride = io->column_stride,
-                      .width = cuda->mask_width,
-                      .height = cuda->mask_height,
+                      .width = cuda->mask[0].width,
+                      .height = cuda->mask[0].height,
                       .half = io->scores_type == VRS_TENSOR_F16};
-    memcpy(s.first, slot->scores, sizeof(s.first));
+    memcpy(s.first, slot->scores[0], sizeof(s.first));
     if (slot->large == NULL)
         return s;
     s.class_stride = (int64_t)s.width * s.height;
@@ -252,7 +256,7 @@ static vrs_status enlarge_scores(const vrs_cuda_slot *slot, const class_scores *
                             .height = to->height,
                             .half = io->scores_type == VRS_TENSOR_F16 ? 1 : 0};
     for (int32_t i = 0; i < count; i++)
-        p.view[i] = (vrs_enlarge_view){slot->scores[live[i]], to->first[live[i]]};
+        p.view[i] = (vrs_enlarge_view){slot->scores[0][live[i]], to->first[live[i]]};
     return vrs_cuda_enlarge(&cuda->postprocess, slot->lane->stream, &p, count);
 }
 
@@ -309,11 +313,11 @@ static vrs_status bring_scores(vrs_cuda_slot *slot, const int32_t *live, int32_t
 {
     const vrs_cuda *cuda = slot->lane->cuda;
     const vrs_batch *batch = slot->batch;
-    size_t bytes = cuda->pipeline->io->scores_elements * sizeof(float);
+    size_t bytes = vrs_batch_io(batch)->scores_elements * sizeof(float);
     for (int32_t i = 0; i < count; i++)
         memcpy(slot->scores_host + (size_t)live[i] * cuda->scores_stride,
                vrs_request_scores(batch->request, live[i]), bytes);
-    return vrs_device_upload(slot->lane->stream, slot->scores[0], slot->scores_host,
+    return vrs_device_upload(slot->lane->stream, slot->scores[0][0], slot->scores_host,
                              (size_t)batch->count * cuda->scores_stride);
 }
 

@@ -1,12 +1,18 @@
 #include "pipeline/live.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "pipeline/internal.h"
 
 #define MS(ns) ((double)(ns) / 1e6)
 
-static const uint32_t steps_in_order[] = {VRS_LIVE_NO_REFINEMENT, VRS_LIVE_EVERY_SECOND};
+static const struct {
+    uint32_t step;
+    const char *text;
+} steps_in_order[] = {{VRS_LIVE_NO_REFINEMENT, "no refinement"},
+                      {VRS_LIVE_EVERY_SECOND, "every second mask"},
+                      {VRS_LIVE_SMALLER_INPUT, "smaller input"}};
 #define STEPS (sizeof(steps_in_order) / sizeof(steps_in_order[0]))
 
 /* The first `level` of the steps that are possible. */
@@ -14,8 +20,8 @@ static uint32_t steps_of_level(uint32_t possible, int32_t level)
 {
     uint32_t steps = 0;
     for (size_t i = 0; i < STEPS && level > 0; i++)
-        if ((possible & steps_in_order[i]) != 0) {
-            steps |= steps_in_order[i];
+        if ((possible & steps_in_order[i].step) != 0) {
+            steps |= steps_in_order[i].step;
             level--;
         }
     return steps;
@@ -40,11 +46,15 @@ void vrs_live_add_steps(vrs_live *live, uint32_t steps)
 
 void vrs_live_steps_text(uint32_t steps, char *text, size_t size)
 {
-    (void)snprintf(text, size, "%s%s%s", steps == 0 ? "everything" : "",
-                   (steps & VRS_LIVE_NO_REFINEMENT) != 0 ? "no refinement" : "",
-                   (steps & VRS_LIVE_EVERY_SECOND) == 0    ? ""
-                   : (steps & VRS_LIVE_NO_REFINEMENT) != 0 ? ", every second mask"
-                                                           : "every second mask");
+    size_t used = 0;
+    (void)snprintf(text, size, "%s", steps == 0 ? "everything" : "");
+    for (size_t i = 0; i < STEPS && used < size; i++) {
+        if ((steps & steps_in_order[i].step) == 0)
+            continue;
+        (void)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "",
+                       steps_in_order[i].text);
+        used += strlen(text + used);
+    }
 }
 
 static int64_t captured_ns(const vrs_ticket *ticket)
@@ -69,7 +79,8 @@ vrs_live_verdict vrs_live_look(vrs_pipeline *pipeline, vrs_ticket *ticket)
     vrs_live *live = &pipeline->live;
     vrs_stream *stream = ticket->stream;
     uint32_t steps = atomic_load(&live->active);
-    ticket->plain = (steps & VRS_LIVE_NO_REFINEMENT) != 0;
+    ticket->smaller = (steps & VRS_LIVE_SMALLER_INPUT) != 0;
+    ticket->plain = ticket->smaller || (steps & VRS_LIVE_NO_REFINEMENT) != 0;
     if (!live->on)
         return VRS_LIVE_QUEUES;
     if (vrs_live_is_late(ticket, ticket->queued_ns))

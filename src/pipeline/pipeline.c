@@ -63,8 +63,9 @@ static vrs_status cache_folder(const vrs_config *config, char *path, size_t size
     return VRS_OK;
 }
 
-static vrs_status open_engine(vrs_pipeline *pipeline, const vrs_config *config, const char *name,
-                              const vrs_engine_ops *ops)
+vrs_status vrs_pipeline_open_engine(const vrs_pipeline *pipeline, const vrs_config *config,
+                                    const vrs_model *model, const char *name,
+                                    const vrs_engine_ops *ops, vrs_engine **engine)
 {
     char cache[VRS_PATH_MAX];
     vrs_status status = cache_folder(config, cache, sizeof(cache));
@@ -86,8 +87,16 @@ static vrs_status open_engine(vrs_pipeline *pipeline, const vrs_config *config, 
     status = vrs_precision_parse(vrs_config_get(config, "precision"), &params.precision);
     if (status != VRS_OK)
         return status;
-    status = ops != NULL ? ops->create(pipeline->model, &params, &pipeline->engine)
-                         : vrs_engine_create(name, pipeline->model, &params, &pipeline->engine);
+    return ops != NULL ? ops->create(model, &params, engine)
+                       : vrs_engine_create(name, model, &params, engine);
+}
+
+static vrs_status open_engine(vrs_pipeline *pipeline, const vrs_config *config, const char *name,
+                              const vrs_engine_ops *ops)
+{
+    vrs_status status =
+        vrs_pipeline_open_engine(pipeline, config, pipeline->model, name, ops, &pipeline->engine);
+    (void)snprintf(pipeline->engine_name, sizeof(pipeline->engine_name), "%s", name);
     if (status == VRS_OK)
         (void)snprintf(pipeline->engine_text, sizeof(pipeline->engine_text), "%s",
                        vrs_engine_describe(pipeline->engine));
@@ -195,6 +204,9 @@ static vrs_status make_slots(vrs_pipeline *pipeline)
         pipeline->slots[i].index = i;
         pipeline->slots[i].pipeline = pipeline;
         pipeline->slots[i].request = vrs_engine_request(pipeline->engine, i);
+        pipeline->slots[i].requests[0] = pipeline->slots[i].request;
+        if (pipeline->smaller.engine != NULL)
+            pipeline->slots[i].requests[1] = vrs_engine_request(pipeline->smaller.engine, i);
         vrs_queue_push(pipeline->free_slots, &pipeline->slots[i]);
     }
     return VRS_OK;
@@ -255,7 +267,9 @@ static vrs_status make_pipeline(vrs_pipeline *pipeline, const vrs_config *config
     vrs_live_init(&pipeline->live, pipeline);
     pipeline->io = vrs_engine_get_io(pipeline->engine);
     pipeline->kernels = vrs_kernels_get(pipeline->settings.isa);
-    status = make_slots(pipeline);
+    status = vrs_smaller_open(pipeline, config, ops);
+    if (status == VRS_OK)
+        status = make_slots(pipeline);
     if (status == VRS_OK)
         status = make_from_scores(pipeline);
     return status == VRS_OK ? pipeline->lanes->create(pipeline) : status;
@@ -571,6 +585,7 @@ static void free_pipeline(vrs_pipeline *pipeline)
 {
     stop_threads(pipeline);
     vrs_engine_destroy(pipeline->engine);
+    vrs_smaller_close(&pipeline->smaller);
     for (int i = 0; i < VRS_MAX_STREAMS; i++) {
         vrs_stream_destroy(pipeline->streams[i]);
         vrs_free(pipeline->stream_latency[i]);

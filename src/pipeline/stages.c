@@ -10,9 +10,11 @@ static void preprocess_view(vrs_view_work *work, int32_t worker)
     vrs_stream *stream = ticket->stream;
     vrs_batch *slot = work->slot;
     vrs_pipeline *pipeline = slot->pipeline;
-    pipeline->kernels->preprocess(stream->plans[work->view], &ticket->frame.image,
-                                  vrs_request_input(slot->request, work->position),
-                                  ticket->guide[work->view], stream->scratch[worker].preprocess);
+    uint8_t *guide =
+        slot->smaller ? NULL : ticket->guide[work->view]; /* has the first one's size */
+    pipeline->kernels->preprocess(vrs_batch_plan(work), &ticket->frame.image,
+                                  vrs_request_input(slot->request, work->position), guide,
+                                  stream->scratch[worker].preprocess);
     vrs_load_states(work);
 }
 
@@ -38,11 +40,15 @@ void vrs_preprocess_main(void *arg)
     }
 }
 
-void vrs_read_scores(vrs_ticket *ticket, uint32_t view, const float *data, vrs_scratch *scratch)
+void vrs_read_scores(const vrs_view_work *work, const float *data, vrs_scratch *scratch)
 {
+    vrs_ticket *ticket = work->ticket;
     vrs_pipeline *pipeline = ticket->pipeline;
-    const vrs_engine_io *io = pipeline->io;
-    const vrs_model_spec *spec = pipeline->spec;
+    bool smaller = work->slot->smaller;
+    const vrs_engine_io *io = vrs_batch_io(work->slot);
+    const vrs_model_spec *spec = smaller ? pipeline->smaller.spec : pipeline->spec;
+    const vrs_upsample *enlarge = smaller ? &pipeline->smaller.from_scores : &pipeline->from_scores;
+    int32_t width = pipeline->spec->width, height = pipeline->spec->height;
     vrs_scores scores = {
         .data = data,
         .classes = io->classes,
@@ -54,16 +60,16 @@ void vrs_read_scores(vrs_ticket *ticket, uint32_t view, const float *data, vrs_s
         .activation = spec->activation,
         .person_classes = spec->person_classes,
     };
-    int16_t *mask = ticket->mask[view];
-    if (scratch->scores == NULL) {
-        pipeline->kernels->person(&scores, mask, spec->width);
+    int16_t *mask = ticket->mask[work->view];
+    if (io->scores_width == width && io->scores_height == height) {
+        pipeline->kernels->person(&scores, mask, width);
     } else {
         pipeline->kernels->person(&scores, scratch->scores, io->scores_width);
-        pipeline->kernels->upsample(&pipeline->from_scores, scratch->scores, io->scores_width, 0,
-                                    spec->height, mask, spec->width, scratch->upsample_scores);
+        pipeline->kernels->upsample(enlarge, scratch->scores, io->scores_width, 0, height, mask,
+                                    width, scratch->upsample_scores);
     }
     if (pipeline->want_classes)
-        vrs_render_classes(ticket, view, &scores, scratch);
+        vrs_render_classes(ticket, work->view, &scores, scratch);
 }
 
 /* Where the frame before has no mask either there is nothing to repeat. */
@@ -134,7 +140,7 @@ static void read_view(vrs_view_work *work, vrs_track *track, int32_t worker)
     vrs_ticket *ticket = work->ticket;
     bool good = slot->status == VRS_OK;
     if (good)
-        vrs_read_scores(ticket, work->view, vrs_request_scores(slot->request, work->position),
+        vrs_read_scores(work, vrs_request_scores(slot->request, work->position),
                         &ticket->stream->scratch[worker]);
     else
         vrs_ticket_fail(ticket, slot->status, vrs_request_error(slot->request));

@@ -40,10 +40,9 @@ static vrs_status set_views(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_
     return VRS_OK;
 }
 
-static vrs_status make_plans(vrs_pipeline *pipeline, vrs_stream *stream)
+static vrs_status make_plans(const vrs_stream *stream, const vrs_model_spec *spec,
+                             const vrs_engine_io *io, vrs_preprocess_plan **plans)
 {
-    const vrs_model_spec *spec = pipeline->spec;
-    const vrs_engine_io *io = pipeline->io;
     vrs_preprocess_desc desc = {
         .format = stream->shape.format,
         .image_width = stream->shape.width,
@@ -65,13 +64,13 @@ static vrs_status make_plans(vrs_pipeline *pipeline, vrs_stream *stream)
     }
     for (uint32_t v = 0; v < stream->view_count; v++) {
         desc.view = stream->views[v];
-        vrs_status status = vrs_preprocess_plan_create(&desc, &stream->plans[v]);
+        vrs_status status = vrs_preprocess_plan_create(&desc, &plans[v]);
         if (status != VRS_OK)
             return status;
-        if (vrs_preprocess_tensor_bytes(stream->plans[v]) != io->input_bytes)
+        if (vrs_preprocess_tensor_bytes(plans[v]) != io->input_bytes)
             return vrs_fail(VRS_INVALID,
                             "the network takes %zu bytes a view, preprocessing makes %zu",
-                            io->input_bytes, vrs_preprocess_tensor_bytes(stream->plans[v]));
+                            io->input_bytes, vrs_preprocess_tensor_bytes(plans[v]));
     }
     return VRS_OK;
 }
@@ -285,6 +284,8 @@ static void find_live_steps(vrs_pipeline *pipeline, const vrs_stream *stream)
     uint32_t steps = stream->refine ? VRS_LIVE_NO_REFINEMENT : 0;
     if (pipeline->lanes->repeats && !pipeline->want_classes)
         steps |= VRS_LIVE_EVERY_SECOND;
+    if (pipeline->smaller.engine != NULL && !pipeline->want_classes)
+        steps |= VRS_LIVE_SMALLER_INPUT;
     vrs_mutex_lock(&pipeline->lock);
     vrs_live_add_steps(&pipeline->live, steps);
     vrs_mutex_unlock(&pipeline->lock);
@@ -313,7 +314,10 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
     stream->target_count = 0;
     vrs_status status = set_views(pipeline, frame, stream);
     if (status == VRS_OK)
-        status = make_plans(pipeline, stream);
+        status = make_plans(stream, pipeline->spec, pipeline->io, stream->plans);
+    if (status == VRS_OK && pipeline->smaller.engine != NULL)
+        status =
+            make_plans(stream, pipeline->smaller.spec, pipeline->smaller.io, stream->smaller_plans);
     if (status == VRS_OK)
         stream->refine = wants_refinement(pipeline, stream);
     (void)find_target(stream, frame->image.width, frame->image.height);
@@ -365,6 +369,7 @@ void vrs_stream_destroy(vrs_stream *stream)
     stream->pipeline->lanes->free_stream(stream);
     for (int v = 0; v < VRS_MAX_VIEWS; v++) {
         vrs_preprocess_plan_destroy(stream->plans[v]);
+        vrs_preprocess_plan_destroy(stream->smaller_plans[v]);
         for (int s = 0; s < VRS_MAX_STATES; s++)
             vrs_free(stream->state[v].states[s]);
         for (int t = 0; t <= VRS_MAX_OUTPUTS; t++) {

@@ -36,6 +36,7 @@ typedef struct outcome {
 
 static int64_t frame_count = FRAMES; /* of a run */
 static bool on_device;               /* runs on the GPU have an engine there */
+static uint32_t steps;               /* of live mode, in force from the start */
 
 typedef struct scene {
     vrs_pixel_format format;
@@ -45,18 +46,24 @@ typedef struct scene {
     uint32_t output_count;
 } scene;
 
-static vrs_model *load_model(const char *extra)
+static void write_model(const char *path, int width, int height, const char *person,
+                        const char *extra)
 {
-    char path[512];
-    snprintf(path, sizeof(path), "%s/model.yaml", folder);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fprintf(file,
             "title: test\nlicence: Apache-2.0\nsource: none\nbatch: free\n"
-            "input: {name: in, width: 32, height: 20, scale: 1/255}\n"
-            "output: {name: out, activation: none, classes: [red, green, blue], person: [red]}\n%s",
-            extra);
+            "input: {name: in, width: %d, height: %d, scale: 1/255}\n"
+            "output: {name: out, activation: none, classes: [red, green, blue], person: [%s]}\n%s",
+            width, height, person, extra);
     fclose(file);
+}
+
+static vrs_model *load_model(const char *extra)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/model.yaml", folder);
+    write_model(path, 32, 20, "red", extra);
     vrs_model *model = NULL;
     if (vrs_model_load(path, &model) != VRS_OK)
         fail_msg("%s", vrs_last_error());
@@ -151,8 +158,10 @@ static vrs_status run(const scene *s, const char *settings, outcome *o)
         snprintf(o->detail, sizeof(o->detail), "%s", vrs_last_error());
     for (uint32_t i = 0; i < s->output_count && status == VRS_OK; i++)
         assert_int_equal(vrs_pipeline_add_output(pipeline, &s->outputs[i]), VRS_OK);
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
+        atomic_store(&pipeline->live.active, steps);
         status = vrs_pipeline_start(pipeline);
+    }
     for (int64_t n = 0; n < frame_count && status == VRS_OK && o->submit == VRS_OK; n++) {
         vrs_frame frame = paint(s, n);
         while ((o->submit = vrs_pipeline_submit(pipeline, &frame, 0)) == VRS_TIMEOUT ||
@@ -227,7 +236,7 @@ static const scene all_outputs = {VRS_FORMAT_NV12,
 
 static void both(const scene *s, const char *settings, uint64_t seed)
 {
-    char text[512], what[600];
+    char text[1024], what[1200];
     outcome cpu, gpu;
     snprintf(text, sizeof(text), "device=cpu %s", settings);
     assert_int_equal(run(s, text, &cpu), VRS_OK);
@@ -312,6 +321,40 @@ static void recurrent(void **state)
     both(&s, "lanes=4 requests=4", 300);
     both(&s, "lanes=2 requests=4 layout=sbs", 301);
     fake_plan.counts_frames = false;
+}
+
+/* The last step of live mode: another network, whose picture is half as large. Its masks are like
+ * the first one's nowhere, so that what was not switched would show. */
+static void smaller_input(void **state)
+{
+    (void)state;
+    char path[512], line[768];
+    scene s = all_outputs;
+    s.output_count = 3;
+    snprintf(path, sizeof(path), "%s/smaller.yaml", folder);
+    write_model(path, 16, 10, "green", "");
+    static const char *const lines[] = {"lanes=4 requests=4 max_batch_size=4", "smooth=on",
+                                        "layout=sbs lanes=2 requests=2", "layout=tb feather=2"};
+    for (int i = 0; i < 4; i++) {
+        snprintf(line, sizeof(line), "live=on latency_target_us=60000000 smaller_model=%s %s", path,
+                 lines[i]);
+        steps = VRS_LIVE_NO_REFINEMENT | VRS_LIVE_SMALLER_INPUT;
+        both(&s, line, 700 + (uint64_t)i);
+        steps = 0; /* it is there and not used */
+        both(&s, line, 710 + (uint64_t)i);
+    }
+    outcome o[2];
+    for (int i = 0; i < 2; i++) {
+        begin(720 + (uint64_t)i);
+        steps = i == 0 ? 0 : VRS_LIVE_SMALLER_INPUT;
+        snprintf(line, sizeof(line),
+                 "device=cuda:0 live=on latency_target_us=60000000 smaller_model=%s", path);
+        assert_int_equal(run(&s, line, &o[i]), VRS_OK);
+    }
+    steps = 0;
+    assert_true(fabsf(o[0].coverage[0] - o[1].coverage[0]) > 0.02f);
+    drop(&o[0]);
+    drop(&o[1]);
 }
 
 /* Every call of the driver fails once, each of them, by a launch that failed and for lack of
@@ -852,6 +895,13 @@ static void engine_settings(void **state)
     with_engine(settings, false);
 }
 
+static void engine_smaller_input(void **state)
+{
+    (void)state;
+    with_engine(smaller_input, false);
+    with_engine(smaller_input, true);
+}
+
 static void engine_recurrent(void **state)
 {
     (void)state;
@@ -942,6 +992,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(formats),
         cmocka_unit_test(settings),
         cmocka_unit_test(recurrent),
+        cmocka_unit_test(smaller_input),
         cmocka_unit_test(lost_device),
         cmocka_unit_test(small_budgets),
         cmocka_unit_test(frames_on_the_gpu),
@@ -954,11 +1005,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(failing_calls),
     };
     const struct CMUnitTest engine_tests[] = {
-        cmocka_unit_test(engine_formats),       cmocka_unit_test(engine_settings),
-        cmocka_unit_test(engine_outputs),       cmocka_unit_test(engine_recurrent),
-        cmocka_unit_test(engine_lost_device),   cmocka_unit_test(engine_small_budgets),
-        cmocka_unit_test(engine_refuses_runs),  cmocka_unit_test(engine_stays_on_the_gpu),
-        cmocka_unit_test(engine_failing_calls),
+        cmocka_unit_test(engine_formats),          cmocka_unit_test(engine_settings),
+        cmocka_unit_test(engine_outputs),          cmocka_unit_test(engine_recurrent),
+        cmocka_unit_test(engine_smaller_input),    cmocka_unit_test(engine_lost_device),
+        cmocka_unit_test(engine_small_budgets),    cmocka_unit_test(engine_refuses_runs),
+        cmocka_unit_test(engine_stays_on_the_gpu), cmocka_unit_test(engine_failing_calls),
     };
     int failed = argc > 1 ? cmocka_run_group_tests(engine_tests, NULL, NULL)
                           : cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,18 +24,27 @@ typedef struct rig {
     vrs_pipeline *pipeline;
 } rig;
 
+/* Writes a descriptor and returns its path, which is good until the next call. */
+static const char *write_model(const char *name, const char *input, const char *classes,
+                               const char *more)
+{
+    static char path[512];
+    snprintf(path, sizeof(path), "%s/%s.yaml", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "title: test\nlicence: Apache-2.0\nsource: none\nbatch: free\n"
+            "input: {name: in, %s, scale: 1/255}\n"
+            "output: {name: out, activation: none, %s}\n%s",
+            input, classes, more);
+    fclose(file);
+    return path;
+}
+
 static rig make_rig(const char *settings)
 {
     rig r = {0};
-    char path[512];
-    snprintf(path, sizeof(path), "%s/model.yaml", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs("title: test\nlicence: Apache-2.0\nsource: none\nbatch: free\n"
-          "input: {name: in, width: 16, height: 8, scale: 1/255}\n"
-          "output: {name: out, activation: none, classes: [person]}\n",
-          file);
-    fclose(file);
+    const char *path = write_model("model", "width: 16, height: 8", "classes: [person]", "");
     assert_int_equal(vrs_model_load(path, &r.model), VRS_OK);
     assert_int_equal(vrs_config_create(&r.config), VRS_OK);
     configure(r.config, settings);
@@ -238,6 +247,144 @@ static void test_steps(void **state)
     drop_rig(&r);
 }
 
+/* A red frame through whichever network: the first one's mask is the red channel, the smaller one's
+ * the green one, which is half of it. */
+static int pass_red(rig *r, int64_t id, int64_t latency_ns, bool *repeated)
+{
+    vrs_frame frame = {.id = id, .capture_ns = vrs_now_ns()};
+    int32_t runs = fake_engine_runs();
+    uint64_t finished = vrs_pipeline_get_stats(r->pipeline).finished;
+    assert_int_equal(vrs_image_alloc(&frame.image, VRS_FORMAT_RGB24, WIDTH, HEIGHT), VRS_OK);
+    for (int32_t y = 0; y < HEIGHT; y++)
+        for (int32_t x = 0; x < WIDTH; x++) {
+            frame.image.planes[0][y * frame.image.strides[0] + 3 * x] = 200;
+            frame.image.planes[0][y * frame.image.strides[0] + 3 * x + 1] = 100;
+        }
+    fake_engine_hold(true);
+    assert_int_equal(vrs_pipeline_submit(r->pipeline, &frame, -1), VRS_OK);
+    await_decision(r, runs, finished);
+    vrs_clock_advance_ns(latency_ns);
+    fake_engine_hold(false);
+    vrs_result *result = take(r, id);
+    assert_int_equal(result->status, VRS_OK);
+    const vrs_image *mask = &result->outputs[0];
+    int value = value_of(result);
+    for (int32_t y = 0; y < mask->height; y++) /* the same all over */
+        for (int32_t x = 0; x < mask->width; x++)
+            assert_in_range(mask->planes[0][y * mask->strides[0] + x], value - 1, value + 1);
+    *repeated = result->repeated;
+    vrs_result_release(result);
+    return value;
+}
+
+/* The last step: another network's masks, at the size of the first one's; and back. */
+static void test_smaller_input(void **state)
+{
+    (void)state;
+    const uint32_t all = VRS_LIVE_EVERY_SECOND | VRS_LIVE_SMALLER_INPUT;
+    char settings[768], text[64];
+    snprintf(settings, sizeof(settings),
+             "live=on latency_target_us=30000 refine=off max_queue_delay_us=0 requests=1 "
+             "smaller_model=%s",
+             write_model("smaller", "width: 8, height: 4",
+                         "classes: [other, person], person: [person]", ""));
+    rig r = make_rig(settings);
+    assert_non_null(strstr(vrs_pipeline_get_engine(r.pipeline), "smaller.yaml"));
+    int64_t id = 0;
+    int32_t small = 0;
+    bool repeated;
+    while (steps_now(&r) != all) {
+        assert_true(id < 80);
+        assert_in_range(pass_red(&r, id++, 40 * MS, &repeated), 199, 201);
+    }
+    vrs_live_steps_text(all, text, sizeof(text));
+    assert_string_equal(text, "every second mask, smaller input");
+    for (int i = 0; i < 8; i++) {
+        int value = pass_red(&r, id++, 20 * MS, &repeated);
+        small += repeated ? 0 : 1;
+        if (small > 0)
+            assert_in_range(value, 99, 101);
+    }
+    assert_int_equal(small, 4);
+    for (int i = 0; steps_now(&r) != 0; i++) {
+        assert_true(i < 600);
+        (void)pass_red(&r, id++, 20 * MS, &repeated);
+    }
+    (void)pass_red(&r, id++, 20 * MS, &repeated);
+    assert_in_range(pass_red(&r, id++, 20 * MS, &repeated), 199, 201);
+    vrs_live_change changes[VRS_LIVE_CHANGES];
+    static const uint32_t expected[] = {2, 6, 2, 0};
+    assert_int_equal(vrs_pipeline_get_changes(r.pipeline, changes, VRS_LIVE_CHANGES), 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(changes[i].to, expected[i]);
+    drop_rig(&r);
+}
+
+typedef struct smaller_case {
+    vrs_config *config;
+    vrs_model *model;
+} smaller_case;
+
+static vrs_status make_with_smaller(void *opaque)
+{
+    const smaller_case *c = opaque;
+    vrs_pipeline *pipeline = NULL;
+    vrs_frame frame = {0};
+    vrs_result *result = NULL;
+    vrs_status status = vrs_pipeline_create_on(c->config, c->model, &fake_engine_ops, &pipeline);
+    if (status == VRS_OK)
+        status = vrs_pipeline_start(pipeline);
+    if (status == VRS_OK)
+        status = vrs_image_alloc(&frame.image, VRS_FORMAT_RGB24, WIDTH, HEIGHT);
+    if (status == VRS_OK)
+        status = vrs_pipeline_submit(pipeline, &frame, -1);
+    if (status == VRS_OK)
+        status = vrs_pipeline_get_result(pipeline, &result, -1);
+    vrs_result_release(result);
+    vrs_image_release(&frame.image);
+    vrs_pipeline_destroy(pipeline);
+    return status;
+}
+
+/* What cannot take over is refused when the pipeline is made, and each failure of that is told. */
+static void test_smaller_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *input, *more, *says;
+    } cases[] = {
+        {"width: 8, height: 8", "", "proportions"},
+        {"width: 32, height: 16", "", "smaller size"},
+        {"width: 16, height: 8", "", "smaller size"},
+        {"width: 8, height: 4", "states: [{input: a, output: b, channels: 1, divisor: 4}]\n",
+         "each frame by itself"},
+    };
+    /* How many processors there are is guessed where it cannot be read. */
+    static const vrs_status also[] = {VRS_OK, VRS_IO};
+    rig r = make_rig("live=on");
+    smaller_case c = {.model = r.model};
+    assert_int_equal(vrs_config_create(&c.config), VRS_OK);
+    configure(c.config, "live=on");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *path =
+            write_model("smaller", cases[i].input, "classes: [person]", cases[i].more);
+        assert_int_equal(vrs_config_set(c.config, "smaller_model", path), VRS_OK);
+        assert_int_equal(make_with_smaller(&c), VRS_INVALID);
+        assert_non_null(strstr(vrs_last_error(), cases[i].says));
+    }
+    assert_int_equal(vrs_config_set(c.config, "smaller_model", "no-such-model"), VRS_OK);
+    assert_int_equal(make_with_smaller(&c), VRS_NOT_FOUND);
+    configure(c.config, "degrade=off"); /* then it is not looked at */
+    assert_int_equal(make_with_smaller(&c), VRS_OK);
+    configure(c.config, "degrade=on");
+    const char *path = write_model("smaller", "width: 8, height: 4", "classes: [person]", "");
+    assert_int_equal(vrs_config_set(c.config, "smaller_model", path), VRS_OK);
+    vrs_clock_use_real();
+    assert_true(inject_all_allowing(make_with_smaller, &c, also, 2) > 60);
+    vrs_config_destroy(c.config);
+    drop_rig(&r);
+}
+
 /* A repeated frame is refined or smoothed as little as asked for, and where the frame before it has
  * failed there is nothing to repeat. */
 static void test_nothing_to_repeat(void **state)
@@ -389,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_latency_is_in_order),
         cmocka_unit_test(test_late_frames_are_dropped),
         cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_smaller_input),
+        cmocka_unit_test(test_smaller_refused),
         cmocka_unit_test(test_nothing_to_repeat),
         cmocka_unit_test(test_no_steps),
         cmocka_unit_test(test_never_a_growing_queue),

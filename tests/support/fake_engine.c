@@ -31,7 +31,25 @@ typedef struct fake_engine {
     int32_t runs, largest_batch;
 } fake_engine;
 
-static fake_engine *current;
+/* Those that were made and not destroyed; under the lock. */
+#define MOST_ENGINES 16
+static struct {
+    pthread_mutex_t lock;
+    fake_engine *engines[MOST_ENGINES];
+} alive = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Puts an engine in the place of `before`. */
+static void replace(const fake_engine *before, fake_engine *engine)
+{
+    (void)pthread_mutex_lock(&alive.lock);
+    int32_t i = 0;
+    while (i < MOST_ENGINES && alive.engines[i] != before)
+        i++;
+    assert(i < MOST_ENGINES || before != NULL);
+    if (i < MOST_ENGINES)
+        alive.engines[i] = engine;
+    (void)pthread_mutex_unlock(&alive.lock);
+}
 
 static void run(fake_engine *engine, fake_request *request)
 {
@@ -101,6 +119,7 @@ static void destroy(vrs_engine *base)
     vrs_cond_broadcast(&engine->changed);
     vrs_mutex_unlock(&engine->lock);
     vrs_thread_join(&engine->thread);
+    replace(engine, NULL);
     for (int32_t i = 0; i < engine->base.params.requests && engine->requests != NULL; i++) {
         vrs_free(engine->requests[i].input);
         vrs_free(engine->requests[i].scores);
@@ -111,7 +130,6 @@ static void destroy(vrs_engine *base)
     vrs_cond_destroy(&engine->changed);
     vrs_mutex_destroy(&engine->lock);
     vrs_free(engine);
-    current = NULL;
 }
 
 static void describe(fake_engine *engine, const vrs_model_spec *spec)
@@ -186,7 +204,7 @@ static vrs_status create(const vrs_model *model, const vrs_engine_params *params
         return status;
     }
     *out = &engine->base;
-    current = engine;
+    replace(NULL, engine);
     return VRS_OK;
 }
 
@@ -284,24 +302,47 @@ const vrs_engine_ops fake_engine_ops = {
 
 void fake_engine_hold(bool hold)
 {
-    vrs_mutex_lock(&current->lock);
-    current->hold = hold;
-    vrs_cond_broadcast(&current->changed);
-    vrs_mutex_unlock(&current->lock);
+    (void)pthread_mutex_lock(&alive.lock);
+    for (int32_t i = 0; i < MOST_ENGINES; i++) {
+        fake_engine *engine = alive.engines[i];
+        if (engine == NULL)
+            continue;
+        vrs_mutex_lock(&engine->lock);
+        engine->hold = hold;
+        vrs_cond_broadcast(&engine->changed);
+        vrs_mutex_unlock(&engine->lock);
+    }
+    (void)pthread_mutex_unlock(&alive.lock);
+}
+
+typedef struct fake_figures {
+    int32_t runs, largest_batch;
+} fake_figures;
+
+static fake_figures look(void)
+{
+    fake_figures f = {0};
+    (void)pthread_mutex_lock(&alive.lock);
+    for (int32_t i = 0; i < MOST_ENGINES; i++) {
+        fake_engine *engine = alive.engines[i];
+        if (engine == NULL)
+            continue;
+        vrs_mutex_lock(&engine->lock);
+        f.runs += engine->runs;
+        f.largest_batch =
+            engine->largest_batch > f.largest_batch ? engine->largest_batch : f.largest_batch;
+        vrs_mutex_unlock(&engine->lock);
+    }
+    (void)pthread_mutex_unlock(&alive.lock);
+    return f;
 }
 
 int32_t fake_engine_largest_batch(void)
 {
-    vrs_mutex_lock(&current->lock);
-    int32_t largest = current->largest_batch;
-    vrs_mutex_unlock(&current->lock);
-    return largest;
+    return look().largest_batch;
 }
 
 int32_t fake_engine_runs(void)
 {
-    vrs_mutex_lock(&current->lock);
-    int32_t runs = current->runs;
-    vrs_mutex_unlock(&current->lock);
-    return runs;
+    return look().runs;
 }

@@ -6,7 +6,7 @@
 
 #include "engine/backend.h"
 
-/* Set before the engine is created; one engine at a time. */
+/* Set before the engine is created; the same for all that are alive, 16 at most. */
 typedef struct fake_engine_plan {
     uint32_t seed;
     int32_t fail_every; /* run number n * fail_every fails; 0: none */
@@ -20,9 +20,9 @@ typedef struct fake_engine_plan {
 extern fake_engine_plan fake_plan;
 extern const vrs_engine_ops fake_engine_ops;
 
-/* Runs wait until they are let go. */
+/* Runs of all engines wait until they are let go. */
 void fake_engine_hold(bool hold);
-/* Largest batch and number of runs since the engine was created. */
+/* Largest batch and number of runs of the engines that are alive. */
 int32_t fake_engine_largest_batch(void);
 int32_t fake_engine_runs(void);
 

@@ -82,6 +82,17 @@ VRS_API vrs_status vrs_compile(const vrs_config *config, const vrs_model *model,
                                const vrs_compile_options *options, char *summary,
                                size_t size) VRS_MUST_USE;
 
+/* What a network is, whatever runs it. */
+typedef struct vrs_model_cost {
+    double flops;   /* of one view: a multiplication with its addition is two */
+    double weights; /* numbers that the file has */
+    int32_t layers; /* convolutions and matrix products */
+} vrs_model_cost;
+
+/* Reads the model's ONNX file and counts. The errors of reading it: VRS_NOT_FOUND, VRS_PERMISSION,
+ * VRS_IO, VRS_FORMAT, VRS_UNSUPPORTED, VRS_NO_MEMORY. Any thread. */
+VRS_API vrs_status vrs_model_count(const vrs_model *model, vrs_model_cost *cost) VRS_MUST_USE;
+
 /* A file of compiled plans. */
 typedef struct vrs_cached_plans {
     const char *path;

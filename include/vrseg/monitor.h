@@ -38,6 +38,7 @@ typedef struct vrs_monitor_reading {
     double encoder_percent; /* NVENC */
     int32_t sm_mhz, memory_mhz;
     double power_watts, power_limit_watts;
+    double energy_joules; /* since the driver was loaded: a difference is what a time has taken */
     int32_t temperature_c;
     int32_t throttle; /* bits of vrs_throttle; -1: unknown */
 } vrs_monitor_reading;

@@ -119,6 +119,17 @@ typedef struct vrs_gpu_info {
  * false and `reason` says why. VRS_INVALID: `number` is negative. Any thread. */
 VRS_API vrs_status vrs_gpu_read(int32_t number, vrs_gpu_info *info) VRS_MUST_USE;
 
+/* The most operations a second that a device's arithmetic could do, by its data sheet: on a GPU
+ * those of its multiprocessors at the fastest clock that the driver names (dense products by the
+ * tensor cores, sums in the precision that is fastest there; in "f32" by the plain units), on the
+ * CPU those of the vector or matrix units of the cores that may be used, at the fastest clock that
+ * the system names. A multiplication with its addition is two. `device` is "cpu" or "cuda:N",
+ * `precision` a value of the option of that name. `text` says how it is counted, cut to `size`.
+ * VRS_INVALID: no such device or precision. VRS_UNSUPPORTED: the device has no such arithmetic, or
+ * it is not known how much. Else the errors of opening a GPU. Any thread. */
+VRS_API vrs_status vrs_peak_read(const char *device, const char *precision, double *operations,
+                                 char *text, size_t size) VRS_MUST_USE;
+
 typedef struct vrs_disk_info {
     char folder[1024];        /* that was asked for, or the nearest one above it that exists */
     char filesystem[32];      /* "ext4", "overlay"; "0x..." where its number has no name here */

@@ -43,11 +43,13 @@ int vrs_command_monitor(int argc, char **argv);
 int vrs_command_config(int argc, char **argv);
 int vrs_command_report(int argc, char **argv);
 int vrs_command_tune(int argc, char **argv);
+int vrs_command_bench(int argc, char **argv);
 int vrs_command_docs(int argc, char **argv);
 
 const struct argp *vrs_run_argp(void);
 const struct argp *vrs_compile_argp(void);
 const struct argp *vrs_tune_argp(void);
+const struct argp *vrs_bench_argp(void);
 const struct argp *vrs_doctor_argp(void);
 const struct argp *vrs_monitor_argp(void);
 const struct argp *vrs_report_argp(void);

@@ -14,6 +14,8 @@ const vrs_command vrs_commands[] = {
     {"cache", "[list | clear]", "list or remove compiled plans", vrs_command_cache, NULL},
     {"tune", "INPUT | --synthetic[=WxH] [--save FILE]",
      "find the fastest settings for this machine by short runs", vrs_command_tune, vrs_tune_argp},
+    {"bench", "[INPUT] [--model MODEL] [--json FILE]",
+     "measure this device beside a reference system's table", vrs_command_bench, vrs_bench_argp},
     {"doctor", "[--json] [--self-test] [--deploy NAME|FILE]",
      "show what this machine is and what is missing, check a deployment, test kernels and engines",
      vrs_command_doctor, vrs_doctor_argp},

@@ -164,6 +164,7 @@ static void print_json(yajl_gen gen, const vrs_monitor_reading *r, const setting
     vrs_json_reading(gen, "memory_mhz", r->memory_mhz, 0);
     vrs_json_reading(gen, "power_watts", r->power_watts, 1);
     vrs_json_reading(gen, "power_limit_watts", r->power_limit_watts, 1);
+    vrs_json_reading(gen, "energy_joules", r->energy_joules, 3);
     vrs_json_reading(gen, "temperature_c", r->temperature_c, 0);
     add_throttle(gen, r->throttle);
     (void)yajl_gen_map_close(gen);

@@ -1,128 +1,38 @@
-/* A trial in a process of its own. The process that searches never opens an engine or a GPU, so
- * that it can be forked at any time, and each trial begins as a run does. */
-#include <errno.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
+/* The trials of a search: its work in a process of its own. */
+#include "cli/trial.h"
 #include "cli/tune.h"
 
-/* How often it is looked whether the search is to end. */
-#define TICK_MS 100
+_Static_assert(offsetof(vrs_tune_report, status) == offsetof(vrs_trial_end, status) &&
+                   offsetof(vrs_tune_report, detail) == offsetof(vrs_trial_end, detail),
+               "a report begins with a trial's end");
 
-typedef void (*work_fn)(vrs_config *config, const vrs_tune_work *work, vrs_tune_report *report);
+typedef struct trial {
+    vrs_config *config;
+    const vrs_tune_work *work;
+} trial;
 
-static void be_silent(void *opaque, vrs_log_level level, const char *line)
+static void work_fn(void *opaque, void *report)
 {
-    (void)opaque;
-    (void)level;
-    (void)line;
+    const trial *t = opaque;
+    vrs_tune_work_do(t->config, t->work, report);
 }
 
-/* The life of the trial's process. What is left of it the system takes back. */
-_Noreturn static void live(work_fn fn, vrs_config *config, const vrs_tune_work *work, int out,
-                           pid_t parent)
+static void clip_fn(void *opaque, void *report)
 {
-    struct sigaction action = {.sa_handler = SIG_IGN};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL); /* the parent decides */
-    (void)sigaction(SIGPIPE, &action, NULL);
-    action.sa_handler = SIG_DFL;
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    static vrs_tune_report report;
-    if (getppid() != parent)
-        _exit(1);
-    vrs_log_set(be_silent, NULL, VRS_LOG_ERROR);
-    fn(config, work, &report);
-    ssize_t written = write(out, &report, sizeof(report)); /* less than a pipe holds: at once */
-    _exit(written == (ssize_t)sizeof(report) ? 0 : 1);
-}
-
-/* Reads the report; false: the process ended without one. */
-static bool receive(int in, const vrs_tune_work *work, const volatile sig_atomic_t *stop,
-                    vrs_tune_report *report, vrs_status *status)
-{
-    int64_t end_ns = vrs_now_ns() + (int64_t)(work->most_seconds * 1e9);
-    size_t got = 0;
-    while (got < sizeof(*report)) {
-        struct pollfd ready = {.fd = in, .events = POLLIN};
-        if (*stop) {
-            *status = vrs_fail(VRS_CANCELLED, "stopped");
-            return false;
-        }
-        if (vrs_now_ns() > end_ns) {
-            *status =
-                vrs_fail(VRS_TIMEOUT, "not done after %.0f s, so it was ended", work->most_seconds);
-            return false;
-        }
-        int events = poll(&ready, 1, TICK_MS);
-        if (events == 0 || (events < 0 && errno == EINTR))
-            continue;
-        ssize_t count = read(in, (char *)report + got, sizeof(*report) - got);
-        if (count <= 0 && !(count < 0 && errno == EINTR))
-            return false;
-        got += count > 0 ? (size_t)count : 0;
-    }
-    return true;
-}
-
-/* Why a process ended that has left no report. */
-static vrs_status post_mortem(int how)
-{
-    if (WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL)
-        return vrs_fail(VRS_NO_MEMORY, "it was killed, as the system does where memory runs out");
-    if (WIFSIGNALED(how))
-        return vrs_fail(VRS_SYSTEM, "it crashed (signal %d)", WTERMSIG(how));
-    return vrs_fail(VRS_SYSTEM, "it ended by itself (exit code %d)",
-                    WIFEXITED(how) ? WEXITSTATUS(how) : -1);
-}
-
-static vrs_status in_process(work_fn fn, vrs_config *config, const vrs_tune_work *work,
-                             const volatile sig_atomic_t *stop, vrs_tune_report *report)
-{
-    int ends[2];
-    memset(report, 0, sizeof(*report));
-    if (pipe(ends) != 0)
-        return vrs_fail(VRS_SYSTEM, "no pipe for a trial: too many files are open");
-    pid_t parent = getpid();
-    (void)fflush(NULL); /* or both write it */
-    pid_t child = fork();
-    if (child == 0) {
-        (void)close(ends[0]);
-        live(fn, config, work, ends[1], parent);
-    }
-    (void)close(ends[1]);
-    if (child < 0) {
-        (void)close(ends[0]);
-        return vrs_fail(VRS_SYSTEM, "no process for a trial: memory or processes run out");
-    }
-    vrs_status status = VRS_OK;
-    bool reported = receive(ends[0], work, stop, report, &status);
-    (void)close(ends[0]);
-    if (!reported && status != VRS_OK)
-        (void)kill(child, SIGKILL);
-    int how = 0;
-    while (waitpid(child, &how, 0) < 0 && errno == EINTR)
-        continue;
-    if (reported)
-        return report->status == VRS_OK ? VRS_OK : vrs_fail(report->status, "%s", report->detail);
-    if (status == VRS_OK && *stop) /* a signal to the group ends the trial too */
-        status = vrs_fail(VRS_CANCELLED, "stopped");
-    return status != VRS_OK ? status : post_mortem(how);
+    const trial *t = opaque;
+    vrs_tune_clip_do(t->config, t->work, report);
 }
 
 vrs_status vrs_tune_trial_run(vrs_config *config, const vrs_tune_work *work,
                               const volatile sig_atomic_t *stop, vrs_tune_report *report)
 {
-    return in_process(vrs_tune_work_do, config, work, stop, report);
+    trial t = {config, work};
+    return vrs_trial_run(work_fn, &t, report, sizeof(*report), work->most_seconds, stop);
 }
 
 vrs_status vrs_tune_clip_make(vrs_config *config, const vrs_tune_work *work,
                               const volatile sig_atomic_t *stop, vrs_tune_report *report)
 {
-    return in_process(vrs_tune_clip_do, config, work, stop, report);
+    trial t = {config, work};
+    return vrs_trial_run(clip_fn, &t, report, sizeof(*report), work->most_seconds, stop);
 }

@@ -20,8 +20,12 @@ typedef struct nvml_api {
 
 typedef struct gpm_api {
     VRS_NVML_GPM_FUNCTIONS(API_FIELD)
-#undef API_FIELD
 } gpm_api;
+
+typedef struct energy_api {
+    VRS_NVML_ENERGY_FUNCTIONS(API_FIELD)
+#undef API_FIELD
+} energy_api;
 
 /* The library and what was opened of it. */
 typedef struct nvml {
@@ -35,6 +39,8 @@ struct vrs_monitor {
     gpm_api gpm;
     vrs_nvml_sample samples[2]; /* NULL: a GPU without GPM */
     bool sampled;               /* samples[0] is the last reading's */
+    void *energy_handle;        /* NULL: a driver that does not count energy */
+    energy_api energy;
     vrs_nvml_device device;
     char name[96];
     char driver[80];
@@ -46,6 +52,9 @@ static const vrs_library_symbol nvml_symbols[] = {
 #undef API_SYMBOL
 #define API_SYMBOL(member, symbol, arguments) VRS_LIBRARY_SYMBOL(gpm_api, member, symbol)
 static const vrs_library_symbol gpm_symbols[] = {VRS_NVML_GPM_FUNCTIONS(API_SYMBOL)};
+#undef API_SYMBOL
+#define API_SYMBOL(member, symbol, arguments) VRS_LIBRARY_SYMBOL(energy_api, member, symbol)
+static const vrs_library_symbol energy_symbols[] = {VRS_NVML_ENERGY_FUNCTIONS(API_SYMBOL)};
 #undef API_SYMBOL
 
 #define ADVICE "it comes with NVIDIA's driver (Debian: nvidia-driver)"
@@ -64,6 +73,14 @@ static const vrs_library_spec gpm_spec = {
     .advice = ADVICE,
     .symbols = gpm_symbols,
     .symbol_count = sizeof(gpm_symbols) / sizeof(gpm_symbols[0]),
+};
+
+static const vrs_library_spec energy_spec = {
+    .file = VRS_NVML_LIBRARY,
+    .variable = "VRSEG_NVML_LIBRARY",
+    .advice = ADVICE,
+    .symbols = energy_symbols,
+    .symbol_count = sizeof(energy_symbols) / sizeof(energy_symbols[0]),
 };
 
 static vrs_status nvml_failed(const nvml *self, const char *what, vrs_nvml_result result)
@@ -133,6 +150,13 @@ static void open_gpm(vrs_monitor *monitor)
     }
 }
 
+static void open_energy(vrs_monitor *monitor)
+{
+    if (vrs_library_open(&energy_spec, &monitor->energy, &monitor->energy_handle) != VRS_OK) {
+        monitor->energy_handle = NULL;
+    }
+}
+
 static void read_texts(vrs_monitor *monitor)
 {
     const nvml_api *api = &monitor->nvml.api;
@@ -190,6 +214,7 @@ static vrs_status open_monitor(int32_t number, const char *pci, vrs_monitor **mo
     }
     read_texts(self);
     open_gpm(self);
+    open_energy(self);
     *monitor = self;
     return VRS_OK;
 }
@@ -215,6 +240,7 @@ void vrs_monitor_close(vrs_monitor *monitor)
         }
     }
     vrs_library_close(monitor->gpm_handle);
+    vrs_library_close(monitor->energy_handle);
     close_nvml(&monitor->nvml);
     vrs_free(monitor);
 }
@@ -302,6 +328,11 @@ static void read_board(const vrs_monitor *monitor, vrs_monitor_reading *reading)
     if (api->power_limit(device, &value) == VRS_NVML_SUCCESS) {
         reading->power_limit_watts = value / 1000.0;
     }
+    unsigned long long millijoules = 0;
+    if (monitor->energy_handle != NULL &&
+        monitor->energy.energy(device, &millijoules) == VRS_NVML_SUCCESS) {
+        reading->energy_joules = (double)millijoules / 1000.0;
+    }
     if (api->temperature(device, VRS_NVML_TEMPERATURE_GPU, &value) == VRS_NVML_SUCCESS) {
         reading->temperature_c = (int32_t)value;
     }
@@ -365,6 +396,7 @@ vrs_status vrs_monitor_read(vrs_monitor *monitor, vrs_monitor_reading *reading)
         .memory_mhz = -1,
         .power_watts = -1,
         .power_limit_watts = -1,
+        .energy_joules = -1,
         .temperature_c = -1,
         .throttle = -1,
     };

@@ -100,6 +100,11 @@ typedef struct vrs_nvml_gpm_support {
     X(processes, nvmlDeviceGetComputeRunningProcesses_v3,                                        \
       (vrs_nvml_device, unsigned *count, vrs_nvml_process *))
 
+/* GPUs from Volta on count their energy; without the function it is not read. */
+#define VRS_NVML_ENERGY_FUNCTIONS(X)               \
+    X(energy, nvmlDeviceGetTotalEnergyConsumption, \
+      (vrs_nvml_device, unsigned long long *millijoules))
+
 /* Drivers from before Hopper do not have these. */
 #define VRS_NVML_GPM_FUNCTIONS(X)                                                        \
     X(gpm_support, nvmlGpmQueryDeviceSupport, (vrs_nvml_device, vrs_nvml_gpm_support *)) \

@@ -50,6 +50,10 @@ static void test_reads(void **state)
     assert_int_equal(r.sm_mhz, 1980);
     assert_int_equal(r.memory_mhz, 3201);
     assert_true(r.power_watts == 512.345 && r.power_limit_watts == 700);
+    double before = r.energy_joules;
+    assert_true(before > 1000);
+    assert_int_equal(vrs_monitor_read(monitor, &r), VRS_OK);
+    assert_true(r.energy_joules - before == 2.5);
     assert_int_equal(r.temperature_c, 61);
     assert_int_equal(r.throttle, VRS_THROTTLE_POWER | VRS_THROTTLE_TEMPERATURE);
     vrs_monitor_close(monitor);
@@ -66,13 +70,14 @@ static void test_absent(void **state)
     assert_int_equal(vrs_monitor_read(monitor, &r), VRS_OK);
     assert_int_equal(r.memory_free, 5000000000);
     assert_true(r.gpu_percent < 0 && r.sm_percent < 0 && r.power_watts < 0);
+    assert_true(r.energy_joules < 0);
     assert_true(r.temperature_c == -1 && r.throttle == -1 && r.sm_mhz == -1);
     vrs_monitor_close(monitor);
     setenv("VRSEG_NVML_LIBRARY", old, 1);
     monitor = open_gpu(0);
     assert_int_equal(vrs_monitor_read(monitor, &r), VRS_OK);
     assert_int_equal(vrs_monitor_read(monitor, &r), VRS_OK);
-    assert_true(r.sm_percent < 0 && r.gpu_percent == 97);
+    assert_true(r.sm_percent < 0 && r.energy_joules < 0 && r.gpu_percent == 97);
     vrs_monitor_close(monitor);
 }
 

@@ -24,6 +24,7 @@ static struct nvmlDevice_st gpus[2] = {{0}, {1}};
 
 #define DECLARE(member, symbol, arguments) FAKE vrs_nvml_result symbol arguments;
 VRS_NVML_FUNCTIONS(DECLARE)
+VRS_NVML_ENERGY_FUNCTIONS(DECLARE)
 VRS_NVML_GPM_FUNCTIONS(DECLARE)
 #undef DECLARE
 FAKE const char *nvmlErrorString(vrs_nvml_result result);
@@ -166,6 +167,15 @@ vrs_nvml_result nvmlDeviceGetComputeRunningProcesses_v3(vrs_nvml_device device, 
 }
 
 #ifndef FAKE_NVML_OLD
+static unsigned energy_asked;
+
+vrs_nvml_result nvmlDeviceGetTotalEnergyConsumption(vrs_nvml_device device,
+                                                    unsigned long long *millijoules)
+{
+    *millijoules = 1000000 + 2500ULL * ++energy_asked; /* 2.5 J from one reading to the next */
+    return only_first(device);
+}
+
 struct nvmlGpmSample_st {
     unsigned taken;
 };

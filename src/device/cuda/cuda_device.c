@@ -88,6 +88,7 @@ static vrs_status read_attributes(vrs_cuda_device *cuda)
         {VRS_CU_COMPUTE_CAPABILITY_MINOR, &p->minor},
         {VRS_CU_MULTIPROCESSOR_COUNT, &p->multiprocessors},
         {VRS_CU_ASYNC_ENGINE_COUNT, &p->copy_engines},
+        {VRS_CU_CLOCK_RATE, &p->clock_khz},
         {VRS_CU_PCI_DOMAIN_ID, &domain},
         {VRS_CU_PCI_BUS_ID, &bus},
         {VRS_CU_PCI_DEVICE_ID, &slot},

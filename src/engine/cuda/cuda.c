@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "engine/cuda/cuda_engine.h"
 #include "engine/cuda/cudnn.h"
+#include "engine/network_graph.h"
 #include "vrseg/system.h"
 
 static vrs_cuda_engine *engine_of(const vrs_request *request)
@@ -22,33 +23,12 @@ static const vrs_cuda_request *own(const vrs_request *request)
 
 /* --- making --- */
 
-/* The shapes that the descriptor fixes where the file leaves them open. */
 static vrs_status load_graph(vrs_net *net, const char *path, const vrs_weights *file)
 {
-    const vrs_model_spec *s = net->spec;
-    vrs_graph_shape shapes[1 + VRS_MAX_STATES] = {0};
-    const char *outputs[1 + VRS_MAX_STATES] = {s->output};
-    shapes[0] =
-        (vrs_graph_shape){.input = s->input, .rank = 4, .dims = {0, 3, s->height, s->width}};
-    if (s->nhwc_input) {
-        shapes[0] =
-            (vrs_graph_shape){.input = s->input, .rank = 4, .dims = {0, s->height, s->width, 3}};
-    }
-    for (int32_t i = 0; i < s->state_count; i++) {
-        const vrs_model_state *state = &s->states[i];
-        shapes[1 + i] = (vrs_graph_shape){
-            .input = state->input,
-            .rank = 4,
-            .dims = {0, state->channels, (s->height + state->divisor - 1) / state->divisor,
-                     (s->width + state->divisor - 1) / state->divisor}};
-        outputs[1 + i] = state->output;
-    }
-    const vrs_graph_options options = {.shapes = shapes,
-                                       .shape_count = 1 + s->state_count,
-                                       .outputs = outputs,
-                                       .output_count = *s->output ? 1 + s->state_count : 0,
-                                       .free_batch = true};
-    vrs_status status = vrs_graph_parse_file(path, file->data, file->size, &options, &net->graph);
+    vrs_network_options options;
+    vrs_network_options_set(net->spec, &options);
+    vrs_status status =
+        vrs_graph_parse_file(path, file->data, file->size, &options.options, &net->graph);
     if (status == VRS_OK) {
         status = vrs_graph_optimise(net->graph, VRS_PASS_ALL);
     }

@@ -133,7 +133,9 @@ static vrs_status network(rig *r, int32_t frame)
 static vrs_status postprocess(rig *r, int32_t frame)
 {
     vrs_ticket *ticket = &r->stream->tickets[frame];
-    vrs_read_scores(ticket, 0, vrs_request_scores(r->request, 0), &r->stream->scratch[0]);
+    vrs_batch batch = {.pipeline = r->pipeline, .request = r->request, .count = 1};
+    const vrs_view_work work = {.ticket = ticket, .slot = &batch};
+    vrs_read_scores(&work, vrs_request_scores(r->request, 0), &r->stream->scratch[0]);
     vrs_render_outputs(ticket, &r->stream->scratch[0]);
     return VRS_OK;
 }

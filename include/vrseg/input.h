@@ -72,6 +72,11 @@ VRS_API void vrs_input_tensor_of(const vrs_model *model, vrs_input_tensor *tenso
 VRS_API vrs_status vrs_input_read_tensor(vrs_input *input, const vrs_input_tensor *tensor,
                                          void *data, vrs_frame *frame) VRS_MUST_USE;
 
+/* Writes one picture in host memory as PNG, in place of `path` at once: GRAY8, RGB24; BGRA without
+ * its alpha, YUV formats converted to RGB, YUVA ones with alpha. Borrows. VRS_NO_SPACE, VRS_IO,
+ * VRS_PERMISSION, VRS_NOT_FOUND, VRS_INVALID, VRS_NO_MEMORY. Any thread. */
+VRS_API vrs_status vrs_image_write_png(const vrs_image *image, const char *path) VRS_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif

@@ -179,12 +179,14 @@ static vrs_status measure_run(measuring *m, vrs_bench_run *run)
     int64_t begin_ns = m->last_ns;
     m->count = 0;
     vrs_status status = feed(m, vrs_now_ns(), measured);
+    if (status != VRS_OK)
+        return status;
     vrs_bench_watch_end(&m->watch, &run->use);
     run->frames = m->count;
     run->seconds = (double)(m->last_ns - begin_ns) / 1e9;
     run->fps = run->seconds > 0 ? (double)run->frames / run->seconds : 0;
     run->loaded = summarise(m);
-    return status;
+    return VRS_OK;
 }
 
 static vrs_status open_pipeline(measuring *m)

@@ -36,6 +36,7 @@ extern const vrs_command vrs_commands[];
 
 int vrs_command_run(int argc, char **argv);
 int vrs_command_models(int argc, char **argv);
+int vrs_models_compare(int argc, char **argv); /* argv[0] is "vrseg models compare" */
 int vrs_command_compile(int argc, char **argv);
 int vrs_command_cache(int argc, char **argv);
 int vrs_command_doctor(int argc, char **argv);

@@ -5,8 +5,8 @@
 const vrs_command vrs_commands[] = {
     {"run", "INPUT... -o OUTPUT", "segment the people in videos, pictures or folders",
      vrs_command_run, vrs_run_argp},
-    {"models", "[list | fetch NAME | show NAME]", "list, fetch and show models", vrs_command_models,
-     NULL},
+    {"models", "[list | fetch NAME | show NAME | compare FILE]",
+     "list, fetch and show models, compare them on frames of yours", vrs_command_models, NULL},
     {"config", "[--config NAME|FILE] [--json | --schema | --list]",
      "show every setting and where it comes from", vrs_command_config, vrs_config_argp},
     {"compile", "MODEL [--batch N,N,...] [--verify]",

@@ -1,4 +1,4 @@
-/* vrseg models: list, show, fetch. */
+/* vrseg models: list, show, fetch; compare is in compare.c. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -122,7 +122,13 @@ int vrs_command_models(int argc, char **argv)
         return show(argv[2]);
     if (argc == 3 && strcmp(argv[1], "fetch") == 0)
         return fetch(argv[2]);
+    if (argc >= 2 && strcmp(argv[1], "compare") == 0) {
+        static char name[] = "vrseg models compare";
+        argv[1] = name;
+        return vrs_models_compare(argc - 1, argv + 1);
+    }
     bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
-    (void)fputs("Usage: vrseg models [list | show NAME | fetch NAME]\n", help ? stdout : stderr);
+    (void)fputs("Usage: vrseg models [list | show NAME | fetch NAME | compare FILE]\n",
+                help ? stdout : stderr);
     return help ? VRS_EXIT_DONE : VRS_EXIT_USAGE;
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "image/format.h"
 #include "kernels/kernels.h"
+#include "media/picture.h"
 #include "media/source.h"
 #include "model/model.h"
 
@@ -175,4 +176,9 @@ vrs_status vrs_input_read_tensor(vrs_input *input, const vrs_input_tensor *tenso
     vrs_image_release(&frame->image);
     frame->image = (vrs_image){.format = VRS_FORMAT_NONE};
     return status;
+}
+
+vrs_status vrs_image_write_png(const vrs_image *image, const char *path)
+{
+    return vrs_picture_write(path, image);
 }

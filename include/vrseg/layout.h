@@ -127,8 +127,10 @@ typedef struct vrs_layout_reading {
     vrs_layout layout;                         /* what is taken */
     vrs_layout_voice stereo_by, projection_by; /* from whom */
     vrs_layout_claim claims[VRS_VOICES];       /* by vrs_layout_voice */
-    char conflict[256]; /* who contradicts whom, which wins and why; "" where nobody does */
-    char doubt[256];    /* what could not be told, and the options that say it; "" where it could */
+    char conflict[VRS_DETAIL_SIZE]; /* who contradicts whom, which wins and why; "" where nobody
+                                       does */
+    char doubt[VRS_DETAIL_SIZE]; /* what could not be told, and the options that say it; "" where it
+                                    could */
 } vrs_layout_reading;
 
 /* "option", "container", "name", "content", "nobody"; static text. */

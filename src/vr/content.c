@@ -1,0 +1,240 @@
+#include "vr/content.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "vr/layout_words.h"
+
+#define BLOCKS 4            /* of a half, each way */
+#define REACH 24            /* pixels that an object of the other eye may be aside, each way */
+#define BLUR 4              /* what is smoother than so many pixels is left out */
+#define LEAST_DEVIATION 2.0 /* of a block that shows something, in code values */
+#define LEAST_BLOCKS 4
+#define ALIKE 0.5f /* from here on halves are two eyes */
+#define BLACK 34.0 /* code values: black in limited range with noise */
+#define MOST_SURE 0.9f
+
+typedef struct plane {
+    const float *data;
+    int32_t stride, width, height;
+} plane;
+
+/* The picture less its blurred self, into `fine`: two passes of a box with repeated edges. */
+static void sharpen(const uint8_t *luma, int32_t stride, int32_t width, int32_t height, float *rows,
+                    float *fine)
+{
+    const int32_t size = 2 * BLUR + 1;
+    for (int32_t y = 0; y < height; y++)
+        for (int32_t x = 0; x < width; x++) {
+            int32_t sum = 0;
+            for (int32_t k = -BLUR; k <= BLUR; k++) {
+                int32_t at = x + k < 0 ? 0 : x + k >= width ? width - 1 : x + k;
+                sum += luma[(size_t)y * (size_t)stride + (size_t)at];
+            }
+            rows[(size_t)y * (size_t)width + (size_t)x] = (float)sum / (float)size;
+        }
+    for (int32_t y = 0; y < height; y++)
+        for (int32_t x = 0; x < width; x++) {
+            float sum = 0;
+            for (int32_t k = -BLUR; k <= BLUR; k++) {
+                int32_t at = y + k < 0 ? 0 : y + k >= height ? height - 1 : y + k;
+                sum += rows[(size_t)at * (size_t)width + (size_t)x];
+            }
+            fine[(size_t)y * (size_t)width + (size_t)x] =
+                (float)luma[(size_t)y * (size_t)stride + (size_t)x] - sum / (float)size;
+        }
+}
+
+/* Correlation of a block of `a` with that of `b` `shift` columns aside, as far as both have it. -2:
+ * one of them shows nothing. */
+static double correlate(const plane *a, const plane *b, vrs_rect block, int32_t shift)
+{
+    double aa = 0, bb = 0, ab = 0, sa = 0, sb = 0, n = 0;
+    for (int32_t y = block.y; y < block.y + block.height; y++)
+        for (int32_t x = block.x; x < block.x + block.width; x++) {
+            if (x + shift < 0 || x + shift >= b->width)
+                continue;
+            double p = a->data[(ptrdiff_t)y * a->stride + x];
+            double q = b->data[(ptrdiff_t)y * b->stride + x + shift];
+            aa += p * p;
+            bb += q * q;
+            ab += p * q;
+            sa += p;
+            sb += q;
+            n += 1;
+        }
+    if (n < 64)
+        return -2;
+    const double va = aa / n - (sa / n) * (sa / n), vb = bb / n - (sb / n) * (sb / n);
+    if (va < LEAST_DEVIATION * LEAST_DEVIATION || vb < LEAST_DEVIATION * LEAST_DEVIATION)
+        return -2;
+    return (ab / n - (sa / n) * (sb / n)) / sqrt(va * vb);
+}
+
+/* The mean of the blocks' best; false: too few show anything. */
+static bool likeness(const plane *a, const plane *b, float *out)
+{
+    double sum = 0;
+    int blocks = 0;
+    for (int i = 0; i < BLOCKS * BLOCKS; i++) {
+        const int32_t w = a->width / BLOCKS, h = a->height / BLOCKS;
+        const vrs_rect block = {i % BLOCKS * w, i / BLOCKS * h, w, h};
+        if (correlate(a, a, block, 0) < 0)
+            continue;
+        double best = -1;
+        for (int32_t shift = -REACH; shift <= REACH; shift++)
+            best = fmax(best, correlate(a, b, block, shift));
+        sum += best;
+        blocks++;
+    }
+    *out = blocks > 0 ? (float)(sum / blocks) : 0;
+    return blocks >= LEAST_BLOCKS;
+}
+
+/* ---- one eye ---- */
+
+/* Dark in the corners outside of the inscribed circle, and not inside of its rim. */
+static bool has_circle(const uint8_t *luma, int32_t stride, vrs_rect eye)
+{
+    const double radius = (eye.width < eye.height ? eye.width : eye.height) / 2.0;
+    double outside = 0, rim = 0;
+    int64_t outside_count = 0, rim_count = 0, bright = 0;
+    if (eye.width * 5 < eye.height * 4 || eye.height * 5 < eye.width * 4)
+        return false; /* a circle of half an eye leaves more than corners */
+    for (int32_t y = 0; y < eye.height; y++)
+        for (int32_t x = 0; x < eye.width; x++) {
+            const double r = hypot(x + 0.5 - eye.width / 2.0, y + 0.5 - eye.height / 2.0) / radius;
+            const int value = luma[(ptrdiff_t)(eye.y + y) * stride + eye.x + x];
+            if (r > 1.04) {
+                outside += value;
+                bright += value > 2 * BLACK;
+                outside_count++;
+            } else if (r > 0.8 && r < 0.96) {
+                rim += value;
+                rim_count++;
+            }
+        }
+    if (outside_count < 64 || rim_count < 64)
+        return false;
+    outside /= (double)outside_count;
+    rim /= (double)rim_count;
+    return outside < BLACK && bright * 50 < outside_count && rim > outside + 12;
+}
+
+static double row_deviation(const uint8_t *row, int32_t count, double *mean)
+{
+    double sum = 0, squares = 0;
+    for (int32_t x = 0; x < count; x++) {
+        sum += row[x];
+        squares += (double)row[x] * row[x];
+    }
+    *mean = sum / count;
+    return sqrt(fmax(0, squares / count - *mean * *mean));
+}
+
+/* The outermost rows of a sphere are a point each. Rows that are black are a letter box. */
+static bool has_poles(const uint8_t *luma, int32_t stride, vrs_rect eye)
+{
+    double all = 0, mean;
+    for (int32_t y = eye.height / 4; y < eye.height * 3 / 4; y++)
+        all += row_deviation(luma + (ptrdiff_t)(eye.y + y) * stride + eye.x, eye.width, &mean);
+    all /= eye.height * 3 / 4 - eye.height / 4;
+    for (int end = 0; end < 2; end++) {
+        const int32_t y = end == 0 ? 0 : eye.height - 1;
+        const double own =
+            row_deviation(luma + (ptrdiff_t)(eye.y + y) * stride + eye.x, eye.width, &mean);
+        if (!(own < 0.15 * all) || mean < BLACK)
+            return false;
+    }
+    return true;
+}
+
+static void look_at_eyes(const uint8_t *luma, int32_t stride, int32_t width, int32_t height,
+                         vrs_content *content)
+{
+    for (int s = 0; s < 3; s++) {
+        vrs_rect eye = {0, 0, s == VRS_STEREO_SBS ? width / 2 : width,
+                        s == VRS_STEREO_TB ? height / 2 : height};
+        vrs_rect other = {width - eye.width, height - eye.height, eye.width, eye.height};
+        content->circle[s] = has_circle(luma, stride, eye) && has_circle(luma, stride, other);
+        content->poles[s] = has_poles(luma, stride, eye) && has_poles(luma, stride, other);
+    }
+}
+
+vrs_status vrs_content_look(const uint8_t *luma, int32_t stride, int32_t width, int32_t height,
+                            vrs_content *content)
+{
+    *content = (vrs_content){.seen = false};
+    if (width < VRS_CONTENT_LEAST || height < VRS_CONTENT_LEAST)
+        return VRS_OK;
+    const size_t pixels = (size_t)width * (size_t)height;
+    float *fine = vrs_alloc_array(2 * pixels, sizeof(*fine));
+    if (fine == NULL)
+        return VRS_NO_MEMORY;
+    sharpen(luma, stride, width, height, fine + pixels, fine);
+    const plane left = {fine, width, width / 2, height};
+    const plane right = {fine + width / 2, width, width / 2, height};
+    const plane top = {fine, width, width, height / 2};
+    const plane bottom = {fine + (size_t)width * (size_t)(height / 2), width, width, height / 2};
+    bool sbs = likeness(&left, &right, &content->alike[VRS_STEREO_SBS]);
+    bool tb = likeness(&top, &bottom, &content->alike[VRS_STEREO_TB]);
+    content->seen = sbs && tb;
+    vrs_free(fine);
+    look_at_eyes(luma, stride, width, height, content);
+    return VRS_OK;
+}
+
+/* ---- as a layout ---- */
+
+static void claim_stereo(const vrs_content *content, vrs_layout_claim *claim)
+{
+    const float sbs = content->alike[VRS_STEREO_SBS], tb = content->alike[VRS_STEREO_TB];
+    const float most = sbs > tb ? sbs : tb;
+    if (most >= ALIKE) {
+        claim->layout.stereo = sbs > tb ? VRS_STEREO_SBS : VRS_STEREO_TB;
+        claim->stereo = most < MOST_SURE ? most : MOST_SURE;
+        (void)snprintf(claim->why, sizeof(claim->why),
+                       "the %s halves show one scene (likeness %.2f)",
+                       sbs > tb ? "left and right" : "upper and lower", (double)most);
+    } else if (most < VRS_CONTENT_DIFFERENT) {
+        claim->stereo = 0.6f;
+        (void)snprintf(claim->why, sizeof(claim->why),
+                       "its halves show different things (likeness %.2f and %.2f)", (double)sbs,
+                       (double)tb);
+    }
+}
+
+void vrs_content_claim(const vrs_content *content, int stereo, int32_t width, int32_t height,
+                       vrs_layout_claim *claim)
+{
+    *claim = (vrs_layout_claim){.layout = vrs_layout_flat()};
+    if (!content->seen)
+        return;
+    claim_stereo(content, claim);
+    const int s = stereo >= 0 ? stereo : (int)claim->layout.stereo;
+    const double aspect = (double)(s == VRS_STEREO_SBS ? width / 2 : width) /
+                          (s == VRS_STEREO_TB ? height / 2 : height);
+    bool round = aspect > 0.8 && aspect<1.25, wide = aspect> 1.8 && aspect < 2.2;
+    const char *text = "";
+    if (content->circle[s]) {
+        vrs_layout_put_projection(&claim->layout, VRS_PROJECTION_FISHEYE, 180, VRS_LENS_NONE);
+        claim->projection = 0.7f;
+        text = "black corners around a circle in each eye";
+    } else if (content->poles[s] && (round || wide)) {
+        vrs_layout_put_projection(&claim->layout,
+                                  wide ? VRS_PROJECTION_EQUIRECT : VRS_PROJECTION_HALF_EQUIRECT, 0,
+                                  VRS_LENS_NONE);
+        claim->projection = 0.6f;
+        text = wide ? "eyes of 2:1 with even rows at the poles"
+                    : "square eyes with even rows at the poles";
+    } else if (!round && !wide) {
+        claim->projection = 0.5f;
+        text = "no circle, and no shape of a sphere's picture";
+    }
+    size_t used = strlen(claim->why);
+    if (text[0] != '\0')
+        (void)snprintf(claim->why + used, sizeof(claim->why) - used, "%s%s", used > 0 ? "; " : "",
+                       text);
+}

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "image.h"
+#include "layout.h"
 #include "model.h"
 #include "status.h"
 
@@ -41,6 +42,14 @@ VRS_API vrs_status vrs_input_open(const vrs_config *config, const char *path,
 VRS_API void vrs_input_close(vrs_input *input);
 
 VRS_API void vrs_input_get_info(const vrs_input *input, vrs_input_info *info);
+
+/* How the frames lie: by the options layout and projection of the config (which may be another one
+ * than it was opened with), the container, the file's name and the first picture, each with its
+ * reason (layout.h). Of folders of pictures only options and name say anything. The layout's mesh
+ * lives as long as the input. VRS_INVALID: an option is wrong, or the frame cannot be divided as it
+ * says; VRS_UNSUPPORTED: projection=mesh, and there is none. */
+VRS_API vrs_status vrs_input_get_layout(const vrs_input *input, const vrs_config *config,
+                                        vrs_layout_reading *layout) VRS_MUST_USE;
 
 /* Reads the next frame; its image is the caller's (vrs_image_release()), in host memory; `id`
  * counts from 0. What is damaged is passed over and counted. VRS_END: after the last one, from then

@@ -5,6 +5,8 @@
 const vrs_command vrs_commands[] = {
     {"run", "INPUT... -o OUTPUT", "segment the people in videos, pictures or folders",
      vrs_command_run, vrs_run_argp},
+    {"info", "FILE... [--json]", "show what files are: eyes, projection, and who says so",
+     vrs_command_info, vrs_info_argp},
     {"models", "[list | fetch NAME | show NAME | compare FILE]",
      "list, fetch and show models, compare them on frames of yours", vrs_command_models, NULL},
     {"config", "[--config NAME|FILE] [--json | --schema | --list]",

@@ -13,6 +13,7 @@
 
 struct vrs_input {
     vrs_source *source;
+    char *path;
     /* What the last tensor was made with; the same is used again. */
     vrs_preprocess_plan *plan;
     vrs_preprocess_desc desc;
@@ -32,9 +33,13 @@ vrs_status vrs_input_open(const vrs_config *config, const char *path, vrs_input 
         .decoder = VRS_DECODER_CPU,
         .threads = (int32_t)vrs_config_int(config, "decoder_threads", 0),
         .max_frames = vrs_config_int(config, "max_frames", 0),
+        .look = true,
     };
-    vrs_status status = vrs_source_open(&params, &self->source);
+    self->path = vrs_strdup(path);
+    vrs_status status =
+        self->path == NULL ? VRS_NO_MEMORY : vrs_source_open(&params, &self->source);
     if (status != VRS_OK) {
+        vrs_free(self->path);
         vrs_free(self);
         return status;
     }
@@ -56,6 +61,7 @@ void vrs_input_close(vrs_input *input)
         return;
     drop_plan(input);
     vrs_source_close(input->source);
+    vrs_free(input->path);
     vrs_free(input);
 }
 
@@ -73,6 +79,14 @@ void vrs_input_get_info(const vrs_input *input, vrs_input_info *info)
                              .frame_estimate = s->frame_estimate,
                              .still = s->still};
     (void)snprintf(info->description, sizeof(info->description), "%s", s->description);
+}
+
+vrs_status vrs_input_get_layout(const vrs_input *input, const vrs_config *config,
+                                vrs_layout_reading *layout)
+{
+    const vrs_source *source = input->source;
+    return vrs_source_layout_decide(&source->layout, config, input->path, source->info.width,
+                                    source->info.height, layout);
 }
 
 vrs_status vrs_input_read(vrs_input *input, vrs_frame *frame)

@@ -75,6 +75,7 @@ typedef struct vrs_job_slot {
     int32_t home;         /* device of its source */
     bool there;           /* which puts its pixels there */
     vrs_source *source;
+    vrs_layout_reading layout; /* of the present input */
     vrs_preview *preview;
     vrs_job_sink sinks[VRS_MAX_OUTPUTS];
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "media/carry.h"
 #include "media/job_internal.h"
+#include "vrseg/log.h"
 #include "vrseg/system.h"
 
 /* Images of the source beside those that tickets hold: one waits for a ticket, one is decoded. */
@@ -48,6 +49,7 @@ static vrs_status open_source(vrs_job_slot *slot)
         .decoder = configured_decoder(job->config),
         .threads = (int32_t)vrs_config_int(job->config, "decoder_threads", 0),
         .max_frames = vrs_config_int(job->config, "max_frames", 0),
+        .look = true,
         .need_yuv = makes_pictures(job),
         .gpu = slot->there ? &gpu : NULL,
         .stop = vrs_slot_reading_ends,
@@ -71,6 +73,28 @@ static vrs_status open_source(vrs_job_slot *slot)
     return status;
 }
 
+/* What was read of the layout is said where somebody contradicts it: as a warning, and beside the
+ * figures. */
+static vrs_status read_layout(vrs_job_slot *slot)
+{
+    const vrs_source *source = slot->source;
+    vrs_status status =
+        vrs_source_layout_decide(&source->layout, slot->job->config, slot->input->path,
+                                 source->info.width, source->info.height, &slot->layout);
+    if (status != VRS_OK)
+        return status;
+    char text[128];
+    vrs_layout_text(&slot->layout.layout, text, sizeof(text));
+    vrs_log(VRS_LOG_INFO, "%s: %s", slot->input->path, text);
+    if (slot->layout.doubt[0] != 0)
+        vrs_log(VRS_LOG_INFO, "%s", slot->layout.doubt);
+    if (slot->layout.conflict[0] == 0)
+        return VRS_OK;
+    vrs_log(VRS_LOG_WARNING, "%s: %s", slot->input->path, slot->layout.conflict);
+    vrs_note_add(slot->note, sizeof(slot->note), "%s", slot->layout.conflict);
+    return VRS_OK;
+}
+
 /* Cheap things first. Threads that the libraries make here inherit the name that the calling thread
  * has at that moment. */
 vrs_status vrs_slot_open(vrs_job_slot *slot)
@@ -81,6 +105,8 @@ vrs_status vrs_slot_open(vrs_job_slot *slot)
     vrs_status status = vrs_fleet_open_stream(job->fleet, slot->stream, slot->there, &slot->home);
     if (status == VRS_OK)
         status = open_source(slot);
+    if (status == VRS_OK)
+        status = read_layout(slot);
     if (status == VRS_OK)
         status = vrs_slot_make_preview(slot);
     vrs_thread_name("vrs-encode");

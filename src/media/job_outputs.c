@@ -120,9 +120,9 @@ static void output_size(const vrs_job_slot *slot, const vrs_output_desc *desc, i
     *height = desc->height > 0 ? desc->height : slot->source->info.height;
     if (desc->width == -1) {
         vrs_model_info model = vrs_model_get_info(job->model);
-        const char *layout = vrs_config_get(job->config, "layout");
-        *width = model.input_width * (strcmp(layout, "sbs") == 0 ? 2 : 1);
-        *height = model.input_height * (strcmp(layout, "tb") == 0 ? 2 : 1);
+        const vrs_stereo stereo = slot->layout.layout.stereo;
+        *width = model.input_width * (stereo == VRS_STEREO_SBS ? 2 : 1);
+        *height = model.input_height * (stereo == VRS_STEREO_TB ? 2 : 1);
     }
 }
 

@@ -67,6 +67,17 @@ static void record_read(vrs_job_slot *slot, const vrs_frame *frame, int64_t begi
     vrs_track_record(slot->read_track, VRS_STAGE_DECODE, frame->id, got_data, now);
 }
 
+/* Each eye is a view. Of pictures that cannot be halved, each is one. */
+static void set_views(const vrs_job_slot *slot, vrs_frame *frame)
+{
+    int count = 0;
+    const vrs_layout *layout = &slot->layout.layout;
+    if (layout->stereo != VRS_STEREO_MONO &&
+        vrs_layout_eyes(layout, frame->image.width, frame->image.height, frame->views, &count) ==
+            VRS_OK)
+        frame->view_count = (uint32_t)count;
+}
+
 static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
 {
     vrs_job *job = slot->job;
@@ -78,6 +89,7 @@ static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
     record_read(slot, &frame, begin_ns);
     atomic_store(&slot->by_hardware, slot->source->by_hardware);
     frame.stream = slot->stream;
+    set_views(slot, &frame);
     if (job->live)
         vrs_slot_pace(slot, &frame);
     else

@@ -104,6 +104,7 @@ void vrs_source_close(vrs_source *source)
 {
     if (source) {
         vrs_gpu_frames *gpu = source->gpu;
+        vrs_source_layout_free(&source->layout);
         source->ops->destroy(source);
         vrs_gpu_frames_destroy(gpu);
     }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "media/source_layout.h"
 #include "vrseg/image.h"
 #include "vrseg/status.h"
 
@@ -48,6 +49,7 @@ typedef struct vrs_source_params {
     const vrs_source_gpu *gpu; /* NULL: frames are wanted in host memory */
     int32_t threads;           /* of the CPU's decoder; 0: by the machine */
     int64_t max_frames;        /* stop after so many; 0: all */
+    bool look;                 /* for its layout: source->layout is filled in */
     bool need_yuv;             /* deliver RGB24 and BGRA as YUV420P, for composites */
     /* Asked before every read of data, and ten times a second while a pipe has none; true ends the
      * call with VRS_CANCELLED. NULL: never. */
@@ -73,6 +75,7 @@ struct vrs_source {
     uint64_t frames;              /* read so far */
     uint64_t damaged;             /* packets and frames that are damaged or missing */
     char damage[VRS_DETAIL_SIZE]; /* the first such complaint; "" if none */
+    vrs_source_layout layout;     /* with params.look; else it says nothing */
     char note[256]; /* what the user should know: why the CPU decodes frames for the GPU; or "" */
     char frame_name[256]; /* pictures: base name of the last read frame's file without extension;
                            * "" for pictures from a pipe and for video */

@@ -283,7 +283,12 @@ vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_gpu_frames 
     if (status == VRS_OK) {
         status = check_decoder(file, params->decoder);
     }
+    if (status == VRS_OK && params->look) {
+        status = vrs_source_layout_read(file->reader->io.seekable ? file->path : NULL,
+                                        file->reader->stream, file->ahead, &file->source.layout);
+    }
     if (status != VRS_OK) {
+        vrs_source_layout_free(&file->source.layout);
         file_destroy(&file->source);
         return status;
     }

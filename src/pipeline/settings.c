@@ -69,7 +69,9 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
     if (s.live && s.batch.latency_target_ns == 0)
         s.batch.latency_target_ns = LIVE_TARGET_NS;
     const char *layout = vrs_config_get(config, "layout");
-    s.layout = strcmp(layout, "sbs") == 0 ? 1 : strcmp(layout, "tb") == 0 ? 2 : 0;
+    s.layout = strcmp(layout, "sbs") == 0 || strcmp(layout, "rl") == 0  ? 1
+               : strcmp(layout, "tb") == 0 || strcmp(layout, "bt") == 0 ? 2
+                                                                        : 0;
     const char *refine = vrs_config_get(config, "refine");
     s.refine = strcmp(refine, "off") != 0;
     s.refine_always = strcmp(refine, "on") == 0;

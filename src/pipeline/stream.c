@@ -145,15 +145,22 @@ static int32_t find_target(vrs_stream *stream, int32_t width, int32_t height)
     return stream->target_count++;
 }
 
-/* The size of an output whose description says "the network's". */
+/* The size of an output whose description says "the network's": of a frame in two halves, two
+ * networks' side by side, or one above the other. */
 static void network_size(const vrs_pipeline *pipeline, const vrs_stream *stream, int32_t *width,
                          int32_t *height)
 {
     *width = pipeline->spec->width;
     *height = pipeline->spec->height;
-    if (pipeline->settings.layout == 1 && stream->view_count == 2)
+    const vrs_rect *views = stream->views;
+    int64_t pixels = 0;
+    for (uint32_t v = 0; v < stream->view_count; v++)
+        pixels += (int64_t)views[v].width * views[v].height;
+    if (stream->view_count != 2 || pixels != (int64_t)stream->shape.width * stream->shape.height)
+        return;
+    if (views[0].y == views[1].y)
         *width *= 2;
-    if (pipeline->settings.layout == 2 && stream->view_count == 2)
+    else
         *height *= 2;
 }
 

@@ -9,6 +9,8 @@
 
 #define BLOCKS 4            /* of a half, each way */
 #define REACH 24            /* pixels that an object of the other eye may be aside, each way */
+#define LIFT 8              /* and higher or lower: real cameras are not quite straight */
+#define STEP 2              /* of these two */
 #define BLUR 4              /* what is smoother than so many pixels is left out */
 #define LEAST_DEVIATION 2.0 /* of a block that shows something, in code values */
 #define LEAST_BLOCKS 4
@@ -47,26 +49,36 @@ static void sharpen(const uint8_t *luma, int32_t stride, int32_t width, int32_t 
         }
 }
 
-/* Correlation of a block of `a` with that of `b` `shift` columns aside, as far as both have it. -2:
- * one of them shows nothing. */
-static double correlate(const plane *a, const plane *b, vrs_rect block, int32_t shift)
+/* Correlation of a block of `a` with that of `b` so many columns and rows aside, as far as both
+ * have it. -2: one of them shows nothing. */
+static double correlate(const plane *a, const plane *b, vrs_rect block, int32_t aside,
+                        int32_t below)
 {
-    double aa = 0, bb = 0, ab = 0, sa = 0, sb = 0, n = 0;
-    for (int32_t y = block.y; y < block.y + block.height; y++)
-        for (int32_t x = block.x; x < block.x + block.width; x++) {
-            if (x + shift < 0 || x + shift >= b->width)
-                continue;
-            double p = a->data[(ptrdiff_t)y * a->stride + x];
-            double q = b->data[(ptrdiff_t)y * b->stride + x + shift];
-            aa += p * p;
-            bb += q * q;
-            ab += p * q;
-            sa += p;
-            sb += q;
-            n += 1;
-        }
-    if (n < 64)
+    int32_t x0 = block.x > -aside ? block.x : -aside, x1 = block.x + block.width;
+    int32_t y0 = block.y > -below ? block.y : -below, y1 = block.y + block.height;
+    x1 = x1 < b->width - aside ? x1 : b->width - aside;
+    y1 = y1 < b->height - below ? y1 : b->height - below;
+    if (x1 - x0 < 4 || y1 - y0 < 4)
         return -2;
+    double aa = 0, bb = 0, ab = 0, sa = 0, sb = 0;
+    for (int32_t y = y0; y < y1; y++) {
+        const float *p = a->data + (ptrdiff_t)y * a->stride;
+        const float *q = b->data + (ptrdiff_t)(y + below) * b->stride + aside;
+        float row[5] = {0}; /* sums of a row are exact enough in float */
+        for (int32_t x = x0; x < x1; x++) {
+            row[0] += p[x] * p[x];
+            row[1] += q[x] * q[x];
+            row[2] += p[x] * q[x];
+            row[3] += p[x];
+            row[4] += q[x];
+        }
+        aa += (double)row[0];
+        bb += (double)row[1];
+        ab += (double)row[2];
+        sa += (double)row[3];
+        sb += (double)row[4];
+    }
+    const double n = (double)(x1 - x0) * (y1 - y0);
     const double va = aa / n - (sa / n) * (sa / n), vb = bb / n - (sb / n) * (sb / n);
     if (va < LEAST_DEVIATION * LEAST_DEVIATION || vb < LEAST_DEVIATION * LEAST_DEVIATION)
         return -2;
@@ -81,11 +93,12 @@ static bool likeness(const plane *a, const plane *b, float *out)
     for (int i = 0; i < BLOCKS * BLOCKS; i++) {
         const int32_t w = a->width / BLOCKS, h = a->height / BLOCKS;
         const vrs_rect block = {i % BLOCKS * w, i / BLOCKS * h, w, h};
-        if (correlate(a, a, block, 0) < 0)
+        if (correlate(a, a, block, 0, 0) < 0)
             continue;
         double best = -1;
-        for (int32_t shift = -REACH; shift <= REACH; shift++)
-            best = fmax(best, correlate(a, b, block, shift));
+        for (int32_t below = -LIFT; below <= LIFT; below += STEP)
+            for (int32_t aside = -REACH; aside <= REACH; aside += STEP)
+                best = fmax(best, correlate(a, b, block, aside, below));
         sum += best;
         blocks++;
     }
@@ -151,6 +164,21 @@ static bool has_poles(const uint8_t *luma, int32_t stride, vrs_rect eye)
     return true;
 }
 
+/* The first column goes on where the last one ends, as nearly as columns do elsewhere. */
+static bool goes_round(const uint8_t *luma, int32_t stride, vrs_rect eye)
+{
+    int64_t across = 0, elsewhere = 0;
+    for (int32_t y = eye.height / 8; y < eye.height - eye.height / 8; y++) {
+        const uint8_t *row = luma + (ptrdiff_t)(eye.y + y) * stride + eye.x;
+        for (int32_t x = 0; x + 1 < eye.width; x++)
+            elsewhere += row[x] > row[x + 1] ? row[x] - row[x + 1] : row[x + 1] - row[x];
+        const int last = row[eye.width - 1];
+        across += row[0] > last ? row[0] - last : last - row[0];
+    }
+    const double rows = eye.height - eye.height / 8 * 2;
+    return (double)across / rows < 2 + 2.5 * (double)elsewhere / (rows * (eye.width - 1));
+}
+
 static void look_at_eyes(const uint8_t *luma, int32_t stride, int32_t width, int32_t height,
                          vrs_content *content)
 {
@@ -160,6 +188,7 @@ static void look_at_eyes(const uint8_t *luma, int32_t stride, int32_t width, int
         vrs_rect other = {width - eye.width, height - eye.height, eye.width, eye.height};
         content->circle[s] = has_circle(luma, stride, eye) && has_circle(luma, stride, other);
         content->poles[s] = has_poles(luma, stride, eye) && has_poles(luma, stride, other);
+        content->round[s] = goes_round(luma, stride, eye) && goes_round(luma, stride, other);
     }
 }
 
@@ -188,12 +217,32 @@ vrs_status vrs_content_look(const uint8_t *luma, int32_t stride, int32_t width, 
 
 /* ---- as a layout ---- */
 
-static void claim_stereo(const vrs_content *content, vrs_layout_claim *claim)
+/* Whether halves of such a frame are eyes of a usual shape. Those of a plain one can be, squeezed,
+ * but a wall of bricks is like itself, too. */
+static bool fits(vrs_stereo stereo, double aspect)
+{
+    return stereo == VRS_STEREO_SBS ? aspect >= 1.85 && aspect < 4.2
+                                    : aspect >= 0.45 && aspect < 1.2;
+}
+
+bool vrs_content_matters(int32_t width, int32_t height)
+{
+    const double aspect = (double)width / height;
+    return fits(VRS_STEREO_SBS, aspect) || fits(VRS_STEREO_TB, aspect);
+}
+
+static void claim_stereo(const vrs_content *content, double aspect, vrs_layout_claim *claim)
 {
     const float sbs = content->alike[VRS_STEREO_SBS], tb = content->alike[VRS_STEREO_TB];
     const float most = sbs > tb ? sbs : tb;
-    if (most >= ALIKE) {
-        claim->layout.stereo = sbs > tb ? VRS_STEREO_SBS : VRS_STEREO_TB;
+    const vrs_stereo stereo = sbs > tb ? VRS_STEREO_SBS : VRS_STEREO_TB;
+    if (most >= ALIKE && !fits(stereo, aspect)) {
+        (void)snprintf(
+            claim->why, sizeof(claim->why),
+            "the %s halves are alike (%.2f), which says nothing in a frame of this shape",
+            sbs > tb ? "left and right" : "upper and lower", (double)most);
+    } else if (most >= ALIKE) {
+        claim->layout.stereo = stereo;
         claim->stereo = most < MOST_SURE ? most : MOST_SURE;
         (void)snprintf(claim->why, sizeof(claim->why),
                        "the %s halves show one scene (likeness %.2f)",
@@ -212,24 +261,25 @@ void vrs_content_claim(const vrs_content *content, int stereo, int32_t width, in
     *claim = (vrs_layout_claim){.layout = vrs_layout_flat()};
     if (!content->seen)
         return;
-    claim_stereo(content, claim);
+    claim_stereo(content, (double)width / height, claim);
     const int s = stereo >= 0 ? stereo : (int)claim->layout.stereo;
     const double aspect = (double)(s == VRS_STEREO_SBS ? width / 2 : width) /
                           (s == VRS_STEREO_TB ? height / 2 : height);
-    bool round = aspect > 0.8 && aspect<1.25, wide = aspect> 1.8 && aspect < 2.2;
+    bool square = aspect > 0.8 && aspect<1.25, wide = aspect> 1.8 && aspect < 2.2;
     const char *text = "";
     if (content->circle[s]) {
         vrs_layout_put_projection(&claim->layout, VRS_PROJECTION_FISHEYE, 180, VRS_LENS_NONE);
         claim->projection = 0.7f;
         text = "black corners around a circle in each eye";
-    } else if (content->poles[s] && (round || wide)) {
-        vrs_layout_put_projection(&claim->layout,
-                                  wide ? VRS_PROJECTION_EQUIRECT : VRS_PROJECTION_HALF_EQUIRECT, 0,
-                                  VRS_LENS_NONE);
+    } else if (content->poles[s] && content->round[s]) {
+        vrs_layout_put_projection(&claim->layout, VRS_PROJECTION_EQUIRECT, 0, VRS_LENS_NONE);
+        claim->projection = wide ? 0.7f : 0.6f;
+        text = "even rows at the poles, and the left edge goes on at the right one";
+    } else if (content->poles[s] && square) {
+        vrs_layout_put_projection(&claim->layout, VRS_PROJECTION_HALF_EQUIRECT, 0, VRS_LENS_NONE);
         claim->projection = 0.6f;
-        text = wide ? "eyes of 2:1 with even rows at the poles"
-                    : "square eyes with even rows at the poles";
-    } else if (!round && !wide) {
+        text = "square eyes with even rows at the poles";
+    } else if (!square && !wide) {
         claim->projection = 0.5f;
         text = "no circle, and no shape of a sphere's picture";
     }

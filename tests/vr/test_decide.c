@@ -48,7 +48,7 @@ typedef struct look {
     vrs_stereo stereo;
     double disparity; /* of the nearest things; those below are nearer */
     bool different;   /* the second eye shows another scene */
-    bool circle, poles;
+    bool circle, poles, round;
 } look;
 
 static void draw_eye(const look *l, vrs_rect eye, int which)
@@ -59,11 +59,17 @@ static void draw_eye(const look *l, vrs_rect eye, int which)
             const double shift = which * l->disparity * (0.2 + 0.8 * y / eye.height);
             const uint32_t seed = l->different && which == 1 ? 77 : 5;
             double place = x + shift;
+            double value = scene(seed, place + 1000, y + 1000);
             if (l->poles) { /* towards the poles all columns are one */
                 const double lat = ((y + 0.5) / eye.height - 0.5) * 3.14159265;
-                place = (place - eye.width / 2.0) * cos(lat);
+                value = scene(seed, (place - eye.width / 2.0) * cos(lat) + 1000, y + 1000);
             }
-            double value = scene(seed, place + 1000, y + 1000);
+            if (l->round) /* mirrored in its middle: both edges show one place */
+                value = scene(seed,
+                              fabs(place - eye.width / 2.0) *
+                                      cos(((y + 0.5) / eye.height - 0.5) * 3.14159265) +
+                                  1000,
+                              y + 1000);
             if (l->circle && hypot(x + 0.5 - eye.width / 2.0, y + 0.5 - eye.height / 2.0) > radius)
                 value = 16;
             picture[(eye.y + y) * MOST + eye.x + x] = (uint8_t)value;
@@ -95,37 +101,55 @@ static vrs_layout_claim claim_of(const look *l)
 static void eyes_are_seen(void **state)
 {
     (void)state;
-    const look sbs = {512, 256, VRS_STEREO_SBS, 12, false, false, false};
+    const look sbs = {512, 256, VRS_STEREO_SBS, 12, false, false, false, false};
     vrs_layout_claim claim = claim_of(&sbs);
     assert_true(claim.stereo > 0.5f && claim.layout.stereo == VRS_STEREO_SBS);
     assert_non_null(strstr(claim.why, "the left and right halves show one scene"));
-    const look tb = {256, 512, VRS_STEREO_TB, 12, false, false, false};
+    const look tb = {288, 512, VRS_STEREO_TB, 12, false, false, false, false};
     claim = claim_of(&tb);
     assert_true(claim.stereo > 0.5f && claim.layout.stereo == VRS_STEREO_TB);
-    const look mono = {512, 288, VRS_STEREO_MONO, 0, false, false, false};
+    const look mono = {512, 288, VRS_STEREO_MONO, 0, false, false, false, false};
     claim = claim_of(&mono);
     assert_true(claim.stereo > 0 && claim.layout.stereo == VRS_STEREO_MONO);
     assert_true(claim.projection > 0 && claim.layout.projection == VRS_PROJECTION_FLAT);
-    const look two = {512, 256, VRS_STEREO_SBS, 0, true, false, false};
+    const look two = {512, 256, VRS_STEREO_SBS, 0, true, false, false, false};
     claim = claim_of(&two);
     assert_int_equal(claim.layout.stereo, VRS_STEREO_MONO);
+}
+
+/* A wall that is like itself everywhere is no stereo picture of a shape that none has. */
+static void the_shape_of_eyes_counts(void **state)
+{
+    (void)state;
+    const look plain = {384, 288, VRS_STEREO_SBS, 6, false, false, false, false};
+    vrs_layout_claim claim = claim_of(&plain);
+    assert_true(claim.stereo == 0);
+    assert_non_null(strstr(claim.why, "which says nothing in a frame of this shape"));
+    vrs_content content = {.seen = true, .alike = {0, 0.9f, 0.1f}};
+    vrs_content_claim(&content, -1, 576, 288, &claim);
+    assert_true(claim.stereo > 0);
+    content.alike[VRS_STEREO_TB] = 0.95f;
+    vrs_content_claim(&content, -1, 1000, 288, &claim);
+    assert_true(claim.stereo == 0);
+    assert_true(vrs_content_matters(4096, 2048) && vrs_content_matters(4096, 4096));
+    assert_false(vrs_content_matters(1920, 1080) || vrs_content_matters(1440, 1080));
 }
 
 static void projections_are_seen(void **state)
 {
     (void)state;
-    const look fisheye = {512, 256, VRS_STEREO_SBS, 8, false, true, false};
+    const look fisheye = {512, 256, VRS_STEREO_SBS, 8, false, true, false, false};
     vrs_layout_claim claim = claim_of(&fisheye);
     assert_int_equal(claim.layout.projection, VRS_PROJECTION_FISHEYE);
     assert_non_null(strstr(claim.why, "black corners around a circle in each eye"));
-    const look half = {512, 256, VRS_STEREO_SBS, 8, false, false, true};
+    const look half = {512, 256, VRS_STEREO_SBS, 8, false, false, true, false};
     claim = claim_of(&half);
     assert_int_equal(claim.layout.projection, VRS_PROJECTION_HALF_EQUIRECT);
-    const look whole = {512, 512, VRS_STEREO_TB, 8, false, false, true};
+    const look whole = {512, 512, VRS_STEREO_TB, 0, false, false, true, true};
     claim = claim_of(&whole);
     assert_int_equal(claim.layout.stereo, VRS_STEREO_TB);
     assert_int_equal(claim.layout.projection, VRS_PROJECTION_EQUIRECT);
-    const look unknown = {512, 256, VRS_STEREO_SBS, 8, false, false, false};
+    const look unknown = {512, 256, VRS_STEREO_SBS, 8, false, false, false, false};
     claim = claim_of(&unknown);
     assert_true(claim.projection == 0);
 }
@@ -180,7 +204,9 @@ static vrs_status decide(const saying *s, const vrs_content *content, vrs_layout
     put(&r->claims[VRS_VOICE_OPTION], s->option, s->option_p);
     put(&r->claims[VRS_VOICE_CONTAINER], s->container, s->container_p);
     put(&r->claims[VRS_VOICE_NAME], s->name, s->name_p);
-    return vrs_layout_decide("a.mp4", content, 4096, 2048, r);
+    /* two eyes above each other in pictures of that sort alone */
+    bool above = content != NULL && content->alike[VRS_STEREO_TB] > 0.5f;
+    return vrs_layout_decide("a.mp4", content, 4096, above ? 4096 : 2048, r);
 }
 
 static void the_strongest_voice_wins(void **state)
@@ -228,7 +254,7 @@ static void pictures_contradict_too(void **state)
 {
     (void)state;
     vrs_layout_reading r;
-    const look tb = {256, 512, VRS_STEREO_TB, 12, false, false, false};
+    const look tb = {288, 512, VRS_STEREO_TB, 12, false, false, false, false};
     vrs_content content = look_at(&tb);
     const saying sbs = {NULL, NULL, "sbs", NULL, NULL, "half-equirect"};
     assert_int_equal(decide(&sbs, &content, &r), VRS_OK);
@@ -244,7 +270,7 @@ static void eyes_of_different_content_are_told(void **state)
 {
     (void)state;
     vrs_layout_reading r;
-    const look two = {512, 256, VRS_STEREO_SBS, 0, true, false, false};
+    const look two = {512, 256, VRS_STEREO_SBS, 0, true, false, false, false};
     vrs_content content = look_at(&two);
     const saying sbs = {NULL, "sbs", NULL, NULL, "half-equirect", NULL};
     assert_int_equal(decide(&sbs, &content, &r), VRS_OK);
@@ -288,6 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eyes_are_seen),
+        cmocka_unit_test(the_shape_of_eyes_counts),
         cmocka_unit_test(projections_are_seen),
         cmocka_unit_test(even_pictures_say_nothing),
         cmocka_unit_test(a_look_without_memory_fails),

@@ -72,7 +72,8 @@ const char *vrs_flags_file(void);
  * VRS_NOT_FOUND, VRS_INVALID: a variable is wrong. */
 vrs_status vrs_flags_config(vrs_config **config) VRS_MUST_USE;
 /* False, with a message, where a --flag is none of the command's: argp itself cannot name the
- * nearest. main.c asks it before it calls the command. */
+ * nearest. Adds the value to switches without one: "--live" is "--live=on". main.c asks it before
+ * it calls the command. */
 bool vrs_flags_known(const vrs_command *command, int argc, char **argv);
 
 /* Calls `visit` for each flag of a command, its own first. `option` is what it sets in a config, or

@@ -199,6 +199,24 @@ static void refuse_flag(const flag_lists *all, const char *word)
     (void)fputc('\n', stderr);
 }
 
+/* "--resume" stands for "--resume=on" where no on or off follows. */
+static bool complete_switch(const struct argp_option *flag, char **word, const char *next)
+{
+    static const char *const values[] = {"off", "on", "false", "true", "no", "yes", "0", "1", NULL};
+    bool is_switch = flag->arg != NULL && strcmp(flag->arg, value_name(VRS_OPTION_BOOL)) == 0;
+    for (int i = 0; values[i] != NULL && next != NULL && is_switch; i++)
+        is_switch = strcmp(next, values[i]) != 0;
+    if (!is_switch || strchr(*word, '=') != NULL)
+        return false;
+    size_t size = strlen(*word) + sizeof("=on");
+    char *completed = malloc(size);
+    if (completed == NULL)
+        return false;
+    (void)snprintf(completed, size, "%s=on", *word);
+    *word = completed; /* lives as long as the program, as the words do */
+    return true;
+}
+
 bool vrs_flags_known(const vrs_command *command, int argc, char **argv)
 {
     const struct argp *argp = command->argp != NULL ? command->argp() : NULL;
@@ -213,6 +231,8 @@ bool vrs_flags_known(const vrs_command *command, int argc, char **argv)
             refuse_flag(&all, argv[i]);
             return false;
         }
+        if (known != NULL && complete_switch(known, &argv[i], i + 1 < argc ? argv[i + 1] : NULL))
+            continue;
         /* What follows a flag without "=" is its value, whatever it looks like. */
         if (known != NULL && known->arg != NULL && (known->flags & OPTION_ARG_OPTIONAL) == 0 &&
             strchr(argv[i], '=') == NULL)

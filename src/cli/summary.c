@@ -25,8 +25,11 @@ void vrs_summary_print(FILE *out, const vrs_config *config, vrs_job *job, const 
     if (s->inputs.all > 1)
         (void)fprintf(out, "%d of %d inputs are done:\n", s->inputs.done, s->inputs.all);
     print_inputs(out, job, s);
-    if (s->written == 0)
+    if (s->written == 0) {
+        if (s->inputs.done > 0 && s->note[0] != 0)
+            (void)fprintf(out, "note: %s\n", s->note);
         return;
+    }
     (void)fprintf(out,
                   "%llu frames in %.2f s: %.1f fps; first mask after %.2f s; %.1f ms of CPU a "
                   "frame; %.0f MB\n",

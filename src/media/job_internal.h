@@ -60,7 +60,8 @@ typedef struct vrs_job_sink {
     vrs_job_output kind;
     const char *path; /* the input's */
     int32_t output;   /* of the pipeline; -1: a preview */
-    vrs_sink *sink;   /* NULL for previews and "null" */
+    bool whole;       /* it was there when the input was begun, and stays */
+    vrs_sink *sink;   /* NULL for previews, "null" and what is whole */
     vrs_queue *queue;
     vrs_thread thread;
     vrs_track *track;
@@ -79,9 +80,12 @@ typedef struct vrs_job_slot {
     vrs_preview *preview;
     vrs_job_sink sinks[VRS_MAX_OUTPUTS];
 
-    atomic_bool failed;      /* the present input */
-    atomic_bool by_hardware; /* its last frame was decoded by the GPU */
-    vrs_status failure;      /* the first one; under the job's lock */
+    bool finished;             /* all outputs of the present input were there before */
+    int64_t first_frame;       /* that is read of it: those before were finished */
+    atomic_bool times_changed; /* a frame that was read has not the source's own time */
+    atomic_bool failed;        /* the present input */
+    atomic_bool by_hardware;   /* its last frame was decoded by the GPU */
+    vrs_status failure;        /* the first one; under the job's lock */
     char failure_text[VRS_DETAIL_SIZE];
     char note[VRS_DETAIL_SIZE];
 
@@ -160,6 +164,15 @@ vrs_status vrs_job_check_outputs(const vrs_job *job) VRS_MUST_USE;
 vrs_status vrs_slot_open_sinks(vrs_job_slot *slot) VRS_MUST_USE;
 vrs_status vrs_slot_make_preview(vrs_job_slot *slot) VRS_MUST_USE;
 vrs_status vrs_job_describe_outputs(vrs_job *job) VRS_MUST_USE;
+
+/* job_resume.c: going on with what a run that ended early has finished. Whether a sink of that
+ * codec is to; what decides about an input's pixels, for its journals; whether an output is whole;
+ * and, once the sinks are open, where they and the source go on. */
+bool vrs_slot_resumes(const vrs_job_slot *slot, vrs_codec codec);
+#define VRS_SETTINGS_SIZE 1024
+void vrs_job_settings(const vrs_job *job, char *text);
+vrs_status vrs_slot_look_at_outputs(vrs_job_slot *slot) VRS_MUST_USE;
+vrs_status vrs_slot_go_on(vrs_job_slot *slot) VRS_MUST_USE;
 
 /* job_slot.c: the thread of a slot, and who takes the fleet's results. */
 void vrs_slot_main(void *slot);

@@ -102,7 +102,10 @@ vrs_status vrs_slot_open(vrs_job_slot *slot)
     vrs_job *job = slot->job;
     const vrs_place *first = vrs_fleet_place(job->fleet, 0);
     slot->there = first->device != NULL && configured_decoder(job->config) != VRS_DECODER_CPU;
-    vrs_status status = vrs_fleet_open_stream(job->fleet, slot->stream, slot->there, &slot->home);
+    vrs_status status = vrs_slot_look_at_outputs(slot);
+    if (status != VRS_OK || slot->finished)
+        return status;
+    status = vrs_fleet_open_stream(job->fleet, slot->stream, slot->there, &slot->home);
     if (status == VRS_OK)
         status = open_source(slot);
     if (status == VRS_OK)
@@ -113,10 +116,14 @@ vrs_status vrs_slot_open(vrs_job_slot *slot)
     if (status == VRS_OK)
         status = vrs_slot_open_sinks(slot);
     vrs_thread_name("vrseg");
+    if (status == VRS_OK)
+        status = vrs_slot_go_on(slot);
     if (status != VRS_OK)
         return status;
+    int64_t estimate = slot->source->info.frame_estimate;
     vrs_mutex_lock(&job->lock);
-    slot->input->frame_estimate = slot->source->info.frame_estimate;
+    slot->input->frame_estimate =
+        estimate > slot->first_frame ? estimate - slot->first_frame : estimate;
     slot->input->decoder = slot->source->by_hardware ? "nvdec" : "cpu";
     vrs_mutex_unlock(&job->lock);
     return VRS_OK;

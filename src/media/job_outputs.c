@@ -169,6 +169,8 @@ static vrs_status open_sink(vrs_job_slot *slot, vrs_job_sink *out)
     if (status != VRS_OK)
         return status;
     const char *options = vrs_config_get(job->config, "encoder_options");
+    char settings[VRS_SETTINGS_SIZE];
+    vrs_job_settings(job, settings);
     vrs_sink_params params = {
         .path = out->path,
         .kind = desc.kind,
@@ -185,6 +187,8 @@ static vrs_status open_sink(vrs_job_slot *slot, vrs_job_sink *out)
         .threads = (int32_t)vrs_config_int(job->config, "encoder_threads", 0),
         .segment_frames = (int32_t)vrs_config_int(job->config, "segment_frames", 1800),
         .overwrite = vrs_config_bool(job->config, "overwrite") || slot->input->tries > 1,
+        .resume = vrs_slot_resumes(slot, codec),
+        .settings = settings,
         .palette = class_palette(),
     };
     output_size(slot, &desc, &params.width, &params.height);
@@ -194,7 +198,7 @@ static vrs_status open_sink(vrs_job_slot *slot, vrs_job_sink *out)
 
 static bool writes(const vrs_job_sink *out)
 {
-    return out->kind != VRS_JOB_PREVIEW && strcmp(out->path, "null") != 0;
+    return !out->whole && out->kind != VRS_JOB_PREVIEW && strcmp(out->path, "null") != 0;
 }
 
 vrs_status vrs_slot_open_sinks(vrs_job_slot *slot)

@@ -86,8 +86,11 @@ static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
     vrs_status status = vrs_source_read(slot->source, &frame);
     if (status != VRS_OK)
         return status;
+    frame.id -= slot->first_frame; /* the fleet counts what it is given */
     record_read(slot, &frame, begin_ns);
     atomic_store(&slot->by_hardware, slot->source->by_hardware);
+    if (slot->source->times_changed)
+        atomic_store(&slot->times_changed, true);
     frame.stream = slot->stream;
     set_views(slot, &frame);
     if (job->live)
@@ -187,11 +190,17 @@ static void write_result(vrs_job_sink *sink, vrs_held *held)
         image.opaque = held;
         const char *name = slot->source->info.still ? slot->names[id % job->in_flight] : NULL;
         vrs_write_times before = vrs_write_times_get();
+        sink->sink->times_changed = atomic_load(&slot->times_changed);
         status = vrs_sink_write(sink->sink, &image, result->pts, result->duration, name);
         record_write(sink->track, id, begin_ns, &before);
     }
     if (status != VRS_OK)
         vrs_slot_fail(slot, status);
+}
+
+static bool is_suspended(const vrs_job *job)
+{
+    return atomic_load(&job->stop) != 0 && vrs_config_bool(job->config, "resume");
 }
 
 static void sink_main(void *arg)
@@ -201,8 +210,9 @@ static void sink_main(void *arg)
     void *item;
     while (vrs_queue_pop(sink->queue, &item, INT64_MAX) == VRS_OK && item != sink)
         write_result(sink, item);
-    /* Joining belongs to the encoding of this file and goes on beside that of the others. */
-    if (sink->sink != NULL && !vrs_slot_at_once(slot)) {
+    /* Joining belongs to the encoding of this file and goes on beside that of the others. A run
+     * that is to be gone on with leaves its segments. */
+    if (sink->sink != NULL && !vrs_slot_at_once(slot) && !is_suspended(slot->job)) {
         int64_t begin_ns = vrs_now_ns();
         vrs_status status = vrs_sink_finish(sink->sink);
         vrs_track_record(sink->track, VRS_SPAN_FINISH, -1, begin_ns, vrs_now_ns());
@@ -219,11 +229,11 @@ static void note_failure(vrs_job_slot *slot, const vrs_result *result)
 {
     if (result->status == VRS_DEVICE_LOST)
         vrs_slot_fail(slot, vrs_fail(VRS_DEVICE_LOST, "%s: frame %lld: %.300s", slot->input->path,
-                                     (long long)result->id, result->detail));
+                                     (long long)(result->id + slot->first_frame), result->detail));
     if (result->status == VRS_OK || slot->note[0] != 0)
         return;
-    (void)snprintf(slot->note, sizeof(slot->note), "frame %lld: %.400s", (long long)result->id,
-                   result->detail);
+    (void)snprintf(slot->note, sizeof(slot->note), "frame %lld: %.400s",
+                   (long long)(result->id + slot->first_frame), result->detail);
 }
 
 void vrs_job_deliver(void *opaque, vrs_result *result)
@@ -280,7 +290,8 @@ static vrs_status write_previews(vrs_job_slot *slot)
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < slot->job->pattern_count && status == VRS_OK; i++)
         if (slot->sinks[i].kind == VRS_JOB_PREVIEW)
-            status = vrs_preview_write(slot->preview, slot->sinks[i].path);
+            status = slot->sinks[i].whole ? VRS_OK
+                                          : vrs_preview_write(slot->preview, slot->sinks[i].path);
     return status;
 }
 
@@ -332,10 +343,12 @@ static vrs_status outcome(vrs_job_slot *slot, vrs_job_state *state)
         return vrs_fail(VRS_CANCELLED, "%s: ended with the others", input->path);
     if (atomic_load(&slot->job->stop) != 0) {
         *state = VRS_JOB_STOPPED;
-        return vrs_fail(VRS_CANCELLED, "%s: stopped after %llu frames", input->path,
-                        (unsigned long long)slot->frames_read);
+        return vrs_fail(VRS_CANCELLED, "%s: stopped after %llu frames%s", input->path,
+                        (unsigned long long)slot->frames_read,
+                        is_suspended(slot->job) ? "; resume goes on where the last segment ended"
+                                                : "");
     }
-    if (slot->frames_read == 0)
+    if (slot->frames_read == 0 && slot->first_frame == 0 && !slot->finished)
         return vrs_fail(VRS_CORRUPT, "%s: not one frame could be read", input->path);
     *state = VRS_JOB_DONE;
     if (slot->failures > 0 || damaged > 0)
@@ -384,7 +397,9 @@ static void begin_anew(vrs_job_slot *slot)
     slot->failure = VRS_OK;
     slot->read_ended = false;
     slot->frames_read = slot->delivered = slot->failures = slot->dropped = 0;
+    slot->first_frame = 0;
     atomic_store(&slot->failed, false);
+    atomic_store(&slot->times_changed, false);
 }
 
 /* Whether a path can be read or written once more from its beginning. */
@@ -396,8 +411,8 @@ static bool is_lasting(const char *path, bool missing)
     return S_ISREG(info.st_mode) || S_ISDIR(info.st_mode);
 }
 
-/* An input whose pixels went with their GPU is begun again on another one, where there is one and
- * its files allow it. */
+/* An input whose pixels went with their GPU goes on on another one behind its last segment, where
+ * there is one and its files allow it. */
 static bool begin_again(vrs_job_slot *slot)
 {
     vrs_job *job = slot->job;
@@ -410,10 +425,10 @@ static bool begin_again(vrs_job_slot *slot)
                    (strcmp(input->outputs[i], "-") != 0 && is_lasting(input->outputs[i], true));
     if (!possible)
         return false;
-    vrs_log(VRS_LOG_WARNING, "%s: begun again on another GPU, as its own was lost", input->path);
+    vrs_log(VRS_LOG_WARNING, "%s: goes on on another GPU, as its own was lost", input->path);
     vrs_slot_close(slot);
     slot->note[0] = 0;
-    vrs_note_add(slot->note, sizeof(slot->note), "begun again on another GPU, as its own was lost");
+    vrs_note_add(slot->note, sizeof(slot->note), "went on on another GPU, as its own was lost");
     vrs_mutex_lock(&job->lock);
     begin_anew(slot);
     vrs_mutex_unlock(&job->lock);
@@ -473,7 +488,7 @@ void vrs_slot_main(void *arg)
             vrs_status status = vrs_slot_open(slot);
             if (status != VRS_OK)
                 vrs_slot_fail(slot, status);
-            else if (pass_gate(slot, &passed))
+            else if (!slot->finished && pass_gate(slot, &passed))
                 run_input(slot);
         } while (begin_again(slot));
         end_input(slot);

@@ -158,8 +158,11 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
     bool ended = job->end_ns != 0;
     int64_t now = ended ? job->end_ns : vrs_now_ns();
     sum_inputs(job, &stats);
-    if (!job->started)
+    if (!job->started) {
+        if (ended && job->fleet != NULL)
+            add_notes(job, &stats);
         return stats;
+    }
     stats.pipeline = vrs_fleet_get_stats(job->fleet);
     stats.device = vrs_fleet_device(job->fleet);
     stats.engine = vrs_fleet_engine(job->fleet);

@@ -11,8 +11,8 @@
 #include "base/errno_text.h"
 #include "vrseg/system.h"
 
-#define LINE_BYTES 8192
-#define MAX_JOURNAL_BYTES (64 << 20)
+/* Room for a text of so many bytes as a JSON string. */
+#define QUOTED(bytes) (6 * (bytes) + 3)
 
 /* Writes text as a JSON string. Bytes outside ASCII are escaped one by one, so that the line is
  * valid whatever they are. */
@@ -76,6 +76,48 @@ static vrs_status append(vrs_journal *journal, const char *line)
     return status;
 }
 
+vrs_status vrs_journal_header_line(const vrs_journal_header *header, char **line)
+{
+    char preset[QUOTED(128)];
+    char options[QUOTED(1024)];
+    char settings[QUOTED(1024)];
+    quote(header->preset, preset, sizeof preset);
+    quote(header->options, options, sizeof options);
+    quote(header->settings, settings, sizeof settings);
+    *line = vrs_alloc(VRS_JOURNAL_LINE);
+    char *source = vrs_alloc(QUOTED(VRS_PATH_MAX));
+    if (*line && source) {
+        quote(header->source, source, QUOTED(VRS_PATH_MAX));
+        (void)snprintf(*line, VRS_JOURNAL_LINE,
+                       "{\"journal\":2,\"vrseg\":\"%s\",\"output\":\"%s\",\"encoder\":\"%s\","
+                       "\"preset\":%s,\"crf\":%g,\"bitrate\":%" PRId64 ",\"options\":%s,"
+                       "\"threads\":%d,\"width\":%d,\"height\":%d,\"time_base\":\"%d/%d\","
+                       "\"rate\":\"%d/%d\",\"segment_frames\":%d,\"settings\":%s,"
+                       "\"source_bytes\":%" PRId64 ",\"source\":%s}\n",
+                       vrs_version(), header->kind, header->encoder, preset, header->crf,
+                       header->bitrate, options, (int)header->threads, (int)header->width,
+                       (int)header->height, (int)header->time_base_num, (int)header->time_base_den,
+                       (int)header->rate_num, (int)header->rate_den, (int)header->segment_frames,
+                       settings, header->source_bytes, source);
+    } else {
+        vrs_free(*line);
+        *line = NULL;
+    }
+    vrs_free(source);
+    return *line ? VRS_OK : VRS_NO_MEMORY;
+}
+
+static vrs_status write_header(vrs_journal *journal, const vrs_journal_header *header)
+{
+    char *line = NULL;
+    vrs_status status = vrs_journal_header_line(header, &line);
+    if (status == VRS_OK) {
+        status = append(journal, line);
+    }
+    vrs_free(line);
+    return status;
+}
+
 vrs_status vrs_journal_create(vrs_journal *journal, const char *folder,
                               const vrs_journal_header *header)
 {
@@ -93,21 +135,7 @@ vrs_status vrs_journal_create(vrs_journal *journal, const char *folder,
         return vrs_fail(vrs_errno_status(errno), "%s: cannot be made: %s", journal->path,
                         vrs_errno_text(errno));
     }
-    char preset[128];
-    char options[4096];
-    char line[LINE_BYTES];
-    quote(header->preset, preset, sizeof preset);
-    quote(header->options, options, sizeof options);
-    (void)snprintf(line, sizeof line,
-                   "{\"journal\":1,\"vrseg\":\"%s\",\"output\":\"%s\",\"encoder\":\"%s\","
-                   "\"preset\":%s,\"crf\":%g,\"bitrate\":%" PRId64 ",\"options\":%s,"
-                   "\"threads\":%d,\"width\":%d,\"height\":%d,\"time_base\":\"%d/%d\","
-                   "\"rate\":\"%d/%d\",\"segment_frames\":%d}\n",
-                   vrs_version(), header->kind, header->encoder, preset, header->crf,
-                   header->bitrate, options, (int)header->threads, (int)header->width,
-                   (int)header->height, (int)header->time_base_num, (int)header->time_base_den,
-                   (int)header->rate_num, (int)header->rate_den, (int)header->segment_frames);
-    status = append(journal, line);
+    status = write_header(journal, header);
     if (status != VRS_OK) {
         (void)unlink(journal->path);
         vrs_journal_close(journal);
@@ -115,17 +143,23 @@ vrs_status vrs_journal_create(vrs_journal *journal, const char *folder,
     return status;
 }
 
-static vrs_status make_room(vrs_journal *journal)
+/* Room for one more entry. */
+vrs_status vrs_journal_make_room(vrs_journal *journal)
 {
     if (journal->count < journal->capacity) {
         return VRS_OK;
     }
     size_t capacity = journal->capacity ? 2 * journal->capacity : 16;
-    vrs_journal_entry *grown = vrs_realloc(journal->entries, capacity * sizeof *grown);
-    if (!grown) {
+    vrs_journal_entry *entries = vrs_realloc(journal->entries, capacity * sizeof *entries);
+    if (!entries) {
         return VRS_NO_MEMORY;
     }
-    journal->entries = grown;
+    journal->entries = entries;
+    int64_t *places = vrs_realloc(journal->places, capacity * sizeof *places);
+    if (!places) {
+        return VRS_NO_MEMORY;
+    }
+    journal->places = places;
     journal->capacity = capacity;
     return VRS_OK;
 }
@@ -133,21 +167,42 @@ static vrs_status make_room(vrs_journal *journal)
 vrs_status vrs_journal_add(vrs_journal *journal, const vrs_journal_entry *entry)
 {
     char line[512];
-    vrs_status status = make_room(journal);
+    vrs_status status = vrs_journal_make_room(journal);
     if (status != VRS_OK) {
         return status;
     }
     (void)snprintf(line, sizeof line,
                    "{\"segment\":%zu,\"file\":\"%s\",\"first_frame\":%" PRId64
                    ",\"frames\":%" PRId64 ",\"first_pts\":%" PRId64 ",\"end_pts\":%" PRId64
-                   ",\"bytes\":%" PRId64 ",\"crc32\":\"%08" PRIx32 "\"}\n",
+                   ",\"last_pts\":%" PRId64 ",\"last_dts\":%" PRId64 ",\"shift\":%" PRId64
+                   ",\"source_times\":%s,\"bytes\":%" PRId64 ",\"crc32\":\"%08" PRIx32 "\"}\n",
                    journal->count, entry->file, entry->first_frame, entry->frames, entry->first_pts,
-                   entry->end_pts, entry->bytes, entry->crc);
+                   entry->end_pts, entry->last_pts, entry->last_dts, entry->shift,
+                   entry->source_times ? "true" : "false", entry->bytes, entry->crc);
+    int64_t place = journal->size;
     status = append(journal, line);
     if (status == VRS_OK) {
+        journal->places[journal->count] = place;
         journal->entries[journal->count++] = *entry;
     }
     return status;
+}
+
+vrs_status vrs_journal_cut(vrs_journal *journal, size_t count)
+{
+    if (count >= journal->count) {
+        return VRS_OK;
+    }
+    int64_t size = journal->places[count];
+    errno = EIO;
+    if (!vrs_inject("ftruncate") || ftruncate(journal->fd, (off_t)size) != 0 ||
+        lseek(journal->fd, (off_t)size, SEEK_SET) < 0 || fsync(journal->fd) != 0) {
+        return vrs_fail(vrs_errno_status(errno), "%s: cannot be cut: %s", journal->path,
+                        vrs_errno_text(errno));
+    }
+    journal->size = size;
+    journal->count = count;
+    return VRS_OK;
 }
 
 void vrs_journal_close(vrs_journal *journal)
@@ -156,6 +211,7 @@ void vrs_journal_close(vrs_journal *journal)
         (void)close(journal->fd);
     }
     vrs_free(journal->entries);
+    vrs_free(journal->places);
     *journal = (vrs_journal){.fd = -1};
 }
 
@@ -169,7 +225,7 @@ vrs_status vrs_journal_count(const char *folder, int64_t *segments)
     if (status != VRS_OK || !vrs_file_exists(path)) {
         return status;
     }
-    status = vrs_file_read(path, MAX_JOURNAL_BYTES, &text, &size);
+    status = vrs_file_read(path, VRS_JOURNAL_MAX_BYTES, &text, &size);
     if (status != VRS_OK) {
         return status;
     }

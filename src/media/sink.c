@@ -43,7 +43,7 @@ static void null_destroy(vrs_sink *sink)
 
 static vrs_status open_null(vrs_sink **sink)
 {
-    static const vrs_sink_ops ops = {null_write, null_finish, null_abort, null_destroy};
+    static const vrs_sink_ops ops = {null_write, null_finish, null_abort, null_destroy, NULL};
     vrs_sink *made = vrs_alloc(sizeof *made);
     if (!made) {
         return VRS_NO_MEMORY;
@@ -102,6 +102,11 @@ vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink)
     if (status != VRS_OK) {
         return status;
     }
+    if (params->resume && chosen.codec == VRS_CODEC_RAW) {
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "%s: Y4M cannot be gone on with; use .mkv (ffv1) or leave out resume",
+                        params->path);
+    }
     if (chosen.threads < 1) {
         chosen.threads = vrs_cpu_count();
     }
@@ -117,6 +122,21 @@ vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink)
                    vrs_output_kind_name(params->kind), vrs_codec_name(chosen.codec), params->path);
     *sink = made;
     return VRS_OK;
+}
+
+vrs_leftover vrs_sink_leftover(const vrs_sink_params *params)
+{
+    return params->resume      ? VRS_LEFTOVER_KEEP
+           : params->overwrite ? VRS_LEFTOVER_REMOVE
+                               : VRS_LEFTOVER_REFUSE;
+}
+
+vrs_status vrs_sink_rewind(vrs_sink *sink, int64_t frames)
+{
+    if (frames >= sink->resumed.frames || !sink->ops->rewind) {
+        return VRS_OK;
+    }
+    return sink->ops->rewind(sink, frames);
 }
 
 vrs_status vrs_sink_write(vrs_sink *sink, vrs_image *image, int64_t pts, int64_t duration,

@@ -48,10 +48,20 @@ typedef struct vrs_sink_params {
     int32_t threads;             /* 0: by the machine */
     int32_t segment_frames;      /* 1 .. */
     bool overwrite;
+    bool resume; /* go on with what a run that ended early has finished, if it did the same */
+    const char *settings; /* what decides about the images to come, "name=value" by line feeds, in
+                           * the journal to be compared; NULL: nothing */
     const uint8_t (*palette)[3]; /* classes: 256 R, G, B; NULL: black to white */
 } vrs_sink_params;
 
 #define VRS_NOTE_SIZE 1024
+
+/* What is finished of an output that is gone on with. */
+typedef struct vrs_sink_resumed {
+    int64_t frames;    /* 0: nothing */
+    int64_t last_pts;  /* of the last of them, in the source's times */
+    bool source_times; /* and that is its own time, by which it can be found */
+} vrs_sink_resumed;
 
 typedef struct vrs_sink_ops {
     /* Takes the image. */
@@ -60,13 +70,17 @@ typedef struct vrs_sink_ops {
     vrs_status (*finish)(vrs_sink *sink);
     void (*abort)(vrs_sink *sink);
     void (*destroy)(vrs_sink *sink);
+    vrs_status (*rewind)(vrs_sink *sink, int64_t frames); /* NULL: nothing is ever finished */
 } vrs_sink_ops;
 
 struct vrs_sink {
     const vrs_sink_ops *ops;
-    uint64_t frames;
-    char description[160]; /* "mask, h264 veryfast crf 20, out.mp4" */
-    char note[256];        /* what the user should know, e.g. which streams were dropped; "" */
+    uint64_t frames;          /* that the file has, with the resumed ones */
+    vrs_sink_resumed resumed; /* set when it is opened, and by vrs_sink_rewind() */
+    bool times_changed;       /* set by the writer from the first frame on that was read with
+                               * another time than the source's own */
+    char description[160];    /* "mask, h264 veryfast crf 20, out.mp4" */
+    char note[256];           /* what the user should know, e.g. which streams were dropped; "" */
 };
 
 /* The codec that VRS_CODEC_AUTO stands for, and the image format that the sink wants for `kind`
@@ -85,9 +99,15 @@ const char *vrs_codec_name(vrs_codec codec);
  *
  * Video files are written as segments of `segment_frames` frames with a journal, in a folder
  * "<path>.vrseg", each by a fresh encoder, and joined at the end. What a run that ended early left
- * there is replaced with a logged warning if `overwrite` is set, else it is VRS_INVALID. Pictures
- * go to their names one by one, each whole or not at all. */
+ * there is gone on with if `resume` is set (VRS_INVALID where that run was another one), replaced
+ * with a logged warning if `overwrite` is set, else it is VRS_INVALID. Pictures go to their names
+ * one by one, each whole or not at all; with `resume` those that are there count, from the first to
+ * the last before a gap. Y4M cannot be gone on with: VRS_UNSUPPORTED. */
 vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink) VRS_MUST_USE;
+
+/* Forgets what is finished after the first `frames`, which is at least a multiple of
+ * segment_frames: another output of the same run has less. Before the first write. VRS_IO. */
+vrs_status vrs_sink_rewind(vrs_sink *sink, int64_t frames) VRS_MUST_USE;
 
 /* Writes one image; takes it always, also on failure, and releases it when the encoder is done with
  * it. Times are in the source's time base and ascend; one that does not is moved behind the one

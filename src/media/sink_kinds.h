@@ -4,10 +4,14 @@
 #define VRS_MEDIA_SINK_KINDS_H
 
 #include "media/sink.h"
+#include "media/workplace.h"
 
 vrs_status vrs_sink_open_video(const vrs_sink_params *params, vrs_sink **sink) VRS_MUST_USE;
 vrs_status vrs_sink_open_pictures(const vrs_sink_params *params, vrs_sink **sink) VRS_MUST_USE;
 vrs_status vrs_sink_open_y4m(const vrs_sink_params *params, vrs_sink **sink) VRS_MUST_USE;
+
+/* What becomes of what a run that ended early has left. */
+vrs_leftover vrs_sink_leftover(const vrs_sink_params *params);
 
 /* "mask", "classes", "composite", "cutout". */
 const char *vrs_output_kind_name(vrs_output_kind kind);

@@ -297,6 +297,28 @@ static vrs_status make_folder(picture_sink *pictures)
     return VRS_OK;
 }
 
+/* Numbered pictures that a run which ended early has finished. They carry no times. */
+static void count_resumed(picture_sink *pictures)
+{
+    char path[VRS_PATH_MAX];
+    int64_t frames = 0;
+    while (vrs_path_format(path, sizeof path, "%s/%06lld.png", pictures->place.output,
+                           (long long)frames) == VRS_OK &&
+           vrs_file_exists(path)) {
+        frames++;
+    }
+    pictures->base.resumed.frames = frames;
+    pictures->base.frames = (uint64_t)frames;
+}
+
+/* What lies there is written once more. */
+static vrs_status pictures_rewind(vrs_sink *sink, int64_t frames)
+{
+    sink->resumed.frames = frames;
+    sink->frames = (uint64_t)frames;
+    return VRS_OK;
+}
+
 static vrs_status open_all(picture_sink *pictures, const vrs_sink_params *params)
 {
     size_t length = strlen(params->path);
@@ -307,10 +329,11 @@ static vrs_status open_all(picture_sink *pictures, const vrs_sink_params *params
             return VRS_NO_MEMORY;
         }
     }
-    vrs_status status = vrs_workplace_find(
-        &pictures->place, params->path, params->source_path,
-        pictures->single ? VRS_WORKPLACE_FILE : VRS_WORKPLACE_FOLDER, params->overwrite);
-    if (status == VRS_OK && !pictures->single && !params->overwrite &&
+    vrs_status status =
+        vrs_workplace_find(&pictures->place, params->path, params->source_path,
+                           pictures->single ? VRS_WORKPLACE_FILE : VRS_WORKPLACE_FOLDER,
+                           params->overwrite || params->resume);
+    if (status == VRS_OK && !pictures->single && !params->overwrite && !params->resume &&
         has_pictures(pictures->place.output)) {
         status = vrs_fail(VRS_INVALID,
                           "%s: has pictures in it; choose another folder or set "
@@ -321,15 +344,21 @@ static vrs_status open_all(picture_sink *pictures, const vrs_sink_params *params
         status = open_encoder(pictures, params);
     }
     if (status == VRS_OK) {
-        status = vrs_workplace_enter(&pictures->place, params->overwrite);
+        status = vrs_workplace_enter(&pictures->place, vrs_sink_leftover(params));
     }
-    return status == VRS_OK && !pictures->single ? make_folder(pictures) : status;
+    if (status == VRS_OK && !pictures->single) {
+        status = make_folder(pictures);
+        if (status == VRS_OK && params->resume && !params->stream->still) {
+            count_resumed(pictures);
+        }
+    }
+    return status;
 }
 
 vrs_status vrs_sink_open_pictures(const vrs_sink_params *params, vrs_sink **sink)
 {
     static const vrs_sink_ops ops = {pictures_write, pictures_finish, pictures_abort,
-                                     pictures_destroy};
+                                     pictures_destroy, pictures_rewind};
     picture_sink *pictures = vrs_alloc(sizeof *pictures);
     if (!pictures) {
         return VRS_NO_MEMORY;

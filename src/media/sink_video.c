@@ -1,6 +1,7 @@
 /* Video files: a fresh encoder and a file for each segment, a journal, joined at the end. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <libavcodec/avcodec.h>
 
@@ -26,6 +27,8 @@ typedef struct video_sink {
     const char *muxer; /* of the finished file */
     AVRational time_base;
     int32_t segment_frames;
+    char *settings;
+    bool others_work; /* what lies in the place is not yet ours to remove */
     vrs_workplace place;
     vrs_journal journal;
     vrs_times times;
@@ -119,6 +122,9 @@ static vrs_status copy_params(video_sink *video, const vrs_sink_params *params)
     }
     if (status == VRS_OK) {
         status = copy_text(params->source_path, &video->source_path);
+    }
+    if (status == VRS_OK) {
+        status = copy_text(params->settings, &video->settings);
     }
     for (int i = 0; i < 256; i++) {
         for (int c = 0; c < 3; c++) {
@@ -225,11 +231,17 @@ static vrs_status prepare(video_sink *video, const vrs_sink_params *params)
     return status;
 }
 
-static vrs_status make_journal(video_sink *video)
+static vrs_journal_header header_of(const video_sink *video)
 {
     const vrs_encoder_params *encoding = &video->encoding;
-    vrs_journal_header header = {
+    struct stat source;
+    bool file =
+        video->source_path && stat(video->source_path, &source) == 0 && S_ISREG(source.st_mode);
+    return (vrs_journal_header){
         .kind = vrs_output_kind_name(encoding->kind),
+        .source = video->source_path,
+        .source_bytes = file ? (int64_t)source.st_size : -1,
+        .settings = video->settings,
         .encoder = vrs_encoder_name(encoding->codec, encoding->place),
         .preset = encoding->preset,
         .options = encoding->options,
@@ -244,7 +256,71 @@ static vrs_status make_journal(video_sink *video)
         .rate_num = encoding->rate.num,
         .rate_den = encoding->rate.den,
     };
-    return vrs_journal_create(&video->journal, video->place.folder, &header);
+}
+
+/* What the journal has is finished, and the times go on after it. */
+static void note_resumed(video_sink *video)
+{
+    const vrs_journal *journal = &video->journal;
+    vrs_times_init(&video->times, video->time_base, video->encoding.rate);
+    video->base.resumed = (vrs_sink_resumed){0};
+    if (journal->count > 0) {
+        const vrs_journal_entry *last = &journal->entries[journal->count - 1];
+        vrs_times_resume(&video->times, &journal->entries[0], last);
+        video->base.resumed = (vrs_sink_resumed){
+            .frames = last->first_frame + last->frames,
+            .last_pts = last->last_pts - last->shift,
+            .source_times = last->source_times,
+        };
+    }
+    video->base.frames = (uint64_t)video->base.resumed.frames;
+}
+
+static vrs_status video_rewind(vrs_sink *sink, int64_t frames)
+{
+    video_sink *video = (video_sink *)sink;
+    const vrs_journal *journal = &video->journal;
+    size_t count = 0;
+    while (count < journal->count &&
+           journal->entries[count].first_frame + journal->entries[count].frames <= frames) {
+        count++;
+    }
+    vrs_status status = vrs_journal_cut(&video->journal, count);
+    vrs_workplace_tidy(&video->place, journal);
+    note_resumed(video);
+    return status;
+}
+
+/* Goes on with the journal that lies there, or begins one. Encoders begin anew at multiples of a
+ * segment's frames, so that a shorter segment, the last of its run, is made again. */
+static vrs_status open_journal(video_sink *video, bool resume)
+{
+    vrs_journal *journal = &video->journal;
+    vrs_journal_header header = header_of(video);
+    int64_t segments = 0;
+    bool has = false;
+    video->others_work =
+        resume && (vrs_journal_count(video->place.folder, &segments) != VRS_OK || segments > 0);
+    vrs_status status =
+        resume ? vrs_journal_resume(journal, video->place.folder, &header, &has) : VRS_OK;
+    if (status == VRS_OK && has) {
+        size_t whole = journal->count;
+        while (whole > 0 && journal->entries[whole - 1].frames != video->segment_frames) {
+            whole--;
+        }
+        status = vrs_journal_cut(journal, whole);
+    }
+    if (status == VRS_OK) {
+        video->others_work = false;
+        vrs_workplace_tidy(&video->place, has ? journal : NULL);
+    }
+    if (status == VRS_OK && !has) {
+        status = vrs_journal_create(journal, video->place.folder, &header);
+    }
+    if (status == VRS_OK) {
+        note_resumed(video);
+    }
+    return status;
 }
 
 /* ---- segments ------------------------------------------------------------------------------- */
@@ -314,6 +390,9 @@ static vrs_status end_segment(video_sink *video)
         .frames = video->times.count - video->segment_first,
         .first_pts = video->segment_pts,
         .end_pts = video->times.end,
+        .last_pts = video->times.last,
+        .shift = video->times.shift,
+        .source_times = video->times.repaired == 0 && !video->base.times_changed,
     };
     char path[VRS_PATH_MAX];
     (void)snprintf(entry.file, sizeof entry.file, "seg-%05zu.%s", video->journal.count,
@@ -331,6 +410,7 @@ static vrs_status end_segment(video_sink *video)
         vrs_container_discard(&video->segment);
         return status;
     }
+    entry.last_dts = video->times.last_dts;
     status = vrs_container_end(&video->segment, &entry.bytes, &entry.crc);
     if (status == VRS_OK) {
         status = vrs_sync_folder(video->place.folder);
@@ -353,7 +433,7 @@ static void stop(video_sink *video)
     vrs_container_discard(&video->segment);
     vrs_encoder_destroy(video->encoder);
     video->encoder = NULL;
-    if (video->journal.count > 0) {
+    if (video->journal.count > 0 || video->others_work) {
         vrs_workplace_leave(&video->place);
     } else {
         vrs_workplace_clear(&video->place);
@@ -510,6 +590,7 @@ static void video_destroy(vrs_sink *sink)
     vrs_free(video->preset);
     vrs_free(video->options);
     vrs_free(video->source_path);
+    vrs_free(video->settings);
     vrs_free(video);
 }
 
@@ -518,7 +599,7 @@ static vrs_status open_all(video_sink *video, const vrs_sink_params *params)
     vrs_status status = copy_params(video, params);
     if (status == VRS_OK) {
         status = vrs_workplace_find(&video->place, params->path, params->source_path,
-                                    VRS_WORKPLACE_FILE, params->overwrite);
+                                    VRS_WORKPLACE_FILE, params->overwrite || params->resume);
     }
     if (status == VRS_OK) {
         video->packet = vrs_inject("libav") ? av_packet_alloc() : NULL;
@@ -526,14 +607,15 @@ static vrs_status open_all(video_sink *video, const vrs_sink_params *params)
                                : vrs_fail(VRS_NO_MEMORY, "no memory for a packet");
     }
     if (status == VRS_OK) {
-        status = vrs_workplace_enter(&video->place, params->overwrite);
+        status = vrs_workplace_enter(&video->place, vrs_sink_leftover(params));
     }
-    return status == VRS_OK ? make_journal(video) : status;
+    return status == VRS_OK ? open_journal(video, params->resume) : status;
 }
 
 vrs_status vrs_sink_open_video(const vrs_sink_params *params, vrs_sink **sink)
 {
-    static const vrs_sink_ops ops = {video_write, video_finish, video_abort, video_destroy};
+    static const vrs_sink_ops ops = {video_write, video_finish, video_abort, video_destroy,
+                                     video_rewind};
     video_sink *video = vrs_alloc(sizeof *video);
     if (!video) {
         return VRS_NO_MEMORY;

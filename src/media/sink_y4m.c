@@ -90,7 +90,7 @@ static vrs_status open_file(y4m_sink *y4m, const vrs_sink_params *params)
     vrs_status status = vrs_workplace_find(&y4m->place, params->path, params->source_path,
                                            VRS_WORKPLACE_FILE, params->overwrite);
     if (status == VRS_OK) {
-        status = vrs_workplace_enter(&y4m->place, params->overwrite);
+        status = vrs_workplace_enter(&y4m->place, vrs_sink_leftover(params));
     }
     if (status == VRS_OK) {
         status = vrs_path_format(path, sizeof path, "%s/joined.y4m", y4m->place.folder);
@@ -230,7 +230,7 @@ static vrs_status open_all(y4m_sink *y4m, const vrs_sink_params *params)
 
 vrs_status vrs_sink_open_y4m(const vrs_sink_params *params, vrs_sink **sink)
 {
-    static const vrs_sink_ops ops = {y4m_write, y4m_finish, y4m_abort, y4m_destroy};
+    static const vrs_sink_ops ops = {y4m_write, y4m_finish, y4m_abort, y4m_destroy, NULL};
     y4m_sink *y4m = vrs_alloc(sizeof *y4m);
     if (!y4m) {
         return VRS_NO_MEMORY;

@@ -100,6 +100,42 @@ vrs_status vrs_source_read(vrs_source *source, vrs_frame *frame)
     return status;
 }
 
+static vrs_status count_to(vrs_source *source, uint64_t frames)
+{
+    while (source->frames < frames) {
+        vrs_frame frame;
+        vrs_status status = vrs_source_read(source, &frame);
+        if (status == VRS_END) {
+            return vrs_fail(VRS_CORRUPT,
+                            "the input ends after %llu frames, and %llu of it were finished before",
+                            (unsigned long long)source->frames, (unsigned long long)frames);
+        }
+        if (status != VRS_OK) {
+            return status;
+        }
+        vrs_image_release(&frame.image);
+    }
+    return VRS_OK;
+}
+
+vrs_status vrs_source_go_to(vrs_source *source, const vrs_source_place *place)
+{
+    bool found = place->frame == 0;
+    vrs_status status = VRS_OK;
+    if (!found && place->known && source->ops->go_to) {
+        status = source->ops->go_to(source, place, &found);
+    }
+    if (status != VRS_OK) {
+        return status;
+    }
+    uint64_t wanted = (uint64_t)(place->frame - place->before);
+    if (!found) {
+        return count_to(source, wanted);
+    }
+    source->frames = wanted;
+    return VRS_OK;
+}
+
 void vrs_source_close(vrs_source *source)
 {
     if (source) {

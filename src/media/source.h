@@ -57,10 +57,24 @@ typedef struct vrs_source_params {
     void *stop_opaque;
 } vrs_source_params;
 
+#define VRS_SOURCE_MAX_BEFORE 64
+
+/* Where in a source reading is to go on. */
+typedef struct vrs_source_place {
+    int64_t frame;    /* the number of the next frame */
+    int64_t last_pts; /* time of the frame before it */
+    bool known;       /* and that frame is to be found by its time; else frames are counted */
+    int32_t before;   /* frames before it that are wanted too, at most `frame` and
+                       * VRS_SOURCE_MAX_BEFORE */
+} vrs_source_place;
+
 /* A source's own table; `file`, `pictures`, `pipe`, `camera` and the tests' sources fill it. */
 typedef struct vrs_source_ops {
     vrs_status (*read)(vrs_source *source, vrs_frame *frame);
     void (*destroy)(vrs_source *source);
+    /* Goes to a place whose frame is known by its time; `found` is false, and the source at its
+     * beginning, where that frame is not to be found. NULL: it cannot. */
+    vrs_status (*go_to)(vrs_source *source, const vrs_source_place *place, bool *found);
 } vrs_source_ops;
 
 struct vrs_source {
@@ -72,7 +86,8 @@ struct vrs_source {
     bool by_hardware;             /* the last decoded frame was, by the GPU */
     int64_t waited_ns;            /* of the last read: for a slot, not for the decoder */
     int64_t starved_ns;           /* of the last read: for data that was not there */
-    uint64_t frames;              /* read so far */
+    uint64_t frames;              /* read so far, or passed over */
+    bool times_changed;           /* a frame was given another time than its own */
     uint64_t damaged;             /* packets and frames that are damaged or missing */
     char damage[VRS_DETAIL_SIZE]; /* the first such complaint; "" if none */
     vrs_source_layout layout;     /* with params.look; else it says nothing */
@@ -104,6 +119,12 @@ vrs_status vrs_source_open(const vrs_source_params *params, vrs_source **source)
  * VRS_END after the last frame, from then on always. VRS_IO, VRS_NO_MEMORY, VRS_CANCELLED;
  * VRS_DEVICE, VRS_DEVICE_LOST. */
 vrs_status vrs_source_read(vrs_source *source, vrs_frame *frame) VRS_MUST_USE;
+
+/* Before the first read: goes to a place, so that the next frame that is read is number
+ * place.frame - place.before. By the nearest key frame where the time is known and the source can
+ * seek; else every frame before is decoded and counted. VRS_CORRUPT: the source ends before it;
+ * else as vrs_source_read(). */
+vrs_status vrs_source_go_to(vrs_source *source, const vrs_source_place *place) VRS_MUST_USE;
 
 /* Frees the source; NULL is fine. */
 void vrs_source_close(vrs_source *source);

@@ -12,9 +12,13 @@
 
 /* Time stamps that go back by more than so many frames count from another start. */
 #define FRAMES_OF_A_NEW_CLOCK 10
+/* A place is sought so often, each time so many times further before it. */
+#define SEEK_TRIES 4
+#define SEEK_FURTHER 8
 
 typedef struct vrs_file_source {
     vrs_source source; /* first */
+    vrs_source_params params;
     char *path;
     vrs_reader *reader;
     vrs_gpu_frames *gpu; /* where the hardware's frames go; NULL: the CPU decodes */
@@ -91,7 +95,7 @@ static int64_t straighten(vrs_file_source *file, int64_t stored)
         vrs_log(VRS_LOG_WARNING,
                 "%s: the time stamps go back at frame %llu; they are made to go on",
                 file->reader->name, (unsigned long long)file->source.frames);
-        file->warned_pts = true;
+        file->warned_pts = file->source.times_changed = true;
     }
     if (file->last_pts - pts < FRAMES_OF_A_NEW_CLOCK * file->last_step) {
         return file->last_pts + 1; /* a slip */
@@ -112,6 +116,7 @@ static void set_times(vrs_file_source *file, const AVFrame *decoded, vrs_frame *
     int64_t pts = decoded->best_effort_timestamp;
     frame->duration = decoded->pkt_duration > 0 ? decoded->pkt_duration : 0;
     if (pts == AV_NOPTS_VALUE) {
+        file->source.times_changed = true;
         pts = file->any ? file->last_pts + file->last_step : 0;
         frame->duration = frame->duration ? frame->duration : step_by_rate(info);
     } else {
@@ -199,9 +204,16 @@ static void file_destroy(vrs_source *source)
     vrs_free(file);
 }
 
-static const vrs_source_ops file_ops = {.read = file_read, .destroy = file_destroy};
-
 /* ---- opening -------------------------------------------------------------------------------- */
+
+static vrs_status open_reader(vrs_file_source *file)
+{
+    vrs_hw_place place = {0};
+    if (file->gpu) {
+        place = vrs_gpu_frames_place(file->gpu);
+    }
+    return vrs_reader_open(&file->params, &place, &file->reader);
+}
 
 static vrs_status no_frame(const vrs_file_source *file)
 {
@@ -254,6 +266,117 @@ static vrs_status check_decoder(const vrs_file_source *file, vrs_decoder_place d
     return VRS_OK;
 }
 
+/* ---- going to a place ----------------------------------------------------------------------- */
+
+/* Times of the last frames that were decoded. */
+typedef struct recent {
+    int64_t times[VRS_SOURCE_MAX_BEFORE];
+    int32_t count;
+} recent;
+
+static void remember(recent *last, int64_t time)
+{
+    if (last->count == VRS_SOURCE_MAX_BEFORE) {
+        memmove(last->times, last->times + 1, sizeof last->times - sizeof last->times[0]);
+        last->count--;
+    }
+    last->times[last->count++] = time;
+}
+
+/* Decodes up to the frame with a time, which becomes the next one if it is wanted; `found` is false
+ * if there is none. */
+static vrs_status decode_to(vrs_file_source *file, int64_t time, bool wanted, recent *last,
+                            bool *found)
+{
+    *found = false;
+    last->count = 0;
+    while (!*found) {
+        AVFrame *frame = NULL;
+        vrs_status status = decode(file, &frame);
+        if (status != VRS_OK) {
+            return status == VRS_END ? VRS_OK : status;
+        }
+        int64_t pts = frame->best_effort_timestamp;
+        *found = pts == time;
+        bool past = pts == AV_NOPTS_VALUE || pts > time;
+        if (*found && wanted) {
+            file->ahead = frame;
+        } else {
+            av_frame_free(&frame);
+        }
+        if (past) {
+            return VRS_OK;
+        }
+        remember(last, pts);
+    }
+    return VRS_OK;
+}
+
+/* Seeks, each time further before the place, until so many frames before it come by. */
+static vrs_status find(vrs_file_source *file, const vrs_source_place *place, recent *last,
+                       bool *found)
+{
+    int64_t step = step_by_rate(&file->source.info);
+    int64_t reach = (int64_t)(place->before + 1) * step;
+    int32_t before = place->before > 0 ? place->before : 1;
+    *found = false;
+    for (int tries = 0; tries < SEEK_TRIES && !*found; tries++, reach *= SEEK_FURTHER) {
+        vrs_status status = vrs_reader_seek(file->reader, place->last_pts - reach);
+        if (status == VRS_OK) {
+            status = decode_to(file, place->last_pts, false, last, found);
+        }
+        if (status != VRS_OK) {
+            return status;
+        }
+        *found = *found && last->count >= before;
+    }
+    return VRS_OK;
+}
+
+/* Everything from the beginning. */
+static vrs_status reopen(vrs_file_source *file)
+{
+    av_frame_free(&file->ahead);
+    vrs_reader_close(file->reader);
+    file->reader = NULL;
+    return open_reader(file);
+}
+
+static vrs_status file_go_to(vrs_source *source, const vrs_source_place *place, bool *found)
+{
+    vrs_file_source *file = (vrs_file_source *)source;
+    vrs_reader *reader = file->reader;
+    recent last = {0};
+    *found = false;
+    if (source->info.still || file->camera || !reader->io.seekable ||
+        place->before > VRS_SOURCE_MAX_BEFORE) {
+        return VRS_OK;
+    }
+    av_frame_free(&file->ahead);
+    vrs_status status = find(file, place, &last, found);
+    if (status == VRS_OK && *found && place->before > 0) {
+        int64_t first = last.times[last.count - place->before];
+        status = vrs_reader_seek(reader, first);
+        if (status == VRS_OK) {
+            status = decode_to(file, first, true, &last, found);
+        }
+    }
+    if (status == VRS_UNSUPPORTED || (status == VRS_OK && !*found)) {
+        *found = false;
+        return reopen(file);
+    }
+    /* Frames before the place may lack what they refer to. */
+    reader->damaged = source->damaged = 0;
+    reader->damage[0] = source->damage[0] = '\0';
+    file->any = place->before == 0;
+    file->last_pts = place->last_pts;
+    file->last_step = step_by_rate(&source->info);
+    return status;
+}
+
+static const vrs_source_ops file_ops = {
+    .read = file_read, .destroy = file_destroy, .go_to = file_go_to};
+
 vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_gpu_frames *gpu,
                                 vrs_source **source)
 {
@@ -266,17 +389,10 @@ vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_gpu_frames 
     file->source.need_yuv = params->need_yuv;
     file->camera = strncmp(params->path, "/dev/video", strlen("/dev/video")) == 0;
     file->path = vrs_strdup(params->path);
-    vrs_status status = file->path ? VRS_OK : VRS_NO_MEMORY;
-    if (status == VRS_OK) {
-        vrs_source_params own = *params;
-        own.path = file->path;
-        vrs_hw_place place = {0};
-        if (gpu && params->decoder != VRS_DECODER_CPU) {
-            file->gpu = gpu;
-            place = vrs_gpu_frames_place(gpu);
-        }
-        status = vrs_reader_open(&own, &place, &file->reader);
-    }
+    file->params = *params;
+    file->params.path = file->path;
+    file->gpu = params->decoder != VRS_DECODER_CPU ? gpu : NULL;
+    vrs_status status = file->path ? open_reader(file) : VRS_NO_MEMORY;
     if (status == VRS_OK) {
         status = look_at_first(file);
     }

@@ -311,7 +311,7 @@ static void look_at_end(vrs_reader *reader)
         reader->corrupt_packet = false;
         count_missing(reader, 1, "within a packet");
     }
-    int64_t expected = expected_packets(reader);
+    int64_t expected = reader->sought ? 0 : expected_packets(reader);
     int64_t missing = expected - reader->packets - reader->read_errors;
     if (missing > 0) {
         (void)snprintf(where, sizeof where, "after %lld of %lld frames", (long long)reader->packets,
@@ -481,6 +481,22 @@ static vrs_status look_at_error(vrs_reader *reader, int error)
     reader->errors++;
     give_up_hardware(reader);
     return pass_over(reader, error, "decoding");
+}
+
+vrs_status vrs_reader_seek(vrs_reader *reader, int64_t pts)
+{
+    int error = AVERROR(ENOSYS);
+    if (reader->io.seekable && vrs_inject("libav")) {
+        error = av_seek_frame(reader->container, reader->stream->index, pts, AVSEEK_FLAG_BACKWARD);
+    }
+    if (error < 0) {
+        return vrs_fail(VRS_UNSUPPORTED, "%s: cannot seek: %s", reader->name, vrs_av_text(error));
+    }
+    avcodec_flush_buffers(reader->decoder);
+    reader->draining = reader->ended = reader->reading_fails = reader->corrupt_packet = false;
+    reader->errors = 0;
+    reader->sought = true;
+    return VRS_OK;
 }
 
 vrs_status vrs_reader_next(vrs_reader *reader, AVFrame *frame)

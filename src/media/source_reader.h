@@ -28,6 +28,7 @@ typedef struct vrs_reader {
     bool low_score;      /* the container's format was only guessed */
     bool draining;       /* the decoder has had its last packet */
     bool ended;          /* no more frames */
+    bool sought;         /* not all packets pass by */
     bool sees_all;       /* packets of all streams pass by, for finding a cut-off end */
     uint64_t errors;     /* in a row */
     bool reading_fails;  /* the last read failed */
@@ -66,6 +67,10 @@ vrs_status vrs_reader_open_container(vrs_reader *reader,
  * VRS_NO_MEMORY, VRS_CANCELLED, VRS_DEVICE: the GPU is lost; VRS_UNSUPPORTED: the GPU's decoder
  * cannot go on and there is none for the CPU. */
 vrs_status vrs_reader_next(vrs_reader *reader, AVFrame *frame) VRS_MUST_USE;
+
+/* Goes to a key frame at or before a time of the stream, as far as its index tells; frames before
+ * that time may come next, or after it. VRS_UNSUPPORTED: the input cannot seek. */
+vrs_status vrs_reader_seek(vrs_reader *reader, int64_t pts) VRS_MUST_USE;
 
 void vrs_reader_close(vrs_reader *reader);
 

@@ -3,12 +3,30 @@
 #include <libavutil/avutil.h>
 #include <libavutil/mathematics.h>
 
+#include "media/journal.h"
+
 void vrs_times_init(vrs_times *times, AVRational time_base, AVRational rate)
 {
     *times = (vrs_times){.last_dts = INT64_MIN};
     times->nominal = av_rescale_q(1, av_inv_q(rate), time_base);
     if (times->nominal < 1) {
         times->nominal = 1;
+    }
+}
+
+void vrs_times_resume(vrs_times *times, const struct vrs_journal_entry *first,
+                      const struct vrs_journal_entry *last)
+{
+    times->count = last->first_frame + last->frames;
+    times->first = first->first_pts;
+    times->last = last->last_pts;
+    times->end = last->end_pts;
+    times->shift = last->shift;
+    times->last_dts = last->last_dts;
+    for (int64_t back = 0; back < VRS_TIMES_KEPT && back < times->count; back++) {
+        int64_t place = (times->count - 1 - back) % VRS_TIMES_KEPT;
+        times->pts[place] = times->last - back * times->nominal;
+        times->duration[place] = times->nominal;
     }
 }
 

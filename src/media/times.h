@@ -12,6 +12,8 @@
 /* Frames whose times are remembered; more than any encoder holds back. */
 #define VRS_TIMES_KEPT (2 * VRS_ENCODER_MAX_DELAY)
 
+struct vrs_journal_entry;
+
 typedef struct vrs_times {
     int64_t nominal;          /* ticks of a frame at the average rate, at least 1 */
     int64_t count;            /* frames so far */
@@ -24,6 +26,11 @@ typedef struct vrs_times {
 
 /* `time_base` is the source's, `rate` its frames a second. */
 void vrs_times_init(vrs_times *times, AVRational time_base, AVRational rate);
+
+/* Goes on behind the frames of a run that ended early, by its first and its last segment: frames
+ * before are taken to have come at the average rate. */
+void vrs_times_resume(vrs_times *times, const struct vrs_journal_entry *first,
+                      const struct vrs_journal_entry *last);
 
 /* Adds the next frame, whose number is the count before. A time that does not lie after the one
  * before, or is unknown (AV_NOPTS_VALUE), is moved there and counted. */

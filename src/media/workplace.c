@@ -129,7 +129,16 @@ static bool is_ours(const char *name)
            strcmp(name, VRS_JOURNAL_NAME) == 0;
 }
 
-static void remove_contents(const vrs_workplace *place)
+static bool is_named(const vrs_journal *journal, const char *name)
+{
+    bool named = journal && strcmp(name, VRS_JOURNAL_NAME) == 0;
+    for (size_t i = 0; journal && i < journal->count && !named; i++) {
+        named = strcmp(journal->entries[i].file, name) == 0;
+    }
+    return named;
+}
+
+void vrs_workplace_tidy(const vrs_workplace *place, const vrs_journal *journal)
 {
     DIR *folder = opendir(place->folder);
     if (!folder) {
@@ -137,7 +146,7 @@ static void remove_contents(const vrs_workplace *place)
     }
     const struct dirent *item = NULL;
     while ((item = readdir(folder))) {
-        if (is_ours(item->d_name)) {
+        if (is_ours(item->d_name) && !is_named(journal, item->d_name)) {
             (void)unlinkat(dirfd(folder), item->d_name, 0);
         }
     }
@@ -150,17 +159,20 @@ static vrs_status lock_path(const vrs_workplace *place, char *path)
 }
 
 /* Finished segments in the folder, by its journal. */
-static vrs_status clear_leftover(const vrs_workplace *place, bool overwrite)
+static vrs_status clear_leftover(const vrs_workplace *place, vrs_leftover leftover)
 {
     int64_t segments = 0;
+    if (leftover == VRS_LEFTOVER_KEEP) {
+        return VRS_OK;
+    }
     vrs_status status = vrs_journal_count(place->folder, &segments);
     if (status != VRS_OK) {
         return status;
     }
-    if (segments > 0 && !overwrite) {
+    if (segments > 0 && leftover == VRS_LEFTOVER_REFUSE) {
         return vrs_fail(VRS_INVALID,
-                        "%s: holds %lld finished segments of a run that ended early; remove it, "
-                        "or set overwrite",
+                        "%s: holds %lld finished segments of a run that ended early; go on with it "
+                        "by resume, remove it, or set overwrite",
                         place->folder, (long long)segments);
     }
     if (segments > 0) {
@@ -168,7 +180,7 @@ static vrs_status clear_leftover(const vrs_workplace *place, bool overwrite)
                 "%s: %lld finished segments of a run that ended early are replaced", place->folder,
                 (long long)segments);
     }
-    remove_contents(place);
+    vrs_workplace_tidy(place, NULL);
     return VRS_OK;
 }
 
@@ -217,7 +229,7 @@ static vrs_status try_lock(vrs_workplace *place, const char *path, bool *made)
     return VRS_OK;
 }
 
-vrs_status vrs_workplace_enter(vrs_workplace *place, bool overwrite)
+vrs_status vrs_workplace_enter(vrs_workplace *place, vrs_leftover leftover)
 {
     char path[VRS_PATH_MAX];
     bool made = false;
@@ -235,7 +247,7 @@ vrs_status vrs_workplace_enter(vrs_workplace *place, bool overwrite)
         }
         return status;
     }
-    status = made ? VRS_OK : clear_leftover(place, overwrite);
+    status = made ? VRS_OK : clear_leftover(place, leftover);
     if (status != VRS_OK) {
         vrs_workplace_leave(place);
     }
@@ -248,7 +260,7 @@ void vrs_workplace_clear(vrs_workplace *place)
     if (place->lock < 0) {
         return;
     }
-    remove_contents(place);
+    vrs_workplace_tidy(place, NULL);
     if (lock_path(place, path) == VRS_OK) {
         (void)unlink(path);
     }

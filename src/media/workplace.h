@@ -27,11 +27,21 @@ typedef enum vrs_workplace_kind {
 vrs_status vrs_workplace_find(vrs_workplace *place, const char *path, const char *source_path,
                               vrs_workplace_kind kind, bool overwrite) VRS_MUST_USE;
 
-/* Makes the folder and locks it. What a run that ended early left there is removed, with a warning
- * if there were finished segments and `overwrite` is set. VRS_BUSY: another run has it;
- * VRS_INVALID: finished segments lie there and `overwrite` is not set; VRS_PERMISSION,
- * VRS_NO_SPACE, VRS_IO. Nothing is left behind on failure. */
-vrs_status vrs_workplace_enter(vrs_workplace *place, bool overwrite) VRS_MUST_USE;
+typedef enum vrs_leftover {
+    VRS_LEFTOVER_REFUSE, /* VRS_INVALID where finished segments lie there */
+    VRS_LEFTOVER_REMOVE, /* with a warning where finished segments lay there */
+    VRS_LEFTOVER_KEEP,   /* all of it */
+} vrs_leftover;
+
+/* Makes the folder and locks it. `leftover` says what becomes of what a run that ended early has
+ * left there. VRS_BUSY: another run has it; VRS_INVALID, VRS_PERMISSION, VRS_NO_SPACE, VRS_IO.
+ * Nothing is left behind on failure that was not there. */
+vrs_status vrs_workplace_enter(vrs_workplace *place, vrs_leftover leftover) VRS_MUST_USE;
+
+/* Removes what is ours in an entered folder, but for the journal, if there is one, and the segments
+ * that it names. */
+struct vrs_journal;
+void vrs_workplace_tidy(const vrs_workplace *place, const struct vrs_journal *journal);
 
 /* Gives the lock back and removes the folder and everything of ours in it, or leaves it as it is.
  * Do nothing for a place that was not entered. */

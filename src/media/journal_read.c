@@ -1,0 +1,307 @@
+/* Going on with a journal: what of it is whole, and whether it is of the same run. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <yajl/yajl_tree.h>
+
+#include "base/alloc.h"
+#include "base/errno_text.h"
+#include "media/journal.h"
+#include "media/out_file.h"
+#include "vrseg/log.h"
+
+#define VALUE_BYTES 160
+
+/* An object of one line, freed with yajl_tree_free(); NULL: the line is none. VRS_NO_MEMORY: nobody
+ * knows. */
+static vrs_status parse(const char *line, size_t length, yajl_val *object)
+{
+    char why[64] = ""; /* YAJL says nothing where it has no memory */
+    *object = NULL;
+    char *copy = vrs_alloc(length + 1);
+    if (!copy) {
+        return VRS_NO_MEMORY;
+    }
+    memcpy(copy, line, length);
+    yajl_val value = vrs_inject("yajl") ? yajl_tree_parse(copy, why, sizeof why) : NULL;
+    vrs_free(copy);
+    if (!value && !why[0]) {
+        return vrs_fail(VRS_NO_MEMORY, "no memory to read a journal");
+    }
+    if (value && !YAJL_IS_OBJECT(value)) {
+        yajl_tree_free(value);
+        value = NULL;
+    }
+    *object = value;
+    return VRS_OK;
+}
+
+static yajl_val member(yajl_val object, const char *name)
+{
+    const char *path[] = {name, NULL};
+    return yajl_tree_get(object, path, yajl_t_any);
+}
+
+/* ---- the header ----------------------------------------------------------------------------- */
+
+static void text_of(yajl_val value, char *text)
+{
+    const char *string = value ? YAJL_GET_STRING(value) : NULL;
+    const char *number = value ? YAJL_GET_NUMBER(value) : NULL;
+    (void)snprintf(text, VALUE_BYTES, "%s", string ? string : number ? number : "nothing");
+}
+
+/* The first line of "name=value" that two texts differ in; false: they are the same. */
+static bool settings_differ(const char *before, const char *now, char *was, char *is)
+{
+    while (*before || *now) {
+        size_t old = strcspn(before, "\n");
+        size_t fresh = strcspn(now, "\n");
+        if (old != fresh || memcmp(before, now, old) != 0) {
+            (void)snprintf(was, VALUE_BYTES, "%.*s", (int)old, before);
+            (void)snprintf(is, VALUE_BYTES, "%.*s", (int)fresh, now);
+            return true;
+        }
+        before += old + (before[old] != '\0');
+        now += fresh + (now[fresh] != '\0');
+    }
+    return false;
+}
+
+/* Whether the run that wrote `before` made the same of the same. The path of the source may be
+ * another: files are moved. */
+static vrs_status compare_headers(const char *path, yajl_val before, yajl_val now)
+{
+    char was[VALUE_BYTES];
+    char is[VALUE_BYTES];
+    for (size_t i = 0; i < now->u.object.len; i++) {
+        const char *name = now->u.object.keys[i];
+        if (strcmp(name, "source") == 0) {
+            continue;
+        }
+        yajl_val old = member(before, name);
+        const char *old_settings = old ? YAJL_GET_STRING(old) : NULL;
+        const char *settings = YAJL_GET_STRING(now->u.object.values[i]);
+        if (strcmp(name, "settings") == 0 && old_settings && settings) {
+            if (settings_differ(old_settings, settings, was, is)) {
+                return vrs_fail(VRS_INVALID,
+                                "%s: the run that ended early had %s, and this one has %s; use the "
+                                "same settings, or begin anew without resume",
+                                path, was[0] ? was : "nothing", is[0] ? is : "nothing");
+            }
+            continue;
+        }
+        text_of(old, was);
+        text_of(now->u.object.values[i], is);
+        if (strcmp(was, is) != 0) {
+            return vrs_fail(VRS_INVALID,
+                            "%s: the run that ended early had %s %s, and this one has %s; use the "
+                            "same settings, or begin anew without resume",
+                            path, name, was, is);
+        }
+    }
+    return VRS_OK;
+}
+
+static vrs_status check_header(const vrs_journal *journal, const char *line, size_t length,
+                               const vrs_journal_header *header)
+{
+    char *own = NULL;
+    vrs_status status = vrs_journal_header_line(header, &own);
+    if (status != VRS_OK) {
+        return status;
+    }
+    yajl_val before = NULL;
+    yajl_val now = NULL;
+    status = parse(line, length, &before);
+    if (status == VRS_OK) {
+        status = parse(own, strlen(own), &now);
+    }
+    if (status == VRS_OK && (!before || !member(before, "journal"))) {
+        status = vrs_fail(VRS_CORRUPT,
+                          "%s: its first line is no journal's; remove the folder to begin anew",
+                          journal->path);
+    } else if (status == VRS_OK) {
+        status = compare_headers(journal->path, before, now);
+    }
+    yajl_tree_free(before);
+    yajl_tree_free(now);
+    vrs_free(own);
+    return status;
+}
+
+/* ---- entries -------------------------------------------------------------------------------- */
+
+static bool read_integer(yajl_val object, const char *name, int64_t *integer)
+{
+    yajl_val value = member(object, name);
+    if (!value || !YAJL_IS_INTEGER(value)) {
+        return false;
+    }
+    *integer = YAJL_GET_INTEGER(value);
+    return true;
+}
+
+/* The entry of a line, if it is one that goes on where the journal ends. */
+static bool read_entry(const vrs_journal *journal, yajl_val line, vrs_journal_entry *entry)
+{
+    int64_t number = -1;
+    bool whole = read_integer(line, "segment", &number) &&
+                 read_integer(line, "first_frame", &entry->first_frame) &&
+                 read_integer(line, "frames", &entry->frames) &&
+                 read_integer(line, "first_pts", &entry->first_pts) &&
+                 read_integer(line, "end_pts", &entry->end_pts) &&
+                 read_integer(line, "last_pts", &entry->last_pts) &&
+                 read_integer(line, "last_dts", &entry->last_dts) &&
+                 read_integer(line, "shift", &entry->shift) &&
+                 read_integer(line, "bytes", &entry->bytes);
+    yajl_val file = member(line, "file");
+    yajl_val crc = member(line, "crc32");
+    yajl_val times = member(line, "source_times");
+    const char *name = file ? YAJL_GET_STRING(file) : NULL;
+    const char *sum_text = crc ? YAJL_GET_STRING(crc) : NULL;
+    if (!whole || !name || !sum_text || !times) {
+        return false;
+    }
+    const vrs_journal_entry *before =
+        journal->count > 0 ? &journal->entries[journal->count - 1] : NULL;
+    char *end = NULL;
+    unsigned long sum = strtoul(sum_text, &end, 16);
+    bool follows = number == (int64_t)journal->count && entry->frames > 0 &&
+                   entry->frames < INT32_MAX &&
+                   entry->first_frame ==
+                       (before ? before->first_frame + before->frames : entry->first_frame) &&
+                   entry->first_frame >= 0 && entry->first_frame < INT64_MAX / 2 &&
+                   (!before || entry->first_pts > before->last_pts) &&
+                   entry->first_pts <= entry->last_pts && entry->last_pts < entry->end_pts;
+    bool named =
+        strncmp(name, "seg-", 4) == 0 && !strchr(name, '/') && strlen(name) < sizeof entry->file;
+    if (!follows || !named || *end != '\0' || sum > UINT32_MAX) {
+        return false;
+    }
+    (void)snprintf(entry->file, sizeof entry->file, "%s", name);
+    entry->crc = (uint32_t)sum;
+    entry->source_times = YAJL_IS_TRUE(times);
+    return true;
+}
+
+/* Whether the segment is there as it was written. VRS_IO, VRS_PERMISSION, VRS_NO_MEMORY: nobody
+ * knows. */
+static vrs_status look_at_segment(const char *folder, const vrs_journal_entry *entry, bool *whole)
+{
+    char path[VRS_PATH_MAX];
+    int64_t bytes = -1;
+    uint32_t crc = 0;
+    *whole = false;
+    vrs_status status = vrs_path_format(path, sizeof path, "%s/%s", folder, entry->file);
+    if (status == VRS_OK && !vrs_file_exists(path)) {
+        return VRS_OK;
+    }
+    if (status == VRS_OK) {
+        status = vrs_file_checksum(path, &bytes, &crc);
+    }
+    *whole = status == VRS_OK && bytes == entry->bytes && crc == entry->crc;
+    return status;
+}
+
+/* Takes the entries up to the first that is not whole, and sets the size to the end of the last. */
+static vrs_status read_entries(vrs_journal *journal, const char *folder, const char *text,
+                               size_t size)
+{
+    size_t at = (size_t)journal->size;
+    bool going = true;
+    while (going && at < size) {
+        const char *end = memchr(text + at, '\n', size - at);
+        size_t length = end ? (size_t)(end - text) - at : 0;
+        vrs_journal_entry entry = {0};
+        vrs_status status = vrs_journal_make_room(journal);
+        if (status != VRS_OK) {
+            return status;
+        }
+        yajl_val line = NULL;
+        status = end ? parse(text + at, length, &line) : VRS_OK;
+        if (status != VRS_OK) {
+            return status;
+        }
+        going = line && read_entry(journal, line, &entry);
+        yajl_tree_free(line);
+        bool whole = false;
+        status = going ? look_at_segment(folder, &entry, &whole) : VRS_OK;
+        if (status != VRS_OK) {
+            return status;
+        }
+        if (going && !whole) {
+            vrs_log(VRS_LOG_WARNING, "%s/%s: is not as it was written; it is made again", folder,
+                    entry.file);
+            going = false;
+        }
+        if (going) {
+            journal->places[journal->count] = journal->size;
+            journal->entries[journal->count++] = entry;
+            at += length + 1;
+            journal->size = (int64_t)at;
+        }
+    }
+    return VRS_OK;
+}
+
+static vrs_status read_all(vrs_journal *journal, const char *folder,
+                           const vrs_journal_header *header, const char *text, size_t size)
+{
+    const char *end = memchr(text, '\n', size);
+    if (!end) {
+        return VRS_OK; /* not even its first line was brought to the disk */
+    }
+    size_t length = (size_t)(end - text);
+    vrs_status status = check_header(journal, text, length, header);
+    journal->size = (int64_t)length + 1;
+    return status == VRS_OK ? read_entries(journal, folder, text, size) : status;
+}
+
+/* Opens the file behind its last whole entry. */
+static vrs_status open_end(vrs_journal *journal)
+{
+    errno = EIO;
+    journal->fd = vrs_inject("open") ? open(journal->path, O_WRONLY | O_CLOEXEC) : -1;
+    bool opened = journal->fd >= 0;
+    errno = opened ? EIO : errno;
+    if (!opened || !vrs_inject("ftruncate") || ftruncate(journal->fd, (off_t)journal->size) != 0 ||
+        lseek(journal->fd, (off_t)journal->size, SEEK_SET) < 0) {
+        return vrs_fail(vrs_errno_status(errno), "%s: cannot be gone on with: %s", journal->path,
+                        vrs_errno_text(errno));
+    }
+    return VRS_OK;
+}
+
+vrs_status vrs_journal_resume(vrs_journal *journal, const char *folder,
+                              const vrs_journal_header *header, bool *has)
+{
+    char *text = NULL;
+    size_t size = 0;
+    *has = false;
+    *journal = (vrs_journal){.fd = -1};
+    vrs_status status =
+        vrs_path_format(journal->path, sizeof journal->path, "%s/%s", folder, VRS_JOURNAL_NAME);
+    if (status != VRS_OK || !vrs_file_exists(journal->path)) {
+        return status;
+    }
+    status = vrs_file_read(journal->path, VRS_JOURNAL_MAX_BYTES, &text, &size);
+    if (status == VRS_OK) {
+        status = read_all(journal, folder, header, text, size);
+    }
+    vrs_free(text);
+    *has = status == VRS_OK && journal->count > 0;
+    if (*has) {
+        status = open_end(journal);
+    }
+    if (!*has || status != VRS_OK) {
+        *has = false;
+        vrs_journal_close(journal);
+    }
+    return status;
+}

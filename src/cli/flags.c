@@ -199,13 +199,13 @@ static void refuse_flag(const flag_lists *all, const char *word)
     (void)fputc('\n', stderr);
 }
 
-/* "--resume" stands for "--resume=on" where no on or off follows. */
+/* "--resume" stands for "--resume=on" where a flag, a path or nothing follows: any other word is
+ * meant as its value. */
 static bool complete_switch(const struct argp_option *flag, char **word, const char *next)
 {
-    static const char *const values[] = {"off", "on", "false", "true", "no", "yes", "0", "1", NULL};
-    bool is_switch = flag->arg != NULL && strcmp(flag->arg, value_name(VRS_OPTION_BOOL)) == 0;
-    for (int i = 0; values[i] != NULL && next != NULL && is_switch; i++)
-        is_switch = strcmp(next, values[i]) != 0;
+    bool bare = next == NULL || next[0] == '-' || strpbrk(next, "./@") != NULL;
+    bool is_switch =
+        bare && flag->arg != NULL && strcmp(flag->arg, value_name(VRS_OPTION_BOOL)) == 0;
     if (!is_switch || strchr(*word, '=') != NULL)
         return false;
     size_t size = strlen(*word) + sizeof("=on");

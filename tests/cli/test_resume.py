@@ -1,5 +1,5 @@
-"""Runs that are killed and gone on with. Which frames were finished when is left to chance: what comes
-out must be the same each time."""
+"""Runs that are killed and gone on with. Which frames were finished when is left to chance: what
+comes out must be the same each time."""
 
 import os
 import random
@@ -20,8 +20,9 @@ SLOW = ("--live", "on", "--latency-target-us", 60000000)  # at the clip's own ra
 
 def decoded(path) -> str:
     """Checksums and times of all frames of a video."""
-    done = subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:v", "-f", "framemd5",
-                           "-"], capture_output=True, text=True, check=True, timeout=support.PATIENCE)
+    done = subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:v", "-f",
+                           "framemd5", "-"], capture_output=True, text=True, check=True,
+                          timeout=support.PATIENCE)
     return done.stdout
 
 

@@ -284,7 +284,7 @@ static void the_journal_says_what_is_finished(void **state)
 {
     (void)state;
     static const char *const keys[] = {
-        "\"journal\":1,", "\"encoder\":\"libx264\"", "\"time_base\":\"1/12800\"",
+        "\"journal\":2,", "\"encoder\":\"libx264\"", "\"time_base\":\"1/12800\"",
         "\"segment\":0,\"file\":\"seg-00000.mp4\",\"first_frame\":0,\"frames\":2,\"first_pts\":0,"
         "\"end_pts\":1024,",
         "\"segment\":1,\"file\":\"seg-00001.mp4\",\"first_frame\":2,\"frames\":2,"

@@ -101,8 +101,9 @@ static void finish(const char *name, int64_t expected)
     write_from(sink, &setup, (int)expected, FRAMES);
     assert_int_equal(vrs_sink_finish(sink), VRS_OK);
     vrs_sink_close(sink);
-    path_of(path, name);
-    (void)strcat(path, ".vrseg");
+    char left[80];
+    (void)snprintf(left, sizeof left, "%.64s.vrseg", name);
+    path_of(path, left);
     assert_false(tools_exists(path));
 }
 

@@ -1,0 +1,264 @@
+#include "vr/tiles.h"
+
+#include <math.h>
+
+#define PI 3.14159265358979323846
+#define EDGE_POINTS 256 /* on each edge of a tile, to find what it covers */
+
+double vrs_eye_aspect(const vrs_layout *layout, vrs_rect rect)
+{
+    const bool sbs = layout->stereo == VRS_STEREO_SBS, tb = layout->stereo == VRS_STEREO_TB;
+    const double width = layout->squeezed && sbs ? 2.0 * rect.width : rect.width;
+    const double height = layout->squeezed && tb ? 2.0 * rect.height : rect.height;
+    return width / height;
+}
+
+static vrs_direction turned(const vrs_tile *tile, double x, double y)
+{
+    const double up = y * cos(tile->pitch) + sin(tile->pitch);
+    const double ahead = cos(tile->pitch) - y * sin(tile->pitch);
+    return (vrs_direction){x * cos(tile->yaw) + ahead * sin(tile->yaw), up,
+                           ahead * cos(tile->yaw) - x * sin(tile->yaw)};
+}
+
+bool vrs_tile_place(const vrs_eye *eye, const vrs_tile *tile, double s, double t, vrs_uv *place)
+{
+    if (!vrs_is_spherical(&eye->layout)) {
+        *place = (vrs_uv){tile->left + s * tile->width, tile->top + t * tile->height};
+        return place->u >= 0.0 && place->u <= 1.0 && place->v >= 0.0 && place->v <= 1.0;
+    }
+    const vrs_direction d =
+        turned(tile, (2.0 * s - 1.0) * tile->tan_x, (1.0 - 2.0 * t) * tile->tan_y);
+    return vrs_place_of(&eye->layout, eye->aspect, d, place);
+}
+
+/* Of a direction. */
+static bool find_direction(const vrs_tile *tile, vrs_direction d, double *s, double *t)
+{
+    const double x = d.x * cos(tile->yaw) - d.z * sin(tile->yaw);
+    const double level = d.x * sin(tile->yaw) + d.z * cos(tile->yaw);
+    const double y = d.y * cos(tile->pitch) - level * sin(tile->pitch);
+    const double z = d.y * sin(tile->pitch) + level * cos(tile->pitch);
+    if (z <= 1e-9) {
+        return false;
+    }
+    *s = 0.5 + 0.5 * x / (z * tile->tan_x);
+    *t = 0.5 - 0.5 * y / (z * tile->tan_y);
+    return true;
+}
+
+bool vrs_tile_find(const vrs_eye *eye, const vrs_tile *tile, vrs_uv place, double *s, double *t)
+{
+    if (!vrs_is_spherical(&eye->layout)) {
+        *s = (place.u - tile->left) / tile->width;
+        *t = (place.v - tile->top) / tile->height;
+        return true;
+    }
+    vrs_direction d;
+    /* Beyond its edges the formula goes on: cells at an edge have corners there. */
+    (void)vrs_direction_of(&eye->layout, eye->aspect, place, &d);
+    return find_direction(tile, d, s, t);
+}
+
+static double hold(double value, double low, double high)
+{
+    return value < low ? low : (value > high ? high : value);
+}
+
+void vrs_warp_fill(const vrs_eye *eye, const vrs_tile *tile, int32_t width, int32_t height,
+                   int32_t *positions)
+{
+    const double one = (double)(1 << VRS_WARP_BITS);
+    const vrs_rect *r = &eye->rect;
+    for (int32_t y = 0; y <= height; y++) {
+        for (int32_t x = 0; x <= width; x++) {
+            vrs_uv place;
+            (void)vrs_tile_place(eye, tile, (double)x / width, (double)y / height, &place);
+            positions[0] = (int32_t)lrint(one * (r->x + r->width * hold(place.u, -1.0, 2.0)));
+            positions[1] = (int32_t)lrint(one * (r->y + r->height * hold(place.v, -1.0, 2.0)));
+            positions += 2;
+        }
+    }
+}
+
+/* The longer way in pixels of the frame from one place to another, across or down. */
+static double way(const vrs_eye *eye, vrs_uv a, vrs_uv b)
+{
+    double across = fabs(a.u - b.u);
+    if (vrs_goes_around(&eye->layout)) {
+        across = fmin(across, 1.0 - across);
+    }
+    return fmax(across * eye->rect.width, fabs(a.v - b.v) * eye->rect.height);
+}
+
+int32_t vrs_warp_samples(const vrs_eye *eye, const vrs_tile *tile, int32_t width, int32_t height)
+{
+    vrs_uv left, right, up, down;
+    const double s = 0.5 / width, t = 0.5 / height;
+    (void)vrs_tile_place(eye, tile, 0.5 - s, 0.5, &left);
+    (void)vrs_tile_place(eye, tile, 0.5 + s, 0.5, &right);
+    (void)vrs_tile_place(eye, tile, 0.5, 0.5 - t, &up);
+    (void)vrs_tile_place(eye, tile, 0.5, 0.5 + t, &down);
+    const double most = fmax(way(eye, left, right), way(eye, up, down));
+    int32_t bits = 0;
+    while (bits < 3 && (double)(1 << bits) < most - 0.25) {
+        bits++;
+    }
+    return bits;
+}
+
+/* Where an edge of the frame's scale lies in the target's. */
+static double scaled(double edge, int32_t from, int32_t to)
+{
+    return edge * to / from;
+}
+
+static void include(const vrs_eye *eye, const vrs_tile *tile, double s, double t, vrs_uv least[2])
+{
+    vrs_uv place;
+    (void)vrs_tile_place(eye, tile, s, t, &place);
+    least[0].u = fmin(least[0].u, place.u);
+    least[0].v = fmin(least[0].v, place.v);
+    least[1].u = fmax(least[1].u, place.u);
+    least[1].v = fmax(least[1].v, place.v);
+}
+
+/* Least and greatest u and v that the tile's edges reach; what they surround lies between, but for
+ * a pole and for the seam of a whole turn. */
+static void find_bounds(const vrs_eye *eye, const vrs_tile *tile, vrs_uv bound[2])
+{
+    bound[0] = (vrs_uv){1.0, 1.0};
+    bound[1] = (vrs_uv){0.0, 0.0};
+    for (int i = 0; i <= EDGE_POINTS; i++) {
+        const double at = (double)i / EDGE_POINTS;
+        include(eye, tile, at, 0.0, bound);
+        include(eye, tile, at, 1.0, bound);
+        include(eye, tile, 0.0, at, bound);
+        include(eye, tile, 1.0, at, bound);
+    }
+    if (eye->layout.projection == VRS_PROJECTION_FISHEYE || !vrs_is_spherical(&eye->layout)) {
+        return;
+    }
+    for (int pole = -1; pole <= 1; pole += 2) {
+        double s = 0.0, t = 0.0;
+        if (find_direction(tile, (vrs_direction){0.0, pole, 0.0}, &s, &t) && s >= 0.0 && s <= 1.0 &&
+            t >= 0.0 && t <= 1.0) {
+            bound[pole < 0 ? 1 : 0].v = pole < 0 ? 1.0 : 0.0;
+            bound[0].u = 0.0;
+            bound[1].u = 1.0;
+        }
+    }
+    /* A tile is narrower than half a turn. */
+    if (bound[1].u - bound[0].u > 0.5 && vrs_goes_around(&eye->layout)) {
+        bound[0].u = 0.0;
+        bound[1].u = 1.0;
+    }
+}
+
+/* Edges are widened: by what an edge bends between two of its points, and by a pixel. */
+static void cut_span(double low, double high, int32_t begin, int32_t size, int32_t from, int32_t to,
+                     int32_t *first, int32_t *count)
+{
+    const double slack = (high - low) / EDGE_POINTS;
+    const int32_t least = (int32_t)lrint(scaled(begin, from, to));
+    const int32_t most = (int32_t)lrint(scaled((double)begin + size, from, to));
+    const double a = scaled(begin + size * hold(low - slack, 0.0, 1.0), from, to);
+    const double b = scaled(begin + size * hold(high + slack, 0.0, 1.0), from, to);
+    int32_t x0 = (int32_t)floor(a) - 1, x1 = (int32_t)ceil(b) + 1;
+    x0 = x0 < least ? least : x0;
+    x1 = x1 > most ? most : x1;
+    *first = x0;
+    *count = x1 > x0 ? x1 - x0 : 0;
+}
+
+vrs_rect vrs_patch_rect(const vrs_eye *eye, const vrs_tile *tile, int32_t frame_width,
+                        int32_t frame_height, int32_t target_width, int32_t target_height)
+{
+    vrs_uv bound[2];
+    vrs_rect rect;
+    find_bounds(eye, tile, bound);
+    cut_span(bound[0].u, bound[1].u, eye->rect.x, eye->rect.width, frame_width, target_width,
+             &rect.x, &rect.width);
+    cut_span(bound[0].v, bound[1].v, eye->rect.y, eye->rect.height, frame_height, target_height,
+             &rect.y, &rect.height);
+    if (rect.width == 0 || rect.height == 0) {
+        rect.width = rect.height = 0;
+    }
+    return rect;
+}
+
+static size_t corners(int32_t side)
+{
+    return ((size_t)side + VRS_PATCH_CELL - 1) / VRS_PATCH_CELL + 1;
+}
+
+size_t vrs_patch_pairs(vrs_rect rect)
+{
+    return corners(rect.width) * corners(rect.height);
+}
+
+void vrs_patch_fill(const vrs_eye *eye, const vrs_tile *tile, vrs_rect rect, int32_t frame_width,
+                    int32_t frame_height, int32_t target_width, int32_t target_height,
+                    int32_t width, int32_t height, int32_t *positions)
+{
+    const size_t columns = corners(rect.width), rows = corners(rect.height);
+    for (size_t j = 0; j < rows; j++) {
+        const double y = rect.y + (double)(j * VRS_PATCH_CELL);
+        const double v = (scaled(y, target_height, frame_height) - eye->rect.y) / eye->rect.height;
+        for (size_t i = 0; i < columns; i++) {
+            const double x = rect.x + (double)(i * VRS_PATCH_CELL);
+            const vrs_uv place = {
+                (scaled(x, target_width, frame_width) - eye->rect.x) / eye->rect.width, v};
+            double s = 0.0, t = 0.0;
+            const bool found = vrs_tile_find(eye, tile, place, &s, &t);
+            const bool near =
+                fabs(s * width) <= VRS_PATCH_MOST && fabs(t * height) <= VRS_PATCH_MOST;
+            const double one = (double)(1 << VRS_PATCH_BITS);
+            positions[0] = found && near ? (int32_t)lrint(s * width * one) : VRS_PATCH_NONE;
+            positions[1] = found && near ? (int32_t)lrint(t * height * one) : VRS_PATCH_NONE;
+            positions += 2;
+        }
+    }
+}
+
+static double shown_across(const vrs_layout *layout)
+{
+    if (layout->projection == VRS_PROJECTION_FISHEYE) {
+        return fmin(layout->fov, 200.0);
+    }
+    return 360.0 * (1.0 - layout->cut_left - layout->cut_right);
+}
+
+/* The horizon is at eye level; feet are further below it than heads above. */
+#define RING_PITCH (-10.0)
+/* Of a tile's angle, from one tile to the next. */
+#define RING_STEP 0.75
+#define WIDEST 110.0
+
+int32_t vrs_tiles_ring(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_MAX_TILES])
+{
+    if (!vrs_is_spherical(&eye->layout)) {
+        return 0;
+    }
+    const bool around = vrs_goes_around(&eye->layout);
+    const double all = shown_across(&eye->layout);
+    /* Tiles that stand open at both ends cover a step less. */
+    const double steps = around ? all / RING_STEP : (all - fov) / RING_STEP;
+    int32_t count = (int32_t)ceil(steps / fov - 1e-9) + (around ? 0 : 1);
+    count = count < 1 ? 1 : (count > VRS_MAX_TILES ? VRS_MAX_TILES : count);
+    const double least = around ? all / (RING_STEP * count) : all / (1.0 + RING_STEP * (count - 1));
+    const double wide = fmin(fmax(fov, least), WIDEST);
+    const double step = around ? all / count : (count > 1 ? (all - wide) / (count - 1) : 0.0);
+    const double middle = 180.0 * (eye->layout.projection == VRS_PROJECTION_FISHEYE
+                                       ? 0.0
+                                       : eye->layout.cut_left - eye->layout.cut_right);
+    for (int32_t i = 0; i < count; i++) {
+        const double yaw = middle + step * (i - 0.5 * (count - 1));
+        const double half = tan(wide * PI / 360.0);
+        tiles[i] = (vrs_tile){.yaw = yaw * PI / 180.0,
+                              .pitch = RING_PITCH * PI / 180.0,
+                              .tan_x = half,
+                              .tan_y = half};
+    }
+    return count;
+}

@@ -108,6 +108,8 @@ typedef struct vrs_image {
     void *opaque;
 } vrs_image;
 
+typedef struct vrs_layout vrs_layout; /* layout.h */
+
 /* An image and who it is. */
 typedef struct vrs_frame {
     vrs_image image;
@@ -121,6 +123,10 @@ typedef struct vrs_frame {
                           * and the option latency_target_us; without that at no certain time */
     uint32_t view_count; /* 0: the whole image is one view */
     vrs_rect views[VRS_MAX_VIEWS];
+    /* How eyes and directions lie in the image (layout.h), where the options layout and projection
+     * do not say it; borrowed until a stream's first frame was submitted, later ones have the same.
+     * NULL: as the options say. */
+    const vrs_layout *layout;
 } vrs_frame;
 
 #define VRS_MAX_STREAMS 64

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "kernels/preprocess.h"
+#include "kernels/warp.h"
 #include "vrseg/image.h"
 #include "vrseg/status.h"
 
@@ -187,6 +188,8 @@ typedef struct vrs_kernels {
     vrs_blend_uv8_fn blend_uv8;
     vrs_blend_uv10_fn blend_uv10;
     vrs_classes_fn classes;
+    vrs_preprocess_warp_fn preprocess_warp;
+    vrs_patches_fn patches;
 } vrs_kernels;
 
 typedef enum vrs_isa {
@@ -204,8 +207,10 @@ const vrs_kernels *vrs_kernels_get(vrs_isa isa);
 /* Fillers, called by vrs_kernels_get(): each overwrites the entries that it has. */
 void vrs_kernels_fill_reference_preprocess(vrs_kernels *table);
 void vrs_kernels_fill_reference_postprocess(vrs_kernels *table);
+void vrs_kernels_fill_reference_warp(vrs_kernels *table);
 void vrs_kernels_fill_avx2_preprocess(vrs_kernels *table);
 void vrs_kernels_fill_avx2_postprocess(vrs_kernels *table);
+void vrs_kernels_fill_avx2_warp(vrs_kernels *table);
 void vrs_kernels_fill_avx512_preprocess(vrs_kernels *table);
 void vrs_kernels_fill_avx512_postprocess(vrs_kernels *table);
 

@@ -62,9 +62,18 @@ static inline int32_t vrs_preprocess_sample(const vrs_preprocess_plan *plan, con
     return code > plan->peak ? plan->peak : code;
 }
 
-/* The reference, for what the fast ones leave to it. */
+/* The references, for what the fast ones leave to them. */
 void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *image, void *tensor,
                               uint8_t *luma, void *scratch);
+struct vrs_warp;
+/* Columns column_begin..column_end-1 of a row. */
+void vrs_preprocess_warp_columns(const vrs_preprocess_plan *plan, const struct vrs_warp *warp,
+                                 const vrs_image *image, void *tensor, uint8_t *luma, int32_t row,
+                                 int32_t column_begin, int32_t column_end);
+
+/* From a pixel's components in code values to the tensor and, unless it is NULL, the guide. */
+void vrs_preprocess_finish(const vrs_preprocess_plan *plan, const double component[3], void *tensor,
+                           uint8_t *luma, int32_t x, int32_t y);
 
 /* Writes one pixel of a tensor: `value` is (rgb * 255 - mean) * scale for all types but U8, whose
  * codes 0..255 it holds. The last pixel of what shares channels writes the zeros behind them. */

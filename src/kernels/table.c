@@ -33,6 +33,7 @@ static void fill_avx2(vrs_kernels *table)
 {
     vrs_kernels_fill_avx2_preprocess(table);
     vrs_kernels_fill_avx2_postprocess(table);
+    vrs_kernels_fill_avx2_warp(table);
 }
 
 static void fill_avx512(vrs_kernels *table)
@@ -71,6 +72,7 @@ static void build_tables(void)
         vrs_kernels *table = &tables[isa];
         vrs_kernels_fill_reference_preprocess(table);
         vrs_kernels_fill_reference_postprocess(table);
+        vrs_kernels_fill_reference_warp(table);
         if (isa >= VRS_ISA_AVX2 && best >= VRS_ISA_AVX2) {
             fill_avx2(table);
         }

@@ -48,6 +48,24 @@ static double tone(const vrs_preprocess_plan *plan, double code)
     return table[0] + (place - index) * ((double)table[1] - table[0]);
 }
 
+void vrs_preprocess_finish(const vrs_preprocess_plan *plan, const double component[3], void *tensor,
+                           uint8_t *luma, int32_t x, int32_t y)
+{
+    double value[3];
+    for (int channel = 0; channel < 3; channel++) {
+        const double code = clip(dot(plan->matrix[channel], component), 1.0);
+        const double rgb = 255.0 * (plan->tone ? tone(plan, code) : code);
+        value[channel] = plan->type == VRS_TENSOR_U8
+                             ? rgb
+                             : (rgb - plan->desc.mean[channel]) * plan->desc.scale[channel];
+    }
+    vrs_preprocess_store(plan, tensor, x, y, value);
+    if (luma != NULL) {
+        luma[(size_t)y * (size_t)plan->desc.width + (size_t)x] =
+            (uint8_t)(clip(dot(plan->luma, component), 255.0) + 0.5);
+    }
+}
+
 void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *image, void *tensor,
                               uint8_t *luma, void *scratch)
 {
@@ -56,24 +74,12 @@ void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *
     vrs_preprocess_fill_bars(plan, tensor, luma);
     for (int32_t y = 0; y < plan->content.height; y++) {
         for (int32_t x = 0; x < plan->content.width; x++) {
-            const size_t pixel = (size_t)(plan->content.y + y) * (size_t)plan->desc.width +
-                                 (size_t)(plan->content.x + x);
             double component[3] = {0.0};
             for (int i = 0; i < plan->components; i++) {
                 component[i] = resized(plan, image, &plan->component[i], x, y);
             }
-            double value[3];
-            for (int channel = 0; channel < 3; channel++) {
-                const double code = clip(dot(plan->matrix[channel], component), 1.0);
-                const double rgb = 255.0 * (plan->tone ? tone(plan, code) : code);
-                value[channel] = plan->type == VRS_TENSOR_U8
-                                     ? rgb
-                                     : (rgb - plan->desc.mean[channel]) * plan->desc.scale[channel];
-            }
-            vrs_preprocess_store(plan, tensor, plan->content.x + x, plan->content.y + y, value);
-            if (luma != NULL) {
-                luma[pixel] = (uint8_t)(clip(dot(plan->luma, component), 255.0) + 0.5);
-            }
+            vrs_preprocess_finish(plan, component, tensor, luma, plan->content.x + x,
+                                  plan->content.y + y);
         }
     }
 }

@@ -30,6 +30,9 @@ void vrs_avx2_blend_uv8(const uint8_t *uv, const int16_t *alpha, uint8_t *u, uin
                         uint8_t background_u, uint8_t background_v);
 void vrs_avx2_blend_uv10(const uint16_t *uv, const int16_t *alpha, uint16_t *u, uint16_t *v,
                          size_t n, uint16_t background_u, uint16_t background_v, int32_t src_shift);
+void vrs_avx2_patches(const vrs_patch *patches, int32_t count, const vrs_luma *luma,
+                      int32_t row_begin, int32_t row_end, int32_t width, int16_t *dst,
+                      ptrdiff_t dst_stride, float *scratch);
 
 void vrs_avx512_person(const vrs_scores *scores, int16_t *q15, ptrdiff_t stride);
 void vrs_avx512_upsample(const vrs_upsample *upsample, const int16_t *src, ptrdiff_t src_stride,

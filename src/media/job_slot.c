@@ -67,15 +67,15 @@ static void record_read(vrs_job_slot *slot, const vrs_frame *frame, int64_t begi
     vrs_track_record(slot->read_track, VRS_STAGE_DECODE, frame->id, got_data, now);
 }
 
-/* Each eye is a view. Of pictures that cannot be halved, each is one. */
-static void set_views(const vrs_job_slot *slot, vrs_frame *frame)
+/* Each eye is a view, and the pipeline may add tiles of it. Of pictures that cannot be halved, each
+ * is one. */
+static void set_layout(const vrs_job_slot *slot, vrs_frame *frame)
 {
     int count = 0;
+    vrs_rect eyes[2];
     const vrs_layout *layout = &slot->layout.layout;
-    if (layout->stereo != VRS_STEREO_MONO &&
-        vrs_layout_eyes(layout, frame->image.width, frame->image.height, frame->views, &count) ==
-            VRS_OK)
-        frame->view_count = (uint32_t)count;
+    if (vrs_layout_eyes(layout, frame->image.width, frame->image.height, eyes, &count) == VRS_OK)
+        frame->layout = layout;
 }
 
 static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
@@ -92,7 +92,7 @@ static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
     if (slot->source->times_changed)
         atomic_store(&slot->times_changed, true);
     frame.stream = slot->stream;
-    set_views(slot, &frame);
+    set_layout(slot, &frame);
     if (job->live)
         vrs_slot_pace(slot, &frame);
     else

@@ -29,6 +29,7 @@
 #include "pipeline/latency.h"
 #include "pipeline/live.h"
 #include "pipeline/place.h"
+#include "pipeline/views.h"
 #include "vrseg/pipeline.h"
 #include "vrseg/profile.h"
 
@@ -109,16 +110,17 @@ typedef struct vrs_scratch {
     float *slope[VRS_MAX_VIEWS], *offset[VRS_MAX_VIEWS];
     void *guided, *feather;
     int16_t *scores, *upsample_scores; /* only where the scores' size is not the network's */
-    float *classes;
+    float *classes, *patches;
     uint8_t *luma; /* of RGB images, a strip */
 } vrs_scratch;
 
 /* Everything that depends on a stream's format and size. Made by its first frame. */
 struct vrs_stream {
     uint32_t number;
-    vrs_image shape; /* format, size and colour; no pixels */
-    uint32_t view_count;
-    vrs_rect views[VRS_MAX_VIEWS];
+    vrs_image shape;                /* format, size and colour; no pixels */
+    uint32_t view_count, eye_count; /* the first eye_count are rectangles that cover the frame */
+    vrs_rect views[VRS_MAX_VIEWS];  /* of a tile: its eye's */
+    vrs_view_tile *tiles[VRS_MAX_VIEWS]; /* of those behind */
     vrs_preprocess_plan *plans[VRS_MAX_VIEWS];
     vrs_preprocess_plan *smaller_plans[VRS_MAX_VIEWS]; /* where there is a smaller network */
     vrs_view_state state[VRS_MAX_VIEWS];
@@ -171,7 +173,10 @@ typedef struct vrs_pipeline_settings {
     int32_t lanes; /* on a GPU; 0 on the CPU */
     vrs_batch_options batch;
     bool live, live_degrade;
-    int32_t layout;     /* 0 mono, 1 side by side, 2 top and bottom */
+    char layout[16], projection[32]; /* the options' words */
+    bool layout_chosen;              /* somebody said so; else a frame's own one counts */
+    vrs_views_kind views;
+    double tile_fov;    /* degrees */
     bool refine;        /* streams may be refined: vrs_stream.refine */
     bool refine_always; /* also where the mask is hardly enlarged */
     bool smooth;

@@ -113,7 +113,7 @@ float vrs_coverage(const vrs_ticket *ticket, const uint64_t sums[VRS_MAX_VIEWS])
 {
     const vrs_stream *stream = ticket->stream;
     double covered = 0, all = (double)stream->shape.width * stream->shape.height;
-    for (uint32_t v = 0; v < stream->view_count; v++) {
+    for (uint32_t v = 0; v < stream->eye_count; v++) {
         vrs_rect c = vrs_preprocess_content(stream->plans[v]);
         double area = (double)stream->views[v].width * stream->views[v].height;
         covered += area * (double)sums[v] / ((double)VRS_Q15_ONE * c.width * c.height);

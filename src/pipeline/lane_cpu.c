@@ -114,6 +114,8 @@ static vrs_status make_post_scratch(vrs_pipeline *pipeline, vrs_stream *stream, 
     }
     s->scores = take(&all, other_size, scores * sizeof(int16_t));
     s->upsample_scores = take(&all, other_size, 2 * (net_w + 64) * sizeof(int16_t));
+    bool tiles = stream->view_count > stream->eye_count;
+    s->patches = take(&all, tiles, 2 * padded * sizeof(float));
     s->classes = take(&all, pipeline->want_classes, 3 * 32 * (width + 16) * sizeof(float));
     return all.failed ? VRS_NO_MEMORY : VRS_OK;
 }
@@ -173,6 +175,7 @@ static void free_scratch(vrs_scratch *s)
     vrs_free(s->scores);
     vrs_free(s->upsample_scores);
     vrs_free(s->classes);
+    vrs_free(s->patches);
 }
 
 static void free_stream(vrs_stream *stream)

@@ -331,14 +331,14 @@ void vrs_cuda_free_stream(vrs_stream *stream)
 /* ---- tickets ---- */
 
 /* Images of a ticket, laid out from address 0. */
-typedef struct vrs_layout {
+typedef struct vrs_ticket_planes {
     vrs_image source, outputs[VRS_MAX_OUTPUTS];
     size_t source_bytes, output_bytes[VRS_MAX_OUTPUTS];
-} vrs_layout;
+} vrs_ticket_planes;
 
-static vrs_layout lay_out_ticket(const vrs_stream *stream)
+static vrs_ticket_planes lay_out_ticket(const vrs_stream *stream)
 {
-    vrs_layout layout;
+    vrs_ticket_planes layout;
     memset(&layout, 0, sizeof(layout));
     layout.source = bare_image(stream->shape.format, stream->shape.width, stream->shape.height);
     layout.source_bytes = lay_out(&layout.source);
@@ -351,7 +351,7 @@ static vrs_layout lay_out_ticket(const vrs_stream *stream)
     return layout;
 }
 
-static size_t cut_device(const vrs_ticket *ticket, const vrs_layout *layout, uint64_t base)
+static size_t cut_device(const vrs_ticket *ticket, const vrs_ticket_planes *layout, uint64_t base)
 {
     const vrs_stream *stream = ticket->stream;
     const vrs_pipeline *pipeline = ticket->pipeline;
@@ -391,7 +391,7 @@ static bool stays(const vrs_stream *stream, uint32_t output)
     return stream->outputs[output].memory == VRS_MEMORY_CUDA;
 }
 
-static size_t cut_pinned(vrs_ticket *ticket, const vrs_layout *layout, uint64_t base)
+static size_t cut_pinned(vrs_ticket *ticket, const vrs_ticket_planes *layout, uint64_t base)
 {
     const vrs_stream *stream = ticket->stream;
     vrs_cuda_ticket *t = ticket->lane;
@@ -450,7 +450,7 @@ static vrs_status clear_outputs(vrs_cuda *cuda, const vrs_ticket *ticket)
 vrs_status vrs_cuda_make_ticket(vrs_ticket *ticket)
 {
     vrs_cuda *cuda = vrs_cuda_of(ticket->pipeline);
-    vrs_layout layout = lay_out_ticket(ticket->stream);
+    vrs_ticket_planes layout = lay_out_ticket(ticket->stream);
     vrs_cuda_ticket *t = vrs_alloc(sizeof(*t));
     if (t == NULL)
         return VRS_NO_MEMORY;

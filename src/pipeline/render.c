@@ -14,6 +14,8 @@ typedef struct vrs_render {
     vrs_scratch *scratch;
     ptrdiff_t stride; /* of alpha, in elements */
     bool refined;
+    vrs_patch patches[VRS_MAX_VIEWS]; /* in the target */
+    int32_t patch_count;
 } vrs_render;
 
 /* 8-bit luma of RGB rows by BT.709 weights in Q16 (ITU-R BT.709-6, 3.2): only a guide for edges. */
@@ -75,15 +77,30 @@ static void view_rows(const vrs_render *r, uint32_t v, int32_t row_begin, int32_
     }
 }
 
+/* Tiles over the eyes' mask. */
+static void patch_rows(const vrs_render *r, int32_t row_begin, int32_t row_end)
+{
+    const vrs_rect whole = {0, 0, r->target->width, r->target->height};
+    for (int32_t y = row_begin; y < row_end; y += VRS_STRIP_ROWS) {
+        int32_t end = y + VRS_STRIP_ROWS < row_end ? y + VRS_STRIP_ROWS : row_end;
+        vrs_luma luma = {0};
+        if (r->refined)
+            luma = luma_rows(r, whole, y, end);
+        r->kernels->patches(r->patches, r->patch_count, r->refined ? &luma : NULL, y, end,
+                            r->target->width, r->scratch->alpha + (y - row_begin) * r->stride,
+                            r->stride, r->scratch->patches);
+    }
+}
+
 /* The mask of rows of the whole picture; what no view covers is background. */
 static void mask_rows(const vrs_render *r, int32_t row_begin, int32_t row_end)
 {
     int16_t *alpha = r->scratch->alpha;
-    bool covered = r->stream->view_count == 1 && r->target->rects[0].width == r->target->width &&
+    bool covered = r->stream->eye_count == 1 && r->target->rects[0].width == r->target->width &&
                    r->target->rects[0].height == r->target->height;
     if (!covered)
         memset(alpha, 0, (size_t)(row_end - row_begin) * (size_t)r->stride * sizeof(*alpha));
-    for (uint32_t v = 0; v < r->stream->view_count; v++) {
+    for (uint32_t v = 0; v < r->stream->eye_count; v++) {
         vrs_rect rect = r->target->rects[v];
         int32_t begin = row_begin > rect.y ? row_begin : rect.y;
         int32_t end = row_end < rect.y + rect.height ? row_end : rect.y + rect.height;
@@ -91,6 +108,8 @@ static void mask_rows(const vrs_render *r, int32_t row_begin, int32_t row_end)
             view_rows(r, v, begin - rect.y, end - rect.y,
                       alpha + (begin - row_begin) * r->stride + rect.x);
     }
+    if (r->patch_count > 0)
+        patch_rows(r, row_begin, row_end);
     int32_t threshold = r->settings->threshold;
     for (int32_t y = row_begin; y < row_end && threshold > 0; y++)
         r->kernels->threshold(alpha + (y - row_begin) * r->stride, (size_t)r->target->width,
@@ -193,11 +212,26 @@ static void output_rows(const vrs_render *r, uint32_t index, int32_t row_begin, 
         store_rows(r, out, 3, row_begin, row_end);
 }
 
+static void find_patches(vrs_render *r, int32_t target)
+{
+    r->patch_count = 0;
+    for (uint32_t v = r->stream->eye_count; v < r->stream->view_count; v++) {
+        vrs_patch patch = vrs_views_patch(r->stream, v, target);
+        if (patch.rect.width == 0)
+            continue;
+        patch.mask = r->ticket->mask[v];
+        patch.slope = r->refined ? r->scratch->slope[v] : NULL;
+        patch.offset = r->refined ? r->scratch->offset[v] : NULL;
+        r->patches[r->patch_count++] = patch;
+    }
+}
+
 static void render_target(vrs_render *r, int32_t target_index, uint32_t output_count)
 {
     r->target = &r->stream->targets[target_index];
     r->refined = r->stream->refine && target_index == 0 && !r->ticket->plain;
     r->stride = ((ptrdiff_t)r->target->width + 31) & ~(ptrdiff_t)31;
+    find_patches(r, target_index);
     int32_t strip = r->settings->feather > 0 ? r->target->height : VRS_STRIP_ROWS;
     for (int32_t y = 0; y < r->target->height; y += strip) {
         int32_t end = y + strip < r->target->height ? y + strip : r->target->height;
@@ -242,7 +276,7 @@ static float coverage(const vrs_ticket *ticket)
     const vrs_stream *stream = ticket->stream;
     const vrs_model_spec *spec = ticket->pipeline->spec;
     uint64_t sums[VRS_MAX_VIEWS] = {0};
-    for (uint32_t v = 0; v < stream->view_count; v++) {
+    for (uint32_t v = 0; v < stream->eye_count; v++) {
         vrs_rect c = vrs_preprocess_content(stream->plans[v]);
         for (int32_t y = c.y; y < c.y + c.height; y++) {
             const int16_t *row = ticket->mask[v] + (ptrdiff_t)y * spec->width + c.x;

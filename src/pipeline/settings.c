@@ -1,4 +1,5 @@
 /* Settings from a config, with every "auto" decided by the machine. */
+#include <stdio.h>
 #include <string.h>
 
 #include "pipeline/internal.h"
@@ -55,6 +56,22 @@ static void read_threads(const vrs_config *config, bool gpu, bool network_on_gpu
     s->tickets = (int32_t)vrs_config_int(config, "tickets", plan.tickets);
 }
 
+static vrs_status read_views(const vrs_config *config, vrs_pipeline_settings *s)
+{
+    static const char *const words[] = {"auto", "whole", "eyes", "tiles"};
+    vrs_layout layout = vrs_layout_flat();
+    (void)snprintf(s->layout, sizeof(s->layout), "%s", vrs_config_get(config, "layout"));
+    (void)snprintf(s->projection, sizeof(s->projection), "%s",
+                   vrs_config_get(config, "projection"));
+    s->layout_chosen = vrs_config_get_layer(config, "layout") != VRS_LAYER_DEFAULT;
+    for (int i = 0; i < 4; i++)
+        if (strcmp(vrs_config_get(config, "views"), words[i]) == 0)
+            s->views = (vrs_views_kind)i;
+    s->tile_fov = vrs_config_float(config, "tile_fov", 75);
+    return strcmp(s->projection, "auto") == 0 ? VRS_OK
+                                              : vrs_layout_set_projection(&layout, s->projection);
+}
+
 vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec, bool gpu,
                              bool network_on_gpu, vrs_pipeline_settings *settings)
 {
@@ -68,10 +85,9 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
     s.live_degrade = vrs_config_bool(config, "degrade");
     if (s.live && s.batch.latency_target_ns == 0)
         s.batch.latency_target_ns = LIVE_TARGET_NS;
-    const char *layout = vrs_config_get(config, "layout");
-    s.layout = strcmp(layout, "sbs") == 0 || strcmp(layout, "rl") == 0  ? 1
-               : strcmp(layout, "tb") == 0 || strcmp(layout, "bt") == 0 ? 2
-                                                                        : 0;
+    status = read_views(config, &s);
+    if (status != VRS_OK)
+        return status;
     const char *refine = vrs_config_get(config, "refine");
     s.refine = strcmp(refine, "off") != 0;
     s.refine_always = strcmp(refine, "on") == 0;

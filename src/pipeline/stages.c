@@ -10,11 +10,17 @@ static void preprocess_view(vrs_view_work *work, int32_t worker)
     vrs_stream *stream = ticket->stream;
     vrs_batch *slot = work->slot;
     vrs_pipeline *pipeline = slot->pipeline;
+    const vrs_preprocess_plan *plan = vrs_batch_plan(work);
+    const vrs_view_tile *tile = stream->tiles[work->view];
+    void *tensor = vrs_request_input(slot->request, work->position);
     uint8_t *guide =
         slot->smaller ? NULL : ticket->guide[work->view]; /* has the first one's size */
-    pipeline->kernels->preprocess(vrs_batch_plan(work), &ticket->frame.image,
-                                  vrs_request_input(slot->request, work->position), guide,
-                                  stream->scratch[worker].preprocess);
+    if (tile != NULL)
+        pipeline->kernels->preprocess_warp(plan, &tile->warps[slot->smaller ? 1 : 0],
+                                           &ticket->frame.image, tensor, guide);
+    else
+        pipeline->kernels->preprocess(plan, &ticket->frame.image, tensor, guide,
+                                      stream->scratch[worker].preprocess);
     vrs_load_states(work);
 }
 

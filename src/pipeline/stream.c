@@ -21,25 +21,6 @@ vrs_rect vrs_content_in(const vrs_preprocess_plan *plan, const vrs_model_spec *s
     return (vrs_rect){x0, y0, x1 - x0, y1 - y0};
 }
 
-static vrs_status set_views(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream *stream)
-{
-    int32_t w = frame->image.width, h = frame->image.height;
-    int32_t layout = pipeline->settings.layout;
-    if (frame->view_count > 0) {
-        stream->view_count = frame->view_count;
-        memcpy(stream->views, frame->views, sizeof(stream->views));
-        return VRS_OK;
-    }
-    if ((layout == 1 && w < 2) || (layout == 2 && h < 2))
-        return vrs_fail(VRS_INVALID, "layout %s: a picture of %dx%d cannot be halved",
-                        layout == 1 ? "sbs" : "tb", w, h);
-    stream->view_count = layout == 0 ? 1 : 2;
-    stream->views[0] = (vrs_rect){0, 0, layout == 1 ? w / 2 : w, layout == 2 ? h / 2 : h};
-    stream->views[1] = (vrs_rect){layout == 1 ? w / 2 : 0, layout == 2 ? h / 2 : 0,
-                                  layout == 1 ? w - w / 2 : w, layout == 2 ? h - h / 2 : h};
-    return VRS_OK;
-}
-
 static vrs_status make_plans(const vrs_stream *stream, const vrs_model_spec *spec,
                              const vrs_engine_io *io, vrs_preprocess_plan **plans)
 {
@@ -64,6 +45,8 @@ static vrs_status make_plans(const vrs_stream *stream, const vrs_model_spec *spe
     }
     for (uint32_t v = 0; v < stream->view_count; v++) {
         desc.view = stream->views[v];
+        if (v >= stream->eye_count)
+            desc.fit = VRS_FIT_STRETCH; /* its grid says where its pixels are */
         vrs_status status = vrs_preprocess_plan_create(&desc, &plans[v]);
         if (status != VRS_OK)
             return status;
@@ -100,7 +83,7 @@ static vrs_status make_target(vrs_pipeline *pipeline, vrs_stream *stream, vrs_ta
 {
     const vrs_engine_io *io = pipeline->io;
     const vrs_model_spec *spec = pipeline->spec;
-    for (uint32_t v = 0; v < stream->view_count; v++) {
+    for (uint32_t v = 0; v < stream->eye_count; v++) {
         target->rects[v] = scale_rect(stream->views[v], stream->shape.width, stream->shape.height,
                                       target->width, target->height);
         vrs_rect content = vrs_preprocess_content(stream->plans[v]);
@@ -125,7 +108,7 @@ static vrs_status make_target(vrs_pipeline *pipeline, vrs_stream *stream, vrs_ta
 static bool wants_refinement(const vrs_pipeline *pipeline, const vrs_stream *stream)
 {
     int64_t large = 0, small = 0;
-    for (uint32_t v = 0; v < stream->view_count; v++) {
+    for (uint32_t v = 0; v < stream->eye_count; v++) {
         vrs_rect content = vrs_preprocess_content(stream->plans[v]);
         large += (int64_t)stream->views[v].width * stream->views[v].height;
         small += (int64_t)content.width * content.height;
@@ -154,9 +137,9 @@ static void network_size(const vrs_pipeline *pipeline, const vrs_stream *stream,
     *height = pipeline->spec->height;
     const vrs_rect *views = stream->views;
     int64_t pixels = 0;
-    for (uint32_t v = 0; v < stream->view_count; v++)
+    for (uint32_t v = 0; v < stream->eye_count; v++)
         pixels += (int64_t)views[v].width * views[v].height;
-    if (stream->view_count != 2 || pixels != (int64_t)stream->shape.width * stream->shape.height)
+    if (stream->eye_count != 2 || pixels != (int64_t)stream->shape.width * stream->shape.height)
         return;
     if (views[0].y == views[1].y)
         *width *= 2;
@@ -319,7 +302,7 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
     memset(stream->shape.planes, 0, sizeof(stream->shape.planes));
     stream->shape.release = NULL;
     stream->target_count = 0;
-    vrs_status status = set_views(pipeline, frame, stream);
+    vrs_status status = vrs_views_set(pipeline, frame, stream);
     if (status == VRS_OK)
         status = make_plans(stream, pipeline->spec, pipeline->io, stream->plans);
     if (status == VRS_OK && pipeline->smaller.engine != NULL)
@@ -332,6 +315,8 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
         status = resolve_output(pipeline, stream, i);
     for (int32_t i = 0; i < stream->target_count && status == VRS_OK; i++)
         status = make_target(pipeline, stream, &stream->targets[i]);
+    if (status == VRS_OK)
+        status = vrs_views_make_grids(stream);
     if (status == VRS_OK)
         status = make_states(pipeline, stream);
     if (status == VRS_OK && pipeline->settings.batch.as_ready)
@@ -374,6 +359,7 @@ void vrs_stream_destroy(vrs_stream *stream)
     vrs_free(stream->tickets);
     vrs_reorder_destroy(stream->results);
     stream->pipeline->lanes->free_stream(stream);
+    vrs_views_free(stream);
     for (int v = 0; v < VRS_MAX_VIEWS; v++) {
         vrs_preprocess_plan_destroy(stream->plans[v]);
         vrs_preprocess_plan_destroy(stream->smaller_plans[v]);

@@ -108,7 +108,7 @@ static void test_vr(void **state)
     vrs_config *config = load("vr", NULL);
     vrs_pipeline_settings settings;
     read_settings(config, false, &settings, "", "");
-    assert_int_equal(settings.layout, 1);
+    assert_string_equal(settings.layout, "sbs");
     assert_int_equal(settings.max_batch, 2);
     assert_int_equal(settings.tickets, 4);
     assert_true(settings.smooth);

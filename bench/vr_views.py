@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Measures what tiles and crops gain on spherical pictures: real pictures with their masks, warped.
+
+Each picture of `people` and `pennfudan` hangs as a plane, its longer side `--angle` degrees wide,
+somewhere ahead (seeded) in an eye of 180 degrees half-equirect or of a fisheye of 190 degrees; its
+mask is warped alike and is the truth. What surrounds it is its own border, blurred. Only eyes are
+kept whose people cover less than 1/8 of the frame. Each network runs on the eyes whole (`--views
+eyes`) and in each other way; the figure is the mean person IoU over the eyes.
+
+Target: every full-body network gains at least 0.03 IoU. Networks for portraits alone have rows
+without a target. A crop follows people from frame to frame, so for it each eye is a still video.
+
+Runs with the python of the peers' environment and writes bench/results/<device>/vr_views.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import benchlib
+from benchlib import BenchError, Row, note
+
+try:
+    import cv2
+    import numpy as np
+except ImportError as error:
+    benchlib.fail(f"{error}: run it with the python of the peers' environment (`make peers`)")
+
+sys.path.insert(0, str(benchlib.PEERS))
+import metrics  # noqa: E402
+from onnx_models import MODELS, OnnxModel  # noqa: E402
+
+GAIN = 0.03
+MOST_SHARE = 1 / 8
+PORTRAITS = ("pphumanseg-lite", "sinet-portrait")
+PROJECTIONS = {"half-equirect": "half-equirect", "fisheye": "fisheye:190"}
+STILL_FRAMES = 24  # of a picture as a video: enough for a crop to have found it
+
+
+@dataclass
+class Eye:
+    """A spherical picture and the truth."""
+
+    name: str
+    path: Path
+    truth: np.ndarray
+
+
+def directions(projection: str, side: int) -> np.ndarray:
+    """What each pixel of an eye of side x side looks at: x to the right, y up, z ahead."""
+    axis = (np.arange(side) + 0.5) / side
+    u, v = np.meshgrid(axis, axis)
+    if projection == "half-equirect":
+        lon, lat = math.pi * (u - 0.5), math.pi * (0.5 - v)
+        return np.stack([np.cos(lat) * np.sin(lon), np.sin(lat), np.cos(lat) * np.cos(lon)], -1)
+    x, y = 2 * u - 1, 1 - 2 * v
+    r = np.hypot(x, y)
+    theta = r * math.radians(190) / 2
+    scale = np.where(r > 0, np.sin(theta) / np.maximum(r, 1e-9), 0)
+    out = np.stack([scale * x, scale * y, np.cos(theta)], -1)
+    out[r > 1] = (0, 0, -1)
+    return out
+
+
+def plane_map(look: np.ndarray, yaw: float, pitch: float, tan_x: float, tan_y: float,
+              width: int, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns and rows of a plane's picture for each direction, and which directions hit it."""
+    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    x = look[..., 0] * cy - look[..., 2] * sy
+    level = look[..., 0] * sy + look[..., 2] * cy
+    y = look[..., 1] * cp - level * sp
+    z = look[..., 1] * sp + level * cp
+    ahead = z > 1e-6
+    z = np.where(ahead, z, 1)
+    columns = (x / (z * tan_x) + 1) / 2 * width - 0.5
+    rows = (1 - y / (z * tan_y)) / 2 * height - 0.5
+    hit = ahead & (columns >= 0) & (rows >= 0) & (columns <= width - 1) & (rows <= height - 1)
+    return columns.astype(np.float32), rows.astype(np.float32), hit
+
+
+def warp(image: np.ndarray, mask: np.ndarray, look: np.ndarray, angle: float,
+         where: random.Random) -> tuple[np.ndarray, np.ndarray]:
+    """The picture as a plane in the eye, and its mask."""
+    height, width = mask.shape
+    longer = math.tan(math.radians(angle) / 2)
+    tan_x, tan_y = longer * min(1, width / height), longer * min(1, height / width)
+    yaw = math.radians(where.uniform(-40, 40))
+    pitch = math.radians(where.uniform(-20, 5))
+    columns, rows, hit = plane_map(look, yaw, pitch, tan_x, tan_y, width, height)
+    # The eye has fewer pixels an angle than the picture, mostly: area by blurring first.
+    step = width / (2 * tan_x) / (look.shape[0] / math.pi)
+    sharp = cv2.GaussianBlur(image, (0, 0), 0.4 * step) if step > 1.2 else image
+    seen = cv2.remap(sharp, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    around = cv2.GaussianBlur(seen, (0, 0), look.shape[0] / 40)
+    behind = ~(look[..., 2] > -0.99)
+    eye = np.where(hit[..., None], seen, around)
+    eye[behind] = 0
+    truth = cv2.remap(mask.astype(np.float32), columns, rows, cv2.INTER_LINEAR)
+    return eye, (truth > 0.5) & hit
+
+
+def make_eyes(media: Path, folder: Path, projection: str, side: int, angle: float,
+              limit: int) -> list[Eye]:
+    """Warps the sets; `limit` pictures of each (0: all)."""
+    look = directions(projection, side)
+    where = random.Random(7)
+    eyes = []
+    for name, suffix in (("people", ""), ("pennfudan", "_mask")):
+        paths = sorted((media / name / "images").glob("*"))
+        for path in paths[:limit or None]:
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            mask = cv2.imread(str(media / name / "masks" / f"{path.stem}{suffix}.png"),
+                              cv2.IMREAD_UNCHANGED)
+            if image is None or mask is None:
+                raise BenchError(f"{path} or its mask cannot be read")
+            mask = mask if mask.ndim == 2 else mask[:, :, 0]
+            eye, truth = warp(image, mask > 0, look, angle, where)
+            if 0.0005 < truth.mean() < MOST_SHARE:
+                out = folder / f"{name}-{path.stem}.png"
+                cv2.imwrite(str(out), eye)
+                eyes.append(Eye(out.stem, out, truth))
+    return eyes
+
+
+def models_folder(models: Path, folder: Path) -> Path:
+    """Links under the names that descriptors have."""
+    folder.mkdir()
+    for model in MODELS:
+        (folder / f"{model.name}.onnx").symlink_to(models / model.file)
+    return folder
+
+
+def still_video(eye: Eye, folder: Path) -> Path:
+    """The eye as so many equal frames, without loss."""
+    path = folder / f"{eye.name}.mkv"
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-loop", "1", "-i", str(eye.path), "-frames:v",
+                    str(STILL_FRAMES), "-c:v", "ffv1", "-pix_fmt", "yuv420p", str(path)],
+                   check=True)
+    return path
+
+
+def last_frame(path: Path) -> np.ndarray:
+    """The last picture of a folder of masks."""
+    return cv2.imread(str(sorted(path.glob("*.png"))[-1]), cv2.IMREAD_GRAYSCALE)
+
+
+class Runner:
+    """Runs of vrseg over eyes of one projection."""
+
+    def __init__(self, vrseg: str, models: Path, projection: str, folder: Path) -> None:
+        self.vrseg, self.projection, self.folder = vrseg, projection, folder
+        self.environment = {**os.environ, "VRSEG_MODELS_DIR": str(models)}
+        self.runs = 0
+
+    def run(self, source: Path, model: str, words: list[str]) -> Path:
+        """One run; the folder of its masks."""
+        self.runs += 1
+        out = self.folder / f"masks-{self.runs}"
+        out.mkdir()
+        command = [self.vrseg, "run", str(source), "-o", f"mask:{out}/", "--model", model,
+                   "--mask-size", "source", "--layout", "mono", "--projection",
+                   PROJECTIONS[self.projection], *words]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise BenchError(f"{' '.join(command)}: {done.stderr.strip()[-400:]}")
+        return out
+
+    def masks(self, eyes: list[Eye], model: OnnxModel, way: str) -> list[np.ndarray]:
+        """The masks of all eyes as booleans."""
+        if way == "crops":
+            # A recurrent network gets used to a picture as well.
+            return [last_frame(self.run(still_video(eye, self.folder), model.name,
+                                        ["--views", way])) > 127 for eye in eyes]
+        if model.output == "recurrent":
+            return [last_frame(self.run(still_video(eye, self.folder), model.name,
+                                        ["--views", way])) > 127 for eye in eyes]
+        out = self.run(eyes[0].path.parent, model.name, ["--views", way])
+        return [cv2.imread(str(out / f"{eye.name}.png"), cv2.IMREAD_GRAYSCALE) > 127
+                for eye in eyes]
+
+
+def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
+    """All rows."""
+    models = models_folder(arguments.models_dir, folder / "models")
+    wanted = arguments.models.split(",") if arguments.models else [m.name for m in MODELS]
+    ways = arguments.ways.split(",")
+    rows = []
+    for projection in PROJECTIONS:
+        place = folder / projection
+        (place / "eyes").mkdir(parents=True)
+        eyes = make_eyes(arguments.media, place / "eyes", projection, arguments.side,
+                         arguments.angle, arguments.limit)
+        share = float(np.mean([eye.truth.mean() for eye in eyes]))
+        note(f"{projection}: {len(eyes)} eyes, {100 * share:.1f} % person")
+        runner = Runner(arguments.vrseg, models, projection, place)
+        for model in (m for m in MODELS if m.name in wanted):
+            def figure(way: str, model: OnnxModel = model) -> float:
+                found = runner.masks(eyes, model, way)
+                return float(np.mean([metrics.iou(mask, eye.truth)
+                                      for mask, eye in zip(found, eyes, strict=True)]))
+
+            whole = figure("eyes")
+            for way in ways:
+                target = None if model.name in PORTRAITS else whole + GAIN
+                row = Row(f"{projection}/{model.name}/{way}/iou", figure(way), "IoU", "higher",
+                          "vrseg, eyes whole", whole, target=target)
+                benchlib.print_rows([row])
+                rows.append(row)
+    return rows
+
+
+def main() -> None:
+    """Parses the command line, measures, writes the results."""
+    shared = benchlib.shared_folder()
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--media", type=Path, default=shared / "media")
+    options.add_argument("--models-dir", type=Path, default=shared / "models")
+    options.add_argument("--models", default="", metavar="A,B", help="only these networks")
+    options.add_argument("--ways", default="tiles", metavar="A,B", help="tiles, crops")
+    options.add_argument("--vrseg", default=str(benchlib.ROOT / "build/vrseg"))
+    options.add_argument("--cores", type=int, default=2)
+    options.add_argument("--side", type=int, default=2048, help="pixels of an eye")
+    options.add_argument("--angle", type=float, default=60,
+                         help="degrees of a picture's longer side")
+    options.add_argument("--limit", type=int, default=0, help="only so many pictures of each set")
+    arguments = options.parse_args()
+    try:
+        device = benchlib.use_cores(arguments.cores)
+        versions = {"opencv": cv2.__version__, "numpy": np.__version__,
+                    "python": sys.version.split()[0],
+                    "vrseg": benchlib.first_line([arguments.vrseg, "--version"])}
+        with tempfile.TemporaryDirectory(prefix="vrseg-views-") as name:
+            rows = collect(arguments, Path(name))
+        if arguments.limit or arguments.models:
+            note("not written: only whole runs over all networks are kept")
+        else:
+            note(f"wrote {benchlib.write_results(device, 'vr_views', versions, rows)}")
+    except (BenchError, OSError, subprocess.CalledProcessError) as error:
+        benchlib.fail(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+#include "pipeline/views.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "pipeline/internal.h"
+
+/* Part of a tile's side over which its weight grows: neighbours overlap by a quarter. */
+#define RAMP_PART 6
+
+/* What a frame shows: its own layout, but for what the options say. */
+static vrs_status find_layout(const vrs_pipeline *pipeline, const vrs_frame *frame,
+                              vrs_layout *layout)
+{
+    const vrs_pipeline_settings *set = &pipeline->settings;
+    *layout = frame->layout != NULL ? *frame->layout : vrs_layout_flat();
+    vrs_status status = VRS_OK;
+    if (strcmp(set->layout, "auto") != 0 && (frame->layout == NULL || set->layout_chosen))
+        status = vrs_layout_set_stereo(layout, set->layout);
+    if (status == VRS_OK && strcmp(set->projection, "auto") != 0)
+        status = vrs_layout_set_projection(layout, set->projection);
+    return status;
+}
+
+/* The parts of the frame that are looked at whole. */
+static vrs_status set_eyes(const vrs_pipeline *pipeline, const vrs_layout *layout,
+                           vrs_stream *stream)
+{
+    const int32_t w = stream->shape.width, h = stream->shape.height;
+    const bool sbs = layout->stereo == VRS_STEREO_SBS, tb = layout->stereo == VRS_STEREO_TB;
+    stream->view_count = stream->eye_count = 1;
+    stream->views[0] = (vrs_rect){0, 0, w, h};
+    if (pipeline->settings.views == VRS_VIEWS_WHOLE || (!sbs && !tb))
+        return VRS_OK;
+    if ((sbs && w < 2) || (tb && h < 2))
+        return vrs_fail(VRS_INVALID, "layout %s: a picture of %dx%d cannot be halved",
+                        vrs_stereo_name(layout->stereo), w, h);
+    /* Of an odd side the second half is the larger one: masks do without equal eyes. */
+    const int first = layout->swapped ? 1 : 0;
+    stream->view_count = stream->eye_count = 2;
+    stream->views[first] = (vrs_rect){0, 0, sbs ? w / 2 : w, tb ? h / 2 : h};
+    stream->views[1 - first] =
+        (vrs_rect){sbs ? w / 2 : 0, tb ? h / 2 : 0, sbs ? w - w / 2 : w, tb ? h - h / 2 : h};
+    return VRS_OK;
+}
+
+static vrs_status check_tiles(const vrs_pipeline *pipeline, const vrs_layout *layout)
+{
+    if (!vrs_is_spherical(layout))
+        return vrs_fail(VRS_INVALID,
+                        "views tiles: the picture is %s, tiles are of spherical ones: set "
+                        "projection to equirect, half-equirect or fisheye:FOV, or views to eyes",
+                        vrs_projection_name(layout->projection));
+    if (pipeline->settings.lanes > 0)
+        return vrs_fail(
+            VRS_UNSUPPORTED,
+            "views tiles: tiles are made on the CPU so far: set device to cpu, or views "
+            "to eyes");
+    if (pipeline->want_classes)
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "views tiles: class maps are made of whole eyes alone: ask for a mask, or "
+                        "set views to eyes");
+    if (pipeline->spec->width > VRS_PATCH_MOST / 2 || pipeline->spec->height > VRS_PATCH_MOST / 2 ||
+        pipeline->spec->width < 2 || pipeline->spec->height < 2)
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "views tiles: the network's picture is %dx%d; tiles are 2 to %d pixels a "
+                        "side: set views to eyes",
+                        pipeline->spec->width, pipeline->spec->height, VRS_PATCH_MOST / 2);
+    return VRS_OK;
+}
+
+static vrs_status add_tile(vrs_stream *stream, const vrs_eye *eye, const vrs_tile *tile)
+{
+    vrs_view_tile *view = vrs_alloc(sizeof(*view));
+    if (view == NULL)
+        return VRS_NO_MEMORY;
+    stream->tiles[stream->view_count] = view;
+    stream->views[stream->view_count++] = eye->rect;
+    view->eye = *eye;
+    view->tile = *tile;
+    view->warps[0] = (vrs_warp){
+        .source = eye->rect,
+        .around = vrs_goes_around(&eye->layout) ? 1 : 0,
+    };
+    return vrs_warp_check(&view->warps[0]);
+}
+
+static vrs_status add_ring(vrs_pipeline *pipeline, const vrs_layout *layout, vrs_stream *stream)
+{
+    vrs_status status = check_tiles(pipeline, layout);
+    for (uint32_t e = 0; e < stream->eye_count && status == VRS_OK; e++) {
+        const vrs_rect rect = stream->views[e];
+        const vrs_eye eye = {*layout, rect, vrs_eye_aspect(layout, rect)};
+        vrs_tile tiles[VRS_MAX_TILES];
+        const int32_t count = vrs_tiles_ring(&eye, pipeline->settings.tile_fov, tiles);
+        for (int32_t i = 0; i < count && status == VRS_OK; i++)
+            status = add_tile(stream, &eye, &tiles[i]);
+    }
+    return status;
+}
+
+vrs_status vrs_views_set(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream *stream)
+{
+    if (frame->view_count > 0) {
+        stream->view_count = stream->eye_count = frame->view_count;
+        memcpy(stream->views, frame->views, sizeof(stream->views));
+        return VRS_OK;
+    }
+    vrs_layout layout;
+    vrs_status status = find_layout(pipeline, frame, &layout);
+    if (status == VRS_OK)
+        status = set_eyes(pipeline, &layout, stream);
+    if (status == VRS_OK && pipeline->settings.views == VRS_VIEWS_TILES)
+        status = add_ring(pipeline, &layout, stream);
+    return status;
+}
+
+static vrs_status make_warp(vrs_view_tile *view, const vrs_model_spec *spec, int index)
+{
+    const size_t corners = ((size_t)spec->width + 1) * ((size_t)spec->height + 1);
+    int32_t *positions = vrs_alloc_array(corners, 2 * sizeof(int32_t));
+    if (positions == NULL)
+        return VRS_NO_MEMORY;
+    vrs_warp_fill(&view->eye, &view->tile, spec->width, spec->height, positions);
+    view->positions[index] = positions;
+    view->warps[index] = view->warps[0];
+    view->warps[index].positions = positions;
+    view->warps[index].samples =
+        vrs_warp_samples(&view->eye, &view->tile, spec->width, spec->height);
+    return VRS_OK;
+}
+
+vrs_status vrs_views_make_grids(vrs_stream *stream)
+{
+    const vrs_model_spec *spec = stream->pipeline->spec;
+    const int32_t w = stream->shape.width, h = stream->shape.height;
+    for (uint32_t v = stream->eye_count; v < stream->view_count; v++) {
+        vrs_view_tile *view = stream->tiles[v];
+        vrs_status status = make_warp(view, spec, 0);
+        if (status == VRS_OK && stream->pipeline->smaller.engine != NULL)
+            status = make_warp(view, stream->pipeline->smaller.spec, 1);
+        if (status != VRS_OK)
+            return status;
+        for (int32_t t = 0; t < stream->target_count; t++) {
+            const vrs_target *target = &stream->targets[t];
+            const vrs_rect rect =
+                vrs_patch_rect(&view->eye, &view->tile, w, h, target->width, target->height);
+            view->rects[t] = rect;
+            if (rect.width == 0)
+                continue; /* too small a mask for it */
+            view->patches[t] = vrs_alloc_array(vrs_patch_pairs(rect), 2 * sizeof(int32_t));
+            if (view->patches[t] == NULL)
+                return VRS_NO_MEMORY;
+            vrs_patch_fill(&view->eye, &view->tile, rect, w, h, target->width, target->height,
+                           spec->width, spec->height, view->patches[t]);
+        }
+    }
+    return VRS_OK;
+}
+
+void vrs_views_free(vrs_stream *stream)
+{
+    for (int v = 0; v < VRS_MAX_VIEWS; v++) {
+        vrs_view_tile *view = stream->tiles[v];
+        if (view == NULL)
+            continue;
+        vrs_free(view->positions[0]);
+        vrs_free(view->positions[1]);
+        for (int t = 0; t <= VRS_MAX_OUTPUTS; t++)
+            vrs_free(view->patches[t]);
+        vrs_free(view);
+    }
+}
+
+static int32_t ramp_of(int32_t side)
+{
+    const int32_t ramp = (side << VRS_PATCH_BITS) / RAMP_PART;
+    return ramp > 0 ? ramp : 1;
+}
+
+vrs_patch vrs_views_patch(const vrs_stream *stream, uint32_t view, int32_t target)
+{
+    const vrs_model_spec *spec = stream->pipeline->spec;
+    const vrs_view_tile *tile = stream->tiles[view];
+    return (vrs_patch){
+        .rect = tile->rects[target],
+        .positions = tile->patches[target],
+        .width = spec->width,
+        .height = spec->height,
+        .stride = spec->width,
+        .ramp_x = ramp_of(spec->width),
+        .ramp_y = ramp_of(spec->height),
+    };
+}

@@ -1,0 +1,43 @@
+/* Which views a stream's frames have: the whole frame or its eyes, which cover it, and beside them
+ * tiles of each eye, whose masks are laid over the eyes'. Made with the stream. */
+#ifndef VRS_PIPELINE_VIEWS_H
+#define VRS_PIPELINE_VIEWS_H
+
+#include "kernels/warp.h"
+#include "pipeline/lane.h"
+#include "vrseg/pipeline.h"
+
+/* The option `views`, in the order of its words. */
+typedef enum vrs_views_kind {
+    VRS_VIEWS_AUTO = 0,  /* the eyes */
+    VRS_VIEWS_WHOLE = 1, /* the frame, whatever its layout */
+    VRS_VIEWS_EYES = 2,
+    VRS_VIEWS_TILES = 3, /* and a ring of tiles of each eye */
+} vrs_views_kind;
+
+/* A tile: how it is sampled, and where its mask goes in each target (pipeline/internal.h). */
+typedef struct vrs_view_tile {
+    vrs_eye eye;
+    vrs_tile tile;
+    vrs_warp warps[2]; /* for the network, and for live mode's smaller one */
+    int32_t *positions[2];
+    vrs_rect rects[VRS_MAX_OUTPUTS + 1];
+    int32_t *patches[VRS_MAX_OUTPUTS + 1];
+} vrs_view_tile;
+
+/* Sets the stream's views, the eyes' first. VRS_INVALID: a picture that cannot be halved, or one
+ * that has no tiles; VRS_UNSUPPORTED: outputs that cannot be put together from tiles.
+ * VRS_NO_MEMORY. */
+vrs_status vrs_views_set(vrs_pipeline *pipeline, const vrs_frame *frame,
+                         vrs_stream *stream) VRS_MUST_USE;
+
+/* Fills the tiles' grids; the stream's plans and targets are there. VRS_NO_MEMORY. */
+vrs_status vrs_views_make_grids(vrs_stream *stream) VRS_MUST_USE;
+
+void vrs_views_free(vrs_stream *stream);
+
+/* What of a patch does not depend on where its mask is: of a tile's view, in a target. Without
+ * `positions` for those that have the grids elsewhere. */
+vrs_patch vrs_views_patch(const vrs_stream *stream, uint32_t view, int32_t target);
+
+#endif

@@ -111,8 +111,8 @@ def engine_alone(args: argparse.Namespace) -> float:
 
 def decoder_alone(args: argparse.Namespace) -> dict[str, float]:
     """Frames a second of NVDEC with one stream and with several."""
-    done = benchlib.run_measured([f"{args.bench}/bench_decode_gpu", str(args.clip), "3",
-                                  str(args.decode_frames)])
+    done = benchlib.run_measured([f"{args.bench}/bench_decode_gpu", str(args.clip),
+                                  str(args.decode_pairs), str(args.decode_frames)])
     rows = benchlib.parse_json(done.stdout, "bench_decode_gpu's output")["rows"]
     found = {}
     for row in rows:
@@ -190,6 +190,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clip", type=Path, help="1080p H.264, of some thousand frames")
     parser.add_argument("--cores-clip", type=Path, help="of the last figure")
     parser.add_argument("--streams", type=int, default=8)
+    parser.add_argument("--decode-pairs", type=int, default=3)
     parser.add_argument("--decode-frames", type=int, default=3000)
     parser.add_argument("--core-frames", type=int, default=300, help="for each processor")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each (3)")

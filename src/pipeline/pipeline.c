@@ -63,6 +63,18 @@ static vrs_status cache_folder(const vrs_config *config, char *path, size_t size
     return VRS_OK;
 }
 
+/* Batches of a preferred size are the rule, so none of them is to be a larger one's part. */
+static void compile_preferred(const vrs_batch_settings *s, vrs_engine_params *params)
+{
+    int32_t count = 0;
+    if (s->preferred_count == 0)
+        return;
+    if (s->preferred[0] > 1)
+        params->batches[count++] = 1;
+    for (int32_t i = 0; i < s->preferred_count; i++)
+        params->batches[count++] = s->preferred[i];
+}
+
 vrs_status vrs_pipeline_open_engine(const vrs_pipeline *pipeline, const vrs_config *config,
                                     const vrs_model *model, const char *name,
                                     const vrs_engine_ops *ops, vrs_engine **engine)
@@ -83,6 +95,7 @@ vrs_status vrs_pipeline_open_engine(const vrs_pipeline *pipeline, const vrs_conf
         .provider_options = vrs_config_get(config, "ort_options"),
         .plugin = vrs_config_get(config, "ort_plugin"),
     };
+    compile_preferred(&pipeline->settings.batch.queue, &params);
     vrs_compile_watch(&params);
     status = vrs_precision_parse(vrs_config_get(config, "precision"), &params.precision);
     if (status != VRS_OK)

@@ -59,6 +59,29 @@ static void test_order(void **state)
     }
 }
 
+/* Sizes that batches are to have are compiled, with one view and the largest; else the engine
+ * chooses. */
+static void test_preferred_sizes_are_compiled(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *settings;
+        int32_t batches[5];
+    } cases[] = {
+        {"max_batch_size=16 preferred_batch_sizes=4,8", {1, 4, 8, 0}},
+        {"max_batch_size=4 preferred_batch_sizes=1,2", {1, 2, 0}},
+        {"max_batch_size=16 preferred_batch_sizes=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16",
+         {1, 2, 3, 4, 5}},
+        {"max_batch_size=16", {0}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        rig r = make_rig(cases[i].settings);
+        assert_memory_equal(r.pipeline->engine->params.batches, cases[i].batches,
+                            sizeof(cases[i].batches));
+        drop_rig(&r);
+    }
+}
+
 static void test_batches_fill(void **state)
 {
     (void)state;
@@ -370,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_submit_one_get_one),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_preferred_sizes_are_compiled),
         cmocka_unit_test(test_batches_fill),
         cmocka_unit_test(test_batches_fill_beside_a_reader),
         cmocka_unit_test(test_unread_results_are_reported),

@@ -4,6 +4,9 @@
  *
  *   live [FPS [SECONDS [MODEL]]]        90 frames a second for 5 seconds
  *
+ * Options come from the environment: VRSEG_OPTION_DEVICE=cuda:0 VRSEG_OPTION_PRECISION=f16. On a
+ * GPU the masks stay there: a compositor on the same GPU reads them without a copy.
+ *
  * The pictures are made here; a headset's cameras would fill them instead. */
 #define _POSIX_C_SOURCE 200809L
 
@@ -75,7 +78,20 @@ static void show(const vrs_pipeline *pipeline)
     (void)fflush(stdout);
 }
 
-/* The consumer: a compositor would put each mask over its picture here. */
+/* Masks where they are made. */
+static void add_mask(vrs_pipeline *pipeline)
+{
+    vrs_output_desc mask = {.kind = VRS_OUTPUT_MASK};
+    bool gpu = strncmp(vrs_pipeline_get_device(pipeline), "cuda", 4) == 0;
+    mask.memory = gpu ? VRS_MEMORY_CUDA : VRS_MEMORY_HOST;
+    check(vrs_pipeline_add_output(pipeline, &mask), VRS_OK);
+    (void)printf("%s, %s\n", vrs_pipeline_get_device(pipeline), vrs_pipeline_get_engine(pipeline));
+}
+
+/* The consumer: a compositor would put each mask over its picture here. In VRS_MEMORY_CUDA the mask
+ * is at the device address outputs[0].planes[0]; the stream that reads it waits for the event
+ * outputs[0].ready (cuStreamWaitEvent), and the result is released once that reading is done.
+ * capture_ns says which moment it shows. */
 static void *consume(void *arg)
 {
     vrs_pipeline *pipeline = arg;
@@ -105,12 +121,14 @@ int main(int argc, char **argv)
     vrs_pipeline *pipeline;
     pthread_t consumer;
     check(vrs_config_create(&config), VRS_OK);
+    check(vrs_config_read_environment(config), VRS_OK);
     check(vrs_config_set(config, "live", "on"), VRS_OK);
     check(vrs_config_set(config, "layout", "sbs"), VRS_OK);
     check(vrs_config_set(config, "max_batch_size", "2"), VRS_OK); /* both eyes at once */
     check(vrs_config_set(config, "max_queue_delay_us", "0"), VRS_OK);
     check(vrs_model_load(argc > 3 ? argv[3] : "selfie-landscape", &model), VRS_OK);
     check(vrs_pipeline_create(config, model, &pipeline), VRS_OK);
+    add_mask(pipeline);
     check(vrs_pipeline_start(pipeline), VRS_OK);
     if (pthread_create(&consumer, NULL, consume, pipeline) != 0)
         return 1;

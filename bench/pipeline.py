@@ -8,10 +8,10 @@
              in which kernels ran (NVML), the multiprocessors that had work (GPM), the decoder
     full     one configuration that fills GPU and processor together: at least 90 % of the one
              (NVML) and 70 % of the other
-    cores    frames a second on 1, 2, 4, ... processors without the GPU, each beside that of one
-             processor times as many: at least 85 % of it until the last stage named is another
+    cores    frames a second on 1, 2, 4, ... processors without the GPU, of as many files, beside
+             that of one processor times as many: at least 85 % of it
 
-Busy shares are medians of the readings while the run went on. The rows go to --to, for
+Busy shares are medians of the readings while frames went through. The rows go to --to, for
 `store.py h200 pipeline`; what fails is said and left out.
 """
 
@@ -38,27 +38,34 @@ READINGS = ("gpu_percent", "sm_percent", "decoder_percent")
 
 
 class Monitor:
-    """`vrseg monitor` beside a run; its readings that saw a busy GPU."""
+    """`vrseg monitor` beside a run."""
 
     def __init__(self, vrseg: str):
         self.out = tempfile.TemporaryFile("w+")
         self.child = subprocess.Popen([vrseg, "monitor", "--interval", str(READING_S)],
                                       stdin=subprocess.DEVNULL, stdout=self.out)
 
-    def close(self) -> dict[str, float]:
-        """Medians; nothing of what the GPU does not tell."""
+    def close(self) -> list[dict[str, Any]]:
+        """Its readings."""
         self.child.terminate()
         self.child.wait()
         self.out.seek(0)
         lines = [json.loads(line) for line in self.out if line.endswith("}\n")]
         self.out.close()
-        busy = [line for line in lines if (line.get("gpu_percent") or 0) > 0]
-        found = {}
-        for key in READINGS:
-            values = [line[key] for line in busy if line.get(key) is not None]
-            if values:
-                found[key] = statistics.median(values)
-        return found
+        return lines
+
+
+def medians(lines: list[dict[str, Any]], seconds: float) -> dict[str, float]:
+    """Of the readings of a run that went on for so long, up to the last one that saw a busy GPU:
+    before it networks were compiled. Nothing of what the GPU does not tell."""
+    ends = [line["seconds"] for line in lines if (line.get("gpu_percent") or 0) > 10]
+    found = {}
+    for key in READINGS:
+        values = [line[key] for line in lines if ends and line.get(key) is not None
+                  and ends[-1] - seconds < line["seconds"] <= ends[-1]]
+        if values:
+            found[key] = statistics.median(values)
+    return found
 
 
 def run_vrseg(args: argparse.Namespace, inputs: list[Path], *more: str,
@@ -73,13 +80,14 @@ def run_vrseg(args: argparse.Namespace, inputs: list[Path], *more: str,
         try:
             benchlib.run_measured(command)
         finally:
-            readings = monitor.close() if monitor else {}
+            lines = monitor.close() if monitor else []
         text = benchlib.need_file(summary, "vrseg's summary").read_text(encoding="utf-8")
         if args.keep:
             args.keep.mkdir(parents=True, exist_ok=True)
             name = f"{len(list(args.keep.iterdir())):02}.json"
             (args.keep / name).write_text(text, encoding="utf-8")
-    return benchlib.parse_json(text, "vrseg's summary") | {"readings": readings}
+    found = benchlib.parse_json(text, "vrseg's summary")
+    return found | {"readings": medians(lines, number(found, "seconds", "a summary"))}
 
 
 def gpu_flags(args: argparse.Namespace) -> list[str]:
@@ -163,9 +171,9 @@ def cores(args: argparse.Namespace) -> list[Row]:
     count = 1
     while count <= len(allowed):
         some = ",".join(map(str, allowed[:count]))
-        frames = str(args.core_frames * count)
-        runs = [run_vrseg(args, [args.cores_clip], "--device", "cpu", "--mask-size", "network",
-                          "--max-frames", frames, *args.cores_flag, cores=some)
+        runs = [run_vrseg(args, [args.cores_clip] * count, "--device", "cpu", "--mask-size",
+                          "network", "--inputs-at-once", str(count), "--max-frames",
+                          str(args.core_frames), *args.cores_flag, cores=some)
                 for _ in range(args.repeat)]
         rates = [number(run, "fps", "a summary") for run in runs]
         first = first or statistics.median(rates)
@@ -192,7 +200,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--decode-pairs", type=int, default=3)
     parser.add_argument("--decode-frames", type=int, default=3000)
-    parser.add_argument("--core-frames", type=int, default=300, help="for each processor")
+    parser.add_argument("--core-frames", type=int, default=300, help="of each file")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each (3)")
     parser.add_argument("--flag", action="append", default=[], help="more, of each run on the GPU")
     parser.add_argument("--full-flag", action="append", default=[])

@@ -1,15 +1,17 @@
 /* What batching gains for many streams that each send single frames: 16 threads, each of which
- * submits a frame, waits for its result and submits the next; with batches of up to 16 and with
- * batches of one, in turn, on one pipeline each. JSON for store.py: both rates, and the first over
- * the second beside what the engine alone gains by batches of 16. The aim is the smaller of 2.0 and
- * 0.95 of that.
+ * submits one frame after the other, with a few on their way (two; one: it waits for each result
+ * before the next frame); with batches of up to 16 and with batches of one, in turn, on one
+ * pipeline each. JSON for store.py: both rates, and the first over the second beside what the
+ * engine alone gains by batches of 16. The aim is the smaller of 2.0 and 0.95 of that.
  *
- * Usage: bench_streams [--rounds N] MODEL [OPTION=VALUE]... as in a configuration, for example
+ * Usage: bench_streams [--rounds N] [--on-their-way N] MODEL [OPTION=VALUE]... as in a
+ * configuration, for example
  *
  *     bench_streams deeplabv3plus-r50.yaml device=cuda:0 precision=f16      the case of interest
  *     bench_streams selfie-landscape device=cpu
  *
- * Frames are 512x512 in host memory, masks come in the network's size. */
+ * Frames are 512x512 in host memory, masks come in the network's size. What is said of batches
+ * (preferred_batch_sizes, max_queue_delay_us) does not go to the pipeline without them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +34,7 @@ const char bench_name[] = "bench_streams";
 typedef struct bench {
     vrs_model *model;
     char **options;
-    int option_count, rounds;
+    int option_count, rounds, on_their_way;
     char engine[VRS_DETAIL_SIZE], device[VRS_DETAIL_SIZE];
 } bench;
 
@@ -54,6 +56,10 @@ static vrs_pipeline *make(bench *b, const char *max_batch)
             exit(EXIT_FAILURE);
         }
         *value++ = 0;
+        bool of_batches =
+            strcmp(text, "preferred_batch_sizes") == 0 || strcmp(text, "max_queue_delay_us") == 0;
+        if (of_batches && strcmp(max_batch, "1") == 0)
+            continue;
         bench_require(vrs_config_set(config, text, value));
     }
     bench_require(vrs_pipeline_create(config, b->model, &pipeline));
@@ -126,7 +132,8 @@ static double engine_rate(const vrs_pipeline *pipeline, int32_t batch)
 typedef struct sender {
     vrs_pipeline *pipeline;
     uint32_t stream;
-    vrs_queue *back; /* something comes when the result is there */
+    vrs_queue *back; /* something comes when a result is there */
+    int64_t ahead;   /* frames on their way at most */
     vrs_thread thread;
     const vrs_image *picture;
 } sender;
@@ -137,19 +144,21 @@ static void send_frames(void *arg)
     for (int64_t n = 0; n < WARM_UP + FRAMES; n++) {
         void *item = NULL;
         vrs_frame frame = {.image = *self->picture, .stream = self->stream, .id = n};
+        if (n >= self->ahead)
+            bench_require(vrs_queue_pop(self->back, &item, INT64_MAX));
         bench_require(vrs_pipeline_submit(self->pipeline, &frame, -1));
-        bench_require(vrs_queue_pop(self->back, &item, INT64_MAX));
     }
 }
 
-static double streams_rate(vrs_pipeline *pipeline, const vrs_image *picture)
+static double streams_rate(const bench *b, vrs_pipeline *pipeline, const vrs_image *picture)
 {
     sender senders[STREAMS] = {{0}};
     int64_t begin_ns = 0;
     bench_require(vrs_pipeline_start(pipeline));
     for (uint32_t s = 0; s < STREAMS; s++) {
         senders[s] = (sender){.pipeline = pipeline, .stream = s, .picture = picture};
-        bench_require(vrs_queue_create(1, &senders[s].back));
+        senders[s].ahead = b->on_their_way;
+        bench_require(vrs_queue_create((uint32_t)b->on_their_way, &senders[s].back));
         bench_require(vrs_thread_start(&senders[s].thread, "send", send_frames, &senders[s]));
     }
     for (int64_t n = 0; n < STREAMS * (WARM_UP + FRAMES); n++) {
@@ -193,15 +202,16 @@ static void print_rows(const bench *b, const double *on, const double *off, cons
     for (int i = 0; i < b->rounds; i++)
         gain[i] = on[i] / off[i];
     double most = bench_median(own, b->rounds), target = 0.95 * most < 2 ? 0.95 * most : 2;
-    char name[256], more[256];
-    (void)snprintf(name, sizeof(name), "16 streams of single frames, batches of up to 16, %s",
-                   model);
+    char name[256], more[256], what[128];
+    (void)snprintf(what, sizeof(what), "16 streams of single frames, %d of each on their way",
+                   b->on_their_way);
+    (void)snprintf(name, sizeof(name), "%s, batches of up to 16, %s", what, model);
     print_row(b, name, "fps", on, "");
     printf(",");
-    (void)snprintf(name, sizeof(name), "16 streams of single frames, batches of one, %s", model);
+    (void)snprintf(name, sizeof(name), "%s, batches of one, %s", what, model);
     print_row(b, name, "fps", off, "");
     printf(",");
-    (void)snprintf(name, sizeof(name), "16 streams of single frames, gain by batches, %s", model);
+    (void)snprintf(name, sizeof(name), "%s, gain by batches, %s", what, model);
     (void)snprintf(more, sizeof(more),
                    ", \"peer\": \"the engine alone, 16 views at once over one\", \"peer_value\": "
                    "%.5g, \"target\": %.5g",
@@ -211,18 +221,25 @@ static void print_rows(const bench *b, const double *on, const double *off, cons
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "Usage: %s [--rounds N] MODEL [OPTION=VALUE]...\n", bench_name);
+    fprintf(stderr, "Usage: %s [--rounds N] [--on-their-way N] MODEL [OPTION=VALUE]...\n",
+            bench_name);
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
-    bool told = argc > 2 && strcmp(argv[1], "--rounds") == 0;
-    int model = told ? 3 : 1;
-    bench b = {.options = argv + model + 1,
-               .option_count = argc - model - 1,
-               .rounds = told ? atoi(argv[2]) : ROUNDS};
-    if (argc <= model || b.rounds < 1 || b.rounds > BENCH_MOST_ROUNDS)
+    bench b = {.rounds = ROUNDS, .on_their_way = 2};
+    int model = 1;
+    for (; model + 1 < argc && strncmp(argv[model], "--", 2) == 0; model += 2) {
+        bool rounds = strcmp(argv[model], "--rounds") == 0;
+        if (!rounds && strcmp(argv[model], "--on-their-way") != 0)
+            usage();
+        *(rounds ? &b.rounds : &b.on_their_way) = atoi(argv[model + 1]);
+    }
+    b.options = argv + model + 1;
+    b.option_count = argc - model - 1;
+    if (argc <= model || b.rounds < 1 || b.rounds > BENCH_MOST_ROUNDS || b.on_their_way < 1 ||
+        b.on_their_way > 64)
         usage();
     vrs_image picture;
     double on[BENCH_MOST_ROUNDS] = {0}, off[BENCH_MOST_ROUNDS] = {0}, own[BENCH_MOST_ROUNDS];
@@ -234,10 +251,10 @@ int main(int argc, char **argv)
         vrs_pipeline *pipeline = make(&b, "16");
         double one = engine_rate(pipeline, 1), many = engine_rate(pipeline, 16);
         own[i] = many / one;
-        on[i] = streams_rate(pipeline, &shared);
+        on[i] = streams_rate(&b, pipeline, &shared);
         vrs_pipeline_destroy(pipeline);
         pipeline = make(&b, "1");
-        off[i] = streams_rate(pipeline, &shared);
+        off[i] = streams_rate(&b, pipeline, &shared);
         vrs_pipeline_destroy(pipeline);
         fprintf(stderr, "engine %.0f and %.0f views/s, streams %.0f and %.0f frames/s\n", one, many,
                 off[i], on[i]);

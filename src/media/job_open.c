@@ -186,7 +186,9 @@ static void make_tracks(vrs_job_slot *slot)
 vrs_status vrs_job_make_slots(vrs_job *job)
 {
     int32_t one, count = useful_slots(job);
-    vrs_status status = vrs_fleet_tickets(job->fleet, &one, &job->in_flight);
+    vrs_status status = vrs_fleet_share(job->fleet, count);
+    if (status == VRS_OK)
+        status = vrs_fleet_tickets(job->fleet, &one, &job->in_flight);
     job->in_flight += SLOTS_BESIDE;
     if (status == VRS_OK)
         status = vrs_recorder_create((uint32_t)(count * (job->pattern_count + 1) + 1), SPANS_KEPT,

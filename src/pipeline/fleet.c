@@ -131,8 +131,9 @@ static vrs_status read_settings(vrs_fleet *fleet)
     vrs_pipeline_settings settings = {0};
     const vrs_model_spec *spec = vrs_model_get_spec(fleet->model);
     bool gpu = fleet->members[0].place.device != NULL;
-    vrs_status status = vrs_settings_read(
-        fleet->config, spec, gpu, vrs_settings_network_on_gpu(fleet->config, gpu), &settings);
+    vrs_status status =
+        vrs_settings_read(fleet->config, spec, gpu, vrs_settings_network_on_gpu(fleet->config, gpu),
+                          fleet->members[0].place.streams, &settings);
     fleet->temporal = settings.smooth || spec->state_count > 0;
     fleet->tickets = settings.tickets;
     return status;
@@ -165,6 +166,13 @@ vrs_status vrs_fleet_create(const vrs_config *config, const vrs_model *model, vr
     }
     *out = fleet;
     return VRS_OK;
+}
+
+vrs_status vrs_fleet_share(vrs_fleet *fleet, int32_t streams)
+{
+    for (int32_t i = 0; i < fleet->count; i++)
+        fleet->members[i].place.streams = (streams + fleet->count - 1) / fleet->count;
+    return read_settings(fleet);
 }
 
 /* ---- making --------------------------------------------------------------------------------- */

@@ -50,6 +50,9 @@ VRS_API int32_t vrs_fleet_count(const vrs_fleet *fleet);
 VRS_API const vrs_place *vrs_fleet_place(const vrs_fleet *fleet, int32_t index);
 /* NULL before it is made and after its end. */
 VRS_API vrs_pipeline *vrs_fleet_pipeline(const vrs_fleet *fleet, int32_t index);
+/* How many streams there will be: each gets its part of what is in flight. Before the tickets are
+ * asked for and the pipelines are made. The errors of the options. */
+VRS_API vrs_status vrs_fleet_share(vrs_fleet *fleet, int32_t streams) VRS_MUST_USE;
 /* Frames of a stream that one device has in flight, and that all have together, at most. The errors
  * of the options. */
 VRS_API vrs_status vrs_fleet_tickets(const vrs_fleet *fleet, int32_t *one,

@@ -269,9 +269,11 @@ vrs_status vrs_pipeline_create_on(const vrs_config *config, const vrs_model *mod
 bool vrs_pipeline_alive(const vrs_pipeline *pipeline);
 vrs_status vrs_pipeline_gone(void) VRS_MUST_USE;
 
-/* settings.c; `gpu`: the frames are processed on one; and the network is. */
+/* settings.c; `gpu`: the frames are processed on one; and the network is. `streams`: how many will
+ * share the pipeline, where that is known; else 0. */
 vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec, bool gpu,
-                             bool network_on_gpu, vrs_pipeline_settings *settings) VRS_MUST_USE;
+                             bool network_on_gpu, int32_t streams,
+                             vrs_pipeline_settings *settings) VRS_MUST_USE;
 /* Whether the network is to run on the GPU, if there is one; "auto": if it can. */
 bool vrs_settings_network_on_gpu(const vrs_config *config, bool gpu);
 

@@ -130,8 +130,9 @@ static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
 {
     const char *name = vrs_config_get(config, "engine");
     bool gpu = pipeline->place.device != NULL, automatic = strcmp(name, "auto") == 0;
-    vrs_status status = vrs_settings_read(
-        config, pipeline->spec, gpu, vrs_settings_network_on_gpu(config, gpu), &pipeline->settings);
+    vrs_status status =
+        vrs_settings_read(config, pipeline->spec, gpu, vrs_settings_network_on_gpu(config, gpu),
+                          pipeline->place.streams, &pipeline->settings);
     if (status != VRS_OK)
         return status;
     if (!automatic || !gpu || ops != NULL)
@@ -141,7 +142,8 @@ static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
         return status;
     char why[VRS_DETAIL_SIZE];
     (void)snprintf(why, sizeof(why), "%s", vrs_last_error());
-    status = vrs_settings_read(config, pipeline->spec, true, false, &pipeline->settings);
+    status = vrs_settings_read(config, pipeline->spec, true, false, pipeline->place.streams,
+                               &pipeline->settings);
     if (status == VRS_OK)
         status = open_engine(pipeline, config, "openvino", NULL);
     if (status != VRS_OK) {

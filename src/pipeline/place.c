@@ -66,8 +66,9 @@ vrs_status vrs_place_tickets(const vrs_config *config, const vrs_model *model,
 {
     vrs_pipeline_settings settings = {0};
     bool gpu = place->device != NULL;
-    vrs_status status = vrs_settings_read(config, vrs_model_get_spec(model), gpu,
-                                          vrs_settings_network_on_gpu(config, gpu), &settings);
+    vrs_status status =
+        vrs_settings_read(config, vrs_model_get_spec(model), gpu,
+                          vrs_settings_network_on_gpu(config, gpu), place->streams, &settings);
     *tickets = settings.tickets;
     return status;
 }

@@ -33,7 +33,7 @@ bool vrs_settings_network_on_gpu(const vrs_config *config, bool gpu)
 /* One inference a core at batch 1 is fastest on CPUs (a larger batch gains nothing there). Pre- and
  * postprocessing are a small share of the work, so they get few threads: more would only displace
  * the network and the encoder from the caches. */
-static void read_threads(const vrs_config *config, bool gpu, bool network_on_gpu,
+static void read_threads(const vrs_config *config, bool gpu, bool network_on_gpu, int32_t streams,
                          vrs_pipeline_settings *s)
 {
     vrs_allowance machine;
@@ -46,6 +46,7 @@ static void read_threads(const vrs_config *config, bool gpu, bool network_on_gpu
         .lanes = (int32_t)vrs_config_int(config, "lanes", 0),
         .preprocess = (int32_t)vrs_config_int(config, "preprocess_threads", 0),
         .postprocess = (int32_t)vrs_config_int(config, "postprocess_threads", 0),
+        .streams = streams,
     };
     vrs_thread_plan plan = vrs_threads_choose(&machine, &wish);
     s->requests = plan.requests;
@@ -73,14 +74,14 @@ static vrs_status read_views(const vrs_config *config, vrs_pipeline_settings *s)
 }
 
 vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spec, bool gpu,
-                             bool network_on_gpu, vrs_pipeline_settings *settings)
+                             bool network_on_gpu, int32_t streams, vrs_pipeline_settings *settings)
 {
     vrs_pipeline_settings s = {0};
     vrs_status status = vrs_batch_settings_read(config, spec->state_count > 0, &s.batch);
     if (status != VRS_OK)
         return status;
     s.max_batch = s.batch.queue.max_batch_size;
-    read_threads(config, gpu, network_on_gpu, &s);
+    read_threads(config, gpu, network_on_gpu, streams, &s);
     s.live = vrs_config_bool(config, "live");
     s.live_degrade = vrs_config_bool(config, "degrade");
     if (s.live && s.batch.latency_target_ns == 0)

@@ -60,5 +60,8 @@ vrs_thread_plan vrs_threads_choose(const vrs_allowance *machine, const vrs_threa
         plan.preprocess = plan.postprocess = plan.lanes; /* that are busy at once */
     int64_t in_flight = 2 * (int64_t)plan.requests * wish->max_batch;
     plan.tickets = clamp(in_flight + plan.preprocess + plan.postprocess + 2, MIN_TICKETS, most);
+    if (wish->streams > 2)
+        plan.tickets = clamp((2 * plan.tickets + wish->streams - 1) / wish->streams, MIN_TICKETS,
+                             plan.tickets);
     return plan;
 }

@@ -16,6 +16,7 @@ typedef struct vrs_thread_wish {
     bool network_on_gpu; /* and so is the network */
     int32_t max_batch;   /* views that go through the network together, at least 1 */
     int32_t requests, lanes, preprocess, postprocess;
+    int32_t streams; /* that will share the pipeline; 0 or 1: one */
 } vrs_thread_wish;
 
 typedef struct vrs_thread_plan {
@@ -29,7 +30,9 @@ typedef struct vrs_thread_plan {
  * postprocessing (16 at most). Tickets: twice the views of all requests and one for each worker, as
  * far as a quarter of the memory holds them at 8K stereo's size, and 4 at least; nor are there more
  * requests than tickets could fill. On a GPU its own memory limits the tickets, when they are
- * made. */
+ * made. Those are the tickets of one stream; where several share the pipeline each has twice its
+ * part of them, and 4 at least, so that one makes up for another and their first frames do not take
+ * memory that nobody needs. */
 VRS_API vrs_thread_plan vrs_threads_choose(const vrs_allowance *machine,
                                            const vrs_thread_wish *wish);
 

@@ -52,7 +52,7 @@ static void read_settings(const vrs_config *config, bool gpu, vrs_pipeline_setti
 {
     const vrs_model_spec spec = {0};
     bool there = vrs_settings_network_on_gpu(config, gpu);
-    if (vrs_settings_read(config, &spec, gpu, there, settings) != VRS_OK) {
+    if (vrs_settings_read(config, &spec, gpu, there, 0, settings) != VRS_OK) {
         fail_msg("%s, %s: %s", first, second, vrs_last_error());
     }
     static const char *const sizes[] = {"gpu_memory", "gpu_reserve", "pinned_memory"};

@@ -46,12 +46,28 @@ static void test_gpu(void **state)
 {
     (void)state;
     vrs_allowance machine = {16, 16, 1, 0, 2 * GB};
-    check("network on the GPU", machine, (vrs_thread_wish){true, true, 8, 0, 0, 0, 0},
+    check("network on the GPU", machine, (vrs_thread_wish){true, true, 8, 0, 0, 0, 0, 0},
           (vrs_thread_plan){4, 4, 16, 4, 4, 74});
-    check("network on the CPU", machine, (vrs_thread_wish){true, false, 1, 0, 0, 0, 0},
+    check("network on the CPU", machine, (vrs_thread_wish){true, false, 1, 0, 0, 0, 0, 0},
           (vrs_thread_plan){16, 4, 16, 4, 4, 42});
-    check("one lane", machine, (vrs_thread_wish){true, true, 1, 0, 1, 0, 0},
+    check("one lane", machine, (vrs_thread_wish){true, true, 1, 0, 1, 0, 0, 0},
           (vrs_thread_plan){1, 1, 16, 1, 1, 6});
+}
+
+/* Streams that share a pipeline have twice their part of its tickets. */
+static void test_streams(void **state)
+{
+    (void)state;
+    vrs_allowance machine = {16, 16, 1, 0, 64 * GB};
+    static const int32_t streams[][2] = {{0, 138}, {1, 138}, {2, 138}, {3, 92},
+                                         {8, 35},  {16, 18}, {64, 5}};
+    for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
+        check("streams", machine,
+              (vrs_thread_wish){
+                  .gpu = true, .network_on_gpu = true, .max_batch = 16, .streams = streams[i][0]},
+              (vrs_thread_plan){4, 4, 16, 4, 4, streams[i][1]});
+    check("at least four", (vrs_allowance){2, 2, 1, 0, 8 * GB},
+          (vrs_thread_wish){.max_batch = 1, .streams = 8}, (vrs_thread_plan){2, 0, 2, 1, 1, 4});
 }
 
 /* What is set stays; the rest follows it. */
@@ -91,6 +107,7 @@ static void test_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_machines), cmocka_unit_test(test_gpu),
+                                       cmocka_unit_test(test_streams),
                                        cmocka_unit_test(test_wishes), cmocka_unit_test(test_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,7 +211,9 @@ static vrs_status run_all(vrs_job *job, vrs_job_progress_fn progress, void *opaq
         vrs_job_fail(job, status);
     bool any = wait_for_slots(job);
     if (any && status == VRS_OK) {
-        status = start_fleet(job);
+        status = vrs_job_check_room(job);
+        if (status == VRS_OK)
+            status = start_fleet(job);
         if (status != VRS_OK)
             vrs_job_fail(job, status);
     }

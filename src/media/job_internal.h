@@ -48,6 +48,12 @@ typedef struct vrs_job_input {
     int32_t tries; /* begun so often: again where its GPU was lost */
 } vrs_job_input;
 
+/* job_room.c: whether the disks have room for the outputs of all inputs; those that are not open
+ * yet count as the mean of those that are. Between the opening of the first inputs and the gate.
+ * VRS_NO_SPACE; what may become too little is logged. */
+struct vrs_job;
+vrs_status vrs_job_check_room(struct vrs_job *job) VRS_MUST_USE;
+
 /* A result that sinks still use. */
 typedef struct vrs_held {
     vrs_result *result;

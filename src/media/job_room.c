@@ -25,7 +25,8 @@ static void add_open(const vrs_job *job, vrs_room_sum *sum, known_room *known)
             if (sink == NULL)
                 continue;
             vrs_room frame = {sink->least_bytes, sink->likely_bytes};
-            vrs_room room = vrs_room_times(frame, frames);
+            uint64_t there = sink->frames < frames ? sink->frames : frames; /* of a resumed run */
+            vrs_room room = vrs_room_times(frame, frames - there);
             known->sum[k].least += room.least;
             known->sum[k].likely += room.likely;
             vrs_room_add(sum, slot->sinks[k].path, room);

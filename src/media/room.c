@@ -134,18 +134,19 @@ vrs_status vrs_room_judge(const vrs_room_sum *sum, char *warning, size_t size)
     for (int32_t i = 0; i < sum->count; i++) {
         const vrs_room_disk *disk = &sum->disks[i];
         if (disk->need.least > disk->available)
-            return vrs_fail(VRS_NO_SPACE,
-                            "%s: %.1f MB are free there, and the %d output%s need at least %.1f MB "
-                            "(likely %.1f): free room, write elsewhere or smaller, or run with "
-                            "--disk-check off",
-                            disk->folder, in_mb(disk->available), disk->outputs,
-                            disk->outputs == 1 ? "" : "s", in_mb(disk->need.least),
-                            in_mb(disk->need.likely));
+            return vrs_fail(
+                VRS_NO_SPACE,
+                "%s: %.1f MB are free there, and %d output%s of the run need%s at least %.1f MB "
+                "(likely %.1f): free room, write elsewhere or smaller, or run with "
+                "--disk-check off",
+                disk->folder, in_mb(disk->available), disk->outputs, disk->outputs == 1 ? "" : "s",
+                disk->outputs == 1 ? "s" : "", in_mb(disk->need.least), in_mb(disk->need.likely));
         if (disk->need.likely > disk->available && warning[0] == 0)
-            (void)snprintf(warning, size,
-                           "%s: %.1f MB are free there, and the %d output%s may need %.1f MB",
-                           disk->folder, in_mb(disk->available), disk->outputs,
-                           disk->outputs == 1 ? "" : "s", in_mb(disk->need.likely));
+            (void)snprintf(
+                warning, size,
+                "%s: %.1f MB are free there, and %d output%s of the run may need %.1f MB",
+                disk->folder, in_mb(disk->available), disk->outputs, disk->outputs == 1 ? "" : "s",
+                in_mb(disk->need.likely));
     }
     return VRS_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "media/av.h"
+#include "media/room.h"
 #include "media/sink_kinds.h"
 #include "vrseg/system.h"
 
@@ -118,6 +119,9 @@ vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink)
     if (status != VRS_OK) {
         return status;
     }
+    vrs_room frame = vrs_room_of_frame(&chosen);
+    made->least_bytes = frame.least;
+    made->likely_bytes = frame.likely;
     (void)snprintf(made->description, sizeof made->description, "%s, %s, %s",
                    vrs_output_kind_name(params->kind), vrs_codec_name(chosen.codec), params->path);
     *sink = made;

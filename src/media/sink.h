@@ -75,12 +75,13 @@ typedef struct vrs_sink_ops {
 
 struct vrs_sink {
     const vrs_sink_ops *ops;
-    uint64_t frames;          /* that the file has, with the resumed ones */
-    vrs_sink_resumed resumed; /* set when it is opened, and by vrs_sink_rewind() */
-    bool times_changed;       /* set by the writer from the first frame on that was read with
-                               * another time than the source's own */
-    char description[160];    /* "mask, h264 veryfast crf 20, out.mp4" */
-    char note[256];           /* what the user should know, e.g. which streams were dropped; "" */
+    uint64_t frames;                    /* that the file has, with the resumed ones */
+    uint64_t least_bytes, likely_bytes; /* of a frame in its file: room.h */
+    vrs_sink_resumed resumed;           /* set when it is opened, and by vrs_sink_rewind() */
+    bool times_changed;    /* set by the writer from the first frame on that was read with
+                            * another time than the source's own */
+    char description[160]; /* "mask, h264 veryfast crf 20, out.mp4" */
+    char note[256];        /* what the user should know, e.g. which streams were dropped; "" */
 };
 
 /* The codec that VRS_CODEC_AUTO stands for, and the image format that the sink wants for `kind`

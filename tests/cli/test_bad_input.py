@@ -45,6 +45,31 @@ class Refused(support.CliTest):
         self.refuse(source, "--plots .*a file has its name", "--plots", source)
         self.assertEqual(source.read_bytes(), before)
 
+    def test_no_room(self) -> None:
+        """Outputs of both inputs together, known to the byte, are more than the disk has."""
+        free = shutil.disk_usage(self.out).free
+        size = 64 * 48 * 3 // 2
+        sources = []
+        for name in ("a", "b"):
+            path = self.folder / f"{name}.y4m"
+            with open(path, "wb") as file:
+                file.write(b"YUV4MPEG2 W64 H48 F25:1 Ip C420jpeg\n")
+                file.write((b"FRAME\n" + bytes(size)) * 4)
+                try:
+                    file.truncate(int(free * 1.2) // size * (size + 6))
+                except OSError as error:
+                    self.skipTest(f"no large file with holes can be made here: {error}")
+            sources.append(path)
+        done = run("run", *sources, "-o", self.out / "{name}.y4m")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "free there, and 2 outputs of the run need at least")
+        self.assert_left()
+        for flags in (sources[:1], (*sources, "--max-frames", 2),
+                      (*sources, "--disk-check", "off")):
+            done = run("run", *flags, "-o", self.out / "{name}.y4m")
+            self.assertNotIn("free there", done.stderr)
+            self.assertEqual(done.returncode, 0 if "--max-frames" in flags else 3)
+
     def test_folder_without_pictures(self) -> None:
         empty = self.folder / "empty"
         empty.mkdir()

@@ -2,9 +2,9 @@
  * clip through vrs_source_read() into slots and the fused preprocess, for one stream and for eight.
  * The two take turns, so that a slow minute hits both; the share is the median of the pairs'
  * ratios. Frames are counted from the first one delivered to the last one finished: opening is not
- * in it. Prints results as bench/README.md says.
+ * in it. Prints what store.py keeps.
  *
- *     decode_gpu CLIP [PAIRS [FRAMES]]     9 pairs; a clip of at least FRAMES (3000) frames
+ *     bench_decode_gpu CLIP [PAIRS [FRAMES]]     9 pairs; a clip of at least FRAMES (3000) frames
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@
 #include "device/cuda/cuda.h"
 #include "device/device.h"
 #include "device/memory.h"
+#include "device/monitor.h"
 #include "media/gpu_frames.h"
 #include "media/source_reader.h"
 #include "vrseg/system.h"
@@ -221,6 +222,13 @@ static double median(const double *values, int count)
     return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
 }
 
+static void print_runs(const double *values, int count, int digits)
+{
+    for (int i = 0; i < count; i++) {
+        (void)printf("%s%.*f", i == 0 ? "" : ", ", digits, values[i]);
+    }
+}
+
 static vrs_status compare(const bench_setup *bench, int streams, int pairs, double target,
                           bool last)
 {
@@ -242,12 +250,15 @@ static vrs_status compare(const bench_setup *bench, int streams, int pairs, doub
     }
     (void)printf("    {\"name\": \"decode and preprocess, %d x 1080p, frames a second\", "
                  "\"value\": %.1f, \"unit\": \"fps\", \"better\": \"higher\", "
-                 "\"peer\": \"NVDEC alone\", \"peer_value\": %.1f, \"runs\": %d},\n",
-                 streams, median(whole, pairs), median(alone, pairs), pairs);
-    (void)printf("    {\"name\": \"decode and preprocess, %d x 1080p, share of NVDEC alone\", "
-                 "\"value\": %.4f, \"unit\": \"ratio\", \"better\": \"higher\", "
-                 "\"target\": %.2f, \"runs\": %d}%s\n",
-                 streams, median(share, pairs), target, pairs, last ? "" : ",");
+                 "\"peer\": \"NVDEC alone\", \"peer_value\": %.1f, \"runs\": [",
+                 streams, median(whole, pairs), median(alone, pairs));
+    print_runs(whole, pairs, 1);
+    (void)printf("]},\n    {\"name\": \"decode and preprocess, %d x 1080p, share of NVDEC alone\", "
+                 "\"value\": %.4f, \"unit\": \"x\", \"better\": \"higher\", "
+                 "\"target\": %.2f, \"runs\": [",
+                 streams, median(share, pairs), target);
+    print_runs(share, pairs, 4);
+    (void)printf("]}%s\n", last ? "" : ",");
     return VRS_OK;
 }
 
@@ -262,12 +273,17 @@ static vrs_status run_bench(bench_setup *bench, int pairs)
         return status;
     }
     const vrs_device_properties *about = vrs_device_get_properties(bench->device);
-    (void)printf("{\n  \"device\": \"%s\",\n  \"versions\": {\"driver\": \"%d.%d\", "
-                 "\"libavcodec\": \"%u.%u\"},\n  \"clip\": \"%s\",\n  \"frames\": %lld,\n"
+    vrs_monitor *monitor = NULL;
+    const char *driver = "unknown";
+    if (vrs_monitor_open_pci(about->pci, &monitor) == VRS_OK) {
+        driver = vrs_monitor_driver(monitor);
+    }
+    (void)printf("{\n  \"versions\": {\"gpu\": \"%s\", \"driver\": \"%s\", "
+                 "\"libavcodec\": \"%u.%u\", \"clip\": \"1080p H.264, %lld frames a stream\"},\n"
                  "  \"rows\": [\n",
-                 about->name, about->driver_version / 1000, about->driver_version % 1000 / 10,
-                 avcodec_version() >> 16, avcodec_version() >> 8 & 0xff, bench->clip,
+                 about->name, driver, avcodec_version() >> 16, avcodec_version() >> 8 & 0xff,
                  (long long)bench->frames);
+    vrs_monitor_close(monitor);
     status = compare(bench, 1, pairs, 0.97, false);
     if (status == VRS_OK) {
         status = compare(bench, MAX_STREAMS, pairs, 0.95, true);

@@ -56,6 +56,7 @@ static vrs_status prepare(bench_preprocess *made, const vrs_image *image)
         .width = SIDE,
         .height = SIDE,
         .tensor = VRS_TENSOR_F16_S2D,
+        .channels = 16,
         .mean = {123.7F, 116.3F, 103.5F},
         .scale = {0.0171F, 0.0175F, 0.0174F},
         .channels = 16,

@@ -111,8 +111,11 @@ void fake_kernels_init(void)
 #define ADD_POINT(name) add(#name, fake_vrs_conv_point, sizeof(vrs_conv_point_params));
     FAKE_CONV_POINT_KERNELS(ADD_POINT)
 #undef ADD_POINT
-#define ADD_PREPROCESS(name) add(#name, fake_##name, sizeof(vrs_preprocess_params));
-    VRS_PREPROCESS_KERNELS(ADD_PREPROCESS)
+    add("vrs_preprocess", fake_vrs_preprocess, sizeof(vrs_preprocess_params));
+#define ADD_PREPROCESS(format, fast, whole)                              \
+    add(#fast, fake_vrs_preprocess_fast, sizeof(vrs_preprocess_params)); \
+    add(#whole, fake_vrs_preprocess_whole, sizeof(vrs_preprocess_params));
+    VRS_PREPROCESS_FORMATS(ADD_PREPROCESS)
 #undef ADD_PREPROCESS
 #define ADD_NET(name) add("vrs_net_" #name, fake_vrs_net_##name, sizeof(vrs_net_##name##_params));
     VRS_NET_KERNELS(ADD_NET)

@@ -57,15 +57,23 @@ static void free_axis(vrs_axis *axis)
     free(axis->weight);
 }
 
+/* Words of a window. */
+static int32_t window_words(const vrs_preprocess_view *view)
+{
+    const bool wide = view->shape >= VRS_PREPROCESS_WIDE;
+    if (view->component_step[0] > 1) {
+        return wide ? 9 : 5;
+    }
+    return view->sample_bytes == 1 ? (wide ? 3 : 2) : (wide ? 5 : 3);
+}
+
 /* The integer weight of an output's sample; layout: params_preprocess.h. */
 static uint32_t integer_of(const vrs_preprocess_view *view, int kind, int32_t output,
                            int32_t sample)
 {
     const bool bytes = view->sample_bytes == 1;
-    const bool wide = view->shape >= VRS_PREPROCESS_WIDE;
     const bool fine = view->shape == VRS_PREPROCESS_FINE;
-    const bool packed = view->component_step[0] > 1;
-    const int32_t count = packed ? (wide ? 9 : 5) : bytes ? (wide ? 3 : 2) : (wide ? 5 : 3);
+    const int32_t count = window_words(view);
     const uint32_t *table = (const uint32_t *)words(view, view->integer[kind]) + output;
     const int32_t step = view->component_step[kind] * view->sample_bytes;
     const int32_t place = sample * step - 4 * (int32_t)table[0];
@@ -80,6 +88,48 @@ static uint32_t integer_of(const vrs_preprocess_view *view, int kind, int32_t ou
     }
     const uint32_t high = fine ? table[(1 + count + place / 4) * view->width] : 0;
     return (low >> (place % 4 * 8) & 255) | (high >> (place % 4 * 8) & 255) << 8;
+}
+
+/* The same of the kernels for whole pictures. */
+static uint32_t pair_integer_of(const vrs_preprocess_view *view, int kind, int32_t output,
+                                int32_t sample)
+{
+    const int32_t count = window_words(view), pairs = view->width / 2, second = output % 2;
+    const uint32_t *table =
+        (const uint32_t *)words(view, view->pairs) + kind * pairs * (1 + 2 * count) + output / 2;
+    const int32_t step = view->component_step[kind] * view->sample_bytes, base = (int32_t)table[0];
+    const int32_t place = sample * step - 4 * (base + second * (count - 1));
+    const int32_t last = base + 2 * count - 1, units = view->left[kind] + view->units[kind];
+    if (place < 0 || place / 4 >= count || base < 4 * view->left[kind] - 4 ||
+        last > 4 * units + 4 || sample * step < 16 * view->left[kind] ||
+        sample * step >= 16 * units) {
+        fprintf(stderr, "fake_cuda: a tap lies outside of its pair's window\n");
+        abort();
+    }
+    const uint32_t word = table[(1 + second * count + place / 4) * pairs];
+    return word >> (place % 4 * (view->sample_bytes == 1 ? 8 : 4)) & 255;
+}
+
+/* Whether a block of a whole picture asks for the rows of the source that it needs. */
+static void check_rows(const vrs_preprocess_params *p, const vrs_preprocess_view *view, int kind,
+                       const vrs_axis *axis)
+{
+    for (int32_t y = 0; y < p->height; y++) {
+        const int32_t begin = y / p->rows * p->rows;
+        const int32_t end = y / 2 * 2 + 2 < p->height ? y / 2 * 2 + 2 : p->height;
+        const int32_t last = begin + p->rows < p->height ? begin + p->rows : p->height;
+        const int32_t from = view->origin[kind] + begin * view->step[kind] / 4096;
+        const int32_t top =
+            from - (view->reach[kind] & 15) < 0 ? 0 : from - (view->reach[kind] & 15);
+        const int32_t here = view->origin[kind] + end * view->step[kind] / 4096;
+        const int32_t whole = view->origin[kind] + last * view->step[kind] / 4096;
+        if (axis->first[y] < top || axis->first[y] + axis->taps[y] > view->lines[kind] ||
+            axis->first[y] + axis->taps[y] > here + (view->reach[kind] >> 4) ||
+            whole + (view->reach[kind] >> 4) - top > p->slots[kind]) {
+            fprintf(stderr, "fake_cuda: a block does not ask for the rows that it needs\n");
+            abort();
+        }
+    }
 }
 
 /* The fast kernels' y taps, in the place of the axis. */
@@ -97,16 +147,22 @@ static void use_rows(const vrs_preprocess_view *view, int kind, vrs_axis *axis)
 }
 
 /* Puts what the fast kernels look up in the place of what it was made from. */
-static void use_fast_tables(const vrs_preprocess_view *view, vrs_preprocess_plan *plan)
+static void use_fast_tables(const vrs_preprocess_params *p, const vrs_preprocess_view *view,
+                            bool whole, vrs_preprocess_plan *plan)
 {
     const float steps = (float)(1 << view->shift);
     for (int kind = 0; kind < VRS_AXIS_KINDS; kind++) {
         vrs_axis *axis = &plan->x[kind];
         for (int32_t output = 0; output < axis->count; output++) {
             for (int32_t tap = 0; tap < axis->taps[output]; tap++) {
-                const uint32_t integer = integer_of(view, kind, output, axis->first[output] + tap);
+                const int32_t sample = axis->first[output] + tap;
+                const uint32_t integer = whole ? pair_integer_of(view, kind, output, sample)
+                                               : integer_of(view, kind, output, sample);
                 axis->weight[output * axis->stride + tap] = (float)integer * steps;
             }
+        }
+        if (whole && axis->count > 0) {
+            check_rows(p, view, kind, &plan->y[kind]);
         }
         use_rows(view, kind, &plan->y[kind]);
     }
@@ -128,7 +184,10 @@ static void set_network(const vrs_preprocess_params *p, vrs_preprocess_plan *pla
     }
 }
 
-static void run_view(const vrs_preprocess_params *p, const vrs_preprocess_view *view, bool fast)
+typedef enum kernel_kind { KERNEL_ANY, KERNEL_FAST, KERNEL_WHOLE } kernel_kind;
+
+static void run_view(const vrs_preprocess_params *p, const vrs_preprocess_view *view,
+                     kernel_kind kind_of_kernel)
 {
     vrs_preprocess_plan *plan = take(sizeof(*plan));
     /* What the reference reads of a format: how its samples are stored. */
@@ -156,8 +215,8 @@ static void run_view(const vrs_preprocess_params *p, const vrs_preprocess_view *
         memcpy(plan->tone_table, words(view, view->tone), sizeof(plan->tone_table));
     }
     set_network(p, plan);
-    if (fast) {
-        use_fast_tables(view, plan);
+    if (kind_of_kernel != KERNEL_ANY) {
+        use_fast_tables(p, view, kind_of_kernel == KERNEL_WHOLE, plan);
     }
     vrs_preprocess_reference(plan, &image, (void *)(uintptr_t)view->tensor,
                              (uint8_t *)(uintptr_t)view->luma, NULL);
@@ -168,54 +227,37 @@ static void run_view(const vrs_preprocess_params *p, const vrs_preprocess_view *
     free(plan);
 }
 
-static void run(const void *params, const uint32_t grid[3], const uint32_t block[3], bool fast)
+static void run(const void *params, const uint32_t grid[3], const uint32_t block[3],
+                kernel_kind kind)
 {
     const vrs_preprocess_params *p = params;
-    const uint32_t columns = fast ? VRS_PREPROCESS_COLUMNS : 1;
-    if (grid[0] * block[0] * columns < (uint32_t)p->width ||
-        grid[1] * (uint32_t)(p->rows * p->strips) < (uint32_t)p->height ||
-        block[0] != VRS_PREPROCESS_THREADS) {
+    const uint32_t columns = kind == KERNEL_ANY ? 1 : 2;
+    const int32_t strips = kind == KERNEL_WHOLE ? 1 : p->strips;
+    const bool threads = kind == KERNEL_WHOLE
+                             ? block[0] % 32 == 0 && block[0] <= VRS_PREPROCESS_WHOLE_THREADS + 32
+                             : block[0] == VRS_PREPROCESS_THREADS;
+    const uint32_t makers = kind == KERNEL_WHOLE ? block[0] - 32 : block[0];
+    if (grid[0] * makers * columns < (uint32_t)p->width ||
+        grid[1] * (uint32_t)(p->rows * strips) < (uint32_t)p->height || !threads) {
         fprintf(stderr, "fake_cuda: the preprocess grid does not cover the picture\n");
         abort();
     }
     for (uint32_t view = 0; view < grid[2]; view++) {
-        run_view(p, &p->view[view], fast);
+        run_view(p, &p->view[view], kind);
     }
 }
 
 void fake_vrs_preprocess(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
-    run(params, grid, block, false);
+    run(params, grid, block, KERNEL_ANY);
 }
 
-void fake_vrs_preprocess_yuv420p(const void *params, const uint32_t grid[3],
-                                 const uint32_t block[3])
+void fake_vrs_preprocess_fast(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
-    run(params, grid, block, true);
+    run(params, grid, block, KERNEL_FAST);
 }
 
-void fake_vrs_preprocess_nv12(const void *params, const uint32_t grid[3], const uint32_t block[3])
+void fake_vrs_preprocess_whole(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
-    run(params, grid, block, true);
-}
-
-void fake_vrs_preprocess_yuv420p10(const void *params, const uint32_t grid[3],
-                                   const uint32_t block[3])
-{
-    run(params, grid, block, true);
-}
-
-void fake_vrs_preprocess_p010(const void *params, const uint32_t grid[3], const uint32_t block[3])
-{
-    run(params, grid, block, true);
-}
-
-void fake_vrs_preprocess_rgb24(const void *params, const uint32_t grid[3], const uint32_t block[3])
-{
-    run(params, grid, block, true);
-}
-
-void fake_vrs_preprocess_bgra(const void *params, const uint32_t grid[3], const uint32_t block[3])
-{
-    run(params, grid, block, true);
+    run(params, grid, block, KERNEL_WHOLE);
 }

@@ -7,9 +7,8 @@
 
 #include "kernels/cuda/preprocess_launch.h"
 
-#define FAKE_PREPROCESS_DECLARE(name) \
-    void fake_##name(const void *params, const uint32_t grid[3], const uint32_t block[3]);
-VRS_PREPROCESS_KERNELS(FAKE_PREPROCESS_DECLARE)
-#undef FAKE_PREPROCESS_DECLARE
+void fake_vrs_preprocess(const void *params, const uint32_t grid[3], const uint32_t block[3]);
+void fake_vrs_preprocess_fast(const void *params, const uint32_t grid[3], const uint32_t block[3]);
+void fake_vrs_preprocess_whole(const void *params, const uint32_t grid[3], const uint32_t block[3]);
 
 #endif

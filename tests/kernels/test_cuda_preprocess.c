@@ -323,6 +323,70 @@ static void test_strips(void **state)
     }
 }
 
+/* A view that fills the network's picture, in one of the usual tensors. */
+static void make_whole(job *j, vrs_pixel_format format, int i, const int32_t size[4],
+                       test_random *random)
+{
+    static const struct {
+        vrs_tensor_format tensor;
+        int32_t channels;
+    } tensors[] = {{VRS_TENSOR_F16_NHWC, 8},
+                   {VRS_TENSOR_F16_S2D, 16},
+                   {VRS_TENSOR_F16_NCHW, 0},
+                   {VRS_TENSOR_I8_S2D, 16}};
+    *j = (job){.image = test_picture(format, size[0], size[1], TEST_STRIDE_TIGHT,
+                                     TEST_PATTERN_RANDOM, random)};
+    vrs_preprocess_desc desc = test_preprocess_source(&j->image, random);
+    set_network(&desc, (int)tensors[i % 4].tensor, size[2], size[3]);
+    desc.channels = tensors[i % 4].channels;
+    desc.fit = VRS_FIT_STRETCH;
+    desc.resize = i / 4 % 2 == 0 ? VRS_RESIZE_AREA : VRS_RESIZE_BILINEAR;
+    desc.color.transfer = VRS_TRANSFER_BT709;
+    desc.view = (vrs_rect){0, 0, size[0], size[1]};
+    if (i / 8 % 2 == 1) { /* an eye of two side by side, or of two above each other */
+        desc.view = i % 2 == 0 ? (vrs_rect){size[0] / 2, 0, size[0] / 2, size[1]}
+                               : (vrs_rect){0, size[1] / 2, size[0], size[1] / 2};
+    }
+    snprintf(current, sizeof(current), "whole %s %dx%d to %dx%d, number %d",
+             vrs_pixel_format_name(format), size[0], size[1], desc.width, desc.height, i);
+    upload(j, 64, i % 3 == 0);
+    prepare(j, &desc);
+}
+
+static void test_whole(void **state)
+{
+    (void)state;
+    static const int32_t sizes[][4] = {
+        {240, 135, 64, 64}, {1280, 60, 384, 8}, {1920, 20, 512, 8}, {3840, 18, 1024, 2}};
+    test_random random = {271828};
+    for (int format = 0; format < FAST_FORMATS; format++) {
+        int whole = 0;
+        for (int i = 0; i < 16 * 4; i++) {
+            job j;
+            make_whole(&j, formats[format], i % 16, sizes[i / 16], &random);
+            whole += j.view.pairs != 0;
+            run_batch(&j, 1, i % 5 == 0);
+        }
+        assert_true(whole > 32); /* the others' windows lie otherwise in their words */
+    }
+}
+
+/* As many rows as let each block make several. */
+static void test_whole_rows(void **state)
+{
+    (void)state;
+    static const int32_t sizes[][4] = {{64, 2160, 16, 1030}, {48, 1080, 12, 514}};
+    test_random random = {31415};
+    for (int i = 0; i < FAST_FORMATS; i++) {
+        job jobs[VRS_PREPROCESS_VIEWS];
+        for (int v = 0; v < VRS_PREPROCESS_VIEWS; v++) {
+            make_whole(&jobs[v], formats[i], i + (v % 2) * 4, sizes[i % 2], &random);
+            assert_int_not_equal(jobs[v].view.pairs, 0);
+        }
+        run_batch(jobs, VRS_PREPROCESS_VIEWS, i % 2 == 0);
+    }
+}
+
 static void expect(vrs_status status, const char *part)
 {
     assert_int_equal(status, VRS_INVALID);
@@ -371,6 +435,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),    cmocka_unit_test(test_fast),
         cmocka_unit_test(test_batches),  cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_whole),    cmocka_unit_test(test_whole_rows),
         cmocka_unit_test(test_refusals),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,7 +328,7 @@ __device__ __forceinline__ vrs_room vrs_room_of(const vrs_preprocess_params &p,
     room.first_row = vrs_content_row(view, place.begin);
     room.chroma = view.tile_rows[0][p.tile] * view.pitch[0] * 4;
     room.other = room.chroma + view.tile_rows[1][p.tile] * view.pitch[1] * 4;
-    room.size = view.tile[p.tile] * 4;
+    room.size = room.other + (SOURCE::apart ? room.other - room.chroma : 0);
     for (int kind = 0; kind < (SOURCE::packed ? 1 : 2); kind++)
         room.left[kind] = __ldg(vrs_table<int>(view, view.integer[kind]) + column) & ~3;
     const uint32_t *table = vrs_table<uint32_t>(view, view.rows) + room.first_row * view.row_words;

@@ -11,24 +11,26 @@
 #define BLOCKS_EACH 3          /* blocks of the fast kernels a multiprocessor, at least */
 #define MOST_SHARED (48 << 10) /* of a block of several strips, for several a multiprocessor */
 
+/* A format and its kernels. */
+static const struct {
+    vrs_pixel_format format;
+    const char *fast, *whole;
+} formats[VRS_PREPROCESS_FAST] = {
+#define FORMAT(format, fast, whole) {format, #fast, #whole},
+    VRS_PREPROCESS_FORMATS(FORMAT)
+#undef FORMAT
+};
+
 vrs_status vrs_cuda_preprocess_open(vrs_device *device, vrs_cuda_preprocess *kernels)
 {
-    const struct {
-        const char *name;
-        vrs_kernel **kernel;
-    } wanted[] = {
-        {"vrs_preprocess", &kernels->any},       {"vrs_preprocess_yuv420p", &kernels->yuv420p},
-        {"vrs_preprocess_nv12", &kernels->nv12}, {"vrs_preprocess_yuv420p10", &kernels->yuv420p10},
-        {"vrs_preprocess_p010", &kernels->p010}, {"vrs_preprocess_rgb24", &kernels->rgb24},
-        {"vrs_preprocess_bgra", &kernels->bgra},
-    };
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        const vrs_status status = vrs_device_kernel(device, wanted[i].name, wanted[i].kernel);
-        if (status != VRS_OK) {
-            return status;
+    vrs_status status = vrs_device_kernel(device, "vrs_preprocess", &kernels->any);
+    for (size_t i = 0; i < VRS_PREPROCESS_FAST && status == VRS_OK; i++) {
+        status = vrs_device_kernel(device, formats[i].fast, &kernels->fast[i]);
+        if (status == VRS_OK) {
+            status = vrs_device_kernel(device, formats[i].whole, &kernels->whole[i]);
         }
     }
-    return VRS_OK;
+    return status;
 }
 
 static bool same_network(const vrs_preprocess_plan *a, const vrs_preprocess_plan *b)
@@ -79,52 +81,63 @@ static vrs_status check_item(const vrs_cuda_preprocess_item *items, int32_t inde
     return VRS_OK;
 }
 
-/* Whether the fast kernels can read the image word by word. */
-static bool in_words(const vrs_cuda_preprocess_item *item)
+/* Whether every plane and its rows begin at multiples of so many bytes. */
+static bool aligned(const vrs_cuda_preprocess_item *item, uint32_t bytes)
 {
     for (int32_t plane = 0; plane < item->plan->info->planes; plane++) {
-        if ((uintptr_t)item->image->planes[plane] % 4 != 0 ||
-            item->image->strides[plane] % 4 != 0) {
+        if ((uintptr_t)item->image->planes[plane] % bytes != 0 ||
+            item->image->strides[plane] % (int32_t)bytes != 0) {
             return false;
         }
     }
-    return item->view->shape != VRS_PREPROCESS_ANY;
+    return true;
 }
 
-static vrs_kernel *choose(const vrs_cuda_preprocess *kernels, const vrs_cuda_preprocess_item *items,
-                          int32_t count)
+/* Index of the format that all views have and the fast kernels can read word by word; -1: none. */
+static int choose(const vrs_cuda_preprocess_item *items, int32_t count)
 {
     const vrs_pixel_format format = items[0].plan->desc.format;
     for (int32_t i = 0; i < count; i++) {
-        if (items[i].plan->desc.format != format || !in_words(&items[i])) {
-            return kernels->any;
+        if (items[i].plan->desc.format != format || !aligned(&items[i], 4) ||
+            items[i].view->shape == VRS_PREPROCESS_ANY) {
+            return -1;
         }
     }
-    switch ((int)format) {
-    case VRS_FORMAT_YUV420P:
-        return kernels->yuv420p;
-    case VRS_FORMAT_NV12:
-        return kernels->nv12;
-    case VRS_FORMAT_YUV420P10:
-        return kernels->yuv420p10;
-    case VRS_FORMAT_P010:
-        return kernels->p010;
-    case VRS_FORMAT_RGB24:
-        return kernels->rgb24;
-    case VRS_FORMAT_BGRA:
-        return kernels->bgra;
-    default:
-        return kernels->any;
+    for (int i = 0; i < VRS_PREPROCESS_FAST; i++) {
+        if (formats[i].format == format) {
+            return i;
+        }
     }
+    return -1;
+}
+
+/* Whether the kernels for whole pictures can make all views. */
+static bool are_whole(const vrs_preprocess_params *params, const vrs_cuda_preprocess_item *items,
+                      int32_t count)
+{
+    bool whole = params->store != VRS_PREPROCESS_STORE_ANY;
+    for (int32_t i = 0; i < count; i++) {
+        whole =
+            whole && items[i].view->pairs != 0 && aligned(&items[i], 16) && items[i].luma % 2 == 0;
+    }
+    return whole;
 }
 
 static int32_t store_of(const vrs_preprocess_plan *plan)
 {
-    if (plan->type == VRS_TENSOR_F16 && plan->layout == VRS_TENSOR_NHWC && plan->channels == 8) {
-        return VRS_PREPROCESS_STORE_NHWC8;
-    }
-    if (plan->type == VRS_TENSOR_F16 && plan->layout == VRS_TENSOR_S2D && plan->channels == 16) {
-        return VRS_PREPROCESS_STORE_S2D16;
+    static const struct {
+        vrs_tensor_format tensor;
+        int32_t channels, store;
+    } stores[] = {
+        {VRS_TENSOR_F16_NHWC, 8, VRS_PREPROCESS_STORE_NHWC8},
+        {VRS_TENSOR_F16_S2D, 16, VRS_PREPROCESS_STORE_S2D16},
+        {VRS_TENSOR_F16_NCHW, 3, VRS_PREPROCESS_STORE_NCHW},
+        {VRS_TENSOR_I8_S2D, 16, VRS_PREPROCESS_STORE_I8},
+    };
+    for (size_t i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
+        if (plan->desc.tensor == stores[i].tensor && plan->channels == stores[i].channels) {
+            return stores[i].store;
+        }
     }
     return VRS_PREPROCESS_STORE_ANY;
 }
@@ -164,6 +177,14 @@ static uint32_t parts_of(int32_t whole, int32_t part)
     return ((uint32_t)whole + (uint32_t)part - 1) / (uint32_t)part;
 }
 
+/* Units of 16 bytes of a strip of 2 << i rows; 0: too many. */
+static uint32_t tile_units(const vrs_preprocess_view *view, int i)
+{
+    const uint32_t planes = view->component_plane[2] == 2 ? 2 : 1;
+    return (uint32_t)view->tile_rows[0][i] * view->pitch[0] +
+           planes * view->tile_rows[1][i] * view->pitch[1];
+}
+
 /* Bytes of shared memory of a block of `strips` strips of 2 << i rows; 0: too much for a strip. */
 static uint32_t block_bytes(const vrs_preprocess_params *params, int32_t count, int i,
                             uint32_t strips)
@@ -171,10 +192,11 @@ static uint32_t block_bytes(const vrs_preprocess_params *params, int32_t count, 
     uint32_t tile = 0, row_words = 0;
     for (int32_t v = 0; v < count; v++) {
         const vrs_preprocess_view *view = &params->view[v];
-        if (view->tile[i] == 0) {
+        const uint32_t units = tile_units(view, i);
+        if (units == 0) {
             return 0;
         }
-        tile = view->tile[i] > tile ? view->tile[i] : tile;
+        tile = units > tile ? units : tile;
         row_words = view->row_words > row_words ? view->row_words : row_words;
     }
     return VRS_PREPROCESS_BLOCK_BYTES + (strips << (i + 1)) * row_words * 4 +
@@ -205,6 +227,72 @@ static uint32_t choose_rows(vrs_preprocess_params *params, int32_t count,
     return 0;
 }
 
+/* Rows of the source that `rows` rows of a whole picture take, at most. */
+static int32_t most_rows(const vrs_preprocess_view *view, int kind, int32_t rows)
+{
+    return (rows * view->step[kind] + 4095) / 4096 + (view->reach[kind] >> 4) +
+           (view->reach[kind] & 15);
+}
+
+/* Sets the room of blocks of `rows` rows. Bytes of shared memory. */
+static uint32_t whole_bytes(vrs_preprocess_params *params, int32_t count, int32_t rows)
+{
+    uint32_t most = 0;
+    params->rows = rows;
+    params->slots[0] = params->slots[1] = 0;
+    for (int32_t v = 0; v < count; v++) {
+        for (int kind = 0; kind < 2; kind++) {
+            const int32_t slots = most_rows(&params->view[v], kind, rows);
+            params->slots[kind] = slots > params->slots[kind] ? slots : params->slots[kind];
+        }
+    }
+    for (int32_t v = 0; v < count; v++) {
+        const vrs_preprocess_view *view = &params->view[v];
+        const uint32_t planes = view->component_plane[2] == 2 ? 2 : 1;
+        const uint32_t units = (uint32_t)params->slots[0] * (view->units[0] + 1U) +
+                               planes * (uint32_t)params->slots[1] * (view->units[1] + 1U);
+        const uint32_t bytes =
+            VRS_PREPROCESS_WHOLE_HEAD + (uint32_t)rows * view->row_words * 4 + units * 16 + 16;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+/* Sets the rows of a block of a whole picture: as few as let every multiprocessor have the blocks
+ * that it has room for at once. The shared memory that it needs; 0: the device has not so much. */
+static uint32_t choose_whole(vrs_preprocess_params *params, int32_t count, uint32_t threads,
+                             const vrs_device_properties *device)
+{
+    const uint32_t each = VRS_PREPROCESS_WHOLE_THREADS / threads;
+    const uint32_t blocks = each * (uint32_t)device->multiprocessors;
+    /* What is reserved for each block comes off the multiprocessor's, which is 1 KB more than a
+     * block may have. */
+    const uint32_t room = (uint32_t)((device->block_shared_bytes + 1024) / each) - 1024;
+    int32_t rows = VRS_PREPROCESS_WHOLE_ROWS;
+    while (rows > 2 && (whole_bytes(params, count, rows) > room ||
+                        parts_of(params->height, rows - 2) * (uint32_t)count <= blocks)) {
+        rows -= 2;
+    }
+    const uint32_t bytes = whole_bytes(params, count, rows);
+    return bytes <= device->block_shared_bytes ? bytes : 0;
+}
+
+/* A launch of the kernels for whole pictures, where the device has room for a block. */
+static vrs_status run_whole(vrs_kernel *kernel, vrs_device_stream *stream,
+                            vrs_preprocess_params *params, int32_t count, bool *done)
+{
+    const uint32_t threads = parts_of(params->width / 2, 32) * 32;
+    const uint32_t shared = choose_whole(
+        params, count, threads, vrs_device_get_properties(vrs_device_stream_device(stream)));
+    *done = shared != 0;
+    if (shared == 0) {
+        return VRS_OK;
+    }
+    const uint32_t grid[3] = {1, parts_of(params->height, params->rows), (uint32_t)count};
+    const uint32_t block[3] = {threads + 32, 1, 1}; /* a warp asks for the source */
+    return vrs_device_launch(stream, kernel, grid, block, shared, params, sizeof(*params));
+}
+
 vrs_status vrs_cuda_preprocess_run(const vrs_cuda_preprocess *kernels, vrs_device_stream *stream,
                                    const vrs_cuda_preprocess_item *items, int32_t count)
 {
@@ -222,11 +310,18 @@ vrs_status vrs_cuda_preprocess_run(const vrs_cuda_preprocess *kernels, vrs_devic
         set_view(&params.view[i], &items[i]);
     }
     set_network(&params, items[0].plan);
-    vrs_kernel *kernel = choose(kernels, items, count);
-    const uint32_t shared = kernel == kernels->any ? 0 : choose_rows(&params, count, stream);
+    const int format = choose(items, count);
+    if (format >= 0 && are_whole(&params, items, count)) {
+        bool done = false;
+        const vrs_status status = run_whole(kernels->whole[format], stream, &params, count, &done);
+        if (done || status != VRS_OK) {
+            return status;
+        }
+    }
+    const uint32_t shared = format < 0 ? 0 : choose_rows(&params, count, stream);
+    vrs_kernel *kernel = shared == 0 ? kernels->any : kernels->fast[format];
     int32_t columns = FAST_COLUMNS;
     if (shared == 0) {
-        kernel = kernels->any;
         columns = VRS_PREPROCESS_THREADS;
         params.rows = ROWS_ANY;
         params.strips = 1;

@@ -10,18 +10,20 @@
 #include "kernels/cuda/params_preprocess.h"
 #include "kernels/preprocess.h"
 
-/* The kernels of this folder: all of any source, and the fast ones. */
-#define VRS_PREPROCESS_KERNELS(X) \
-    X(vrs_preprocess)             \
-    X(vrs_preprocess_yuv420p)     \
-    X(vrs_preprocess_nv12)        \
-    X(vrs_preprocess_yuv420p10)   \
-    X(vrs_preprocess_p010)        \
-    X(vrs_preprocess_rgb24)       \
-    X(vrs_preprocess_bgra)
+/* The kernels of this folder: one for any source, fast ones of a format, and those of whole
+ * pictures and the usual tensors. */
+#define VRS_PREPROCESS_FORMATS(X)                                                     \
+    X(VRS_FORMAT_YUV420P, vrs_preprocess_yuv420p, vrs_preprocess_yuv420p_whole)       \
+    X(VRS_FORMAT_NV12, vrs_preprocess_nv12, vrs_preprocess_nv12_whole)                \
+    X(VRS_FORMAT_YUV420P10, vrs_preprocess_yuv420p10, vrs_preprocess_yuv420p10_whole) \
+    X(VRS_FORMAT_P010, vrs_preprocess_p010, vrs_preprocess_p010_whole)                \
+    X(VRS_FORMAT_RGB24, vrs_preprocess_rgb24, vrs_preprocess_rgb24_whole)             \
+    X(VRS_FORMAT_BGRA, vrs_preprocess_bgra, vrs_preprocess_bgra_whole)
+#define VRS_PREPROCESS_FAST 6 /* formats of these */
 
 typedef struct vrs_cuda_preprocess {
-    vrs_kernel *any, *yuv420p, *nv12, *yuv420p10, *p010, *rgb24, *bgra;
+    vrs_kernel *any;
+    vrs_kernel *fast[VRS_PREPROCESS_FAST], *whole[VRS_PREPROCESS_FAST];
 } vrs_cuda_preprocess;
 
 /* Finds the kernels. `kernels` borrows them from the device. What vrs_device_kernel() returns. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/cuda/preprocess_launch.h"
+#include "kernels/cuda/preprocess_tables.h"
 #include "kernels/preprocess_plan.h"
 
 #define MOST_WORDS 9
@@ -37,17 +38,12 @@ static int64_t common_divisor(int64_t a, int64_t b)
     return a;
 }
 
-static const float *weights_of(const vrs_axis *axis, int32_t output)
-{
-    return axis->weight + (size_t)output * (size_t)axis->stride;
-}
-
 /* The integers over `denominator`, reduced; none where a weight is not a multiple of its part. */
 static integer_axis reduce(const vrs_axis *axis, int64_t denominator)
 {
     int64_t divisor = denominator, largest = 0;
     for (int32_t output = 0; output < axis->count; output++) {
-        const float *weights = weights_of(axis, output);
+        const float *weights = vrs_preprocess_weights(axis, output);
         int64_t sum = 0;
         for (int32_t tap = 0; tap < axis->taps[output]; tap++) {
             const double exact = (double)weights[tap] * (double)denominator;
@@ -78,26 +74,11 @@ static integer_axis integers_of(const vrs_preprocess_plan *plan, int kind)
     return area.denominator != 0 ? area : reduce(&plan->x[kind], 8 * part * plan->content.width);
 }
 
-/* Bytes from one sample of a component to the next. */
-static int32_t pitch_of(const vrs_preprocess_plan *plan, int kind)
-{
-    return plan->info->sample_bytes * plan->component[kind].step;
-}
-
-/* Whole words of a row of the component's plane; 0 where it ends within one. */
-static int32_t source_words(const vrs_preprocess_plan *plan, int kind)
-{
-    const int32_t width = plan->desc.image_width;
-    const int32_t bytes =
-        (kind == VRS_AXIS_CHROMA ? (width + 1) / 2 : width) * pitch_of(plan, kind);
-    return bytes % 4 == 0 ? bytes / 4 : 0;
-}
-
 /* Words that the widest window covers. */
 static int32_t window_words(const vrs_preprocess_plan *plan, int kind)
 {
     const vrs_axis *axis = &plan->x[kind];
-    const int32_t pitch = pitch_of(plan, kind);
+    const int32_t pitch = vrs_preprocess_pitch(plan, kind);
     int32_t most = 0;
     for (int32_t output = 0; output < axis->count; output++) {
         const int32_t begin = axis->first[output] * pitch / 4;
@@ -139,7 +120,8 @@ static int32_t choose_shape(const vrs_preprocess_plan *plan, integer_axis intege
         bool fits = true;
         for (int kind = 0; kind < kinds; kind++) {
             fits = fits && integers[kind].denominator != 0 && integers[kind].largest <= most &&
-                   window_words(plan, kind) <= words && source_words(plan, kind) >= words;
+                   window_words(plan, kind) <= words &&
+                   vrs_preprocess_source_words(plan, kind) >= words;
         }
         if (fits) {
             return shape;
@@ -158,8 +140,8 @@ static int32_t row_words(const vrs_preprocess_plan *plan, int kind)
 /* Where an output's window begins: it ends within the row. */
 static int32_t window_base(const vrs_preprocess_plan *plan, int kind, int32_t shape, int32_t output)
 {
-    const int32_t begin = plan->x[kind].first[output] * pitch_of(plan, kind) / 4;
-    return smaller(begin, source_words(plan, kind) - shape_words(plan, shape));
+    const int32_t begin = plan->x[kind].first[output] * vrs_preprocess_pitch(plan, kind) / 4;
+    return smaller(begin, vrs_preprocess_source_words(plan, kind) - shape_words(plan, shape));
 }
 
 /* Words of the integer table of an output. */
@@ -174,24 +156,10 @@ static size_t integer_words(const vrs_preprocess_plan *plan, int32_t shape)
 static void put_window(const vrs_preprocess_plan *plan, int kind, int32_t shape, int32_t output,
                        int64_t denominator, uint32_t *to, size_t step)
 {
-    const vrs_axis *axis = &plan->x[kind];
-    const int32_t words = shape_words(plan, shape), pitch = pitch_of(plan, kind);
+    const int32_t words = shape_words(plan, shape);
     const int32_t base = window_base(plan, kind, shape, output);
     uint32_t low[2 * MOST_WORDS] = {0};
-    const bool bytes = plan->info->sample_bytes == 1;
-    for (int32_t tap = 0; tap < axis->taps[output]; tap++) {
-        const double weight = weights_of(axis, output)[tap];
-        const uint32_t integer = (uint32_t)llrint(weight * (double)denominator);
-        const int32_t place = (axis->first[output] + tap) * pitch - 4 * base;
-        const int32_t word = place / 4, byte = place % 4;
-        if (bytes) {
-            low[word] |= (integer & 255) << (8 * byte);
-            low[words + word] |= integer >> 8 << (8 * byte);
-        } else {
-            low[word] |= (integer & 255) << (4 * byte);
-            low[word] |= integer >> 8 << (16 + 4 * byte);
-        }
-    }
+    vrs_preprocess_put_weights(plan, kind, output, denominator, base, words, low);
     to[0] = (uint32_t)base;
     for (size_t i = 1; i < integer_words(plan, shape); i++) {
         to[i * step] = low[i - 1];
@@ -229,7 +197,7 @@ static void put_axis(const vrs_axis *axis, bool turned, uint32_t *tables, size_t
 /* Writes an output's y taps: layout in params_preprocess.h. */
 static void put_row(const vrs_axis *axis, int32_t row, double unit, uint32_t *to)
 {
-    const float *weight = weights_of(axis, row);
+    const float *weight = vrs_preprocess_weights(axis, row);
     int32_t first = axis->first[row], count = axis->taps[row];
     float scaled = 0.0F;
     if (row > 0 && axis->first[row - 1] + axis->taps[row - 1] - 1 == first) {
@@ -296,15 +264,33 @@ static bool set_tiles(const vrs_preprocess_plan *plan, int32_t shape, vrs_prepro
             const int32_t planes = kind == VRS_AXIS_CHROMA ? plan->info->planes - 1 : 1;
             const int32_t rows = tile_rows(plan, kind, 2 << i);
             view->pitch[kind] = (uint16_t)tile_pitch(plan, kind, shape);
-            view->source_words[kind] = (uint16_t)source_words(plan, kind);
+            view->source_words[kind] = (uint16_t)vrs_preprocess_source_words(plan, kind);
             view->tile_rows[kind][i] = (uint8_t)rows;
             units += (int64_t)rows * view->pitch[kind] * planes;
             most = rows > most ? rows : most;
         }
-        view->tile[i] =
-            (uint16_t)(most <= UINT8_MAX && units <= VRS_PREPROCESS_TILE_BYTES / 16 ? units : 0);
+        if (most > UINT8_MAX || units > VRS_PREPROCESS_TILE_BYTES / 16) {
+            view->tile_rows[0][i] = view->tile_rows[1][i] = 0;
+        }
     }
-    return view->tile[0] != 0;
+    return view->tile_rows[0][0] != 0;
+}
+
+/* What the kernels for whole pictures look up, where they can make the plan. */
+static void lay_out_pairs(const vrs_preprocess_plan *plan, int32_t shape,
+                          const int64_t denominators[VRS_AXIS_KINDS], uint32_t *tables,
+                          size_t *used, vrs_preprocess_view *view)
+{
+    const int kinds = kinds_of(plan);
+    const int32_t words = shape_words(plan, shape);
+    view->pairs = 0;
+    if (shape != VRS_PREPROCESS_FINE && vrs_preprocess_whole(plan, kinds, words, view)) {
+        uint32_t *table =
+            take(tables, used, vrs_preprocess_pairs_words(plan, kinds, words), &view->pairs);
+        if (table != NULL) {
+            vrs_preprocess_pairs_fill(plan, kinds, words, denominators, table);
+        }
+    }
 }
 
 /* What the fast kernels look up; nothing where they cannot do it. */
@@ -313,6 +299,7 @@ static void lay_out_fast(const vrs_preprocess_plan *plan, uint32_t *tables, size
 {
     integer_axis integers[VRS_AXIS_KINDS] = {{0}, {0}};
     double unit[VRS_AXIS_KINDS] = {0.0, 0.0};
+    int64_t denominators[VRS_AXIS_KINDS] = {0, 0};
     const int32_t shape = choose_shape(plan, integers);
     view->shape = VRS_PREPROCESS_ANY;
     if (shape == VRS_PREPROCESS_ANY || !set_tiles(plan, shape, view)) {
@@ -326,8 +313,10 @@ static void lay_out_fast(const vrs_preprocess_plan *plan, uint32_t *tables, size
         for (size_t i = 0; i < count && table != NULL; i++) {
             put_window(plan, kind, shape, (int32_t)i, integers[kind].denominator, table + i, count);
         }
+        denominators[kind] = integers[kind].denominator;
         unit[kind] = ldexp(1.0 / (double)integers[kind].denominator, -plan->info->sample_shift);
     }
+    lay_out_pairs(plan, shape, denominators, tables, used, view);
     const size_t height = (size_t)plan->content.height;
     uint32_t *rows = take(tables, used, height * view->row_words, &view->rows);
     if (rows == NULL) {
@@ -369,10 +358,10 @@ size_t vrs_cuda_preprocess_bytes(const vrs_preprocess_plan *plan)
 void vrs_cuda_preprocess_fill(const vrs_preprocess_plan *plan, void *tables,
                               vrs_preprocess_view *view)
 {
-    *view = (vrs_preprocess_view){.x = plan->content.x,
-                                  .y = plan->content.y,
-                                  .width = plan->content.width,
-                                  .height = plan->content.height,
+    *view = (vrs_preprocess_view){.x = (uint16_t)plan->content.x,
+                                  .y = (uint16_t)plan->content.y,
+                                  .width = (uint16_t)plan->content.width,
+                                  .height = (uint16_t)plan->content.height,
                                   .peak = (uint16_t)plan->peak,
                                   .shift = (uint8_t)plan->info->sample_shift,
                                   .components = (uint8_t)plan->components,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "kernels/preprocess.h"
+#include "kernels/steady.h"
 #include "kernels/warp.h"
 #include "vrseg/image.h"
 #include "vrseg/status.h"
@@ -175,6 +176,9 @@ typedef struct vrs_kernels {
     vrs_preprocess_fn preprocess;
     vrs_person_fn person;
     vrs_smooth_fn smooth;
+    vrs_pyramid_fn pyramid;
+    vrs_match_fn match;
+    vrs_follow_fn follow;
     vrs_upsample_fn upsample;
     vrs_guided_fn guided;
     vrs_refine_fn refine;

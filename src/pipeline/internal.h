@@ -29,6 +29,7 @@
 #include "pipeline/latency.h"
 #include "pipeline/live.h"
 #include "pipeline/place.h"
+#include "pipeline/steady.h"
 #include "pipeline/views.h"
 #include "vrseg/pipeline.h"
 #include "vrseg/profile.h"
@@ -138,6 +139,8 @@ struct vrs_stream {
     bool restart; /* the next submitted frame has no past */
     uint64_t next_sequence;
     vrs_reorder *order;   /* where masks are smoothed on the CPU; under `order_lock` */
+    bool ordering;        /* a thread takes tickets out of it, one after the other; likewise */
+    vrs_steady *steady;   /* of whoever does that; NULL: masks do not follow the motion */
     vrs_reorder *results; /* where results come as they are ready; under `lock` */
     bool refine;          /* masks of the source's size follow its edges */
     bool inferred;        /* live mode: its last frame went to the network; under `lock` */
@@ -180,6 +183,8 @@ typedef struct vrs_pipeline_settings {
     bool refine;        /* streams may be refined: vrs_stream.refine */
     bool refine_always; /* also where the mask is hardly enlarged */
     bool smooth;
+    bool steady;     /* ... along the motion; only with `smooth` */
+    bool match_eyes; /* only with `steady`; of streams that have two */
     int32_t refine_radius;
     float refine_epsilon;
     int16_t smooth_weight, threshold; /* Q15; threshold 0: soft */

@@ -149,11 +149,14 @@ static vrs_status make_stream(vrs_stream *stream)
     size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
     vrs_take all = {false};
     bool in_order = pipeline->settings.smooth || pipeline->settings.live;
+    bool plain = in_order && !pipeline->settings.steady;
     for (uint32_t v = 0; v < stream->view_count; v++)
-        stream->state[v].smooth = take(&all, in_order, pixels * sizeof(int16_t));
+        stream->state[v].smooth = take(&all, plain, pixels * sizeof(int16_t));
     vrs_status status = all.failed ? VRS_NO_MEMORY : VRS_OK;
     if (status == VRS_OK && in_order)
         status = vrs_reorder_create((uint32_t)pipeline->settings.tickets, &stream->order);
+    if (status == VRS_OK && pipeline->settings.steady)
+        status = vrs_steady_create(stream, &stream->steady);
     return status == VRS_OK ? make_scratch(pipeline, stream) : status;
 }
 
@@ -184,6 +187,7 @@ static void free_stream(vrs_stream *stream)
         free_scratch(&stream->scratch[i]);
     for (int v = 0; v < VRS_MAX_VIEWS; v++)
         vrs_free(stream->state[v].smooth);
+    vrs_steady_destroy(stream->steady);
     vrs_reorder_destroy(stream->order);
 }
 
@@ -200,10 +204,11 @@ static vrs_status make_ticket(vrs_ticket *ticket)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
     size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
+    bool guide = ticket->stream->refine || pipeline->settings.steady;
     vrs_take all = {false};
     for (uint32_t v = 0; v < ticket->stream->view_count; v++) {
         ticket->mask[v] = take(&all, true, pixels * sizeof(int16_t));
-        ticket->guide[v] = take(&all, ticket->stream->refine, pixels);
+        ticket->guide[v] = take(&all, guide, pixels);
     }
     vrs_status status = all.failed ? VRS_NO_MEMORY : VRS_OK;
     for (uint32_t i = 0; i < pipeline->output_count && status == VRS_OK; i++)

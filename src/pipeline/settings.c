@@ -8,6 +8,10 @@
 /* Within which a live mask is wanted where nobody says: what a viewer takes for at once. */
 #define LIVE_TARGET_NS (VRS_NS_PER_S / 10)
 
+/* Shares of the new mask where nobody says. */
+#define SMOOTH_WEIGHT_MOTION 0.15
+#define SMOOTH_WEIGHT_FIXED 0.6
+
 static int16_t q15(double value)
 {
     return (int16_t)(value * VRS_Q15_ONE + 0.5);
@@ -95,12 +99,15 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
     s.refine_radius = (int32_t)vrs_config_int(config, "refine_radius", 1);
     s.refine_epsilon = (float)vrs_config_float(config, "refine_epsilon", 0.0005);
     s.smooth = vrs_config_bool(config, "smooth");
-    s.smooth_weight = q15(vrs_config_float(config, "smooth_weight", 0.6));
     s.threshold = q15(vrs_config_float(config, "threshold", 0));
     s.feather = (int32_t)vrs_config_int(config, "feather", 0);
     s.isa = isa_from_name(vrs_config_get(config, "kernels"));
     if (spec->state_count > 0 && s.smooth)
         s.smooth = false; /* a recurrent network is steady by itself */
+    s.steady = s.smooth && !gpu && vrs_config_bool(config, "smooth_motion");
+    s.match_eyes = s.steady && vrs_config_bool(config, "match_eyes");
+    double weight = s.steady ? SMOOTH_WEIGHT_MOTION : SMOOTH_WEIGHT_FIXED;
+    s.smooth_weight = q15(vrs_config_float(config, "smooth_weight", weight));
     *settings = s;
     return VRS_OK;
 }

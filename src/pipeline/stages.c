@@ -112,31 +112,48 @@ static void smooth_ticket(vrs_ticket *ticket)
     }
 }
 
-/* Smoothing and repeating see a stream's frames in order, rendering need not. */
+/* The next ticket of a stream that a thread takes through the ordered step, or NULL: another thread
+ * may begin. */
+static vrs_ticket *next_in_order(vrs_stream *stream)
+{
+    vrs_pipeline *pipeline = stream->pipeline;
+    vrs_mutex_lock(&pipeline->order_lock);
+    vrs_ticket *next = vrs_reorder_next(stream->order);
+    stream->ordering = next != NULL;
+    vrs_mutex_unlock(&pipeline->order_lock);
+    return next;
+}
+
+/* Smoothing and repeating see a stream's frames in order, rendering need not. Who comes while a
+ * thread is at it leaves its ticket to that one, so that the lock is held for no mask. */
 void vrs_masks_done(vrs_ticket *ticket)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
-    vrs_reorder *order = ticket->stream->order;
-    if (order == NULL) {
+    vrs_stream *stream = ticket->stream;
+    if (stream->order == NULL) {
         vrs_queue_push(pipeline->to_postprocess, ticket);
         return;
     }
-    /* Not handed on one by one: with its last ticket finished the stream may be gone. */
-    vrs_ticket *first = NULL, **end = &first, *next;
     vrs_mutex_lock(&pipeline->order_lock);
-    vrs_reorder_put(order, ticket->stream_sequence, ticket);
-    while ((next = vrs_reorder_next(order)) != NULL) {
-        smooth_ticket(next);
-        next->next_ready = NULL;
-        *end = next;
-        end = &next->next_ready;
-    }
+    vrs_reorder_put(stream->order, ticket->stream_sequence, ticket);
+    bool mine = !stream->ordering;
+    stream->ordering = true;
     vrs_mutex_unlock(&pipeline->order_lock);
-    while (first != NULL) {
-        next = first;
-        first = next->next_ready;
-        vrs_queue_push(pipeline->to_postprocess, next);
+    if (!mine)
+        return;
+    /* One is kept back until the stream is left: with its last ticket finished it may be gone. */
+    vrs_ticket *kept = NULL, *next;
+    while ((next = next_in_order(stream)) != NULL) {
+        if (kept != NULL)
+            vrs_queue_push(pipeline->to_postprocess, kept);
+        if (stream->steady != NULL)
+            vrs_steady_ticket(stream->steady, next);
+        else
+            smooth_ticket(next);
+        kept = next;
     }
+    if (kept != NULL)
+        vrs_queue_push(pipeline->to_postprocess, kept);
 }
 
 static void read_view(vrs_view_work *work, vrs_track *track, int32_t worker)

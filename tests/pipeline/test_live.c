@@ -387,10 +387,12 @@ static void test_smaller_refused(void **state)
 
 /* A repeated frame is refined or smoothed as little as asked for, and where the frame before it has
  * failed there is nothing to repeat. */
-static void test_nothing_to_repeat(void **state)
+static void check_nothing_to_repeat(const char *more)
 {
-    (void)state;
-    rig r = make_rig("live=on latency_target_us=30000 refine=off max_queue_delay_us=0 requests=1");
+    char settings[256];
+    snprintf(settings, sizeof(settings),
+             "live=on latency_target_us=30000 refine=off max_queue_delay_us=0 requests=1 %s", more);
+    rig r = make_rig(settings);
     int value;
     bool repeated;
     int64_t id = 0;
@@ -407,6 +409,14 @@ static void test_nothing_to_repeat(void **state)
     assert_true(repeated);
     assert_in_range(value + 1, (id - 1) * 5 % 256, (id - 1) * 5 % 256 + 2);
     drop_rig(&r);
+}
+
+static void test_nothing_to_repeat(void **state)
+{
+    (void)state;
+    check_nothing_to_repeat("");
+    check_nothing_to_repeat("smooth=on smooth_motion=off smooth_weight=1");
+    check_nothing_to_repeat("smooth=on smooth_weight=1");
 }
 
 /* Not asked for: no step, whatever the latency. */

@@ -235,7 +235,7 @@ static void test_recurrent(void **state)
 static void test_smoothing(void **state)
 {
     (void)state;
-    rig r = make_rig("smooth=on smooth_weight=0.5");
+    rig r = make_rig("smooth=on smooth_motion=off smooth_weight=0.5");
     assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
     static const uint8_t values[] = {0, 200, 200, 200, 100};
     static const int smoothed[] = {0, 100, 150, 175, 100};
@@ -250,6 +250,88 @@ static void test_smoothing(void **state)
         vrs_result_release(result);
     }
     drop_rig(&r);
+}
+
+/* Masks follow the picture: small changes are blended, in the stream's order whichever batch or
+ * worker was first, a cut or a reset begins anew, a frame that failed leaves no trace. */
+static void test_steady(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "requests=1 max_batch_size=1", "requests=4 max_batch_size=3 postprocess_threads=3",
+        "requests=2 max_batch_size=8 postprocess_threads=2 kernels=reference",
+        "requests=4 layout=sbs max_batch_size=5 postprocess_threads=3 match_eyes=off"};
+    static const uint8_t values[] = {100, 104, 104, 200, 204, 100, 104, 108};
+    static const int smoothed[] = {100, 102, 103, 200, 202, 100, 104, 106};
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        char text[256];
+        snprintf(text, sizeof(text), "smooth=on smooth_weight=0.5 tickets=16 %s", settings[i]);
+        rig r = make_rig(text);
+        assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
+        for (int64_t id = 0; id < 8; id++) {
+            if (id == 6) /* what comes is like what was: only the reset tells */
+                vrs_pipeline_reset_stream(r.pipeline, 0);
+            vrs_frame frame = make_frame(id, values[id], WIDTH, HEIGHT);
+            assert_int_equal(vrs_pipeline_submit(r.pipeline, &frame, -1), VRS_OK);
+        }
+        for (int64_t id = 0; id < 8; id++) {
+            vrs_result *result;
+            assert_int_equal(vrs_pipeline_get_result(r.pipeline, &result, -1), VRS_OK);
+            check_mask(result, smoothed[id]);
+            vrs_result_release(result);
+        }
+        drop_rig(&r);
+    }
+}
+
+/* A failed frame is no past, and the one after it follows the one before. */
+static void test_steady_over_gaps(void **state)
+{
+    (void)state;
+    fake_plan.fail_every = 2;
+    rig r = make_rig("requests=1 max_batch_size=1 smooth=on smooth_weight=0.5");
+    assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
+    static const int smoothed[] = {100, -1, 102, -1, 105};
+    for (int64_t id = 0; id < 5; id++) {
+        vrs_frame frame = make_frame(id, (uint8_t)(100 + 2 * id), WIDTH, HEIGHT);
+        assert_int_equal(vrs_pipeline_submit(r.pipeline, &frame, -1), VRS_OK);
+        vrs_result *result;
+        assert_int_equal(vrs_pipeline_get_result(r.pipeline, &result, -1), VRS_OK);
+        assert_int_equal(result->status == VRS_OK, smoothed[id] >= 0);
+        check_mask(result, smoothed[id] >= 0 ? smoothed[id] : 0);
+        vrs_result_release(result);
+    }
+    fake_plan.fail_every = 0;
+    drop_rig(&r);
+}
+
+/* Left and right half of a frame. */
+static vrs_frame make_halves(int64_t id, int left, int right)
+{
+    vrs_frame frame = make_frame(id, (uint8_t)right, WIDTH, HEIGHT);
+    for (int32_t y = 0; y < HEIGHT; y++)
+        memset(frame.image.planes[0] + y * frame.image.strides[0], left, WIDTH / 2);
+    return frame;
+}
+
+/* Eyes that see the same agree; where they see something else each keeps its own mask. */
+static void test_eyes(void **state)
+{
+    (void)state;
+    static const int eyes[][4] = {{100, 106, 103, 103}, {50, 150, 50, 150}, {80, 80, 80, 80}};
+    for (size_t i = 0; i < sizeof(eyes) / sizeof(eyes[0]); i++) {
+        rig r = make_rig("layout=sbs max_batch_size=2 smooth=on");
+        assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
+        vrs_frame frame = make_halves(0, eyes[i][0], eyes[i][1]);
+        assert_int_equal(vrs_pipeline_submit(r.pipeline, &frame, -1), VRS_OK);
+        vrs_result *result;
+        assert_int_equal(vrs_pipeline_get_result(r.pipeline, &result, -1), VRS_OK);
+        const uint8_t *row = result->outputs[0].planes[0];
+        assert_in_range(row[2], eyes[i][2] - 1, eyes[i][2] + 1);
+        assert_in_range(row[WIDTH - 3], eyes[i][3] - 1, eyes[i][3] + 1);
+        vrs_result_release(result);
+        drop_rig(&r);
+    }
 }
 
 static void test_shape_of_a_stream(void **state)
@@ -401,6 +483,9 @@ int main(void)
         cmocka_unit_test(test_views),
         cmocka_unit_test(test_recurrent),
         cmocka_unit_test(test_smoothing),
+        cmocka_unit_test(test_steady),
+        cmocka_unit_test(test_steady_over_gaps),
+        cmocka_unit_test(test_eyes),
         cmocka_unit_test(test_shape_of_a_stream),
         cmocka_unit_test(test_wrong_frames),
         cmocka_unit_test(test_destroy_in_flight),

@@ -1,10 +1,14 @@
 /* The postprocess entries of the reference table: all of them. */
 #include "kernels/reference/postprocess.h"
+#include "kernels/reference/steady.h"
 
 void vrs_kernels_fill_reference_postprocess(vrs_kernels *table)
 {
     table->person = vrs_reference_person;
     table->smooth = vrs_reference_smooth;
+    table->pyramid = vrs_reference_pyramid;
+    table->match = vrs_reference_match;
+    table->follow = vrs_reference_follow;
     table->upsample = vrs_reference_upsample;
     table->guided = vrs_reference_guided;
     table->refine = vrs_reference_refine;

@@ -1,10 +1,14 @@
 /* The postprocess entries that AVX2 (with FMA) makes faster. */
 #include "kernels/x86/postprocess_x86.h"
+#include "kernels/x86/steady_x86.h"
 
 void vrs_kernels_fill_avx2_postprocess(vrs_kernels *table)
 {
     table->person = vrs_avx2_person;
     table->smooth = vrs_avx2_smooth;
+    table->pyramid = vrs_avx2_pyramid;
+    table->match = vrs_avx2_match;
+    table->follow = vrs_avx2_follow;
     table->upsample = vrs_avx2_upsample;
     table->guided = vrs_avx2_guided;
     table->refine = vrs_avx2_refine;

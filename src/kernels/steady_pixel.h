@@ -10,25 +10,25 @@ static inline int32_t vrs_held(int32_t v, int32_t low, int32_t high)
 }
 
 /* Where a pixel was: whole pixels, and the quarters beyond. */
-typedef struct vrs_place {
+typedef struct vrs_origin {
     int32_t x, y, right, down;
-} vrs_place;
+} vrs_origin;
 
 /* Quarters count from the left and from above, also of negative vectors. */
-static inline vrs_place vrs_place_of(vrs_motion v, int32_t x, int32_t y)
+static inline vrs_origin vrs_origin_of(vrs_motion v, int32_t x, int32_t y)
 {
     int32_t right = v.x & 3, down = v.y & 3;
-    return (vrs_place){x + (v.x - right) / 4, y + (v.y - down) / 4, right, down};
+    return (vrs_origin){x + (v.x - right) / 4, y + (v.y - down) / 4, right, down};
 }
 
 /* Of the four pixels around a place. */
-static inline int32_t vrs_between(int32_t a, int32_t b, int32_t c, int32_t d, vrs_place p)
+static inline int32_t vrs_between(int32_t a, int32_t b, int32_t c, int32_t d, vrs_origin p)
 {
     int32_t upper = (4 - p.right) * a + p.right * b, lower = (4 - p.right) * c + p.right * d;
     return ((4 - p.down) * upper + p.down * lower + 8) >> 4;
 }
 
-static inline int32_t vrs_past_mask(const vrs_follow *f, vrs_place p)
+static inline int32_t vrs_past_mask(const vrs_follow *f, vrs_origin p)
 {
     const int32_t width = f->now->width[0], last = width - 1, bottom = f->now->height[0] - 1;
     const int16_t *upper = f->past + (ptrdiff_t)vrs_held(p.y, 0, bottom) * width;
@@ -37,7 +37,7 @@ static inline int32_t vrs_past_mask(const vrs_follow *f, vrs_place p)
     return vrs_between(upper[x0], upper[x1], lower[x0], lower[x1], p);
 }
 
-static inline int32_t vrs_past_age(const vrs_follow *f, vrs_place p)
+static inline int32_t vrs_past_age(const vrs_follow *f, vrs_origin p)
 {
     if (f->past_age == NULL)
         return 1;
@@ -51,7 +51,7 @@ static inline void vrs_follow_pixel(const vrs_follow *f, int32_t x, int32_t y, v
                                     int32_t difference)
 {
     const ptrdiff_t i = (ptrdiff_t)y * f->now->width[0] + x;
-    const vrs_place p = vrs_place_of(v, x, y);
+    const vrs_origin p = vrs_origin_of(v, x, y);
     const int32_t mask = f->mask[i], past = vrs_past_mask(f, p), change = mask - past;
     const int32_t large = (change < 0 ? -change : change) >> 7;
     const int32_t doubt = difference + (large * f->disbelief >> 8);

@@ -14,7 +14,7 @@ static int32_t difference_at(const vrs_follow *f, int32_t x, int32_t y)
 {
     x = vrs_held(x, 0, f->now->width[0] - 1);
     y = vrs_held(y, 0, f->now->height[0] - 1);
-    const vrs_place p = vrs_place_of(motion_of(f, x, y), x, y);
+    const vrs_origin p = vrs_origin_of(motion_of(f, x, y), x, y);
     const ptrdiff_t stride = f->before->stride[0];
     const uint8_t *b = f->before->level[0] + p.y * stride + p.x;
     const int32_t was = vrs_between(b[0], b[1], b[stride], b[stride + 1], p);

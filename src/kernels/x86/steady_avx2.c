@@ -248,7 +248,7 @@ void vrs_avx2_match(const vrs_match *m)
 #define ROW_START 16 /* of a row of differences in its scratch memory */
 
 /* Eight pixels of a row where they were; codes of 8 bits. */
-static inline __m128i codes_at(const uint8_t *b, ptrdiff_t stride, vrs_place p)
+static inline __m128i codes_at(const uint8_t *b, ptrdiff_t stride, vrs_origin p)
 {
     if ((p.right | p.down) == 0)
         return load8(b);
@@ -270,7 +270,7 @@ static void difference_row(const vrs_follow *f, int32_t y, uint8_t *row)
     const uint8_t *now = f->now->level[0] + y * f->now->stride[0];
     const vrs_motion *motion = f->motion + y / VRS_CELL * cells;
     for (int32_t c = 0; c < cells; c++) {
-        const vrs_place p = vrs_place_of(motion[c], VRS_CELL * c, y);
+        const vrs_origin p = vrs_origin_of(motion[c], VRS_CELL * c, y);
         const __m128i was = codes_at(f->before->level[0] + p.y * stride + p.x, stride, p);
         const __m128i is = load8(now + VRS_CELL * c);
         _mm_storel_epi64((void *)(row + VRS_CELL * c),
@@ -288,7 +288,7 @@ static inline __m128i sum_of_three(const uint8_t *row)
 }
 
 /* Eight values of a mask where they were. */
-static inline __m128i masks_at(const int16_t *m, int32_t width, vrs_place p)
+static inline __m128i masks_at(const int16_t *m, int32_t width, vrs_origin p)
 {
     if ((p.right | p.down) == 0)
         return load16(m);
@@ -307,7 +307,7 @@ static inline __m128i masks_at(const int16_t *m, int32_t width, vrs_place p)
 }
 
 /* Eight pixels whose past lies inside with a pixel to spare. */
-static inline void follow_eight(const vrs_follow *f, ptrdiff_t at, vrs_place p, __m128i difference)
+static inline void follow_eight(const vrs_follow *f, ptrdiff_t at, vrs_origin p, __m128i difference)
 {
     const int32_t width = f->now->width[0];
     const __m128i mask = load16(f->mask + at);
@@ -340,7 +340,7 @@ static void follow_row(const vrs_follow *f, int32_t y, const uint8_t *const rows
     const vrs_motion *motion = f->motion + y / VRS_CELL * cells;
     for (int32_t c = 0; c < cells; c++) {
         const int32_t x = VRS_CELL * c, end = x + VRS_CELL < width ? x + VRS_CELL : width;
-        const vrs_place p = vrs_place_of(motion[c], x, y);
+        const vrs_origin p = vrs_origin_of(motion[c], x, y);
         const __m128i difference =
             _mm_add_epi16(_mm_add_epi16(sum_of_three(rows[0] + x), sum_of_three(rows[1] + x)),
                           sum_of_three(rows[2] + x));

@@ -333,7 +333,8 @@ static void smaller_input(void **state)
     s.output_count = 3;
     snprintf(path, sizeof(path), "%s/smaller.yaml", folder);
     write_model(path, 16, 10, "green", "");
-    static const char *const lines[] = {"lanes=4 requests=4 max_batch_size=4", "smooth=on",
+    static const char *const lines[] = {"lanes=4 requests=4 max_batch_size=4",
+                                        "smooth=on smooth_motion=off",
                                         "layout=sbs lanes=2 requests=2", "layout=tb feather=2"};
     for (int i = 0; i < 4; i++) {
         snprintf(line, sizeof(line), "live=on latency_target_us=60000000 smaller_model=%s %s", path,

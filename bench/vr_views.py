@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures what tiles and crops gain on spherical pictures: real pictures with their masks, warped.
+"""Measures what tiles gain on spherical pictures: real pictures with their masks, warped.
 
 Each picture of `people` and `pennfudan` hangs as a plane, its longer side `--angle` degrees wide,
 somewhere ahead (seeded) in an eye of 180 degrees half-equirect or of a fisheye of 190 degrees; its
@@ -8,7 +8,7 @@ kept whose people cover less than 1/8 of the frame. Each network runs on the eye
 eyes`) and in each other way; the figure is the mean person IoU over the eyes.
 
 Target: every full-body network gains at least 0.03 IoU. Networks for portraits alone have rows
-without a target. A crop follows people from frame to frame, so for it each eye is a still video.
+without a target. To networks with states each eye is a still video.
 
 Runs with the python of the peers' environment and writes bench/results/<device>/vr_views.json.
 """
@@ -42,7 +42,7 @@ GAIN = 0.03
 MOST_SHARE = 1 / 8
 PORTRAITS = ("pphumanseg-lite", "sinet-portrait")
 PROJECTIONS = {"half-equirect": "half-equirect", "fisheye": "fisheye:190"}
-STILL_FRAMES = 24  # of a picture as a video: enough for a crop to have found it
+STILL_FRAMES = 6  # of a picture as a video, for networks with states
 
 
 @dataclass
@@ -108,13 +108,13 @@ def warp(image: np.ndarray, mask: np.ndarray, look: np.ndarray, angle: float,
 
 
 def make_eyes(media: Path, folder: Path, projection: str, side: int, angle: float,
-              limit: int) -> list[Eye]:
-    """Warps the sets; `limit` pictures of each (0: all)."""
+              every: int, limit: int) -> list[Eye]:
+    """Warps each `every`-th picture of the sets, `limit` of each at most (0: no limit)."""
     look = directions(projection, side)
     where = random.Random(7)
     eyes = []
     for name, suffix in (("people", ""), ("pennfudan", "_mask")):
-        paths = sorted((media / name / "images").glob("*"))
+        paths = sorted((media / name / "images").glob("*"))[::every]
         for path in paths[:limit or None]:
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
             mask = cv2.imread(str(media / name / "masks" / f"{path.stem}{suffix}.png"),
@@ -175,10 +175,6 @@ class Runner:
 
     def masks(self, eyes: list[Eye], model: OnnxModel, way: str) -> list[np.ndarray]:
         """The masks of all eyes as booleans."""
-        if way == "crops":
-            # A recurrent network gets used to a picture as well.
-            return [last_frame(self.run(still_video(eye, self.folder), model.name,
-                                        ["--views", way])) > 127 for eye in eyes]
         if model.output == "recurrent":
             return [last_frame(self.run(still_video(eye, self.folder), model.name,
                                         ["--views", way])) > 127 for eye in eyes]
@@ -197,7 +193,7 @@ def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
         place = folder / projection
         (place / "eyes").mkdir(parents=True)
         eyes = make_eyes(arguments.media, place / "eyes", projection, arguments.side,
-                         arguments.angle, arguments.limit)
+                         arguments.angle, arguments.every, arguments.limit)
         share = float(np.mean([eye.truth.mean() for eye in eyes]))
         note(f"{projection}: {len(eyes)} eyes, {100 * share:.1f} % person")
         runner = Runner(arguments.vrseg, models, projection, place)
@@ -224,12 +220,13 @@ def main() -> None:
     options.add_argument("--media", type=Path, default=shared / "media")
     options.add_argument("--models-dir", type=Path, default=shared / "models")
     options.add_argument("--models", default="", metavar="A,B", help="only these networks")
-    options.add_argument("--ways", default="tiles", metavar="A,B", help="tiles, crops")
+    options.add_argument("--ways", default="tiles", metavar="A,B", help="of the option views")
     options.add_argument("--vrseg", default=str(benchlib.ROOT / "build/vrseg"))
     options.add_argument("--cores", type=int, default=2)
     options.add_argument("--side", type=int, default=2048, help="pixels of an eye")
     options.add_argument("--angle", type=float, default=60,
                          help="degrees of a picture's longer side")
+    options.add_argument("--every", type=int, default=3, help="only each so manieth picture")
     options.add_argument("--limit", type=int, default=0, help="only so many pictures of each set")
     arguments = options.parse_args()
     try:

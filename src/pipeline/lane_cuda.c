@@ -436,6 +436,8 @@ static vrs_status make_parts(vrs_cuda *cuda)
     if (status == VRS_OK)
         status = vrs_cuda_postprocess_open(cuda->device, &cuda->postprocess);
     if (status == VRS_OK)
+        status = vrs_cuda_warp_open(cuda->device, &cuda->warp);
+    if (status == VRS_OK)
         status = vrs_device_stream_create(cuda->device, VRS_PRIORITY_NORMAL, &cuda->setup);
     if (status == VRS_OK)
         status = vrs_device_event_create(cuda->device, false, &cuda->setup_done);

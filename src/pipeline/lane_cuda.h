@@ -22,6 +22,7 @@
 #include "device/memory.h"
 #include "kernels/cuda/postprocess_launch.h"
 #include "kernels/cuda/preprocess_launch.h"
+#include "kernels/cuda/warp_launch.h"
 #include "pipeline/internal.h"
 
 typedef struct vrs_cuda vrs_cuda;
@@ -70,6 +71,7 @@ struct vrs_cuda {
     vrs_memory *memory;
     vrs_cuda_preprocess preprocess;
     vrs_cuda_postprocess postprocess;
+    vrs_cuda_warp warp;
     vrs_cuda_mask mask[2];                                          /* by network */
     size_t tensor_stride, scores_stride, small_stride, once_stride; /* for any network */
     size_t large_stride; /* of enlarged scores, dense planes of floats */
@@ -93,6 +95,9 @@ typedef struct vrs_cuda_stream {
     bool direct[VRS_MAX_OUTPUTS + 1];     /* views of a target are rendered straight into outputs */
     vrs_device_ptr alpha[VRS_MAX_LANES][2]; /* where not: masks of the target's size */
     bool on_device;                         /* its frames lie on the GPU */
+    /* Grids of tiles: for the network and the smaller one; by target. */
+    vrs_memory_block *grids;
+    vrs_device_ptr warps[2][VRS_MAX_VIEWS], patches[VRS_MAX_OUTPUTS + 1][VRS_MAX_VIEWS];
     /* States over time of a recurrent network on the GPU, and when they are there. */
     vrs_device_ptr net_states[VRS_MAX_VIEWS][VRS_MAX_STATES];
     vrs_device_event *net_ready[VRS_MAX_VIEWS];
@@ -147,6 +152,16 @@ void vrs_cuda_free_ticket(vrs_ticket *ticket);
 
 /* lane_cuda_input.c: queues the way in of a batch. */
 vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot) VRS_MUST_USE;
+
+/* lane_cuda_views.c: grids of a stream's tiles; of a batch's items those at `places`, which are
+ * tiles; and the tiles of a ticket laid over its mask of a target, after which its threshold is
+ * applied. */
+vrs_status vrs_cuda_make_grids(vrs_cuda *cuda, const vrs_stream *stream) VRS_MUST_USE;
+vrs_status vrs_cuda_queue_tiles(vrs_cuda_slot *slot, const vrs_cuda_preprocess_item *items,
+                                const int32_t *places, int32_t count) VRS_MUST_USE;
+vrs_status vrs_cuda_queue_patches(const vrs_cuda_lane *lane, const vrs_ticket *ticket,
+                                  int32_t target, vrs_device_ptr alpha,
+                                  int32_t stride) VRS_MUST_USE;
 
 /* lane_cuda_network.c: queues the network of a batch whose inputs are queued, with its states. */
 vrs_status vrs_cuda_queue_network(vrs_cuda_slot *slot) VRS_MUST_USE;

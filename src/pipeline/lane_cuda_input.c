@@ -78,6 +78,25 @@ static vrs_status bring(vrs_cuda_lane *lane, vrs_ticket *ticket)
     return status;
 }
 
+/* Rectangles in one launch, tiles in another. */
+static vrs_status queue_views(vrs_cuda_slot *slot, const vrs_cuda_preprocess_item *items)
+{
+    const vrs_cuda_lane *lane = slot->lane;
+    const vrs_batch *batch = slot->batch;
+    vrs_cuda_preprocess_item rects[VRS_MAX_BATCH];
+    int32_t places[VRS_MAX_BATCH], rect_count = 0, tile_count = 0;
+    for (int32_t i = 0; i < batch->count; i++) {
+        if (batch->views[i].ticket->stream->tiles[batch->views[i].view] != NULL)
+            places[tile_count++] = i;
+        else
+            rects[rect_count++] = items[i];
+    }
+    vrs_status status = VRS_OK;
+    if (rect_count > 0)
+        status = vrs_cuda_preprocess_run(&lane->cuda->preprocess, lane->stream, rects, rect_count);
+    return status == VRS_OK ? vrs_cuda_queue_tiles(slot, items, places, tile_count) : status;
+}
+
 vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot)
 {
     vrs_cuda_lane *lane = slot->lane;
@@ -106,7 +125,7 @@ vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot)
     if (status == VRS_OK && copies)
         vrs_cuda_mark_copies(slot, VRS_CUDA_IN);
     if (status == VRS_OK)
-        status = vrs_cuda_preprocess_run(&cuda->preprocess, lane->stream, items, batch->count);
+        status = queue_views(slot, items);
     if (status == VRS_OK && !cuda->pipeline->io->on_device)
         status = vrs_device_download(lane->stream, slot->tensors_host, slot->tensors[network][0],
                                      (size_t)batch->count * cuda->tensor_stride);

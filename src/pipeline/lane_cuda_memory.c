@@ -214,7 +214,7 @@ static bool overlap(vrs_rect a, vrs_rect b)
 static bool is_direct(const vrs_stream *stream, const vrs_target *target, int32_t feather)
 {
     int64_t area = 0;
-    bool direct = feather == 0;
+    bool direct = feather == 0 && stream->view_count == stream->eye_count;
     for (uint32_t v = 0; v < stream->view_count; v++) {
         vrs_rect r = target->rects[v];
         area += (int64_t)r.width * r.height;
@@ -311,7 +311,9 @@ vrs_status vrs_cuda_make_stream(vrs_stream *stream)
     for (uint32_t v = 0; v < stream->view_count && status == VRS_OK; v++)
         if (io->on_device && io->state_count > 0)
             status = vrs_device_event_create(cuda->device, false, &s->net_ready[v]);
-    return status == VRS_OK ? make_tables(cuda, stream) : status;
+    if (status == VRS_OK)
+        status = make_tables(cuda, stream);
+    return status == VRS_OK ? vrs_cuda_make_grids(cuda, stream) : status;
 }
 
 void vrs_cuda_free_stream(vrs_stream *stream)
@@ -324,6 +326,7 @@ void vrs_cuda_free_stream(vrs_stream *stream)
     for (int v = 0; v < VRS_MAX_VIEWS; v++)
         vrs_device_event_destroy(s->net_ready[v]);
     vrs_memory_free(cuda->memory, s->block);
+    vrs_memory_free(cuda->memory, s->grids);
     vrs_free(s);
     stream->lane = NULL;
 }

@@ -428,9 +428,10 @@ static vrs_status render_alpha(vrs_cuda_slot *slot, vrs_ticket *ticket, int32_t 
     const vrs_device_ptr *alpha = s->alpha[lane - lane->cuda->lanes];
     vrs_status status = vrs_device_fill(lane->stream, alpha[0], 0,
                                         (size_t)stride * (size_t)size->height * sizeof(int16_t));
-    for (uint32_t v = 0; v < stream->view_count && status == VRS_OK; v++) {
+    const bool tiles = stream->view_count > stream->eye_count;
+    for (uint32_t v = 0; v < stream->eye_count && status == VRS_OK; v++) {
         vrs_post_part part = view_part(ticket, target, v);
-        vrs_render_params params = {.threshold = set->threshold};
+        vrs_render_params params = {.threshold = tiles ? 0 : set->threshold};
         uint64_t place = (uint64_t)part.target_rect.y * (uint64_t)stride;
         place = alpha[0] + (place + (uint64_t)part.target_rect.x) * sizeof(int16_t);
         if (part.target_rect.width <= 0 || part.target_rect.height <= 0)
@@ -439,6 +440,8 @@ static vrs_status render_alpha(vrs_cuda_slot *slot, vrs_ticket *ticket, int32_t 
         if (status == VRS_OK)
             status = vrs_cuda_render(&lane->cuda->postprocess, lane->stream, &params, 1);
     }
+    if (status == VRS_OK && tiles)
+        status = vrs_cuda_queue_patches(lane, ticket, target, alpha[0], stride);
     if (status != VRS_OK || set->feather == 0)
         return status;
     vrs_box_params box = {.radius = set->feather};

@@ -52,11 +52,6 @@ static vrs_status check_tiles(const vrs_pipeline *pipeline, const vrs_layout *la
                         "views tiles: the picture is %s, tiles are of spherical ones: set "
                         "projection to equirect, half-equirect or fisheye:FOV, or views to eyes",
                         vrs_projection_name(layout->projection));
-    if (pipeline->settings.lanes > 0)
-        return vrs_fail(
-            VRS_UNSUPPORTED,
-            "views tiles: tiles are made on the CPU so far: set device to cpu, or views "
-            "to eyes");
     if (pipeline->want_classes)
         return vrs_fail(VRS_UNSUPPORTED,
                         "views tiles: class maps are made of whole eyes alone: ask for a mask, or "

@@ -6,6 +6,7 @@
 #include "fake_cuda/kernels_net.h"
 #include "fake_cuda/kernels_postprocess.h"
 #include "fake_cuda/kernels_preprocess.h"
+#include "fake_cuda/kernels_warp.h"
 #include "kernels/cuda/params_conv.h"
 #include "kernels/cuda/params_postprocess.h"
 
@@ -104,6 +105,8 @@ void fake_kernels_init(void)
     add("vrs_render_picture_refined", fake_vrs_render_picture_refined, sizeof(vrs_render_params));
     add("vrs_box", fake_vrs_box, sizeof(vrs_box_params));
     add("vrs_classes", fake_vrs_classes, sizeof(vrs_classes_params));
+    add("vrs_preprocess_warp", fake_vrs_preprocess_warp, sizeof(vrs_warp_params));
+    add("vrs_patches", fake_vrs_patches, sizeof(vrs_patches_params));
     add("vrs_conv_mma", fake_vrs_conv_mma, sizeof(vrs_conv_params));
     add("vrs_stem", fake_vrs_stem, sizeof(vrs_stem_params));
     add("vrs_conv_taps_sm90", fake_vrs_conv_taps, sizeof(vrs_taps_params));

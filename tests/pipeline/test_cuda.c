@@ -312,6 +312,33 @@ static void settings(void **state)
     both(&odd, "layout=tb", 201);
 }
 
+/* Tiles beside the eyes; class maps are not made of them. */
+static void tiles(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "layout=sbs projection=half-equirect lanes=2 requests=3",
+        "projection=fisheye:200 refine=off max_batch_size=3",
+        "layout=tb projection=equirect tile_fov=50 smooth=on "
+        "smooth_motion=off lanes=3 requests=3 max_batch_size=5",
+        "layout=sbs projection=fisheye feather=3 max_batch_size=16",
+        "projection=half-equirect threshold=0.4",
+    };
+    static const vrs_pixel_format of[] = {VRS_FORMAT_NV12, VRS_FORMAT_YUV420P, VRS_FORMAT_P010,
+                                          VRS_FORMAT_YUV420P10, VRS_FORMAT_RGB24};
+    scene s = all_outputs;
+    s.output_count = 3;
+    for (size_t i = 0; i < 5; i++) {
+        char line[256];
+        s.format = of[i];
+        s.outputs[2] = (vrs_output_desc){.kind = VRS_OUTPUT_MASK, .width = 23, .height = 19};
+        if (i == 4)
+            s.outputs[1] = s.outputs[2];
+        snprintf(line, sizeof(line), "views=tiles %s", lines[i]);
+        both(&s, line, 700 + i);
+    }
+}
+
 static void recurrent(void **state)
 {
     (void)state;
@@ -993,6 +1020,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats),
         cmocka_unit_test(settings),
+        cmocka_unit_test(tiles),
         cmocka_unit_test(recurrent),
         cmocka_unit_test(smaller_input),
         cmocka_unit_test(lost_device),

@@ -53,7 +53,9 @@ __device__ __forceinline__ uint32_t vrs_half2(float low, float high)
     return *reinterpret_cast<const uint32_t *>(&both);
 }
 
-__device__ __forceinline__ uint32_t vrs_byte(const vrs_preprocess_params &p, float value)
+/* `p` has type, layout, channels, width and height: of either way to sample. */
+template <typename Params>
+__device__ __forceinline__ uint32_t vrs_byte(const Params &p, float value)
 {
     if (p.type == VRS_PRE_U8)
         return (uint32_t)(value + 0.5f);
@@ -61,7 +63,8 @@ __device__ __forceinline__ uint32_t vrs_byte(const vrs_preprocess_params &p, flo
 }
 
 /* The three values as the first words of a pixel that is padded with zeros. */
-__device__ __forceinline__ uint4 vrs_pack(const vrs_preprocess_params &p, const float value[3])
+template <typename Params>
+__device__ __forceinline__ uint4 vrs_pack(const Params &p, const float value[3])
 {
     if (p.type == VRS_PRE_F32)
         return make_uint4(__float_as_uint(value[0]), __float_as_uint(value[1]),
@@ -72,8 +75,9 @@ __device__ __forceinline__ uint4 vrs_pack(const vrs_preprocess_params &p, const 
         vrs_byte(p, value[0]) | vrs_byte(p, value[1]) << 8 | vrs_byte(p, value[2]) << 16, 0, 0, 0);
 }
 
-__device__ __forceinline__ void vrs_store_element(const vrs_preprocess_params &p, uint64_t tensor,
-                                                  size_t index, float value)
+template <typename Params>
+__device__ __forceinline__ void vrs_store_element(const Params &p, uint64_t tensor, size_t index,
+                                                  float value)
 {
     if (p.type == VRS_PRE_F32)
         reinterpret_cast<float *>(tensor)[index] = value;
@@ -84,8 +88,9 @@ __device__ __forceinline__ void vrs_store_element(const vrs_preprocess_params &p
 }
 
 /* One pixel, element by element: any layout. */
-__device__ __forceinline__ void vrs_store_elements(const vrs_preprocess_params &p, uint64_t tensor,
-                                                   int x, int y, const float value[3])
+template <typename Params>
+__device__ __forceinline__ void vrs_store_elements(const Params &p, uint64_t tensor, int x, int y,
+                                                   const float value[3])
 {
     const size_t pixel = (size_t)y * p.width + x;
     size_t first = pixel * p.channels, step = 1;
@@ -108,8 +113,9 @@ __device__ __forceinline__ void vrs_store_elements(const vrs_preprocess_params &
 }
 
 /* One pixel of any layout; of NHWC in whole words of 16 or 8 bytes where its size allows. */
-__device__ __forceinline__ void vrs_store_pixel(const vrs_preprocess_params &p, uint64_t tensor,
-                                                int x, int y, const float value[3])
+template <typename Params>
+__device__ __forceinline__ void vrs_store_pixel(const Params &p, uint64_t tensor, int x, int y,
+                                                const float value[3])
 {
     const int size = p.channels << (p.type == VRS_PRE_F32 ? 2 : p.type == VRS_PRE_F16 ? 1 : 0);
     if (p.layout != VRS_PRE_NHWC || (size & 7) != 0 ||

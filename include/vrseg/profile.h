@@ -77,6 +77,13 @@ typedef struct vrs_profile vrs_profile;
  * VRS_NOT_FOUND (no such folder), VRS_IO. */
 VRS_API vrs_status vrs_profile_open(const char *trace_path, vrs_profile **profile) VRS_MUST_USE;
 
+/* Has the profile also follow every kernel of GPUs, by NVIDIA's CUPTI, which is opened at run time:
+ * at its end the trace has what each took, with the node of the network that it came from. Before
+ * the pipelines are made that it is to follow; one profile at a time, and costs some of the rate.
+ * VRS_MISSING: no CUPTI, with how to get it. VRS_DEVICE: what CUPTI says. VRS_INVALID: another
+ * profile does, or no trace is written. */
+VRS_API vrs_status vrs_profile_follow_kernels(vrs_profile *profile) VRS_MUST_USE;
+
 /* Notes a fact about the run, e.g. "input" and its name; `value` is cut at 511 bytes, and what is
  * not UTF-8 in it is replaced. The last value of a name counts. Any thread. */
 VRS_API void vrs_profile_note(vrs_profile *profile, const char *name, const char *value);

@@ -18,6 +18,9 @@ error_t vrs_run_profile_parse(vrs_run_profile *p, int key, char *value, struct a
     case VRS_KEY_PLOTS:
         p->plots = value;
         return 0;
+    case VRS_KEY_DEEP:
+        p->kernels = true;
+        return 0;
     case VRS_KEY_METRICS:
         if (!vrs_metrics_parse(value, &p->address))
             argp_error(state,
@@ -64,11 +67,17 @@ static vrs_status make_plots_folder(const vrs_run_profile *p)
 
 vrs_status vrs_run_profile_begin(vrs_run_profile *p)
 {
+    if (p->kernels && p->path[0] == 0)
+        return vrs_fail(VRS_INVALID,
+                        "--deep: add --trace FILE or --report FILE, where the kernels' "
+                        "times are to be");
     if (p->trace == NULL && p->report == NULL && p->plots == NULL && !p->serves)
         return VRS_OK;
     vrs_status status = make_plots_folder(p);
     if (status == VRS_OK)
         status = vrs_profile_open(p->path[0] != 0 ? p->path : NULL, &p->profile);
+    if (status == VRS_OK && p->kernels)
+        status = vrs_profile_follow_kernels(p->profile);
     if (status == VRS_OK && p->serves) {
         status = vrs_metrics_start(p->profile, &p->address, &p->server);
         if (status == VRS_OK)

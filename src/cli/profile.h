@@ -6,6 +6,7 @@
 
 typedef struct vrs_run_profile {
     const char *trace, *report, *plots; /* NULL: not wanted */
+    bool kernels;
     struct sockaddr_in address;
     bool serves;
     char path[4096]; /* of the trace; "": none is written */
@@ -14,7 +15,7 @@ typedef struct vrs_run_profile {
 } vrs_run_profile;
 
 /* The flags among those of a command. */
-enum { VRS_KEY_TRACE = 0x400, VRS_KEY_REPORT, VRS_KEY_PLOTS, VRS_KEY_METRICS };
+enum { VRS_KEY_TRACE = 0x400, VRS_KEY_REPORT, VRS_KEY_PLOTS, VRS_KEY_METRICS, VRS_KEY_DEEP };
 /* clang-format off */
 #define VRS_PROFILE_OPTIONS \
     {"trace", VRS_KEY_TRACE, "FILE", 0, \
@@ -24,6 +25,9 @@ enum { VRS_KEY_TRACE = 0x400, VRS_KEY_REPORT, VRS_KEY_PLOTS, VRS_KEY_METRICS };
     {"plots", VRS_KEY_PLOTS, "DIR", 0, \
      "Write charts of the run as SVG at its end; without --trace and --report its trace is " \
      "DIR/run.trace", 2}, \
+    {"deep", VRS_KEY_DEEP, NULL, 0, \
+     "With --trace or --report: also what each kernel of the GPU takes and which node of the " \
+     "network it is of, by NVIDIA's CUPTI; costs some of the rate", 2}, \
     {"metrics-port", VRS_KEY_METRICS, "[ADDRESS:]PORT", 0, \
      "Serve the metrics of the run to Prometheus at http://ADDRESS:PORT/metrics; ADDRESS is " \
      "127.0.0.1, the machine itself, unless it is given; port 0 is one that is free", 2}

@@ -209,6 +209,7 @@ struct vrs_pipeline {
     vrs_engine *engine;
     char engine_text[VRS_DETAIL_SIZE]; /* one line for the user */
     char engine_name[16];              /* of the back end */
+    vrs_precision precision;           /* of the network */
     const vrs_engine_io *io;
     const vrs_kernels *kernels;
     const vrs_lane_ops *lanes;

@@ -111,6 +111,8 @@ static vrs_status open_engine(vrs_pipeline *pipeline, const vrs_config *config, 
         vrs_pipeline_open_engine(pipeline, config, pipeline->model, name, ops, &pipeline->engine);
     (void)snprintf(pipeline->engine_name, sizeof(pipeline->engine_name), "%s", name);
     if (status == VRS_OK)
+        status = vrs_precision_parse(vrs_config_get(config, "precision"), &pipeline->precision);
+    if (status == VRS_OK)
         (void)snprintf(pipeline->engine_text, sizeof(pipeline->engine_text), "%s",
                        vrs_engine_describe(pipeline->engine));
     return status;

@@ -193,6 +193,21 @@ static void add_node(vrs_profile_report *report, const vrs_event *event)
     node->bytes = event->numbers[2];
 }
 
+/* The longest come first; what is beyond the room hardly counts. */
+static void add_kernel(vrs_profile_report *report, const vrs_event *event)
+{
+    if (report->kernel_count == VRS_REPORT_KERNELS)
+        return;
+    vrs_report_kernel *kernel = &report->kernels[report->kernel_count++];
+    kernel->batch = event->batch;
+    (void)snprintf(kernel->node, sizeof(kernel->node), "%s", event->name);
+    (void)snprintf(kernel->kernel, sizeof(kernel->kernel), "%s", event->text);
+    kernel->runs = event->counts[0];
+    kernel->total_us = event->numbers[0];
+    kernel->least_us = event->numbers[1];
+    kernel->most_us = event->numbers[2];
+}
+
 /* Several GPUs have places of the same name. */
 static void add_exit(vrs_profile_report *report, const char *place)
 {
@@ -237,6 +252,9 @@ vrs_status vrs_figures_add(void *opaque, const vrs_event *event)
         break;
     case VRS_EVENT_NODE:
         add_node(report, event);
+        break;
+    case VRS_EVENT_KERNEL:
+        add_kernel(report, event);
         break;
     case VRS_EVENT_EXIT:
         add_exit(report, event->name);

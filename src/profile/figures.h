@@ -16,6 +16,7 @@
 #define VRS_REPORT_NOTES 64
 #define VRS_REPORT_TRACKS 1024
 #define VRS_REPORT_NODES 512
+#define VRS_REPORT_KERNELS 1024
 #define VRS_REPORT_LEFT 64
 #define VRS_REPORT_EXITS 8
 #define VRS_REPORT_BARS 800
@@ -49,6 +50,22 @@ typedef struct vrs_report_node {
     double micros, flops, bytes;
 } vrs_report_node;
 
+/* A kernel of a node, over all its runs. */
+typedef struct vrs_report_kernel {
+    int32_t batch; /* 0: of no node */
+    char node[96], kernel[160];
+    uint64_t runs;
+    double total_us, least_us, most_us;
+} vrs_report_kernel;
+
+/* The kernels of a node together. */
+typedef struct vrs_report_node_time {
+    const vrs_report_kernel *first; /* names it; of no node: the kernel itself */
+    const vrs_report_node *node;    /* what it is; NULL: not known */
+    uint64_t runs;                  /* of the node */
+    double total_us;
+} vrs_report_node_time;
+
 typedef struct vrs_report_left {
     char place[24], owner[56];
     uint64_t bytes, blocks;
@@ -78,10 +95,12 @@ struct vrs_profile_report {
     char (*tracks)[32];
     bool gpu_tracks; /* there are some */
     vrs_report_node *nodes;
+    vrs_report_kernel *kernels;
     vrs_report_left left[VRS_REPORT_LEFT];
     char exits[VRS_REPORT_EXITS][24];
     vrs_bar *bars;
     int32_t kind_count, series_count, note_count, node_count, left_count, exit_count, bar_count;
+    int32_t kernel_count;
     uint64_t nodes_beyond; /* that were not kept */
     uint64_t spans, lost;
     int64_t window_begin_ns, window_end_ns; /* of the bars */
@@ -116,6 +135,13 @@ int32_t vrs_report_bins(const vrs_profile_report *report);
 double vrs_report_busy(const vrs_profile_report *report, const char *stage);
 /* What limits the run: the sentence of the run itself, else one from the busy shares. */
 void vrs_report_bottleneck(const vrs_profile_report *report, char *text, size_t size);
+
+/* kernels.c: times by node, the longest first, at most `room`; returns how many. `all_us`: of all
+ * kernels together. */
+int32_t vrs_report_node_times(const vrs_profile_report *report, vrs_report_node_time *times,
+                              int32_t room, double *all_us);
+/* A note that is a number; 0: there is none. */
+double vrs_report_number(const vrs_profile_report *report, const char *name);
 
 /* leak.c: growth of each owner of memory; at most VRS_REPORT_SERIES. Returns how many. */
 int32_t vrs_report_growth(const vrs_profile_report *report, vrs_growth *growth);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "profile/charts.h"
 #include "profile/svg.h"
+#include "profile/trace.h"
 #include "vrseg/system.h"
 
 #define NODES_SHOWN 60
@@ -261,6 +262,48 @@ static void write_nodes(vrs_buffer *out, const vrs_profile_report *report)
     end_table(out);
 }
 
+/* What the GPU's kernels took, by node; shares are of what the GPU could do. */
+static void write_node_time(vrs_buffer *out, const vrs_profile_report *report,
+                            const vrs_report_node_time *t, double all)
+{
+    double each = t->runs > 0 ? t->total_us / (double)t->runs : 0;
+    double flops = t->node != NULL ? t->node->flops : 0,
+           bytes = t->node != NULL ? t->node->bytes : 0;
+    double peak_flops = vrs_report_number(report, VRS_NOTE_PEAK_OPERATIONS);
+    double peak_bytes = vrs_report_number(report, VRS_NOTE_PEAK_BYTES);
+    vrs_buffer_add(out, "<tr>");
+    text_cell(out, t->first->batch > 0 ? t->first->node : t->first->kernel);
+    text_cell(out, t->node != NULL ? t->node->does : "");
+    vrs_buffer_format(out, "<td>%d</td><td>%" PRIu64 "</td>", t->first->batch, t->runs);
+    number_cell(out, each, 2);
+    number_cell(out, all > 0 ? 100 * t->total_us / all : 0, 1);
+    number_cell(out, bytes / 1e6, 2);
+    number_cell(out, each > 0 ? bytes / each / 1e3 : 0, 1);
+    number_cell(out, each > 0 && peak_bytes > 0 ? 1e8 * bytes / each / peak_bytes : 0, 1);
+    number_cell(out, each > 0 && peak_flops > 0 ? 1e8 * flops / each / peak_flops : 0, 1);
+    vrs_buffer_add(out, "</tr>\n");
+}
+
+static void write_kernels(vrs_buffer *out, const vrs_profile_report *report)
+{
+    vrs_report_node_time times[VRS_REPORT_KERNELS];
+    double all;
+    int32_t count = vrs_report_node_times(report, times, VRS_REPORT_KERNELS, &all);
+    if (count == 0)
+        return;
+    section(out, "Kernels as they ran");
+    vrs_buffer_format(out,
+                      "<p class=\"dim\">By CUPTI, summed by the node of the network that launched "
+                      "them, also inside of CUDA graphs; %.1f ms in all. Kernels of no node have "
+                      "their own name. Bytes are each value once, as the node reads and writes it; "
+                      "shares are of what the GPU's data sheet gives.</p>\n",
+                      all / 1e3);
+    begin_table(out, "<node|<what|batch|runs|us|share %|MB|GB/s|of bandwidth %|of the peak %");
+    for (int32_t i = 0; i < count && i < NODES_SHOWN; i++)
+        write_node_time(out, report, &times[i], all);
+    end_table(out);
+}
+
 static void write_growth(vrs_buffer *out, const vrs_profile_report *report)
 {
     vrs_growth growth[VRS_REPORT_SERIES];
@@ -380,6 +423,7 @@ void vrs_page_write(vrs_buffer *out, const vrs_profile_report *report,
     write_bottleneck(out, report);
     write_charts(out, report);
     write_kinds(out, report);
+    write_kernels(out, report);
     write_nodes(out, report);
     write_memory(out, report);
     write_notes(out, report);

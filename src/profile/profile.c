@@ -5,8 +5,11 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/parse.h"
+#include "device/kernel_times.h"
 #include "engine/report.h"
 #include "pipeline/internal.h"
+#include "vrseg/system.h"
 
 /* A track keeps its last spans at least so long at any rate that a run can have. */
 #define DRAIN_NS (VRS_NS_PER_S / 20)
@@ -157,6 +160,45 @@ void vrs_profile_note(vrs_profile *profile, const char *name, const char *value)
     vrs_mutex_unlock(&profile->lock);
 }
 
+vrs_status vrs_profile_follow_kernels(vrs_profile *profile)
+{
+    if (profile->trace == NULL)
+        return vrs_fail(VRS_INVALID, "kernels are followed for a trace, and none is written");
+    vrs_status status = vrs_kernel_times_start();
+    profile->kernels = profile->kernels || status == VRS_OK;
+    return status;
+}
+
+static void write_kernel(void *trace, const vrs_kernel_time *time)
+{
+    vrs_trace_kernel(trace, time);
+}
+
+/* Also where some could not be had: the trace then says so. */
+static void write_kernels(vrs_profile *profile)
+{
+    if (vrs_kernel_times_visit(write_kernel, profile->trace) != VRS_OK)
+        vrs_trace_note(profile->trace, "kernels", vrs_last_error());
+    vrs_kernel_times_stop();
+}
+
+/* What a GPU could do, for the shares of it that nodes reach. */
+static void describe_peaks(vrs_profile *profile, const vrs_pipeline *pipeline)
+{
+    const vrs_device_properties *p = vrs_device_get_properties(pipeline->place.device);
+    char text[32], how[160];
+    double operations = 0;
+    if (p->memory_rate > 0) {
+        vrs_format_float(text, p->memory_rate);
+        note(profile, VRS_NOTE_PEAK_BYTES, text);
+    }
+    if (vrs_peak_read(p->id, vrs_precision_name(pipeline->precision), &operations, how,
+                      sizeof(how)) == VRS_OK) {
+        vrs_format_float(text, operations);
+        note(profile, VRS_NOTE_PEAK_OPERATIONS, text);
+    }
+}
+
 static void write_node(void *trace, const vrs_engine_node *node)
 {
     vrs_trace_node(trace, node);
@@ -181,6 +223,8 @@ static void describe(vrs_profile *profile, vrs_pipeline *pipeline)
     }
     if (profile->trace != NULL)
         vrs_engine_visit_nodes(pipeline->engine, write_node, profile->trace);
+    if (profile->kernels && pipeline->place.device != NULL)
+        describe_peaks(profile, pipeline);
 }
 
 static bool is_watched(const vrs_profile *profile, int32_t gpu)
@@ -226,6 +270,8 @@ vrs_status vrs_profile_attach(vrs_profile *profile, vrs_pipeline *pipeline)
         vrs_followed_pipeline *followed = &profile->pipelines[profile->pipeline_count];
         followed->pipeline = pipeline;
         watch_gpu(profile, followed);
+        if (profile->kernels && profile->pipeline_count == 0)
+            vrs_kernel_times_reset(); /* compiling was no run */
         profile->pipeline_count++;
         describe(profile, pipeline);
     }
@@ -365,6 +411,8 @@ vrs_status vrs_profile_close(vrs_profile *profile)
     vrs_thread_join(&profile->thread);
     for (int32_t i = 0; i < profile->pipeline_count; i++)
         vrs_monitor_close(profile->pipelines[i].monitor);
+    if (profile->kernels)
+        write_kernels(profile);
     if (profile->trace != NULL) /* the thread and what was made for its start are gone */
         write_host_exit(profile);
     vrs_status status =

@@ -39,6 +39,7 @@ struct vrs_profile {
     bool has_lock, has_wake, closing;
     vrs_thread thread;
     vrs_trace *trace; /* NULL: none is written */
+    bool kernels;     /* they are followed */
 
     vrs_followed_recorder *recorders;
     int32_t recorder_count;

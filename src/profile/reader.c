@@ -191,6 +191,23 @@ static const char *read_node(reader *r, yajl_val line, vrs_status *status)
     return NULL;
 }
 
+static const char *read_kernel(reader *r, yajl_val line, vrs_status *status)
+{
+    vrs_event event = {.type = VRS_EVENT_KERNEL};
+    int64_t batch = 0;
+    yajl_val a = array_of(line, 7);
+    bool good = a != NULL && read_integer(element(a, 0), 0, 1 << 20, &batch) &&
+                read_text(element(a, 1), &event.name) && read_text(element(a, 2), &event.text) &&
+                read_count(element(a, 3), &event.counts[0]);
+    for (size_t i = 0; i < 3 && good; i++)
+        good = read_number(element(a, 4 + i), &event.numbers[i]);
+    if (!good)
+        return "a kernel is a batch size, two texts, a count and three numbers";
+    event.batch = (int32_t)batch;
+    *status = r->visit(r->opaque, &event);
+    return NULL;
+}
+
 static const char *read_end(reader *r, yajl_val line, vrs_status *status)
 {
     vrs_event event = {.type = VRS_EVENT_END};
@@ -232,7 +249,7 @@ static vrs_status read_other(reader *r, yajl_val line)
         line_fn read;
     } kinds[] = {{"span", read_span},        {"sample", read_sample}, {"note", read_note},
                  {"track", read_track_line}, {"lost", read_lost},     {"exit", read_exit},
-                 {"node", read_node},        {"end", read_end}};
+                 {"node", read_node},        {"kernel", read_kernel}, {"end", read_end}};
     vrs_status status = VRS_OK;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(line->u.object.keys[0], kinds[i].key) == 0) {

@@ -16,7 +16,9 @@ typedef enum vrs_event_type {
     VRS_EVENT_EXIT,  /* name: a place whose ledger was looked at when all was given back */
     VRS_EVENT_LEFT,  /* name: the place; text: the owner; counts: bytes, blocks */
     VRS_EVENT_NODE,  /* batch, name, text: what it does, plan, numbers: microseconds, flop, bytes */
-    VRS_EVENT_END,   /* time_ns, counts: spans, lost */
+    VRS_EVENT_KERNEL, /* batch (0: of no node), name: the node; text: the kernel; counts[0]: runs;
+                       * numbers: microseconds in all, least, most */
+    VRS_EVENT_END,    /* time_ns, counts: spans, lost */
 } vrs_event_type;
 
 /* Text borrows until the call returns; it is UTF-8 and may hold anything. Times are within

@@ -19,10 +19,11 @@ static vrs_status make_parts(vrs_profile_report *report, const char *path)
     report->notes = vrs_alloc_array(VRS_REPORT_NOTES, sizeof(*report->notes));
     report->tracks = vrs_alloc_array(VRS_REPORT_TRACKS, sizeof(*report->tracks));
     report->nodes = vrs_alloc_array(VRS_REPORT_NODES, sizeof(*report->nodes));
+    report->kernels = vrs_alloc_array(VRS_REPORT_KERNELS, sizeof(*report->kernels));
     report->bars = vrs_alloc_array(VRS_REPORT_BARS, sizeof(*report->bars));
     bool whole = report->path != NULL && report->kinds != NULL && report->series != NULL &&
                  report->notes != NULL && report->tracks != NULL && report->nodes != NULL &&
-                 report->bars != NULL;
+                 report->kernels != NULL && report->bars != NULL;
     report->bin_ns = VRS_FIRST_BIN_NS;
     return whole ? VRS_OK : VRS_NO_MEMORY;
 }
@@ -58,6 +59,7 @@ void vrs_report_destroy(vrs_profile_report *report)
     vrs_free(report->notes);
     vrs_free(report->tracks);
     vrs_free(report->nodes);
+    vrs_free(report->kernels);
     vrs_free(report->bars);
     vrs_free(report);
 }

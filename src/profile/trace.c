@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/errno_text.h"
 #include "base/parse.h"
+#include "device/kernel_times.h"
 #include "engine/report.h"
 #include "profile/buffer.h"
 #include "vrseg/profile.h"
@@ -156,6 +157,24 @@ void vrs_trace_node(vrs_trace *trace, const vrs_engine_node *node)
     vrs_buffer_add(&trace->line, ",");
     vrs_buffer_json(&trace->line, node->plan);
     const double numbers[] = {node->micros, node->flops, node->bytes};
+    for (int i = 0; i < 3; i++) {
+        char number[VRS_FLOAT_TEXT_SIZE];
+        vrs_format_float(number, numbers[i]);
+        vrs_buffer_format(&trace->line, ",%s", number);
+    }
+    vrs_buffer_add(&trace->line, "]}");
+    end_line(trace);
+}
+
+void vrs_trace_kernel(vrs_trace *trace, const vrs_kernel_time *time)
+{
+    begin_line(trace);
+    vrs_buffer_format(&trace->line, "{\"kernel\":[%d,", time->batch);
+    vrs_buffer_json(&trace->line, time->node);
+    vrs_buffer_add(&trace->line, ",");
+    vrs_buffer_json(&trace->line, time->kernel);
+    vrs_buffer_format(&trace->line, ",%" PRIu64, time->runs);
+    const double numbers[] = {time->total_us, time->least_us, time->most_us};
     for (int i = 0; i < 3; i++) {
         char number[VRS_FLOAT_TEXT_SIZE];
         vrs_format_float(number, numbers[i]);

@@ -44,6 +44,14 @@ void vrs_trace_exit(vrs_trace *trace, const char *place, const vrs_left *left, i
 struct vrs_engine_node;
 void vrs_trace_node(vrs_trace *trace, const struct vrs_engine_node *node);
 
+/* What a kernel took in the run. */
+struct vrs_kernel_time;
+void vrs_trace_kernel(vrs_trace *trace, const struct vrs_kernel_time *time);
+
+/* Notes with numbers: what the GPU could do a second. */
+#define VRS_NOTE_PEAK_BYTES "peak bytes a second"
+#define VRS_NOTE_PEAK_OPERATIONS "peak operations a second"
+
 /* Hands what was written to the system. */
 void vrs_trace_flush(vrs_trace *trace);
 

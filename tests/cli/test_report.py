@@ -326,6 +326,28 @@ class Reports(support.CliTest):
         events = json.loads((self.out / "c.json").read_text())
         self.assertTrue(any(e["pid"] == 2 and e["name"] == "upload" for e in events))
 
+    @unittest.skipUnless(os.environ.get("VRSEG_FAKE_DRIVER"), "there is no stand-in driver")
+    def test_deep(self) -> None:
+        """Kernels are followed by CUPTI where it is; without it, or a trace, there is a sentence."""
+        driver = os.environ["VRSEG_FAKE_DRIVER"]
+        env = os.environ | {
+            "LD_LIBRARY_PATH": os.path.dirname(driver), "VRSEG_CUDA_LIBRARY": driver,
+            "VRSEG_CUDA_IMAGE": str(support.SOURCE / "LICENSE"), "VRSEG_CUDNN_LIBRARY": "none",
+            "VRSEG_CUPTI_LIBRARY": os.environ["VRSEG_FAKE_CUPTI_LIBRARY"]}
+        clip, path = support.clip(self.folder / "clip.mp4", 8), self.out / "deep.trace"
+        args = ("run", clip, "-o", "null", "--progress", "none", "--device", "cuda:0", "--engine",
+                "openvino", "--decoder", "cpu", "--deep")
+        done = run(*args, "--trace", path, env=env)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        notes = dict(line["note"] for line in map(json.loads, path.read_text().splitlines())
+                     if "note" in line)
+        # 2 x 2.619 GHz x 5120 bits; 132 multiprocessors x 256 operations x 1.785 GHz
+        self.assertAlmostEqual(float(notes["peak bytes a second"]) / 3.352e12, 1, 3)
+        self.assertAlmostEqual(float(notes["peak operations a second"]) / 60.32e12, 1, 3)
+        self.assert_refused(run(*args, env=env), 2, "--deep: add --trace FILE or --report FILE")
+        env["VRSEG_CUPTI_LIBRARY"] = "/nowhere/libcupti.so"
+        self.assert_refused(run(*args, "--trace", path, env=env), 1, "nvidia-cuda-cupti")
+
     @unittest.skipUnless(browser.PROGRAM, "chromium is not installed")
     def test_browser(self) -> None:
         path, page = self.trace(), self.out / "run.html"

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "device/kernel_times.h"
 #include "device/memory.h"
 #include "engine/report.h"
 #include "pipeline/internal.h"
@@ -270,6 +271,8 @@ static void test_hostile(void **state)
         {HEAD "{\"sample\":[1,{\"a\":1e999}]}\n", VRS_CORRUPT, "a sample is"},
         {HEAD "{\"exit\":[\"device\",[[1,2,3]]]}\n", VRS_CORRUPT, "an exit is"},
         {HEAD "{\"node\":[1,\"a\",\"b\",\"c\",1,2]}\n", VRS_CORRUPT, "a node is"},
+        {HEAD "{\"kernel\":[1,\"a\",\"b\",1,2,3]}\n", VRS_CORRUPT, "a kernel is"},
+        {HEAD "{\"kernel\":[-1,\"a\",\"b\",1,2,3,4]}\n", VRS_CORRUPT, "a kernel is"},
         {HEAD "{\"track\":[1,\"a\",3]}\n", VRS_CORRUPT, "a track is"},
         {HEAD "{\"lost\":[1,-1]}\n", VRS_CORRUPT, "what is lost"},
         {HEAD "{\"end\":[1]}\n", VRS_CORRUPT, "the end is"},
@@ -449,6 +452,55 @@ static void test_nodes(void **state)
     vrs_report_destroy(report);
 }
 
+/* Kernels as they ran, of a node together; shares of what the GPU could do; kernels of no node. */
+static void test_kernels(void **state)
+{
+    (void)state;
+    vrs_trace *trace;
+    vrs_profile_report *report;
+    vrs_report_node_time times[VRS_REPORT_KERNELS];
+    double all = 0;
+    const vrs_engine_node node = {.batch = 8,
+                                  .name = "conv_1",
+                                  .does = "conv 3x3 <relu>",
+                                  .plan = "cudnn",
+                                  .micros = 90,
+                                  .flops = 8e9,
+                                  .bytes = 8e6};
+    const vrs_kernel_time kernels[] = {
+        {8, "conv_1", "gemm<int>", 10, 900, 80, 100},
+        {8, "conv_1", "tail", 10, 100, 9, 11},
+        {0, "", "preprocess", 20, 400, 10, 30},
+        {1, "conv_1", "gemm<int>", 1, 50, 50, 50},
+    };
+    assert_int_equal(vrs_trace_open(trace_path, 0, &trace), VRS_OK);
+    vrs_trace_note(trace, VRS_NOTE_PEAK_BYTES, "4e12");
+    vrs_trace_note(trace, VRS_NOTE_PEAK_OPERATIONS, "1e15");
+    vrs_trace_node(trace, &node);
+    for (int i = 0; i < 4; i++)
+        vrs_trace_kernel(trace, &kernels[i]);
+    assert_int_equal(vrs_trace_close(trace, 1, 0, 0), VRS_OK);
+    assert_int_equal(vrs_report_load(trace_path, &report), VRS_OK);
+    assert_int_equal(report->kernel_count, 4);
+    assert_int_equal(vrs_report_node_times(report, times, VRS_REPORT_KERNELS, &all), 3);
+    assert_true(all == 1450);
+    assert_true(times[0].total_us == 1000 && times[0].runs == 10);
+    assert_string_equal(times[0].node->does, "conv 3x3 <relu>");
+    assert_true(times[1].node == NULL && times[1].total_us == 400);
+    assert_true(times[2].first->batch == 1 && times[2].node == NULL);
+    assert_int_equal(vrs_report_node_times(report, times, 1, &all), 1);
+    assert_int_equal(vrs_report_write_html(report, NULL, other_path), VRS_OK);
+    char *page = read_text(other_path);
+    assert_non_null(strstr(page, "Kernels as they ran"));
+    assert_non_null(strstr(page, "1.4 ms in all"));
+    /* 100 us a run: 69 % of the time; 8 MB, 80 GB/s of 4,000; 80 TFLOP/s of 1,000. */
+    assert_non_null(strstr(page, "<td>8</td><td>10</td><td>100.00</td><td>69.0</td><td>8.00</td>"
+                                 "<td>80.0</td><td>2.0</td><td>8.0</td>"));
+    assert_non_null(strstr(page, "preprocess</td>"));
+    vrs_free(page);
+    vrs_report_destroy(report);
+}
+
 /* ---- two runs ---- */
 
 /* 3,000 frames at an even rate whose stages take `ms`, more or less. */
@@ -586,6 +638,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_planted_leak, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ledger, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nodes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_kernels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_compare, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_percentiles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),

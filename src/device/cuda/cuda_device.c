@@ -80,6 +80,7 @@ static vrs_status read_attributes(vrs_cuda_device *cuda)
 {
     vrs_device_properties *p = &cuda->base.properties;
     int domain = 0, bus = 0, slot = 0, l2 = 0, shared = 0, integrated = 0, virtual_memory = 0;
+    int memory_khz = 0, memory_bits = 0;
     const struct {
         int attribute;
         int *value;
@@ -89,6 +90,8 @@ static vrs_status read_attributes(vrs_cuda_device *cuda)
         {VRS_CU_MULTIPROCESSOR_COUNT, &p->multiprocessors},
         {VRS_CU_ASYNC_ENGINE_COUNT, &p->copy_engines},
         {VRS_CU_CLOCK_RATE, &p->clock_khz},
+        {VRS_CU_MEMORY_CLOCK_RATE, &memory_khz},
+        {VRS_CU_MEMORY_BUS_WIDTH, &memory_bits},
         {VRS_CU_PCI_DOMAIN_ID, &domain},
         {VRS_CU_PCI_BUS_ID, &bus},
         {VRS_CU_PCI_DEVICE_ID, &slot},
@@ -105,6 +108,7 @@ static vrs_status read_attributes(vrs_cuda_device *cuda)
     (void)snprintf(p->pci, sizeof p->pci, "%04x:%02x:%02x.0", (unsigned)domain, (unsigned)bus,
                    (unsigned)slot);
     p->l2_bytes = (size_t)l2;
+    p->memory_rate = 2e3 * memory_khz * memory_bits / 8; /* twice a clock */
     p->block_shared_bytes = (size_t)shared;
     p->integrated = integrated != 0;
     p->virtual_memory = virtual_memory != 0;

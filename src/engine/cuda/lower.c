@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "device/kernel_times.h"
 #include "engine/cuda/lower.h"
 
 /* The kernels' numbers are the graph's. */
@@ -266,13 +267,10 @@ bool vrs_net_runs(const vrs_net *net, const vrs_net_program *program, int32_t in
     return !program->convs[g->values[g->nodes[index].inputs[0]].producer].follows;
 }
 
-vrs_status vrs_net_queue_node(vrs_net *net, const vrs_net_program *program, int32_t index,
-                              vrs_device_stream *stream)
+static vrs_status queue_node(vrs_net *net, const vrs_net_program *program, int32_t index,
+                             vrs_device_stream *stream)
 {
     const vrs_node *node = &net->graph->nodes[index];
-    if (!vrs_net_runs(net, program, index)) {
-        return VRS_OK;
-    }
     switch (node->op) {
     case VRS_OP_CONV:
     case VRS_OP_CONV_TRANSPOSED:
@@ -310,6 +308,18 @@ vrs_status vrs_net_queue_node(vrs_net *net, const vrs_net_program *program, int3
     default:
         return queue_map(net, program, node, stream);
     }
+}
+
+vrs_status vrs_net_queue_node(vrs_net *net, const vrs_net_program *program, int32_t index,
+                              vrs_device_stream *stream)
+{
+    if (!vrs_net_runs(net, program, index)) {
+        return VRS_OK;
+    }
+    vrs_kernel_times_enter(program->batch, net->graph->nodes[index].name);
+    vrs_status status = queue_node(net, program, index, stream);
+    vrs_kernel_times_leave();
+    return status;
 }
 
 static vrs_status refuse(const vrs_net *net, const vrs_node *node, const char *why)

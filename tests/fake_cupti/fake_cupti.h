@@ -1,0 +1,15 @@
+/* What a test has the stand-in do; found by dlsym(). */
+#ifndef TESTS_FAKE_CUPTI_H
+#define TESTS_FAKE_CUPTI_H
+
+#include <stdint.h>
+
+/* A node of a graph is made, or with `original` copied from that one when a graph is instantiated.
+ */
+void fake_cupti_node(uint64_t id, uint64_t original);
+/* A kernel ran; `node` 0: by itself. */
+void fake_cupti_kernel(const char *name, uint64_t start, uint64_t end, uint64_t node);
+/* Subscribers, kinds that are on and buffers that were not given back. */
+int fake_cupti_left(void);
+
+#endif

@@ -18,7 +18,7 @@ MODELS := selfie selfie-landscape
 check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
 .PHONY: help demo check check-full check-gpu tidy setup cuda build models sample peers torch install clean
-.PHONY: check-packages clip documents abi wheel tour
+.PHONY: check-packages clip documents abi wheel tour reference
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -77,6 +77,11 @@ torch: setup ## installs PyTorch, 4.3 GB, for tools/vrseg-export, -train and -qu
 wheel: build ## builds the Python package's wheel into build/python/dist
 	@$(PYTHON) -B tools/python/build.py --out $(BUILD)/python/source --libraries $(BUILD)/src \
 	  --wheel $(BUILD)/python/dist
+
+reference: check-packages ## writes the reference of the C interface, from the headers, into build/reference
+	@mkdir -p $(BUILD)/reference
+	@VRSEG_REFERENCE=$(BUILD)/reference VRSEG_PYTHON=$(PYTHON) doxygen docs/Doxyfile
+	@echo "$(BUILD)/reference/index.html"
 
 abi: ## records the binary interface of the public headers in abi/vrseg.abi
 	@$(PYTHON) -B tools/abi/abi.py listing --include include --out abi/vrseg.abi

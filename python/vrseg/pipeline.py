@@ -235,6 +235,9 @@ class AsyncPipeline:
 
     def _wait(self, call: Any, timeout: float | None, slice_of: Any, also: int | None = None) -> int:
         """Makes a call with time-outs in slices until it is done or `timeout` has passed."""
+        if timeout is not None and not timeout >= 0:
+            raise InvalidError("VRS_INVALID", f"timeout={timeout!r}: expected seconds from 0 on, or "
+                               "None to wait without limit")
         start = time.monotonic()
         while True:
             waited = time.monotonic() - start

@@ -229,6 +229,17 @@ static vrs_status check_aside(const run_args *args)
     return status == VRS_OK ? vrs_aside_writable("--report", args->profile.report) : status;
 }
 
+/* What is asked for strictly and set nowhere is a mistake that nothing else shows. */
+static void check_strict(const run_args *args)
+{
+    vrs_target targets[VRS_MAX_TARGETS];
+    const vrs_job_stats none = {0};
+    if (args->strict && vrs_targets_check(args->config, &none, targets) == 0)
+        (void)fputs("vrseg: --strict-targets: no target is set, so none can be missed; set one, as "
+                    "--min-fps 60, or take a configuration that has some (vr)\n",
+                    stderr);
+}
+
 static vrs_status use_tuned(const run_args *args)
 {
     char note[VRS_TUNED_NOTE_SIZE];
@@ -274,8 +285,10 @@ int vrs_command_run(int argc, char **argv)
         status = vrs_run_profile_begin(&args.profile);
     if (status == VRS_OK)
         status = use_tuned(&args);
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
+        check_strict(&args);
         status = make_job(&args, &job);
+    }
     int code = status == VRS_OK ? run_job(&args, job) : vrs_report(status);
     vrs_job_destroy(job);
     vrs_inputs_clear(&args.inputs);

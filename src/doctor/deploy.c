@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/machine.h"
 #include "pipeline/place.h"
 #include "vrseg/compile.h"
@@ -145,26 +146,32 @@ void vrs_deploy_judge_memory(const vrs_checker *to, const vrs_system_info *info,
 
 /* ---- disks ---- */
 
-void vrs_deploy_judge_disk(const vrs_checker *to, const vrs_disk_info *disk, uint64_t bytes)
+static const vrs_check_words folder_words = {.name = "output folder",
+                                             .wanted = "one that this user may write to",
+                                             .gives = "outputs, their segments and journals",
+                                             .remedy = "make the folder and give it to the user "
+                                                       "that runs vrseg (mkdir -p, chown)"};
+
+static void judge_room(const vrs_checker *to, const vrs_disk_info *disk, uint64_t bytes)
 {
-    static const vrs_check_words folder = {.name = "output folder",
-                                           .wanted = "one that this user may write to",
-                                           .gives = "outputs, their segments and journals",
-                                           .remedy = "make the folder and give it to the user "
-                                                     "that runs vrseg (mkdir, chown)"};
-    static const vrs_check_words room = {
+    static const vrs_check_words words = {
         .name = "disk room",
         .wanted = "room for the outputs; segments are joined one by one",
         .gives = "a run that ends",
         .remedy = "free room, or put the outputs on another file system"};
     char have[32], need[32];
-    vrs_check_tell(to, &folder, disk->writable ? VRS_CHECK_OK : VRS_CHECK_FAILED, true, "%s%s%s%s",
-                   disk->folder, disk->filesystem[0] != '\0' ? ", " : "", disk->filesystem,
-                   disk->writable ? "" : ": it cannot be written to");
     bool enough = disk->available >= 0 && (uint64_t)disk->available >= bytes;
-    vrs_check_tell(to, &room, enough ? VRS_CHECK_OK : VRS_CHECK_FAILED, true, "%s free, %s wanted",
+    vrs_check_tell(to, &words, enough ? VRS_CHECK_OK : VRS_CHECK_FAILED, true, "%s free, %s wanted",
                    vrs_check_bytes(disk->available, have),
                    vrs_check_bytes(bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX, need));
+}
+
+void vrs_deploy_judge_disk(const vrs_checker *to, const vrs_disk_info *disk, uint64_t bytes)
+{
+    vrs_check_tell(to, &folder_words, disk->writable ? VRS_CHECK_OK : VRS_CHECK_FAILED, true,
+                   "%s%s%s%s", disk->folder, disk->filesystem[0] != '\0' ? ", " : "",
+                   disk->filesystem, disk->writable ? "" : ": it cannot be written to");
+    judge_room(to, disk, bytes);
 }
 
 static void check_speed(const vrs_checker *to, const char *folder)
@@ -183,15 +190,17 @@ static void check_speed(const vrs_checker *to, const char *folder)
                    "%.0f MB/s written, %.0f MB/s read", wrote / 1e6, read / 1e6);
 }
 
+/* A run makes no folder for a file: one that is not there ends it. */
 static void check_output(const vrs_checker *to, const vrs_deploy_options *options)
 {
-    static const vrs_check_words words = {.name = "output folder",
-                                          .wanted = "one that this user may write to",
-                                          .gives = "outputs, their segments and journals",
-                                          .remedy = "name a folder that exists"};
     vrs_disk_info disk;
-    if (vrs_disk_read(options->output, &disk) != VRS_OK) {
-        vrs_check_tell(to, &words, VRS_CHECK_FAILED, true, "%s", vrs_last_error());
+    bool known = vrs_disk_read(options->output, &disk) == VRS_OK;
+    if (!known || !vrs_file_exists(options->output)) {
+        vrs_check_tell(to, &folder_words, VRS_CHECK_FAILED, true, "%s",
+                       known ? "there is no such folder" : vrs_last_error());
+        if (known) {
+            judge_room(to, &disk, options->output_bytes);
+        }
         return;
     }
     vrs_deploy_judge_disk(to, &disk, options->output_bytes);

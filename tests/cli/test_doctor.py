@@ -110,6 +110,15 @@ class Doctor(support.CliTest):
                    "320x180", "--room", "1000000")
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, r"\nfailed +disk room +.* free, 1000000 GB wanted\n")
+        missing = self.out / "not" / "there"
+        done = run("doctor", "--deploy", self.config(), "--output-folder", missing, "--frame",
+                   "320x180", "--room", "0", "--json")
+        self.assertEqual(done.returncode, 1)
+        checks = {check["name"]: check for check in json.loads(done.stdout)["deployment"]}
+        self.assertEqual(checks["output folder"]["state"], "failed")
+        self.assertEqual(checks["output folder"]["found"], "there is no such folder")
+        self.assertIn("mkdir -p", checks["output folder"]["remedy"])
+        self.assertEqual(checks["disk room"]["state"], "ok")
 
     def test_self_test(self) -> None:
         found = support.doctor("--self-test")

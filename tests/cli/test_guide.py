@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import unittest
 from pathlib import Path
@@ -54,6 +55,42 @@ class Guide(support.CliTest):
                                       check=False, timeout=support.PATIENCE)
                 self.assertEqual(done.returncode, 0, done.stdout)
                 self.assertRegex(done.stdout, rf"\A{pattern_of(lines)}(?:.*\n)*\Z")
+
+    def unit(self) -> dict[str, list[str]]:
+        """The unit of systemd: its keys with their values."""
+        text = (SOURCE / "docs/guide.md").read_text(encoding="utf-8")
+        found = re.search(r"^```ini\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        keys: dict[str, list[str]] = {}
+        for line in found[1].splitlines():
+            key, equal, value = line.partition("=")
+            if equal:
+                keys.setdefault(key, []).append(value)
+        return keys
+
+    def test_service(self) -> None:
+        """The unit's commands do what they say, with a clip for the camera."""
+        source, keys = clip(self.folder / "in.mp4", 10, size="160x120"), self.unit()
+        for key, more in (("ExecStartPre", ["--frame", "320x180"]), ("ExecStart", [])):
+            words = shlex.split(keys[key][0])
+            self.assertEqual(words[0], "/usr/local/bin/vrseg")
+            words = [word.replace("/var/lib/vrseg", str(self.out)).replace("/dev/video0",
+                     str(source)) for word in words[1:]]
+            words = ["127.0.0.1:0" if word == "9090" else word for word in words]
+            done = support.run(*words, *more)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assert_left("mask.mkv")
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "there is no systemd-analyze")
+    def test_service_is_a_unit(self) -> None:
+        text = (SOURCE / "docs/guide.md").read_text(encoding="utf-8")
+        found = re.search(r"^```ini\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        unit = self.folder / "vrseg.service"
+        unit.write_text(found[1].replace("/usr/local/bin/vrseg", support.PROGRAM),
+                        encoding="utf-8")
+        done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True,
+                              text=True, check=False, timeout=support.PATIENCE)
+        wrong = [line for line in done.stderr.splitlines() if "vrseg.service" in line]
+        self.assertEqual(wrong, [])
 
     def test_sentences(self) -> None:
         """Each resource that a bottleneck can be has its line."""

@@ -32,6 +32,11 @@ class Targets(CliTest):
 
     def test_none(self) -> None:
         self.assertEqual(self.states("--strict-targets"), {})
+        for args, said in ((("--strict-targets",), True), ((), False),
+                           (("--strict-targets", "--min-fps", "0.001"), False)):
+            with self.subTest(args=args):
+                done = run("run", self.folder / "a.mp4", "-o", "null", *args)
+                self.assertEqual("--strict-targets: no target is set" in done.stderr, said)
         self.assertNotIn("targets", summary(self.json))
 
     def test_met_and_missed(self) -> None:

@@ -246,6 +246,10 @@ class Pipeline(unittest.TestCase):
             with self.assertRaises(TimeoutError) as caught:
                 pipeline.get_result(timeout=0.1)
             self.assertIsInstance(caught.exception, vrseg.WaitTimeout)
+            for wrong in (-1, float("nan")):
+                for call in (pipeline.get_result, pipeline.drain):
+                    with self.assertRaisesRegex(vrseg.InvalidError, "expected seconds from 0 on"):
+                        call(timeout=wrong)
             with self.assertRaisesRegex(vrseg.FullError, "get_result"):
                 for frame in frames(9):
                     pipeline.submit_frame(frame)

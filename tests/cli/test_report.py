@@ -328,7 +328,7 @@ class Reports(support.CliTest):
 
     @unittest.skipUnless(os.environ.get("VRSEG_FAKE_DRIVER"), "there is no stand-in driver")
     def test_deep(self) -> None:
-        """Kernels are followed by CUPTI where it is; without it, or a trace, there is a sentence."""
+        """Kernels are followed by CUPTI where it is; without it or a trace, a sentence says so."""
         driver = os.environ["VRSEG_FAKE_DRIVER"]
         env = os.environ | {
             "LD_LIBRARY_PATH": os.path.dirname(driver), "VRSEG_CUDA_LIBRARY": driver,

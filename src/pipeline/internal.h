@@ -25,6 +25,7 @@
 #include "engine/engine.h"
 #include "image/format.h"
 #include "kernels/kernels.h"
+#include "pipeline/crops.h"
 #include "pipeline/lane.h"
 #include "pipeline/latency.h"
 #include "pipeline/live.h"
@@ -100,6 +101,7 @@ typedef struct vrs_view_state {
     int16_t *smooth; /* the last mask; NULL when neither smoothing nor live mode needs it */
     float *states[VRS_MAX_STATES];
     bool smooth_valid, states_valid;
+    uint8_t tile, net_tile; /* of the last mask; of the last states */
 } vrs_view_state;
 
 /* Scratch memory of one worker for one stream. */
@@ -121,7 +123,11 @@ struct vrs_stream {
     vrs_image shape;                /* format, size and colour; no pixels */
     uint32_t view_count, eye_count; /* the first eye_count are rectangles that cover the frame */
     vrs_rect views[VRS_MAX_VIEWS];  /* of a tile: its eye's */
-    vrs_view_tile *tiles[VRS_MAX_VIEWS]; /* of those behind */
+    vrs_view_tile *tiles[VRS_MAX_POOL]; /* of those behind, by vrs_ticket.tile */
+    uint32_t tile_count;
+    vrs_crops *crops;                /* NULL: tiles stay; under `lock` */
+    int32_t crop_count, place_count; /* of an eye: crops beside the scout, places of the pool */
+    uint64_t past_begin;             /* sequence of its last frame without a past */
     vrs_preprocess_plan *plans[VRS_MAX_VIEWS];
     vrs_preprocess_plan *smaller_plans[VRS_MAX_VIEWS]; /* where there is a smaller network */
     vrs_view_state state[VRS_MAX_VIEWS];
@@ -164,6 +170,10 @@ struct vrs_ticket {
     bool smaller;  /* live mode: the smaller network is good enough */
     atomic_int views_to_read;
     int64_t queued_ns;
+    uint8_t tile[VRS_MAX_VIEWS];  /* of the views behind the eyes */
+    uint32_t moved;               /* views whose crop is not where it was, a bit each */
+    vrs_crops_seen *seen;         /* where the stream has crops */
+    bool looked;                  /* it is of this frame */
     int16_t *mask[VRS_MAX_VIEWS]; /* at the network's size */
     uint8_t *guide[VRS_MAX_VIEWS];
     vrs_image outputs[VRS_MAX_OUTPUTS];
@@ -179,7 +189,9 @@ typedef struct vrs_pipeline_settings {
     char layout[16], projection[32]; /* the options' words */
     bool layout_chosen;              /* somebody said so; else a frame's own one counts */
     vrs_views_kind views;
-    double tile_fov;    /* degrees */
+    double tile_fov; /* degrees */
+    double crop_fov;
+    int32_t crops;      /* an eye */
     bool refine;        /* streams may be refined: vrs_stream.refine */
     bool refine_always; /* also where the mask is hardly enlarged */
     bool smooth;

@@ -56,8 +56,10 @@ bool vrs_has_states(vrs_view_work *work)
     vrs_view_state *state = &work->ticket->stream->state[work->view];
     if (work->slot->pipeline->io->state_count == 0)
         return false; /* then frames of a view run side by side, and nobody keeps their order */
-    if (work->ticket->restart)
+    const uint8_t tile = work->ticket->tile[work->view];
+    if (work->ticket->restart || state->net_tile != tile)
         state->states_valid = false;
+    state->net_tile = tile;
     return state->states_valid;
 }
 
@@ -172,6 +174,10 @@ void vrs_finish_ticket(vrs_ticket *ticket)
     if (pipeline->first_result_ns == 0)
         pipeline->first_result_ns = result->done_ns;
     pipeline->last_result_ns = result->done_ns;
+    if (ticket->stream->crops != NULL)
+        vrs_crops_ended(ticket->stream->crops, ticket->stream_sequence,
+                        ticket->looked && result->status == VRS_OK ? ticket->seen : NULL,
+                        ticket->restart);
     hand_out(pipeline, ticket);
     vrs_cond_broadcast(&pipeline->changed);
     vrs_mutex_unlock(&pipeline->lock);

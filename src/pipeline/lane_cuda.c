@@ -334,9 +334,10 @@ static void finish(vrs_ticket *ticket, vrs_status status)
     vrs_cuda_ticket *t = ticket->lane;
     if (status != VRS_OK)
         vrs_ticket_fail(ticket, status, vrs_last_error());
-    if (ticket->result.status == VRS_OK)
+    if (ticket->result.status == VRS_OK) {
         ticket->result.coverage = vrs_coverage(ticket, t->sums_host);
-    else if (!vrs_live_left_out(ticket))
+        vrs_views_look(ticket, t->masks_host);
+    } else if (!vrs_live_left_out(ticket))
         vrs_cuda_fill_background(ticket);
     t->uploaded = false;
     vrs_finish_ticket(ticket);

@@ -95,9 +95,10 @@ typedef struct vrs_cuda_stream {
     bool direct[VRS_MAX_OUTPUTS + 1];     /* views of a target are rendered straight into outputs */
     vrs_device_ptr alpha[VRS_MAX_LANES][2]; /* where not: masks of the target's size */
     bool on_device;                         /* its frames lie on the GPU */
-    /* Grids of tiles: for the network and the smaller one; by target. */
+    /* Grids of the pool's tiles: for the network and the smaller one; by target. */
     vrs_memory_block *grids;
-    vrs_device_ptr warps[2][VRS_MAX_VIEWS], patches[VRS_MAX_OUTPUTS + 1][VRS_MAX_VIEWS];
+    vrs_device_ptr warps[2][VRS_MAX_POOL], patches[VRS_MAX_OUTPUTS + 1][VRS_MAX_POOL];
+    uint8_t state_tile[VRS_MAX_VIEWS]; /* of the last mask; whoever has the turn */
     /* States over time of a recurrent network on the GPU, and when they are there. */
     vrs_device_ptr net_states[VRS_MAX_VIEWS][VRS_MAX_STATES];
     vrs_device_event *net_ready[VRS_MAX_VIEWS];
@@ -114,6 +115,7 @@ typedef struct vrs_cuda_ticket {
     vrs_device_ptr masks[VRS_MAX_VIEWS], guides[VRS_MAX_VIEWS], coefficients[VRS_MAX_VIEWS];
     vrs_device_ptr sums;
     uint64_t *sums_host;
+    int16_t *masks_host[VRS_MAX_VIEWS]; /* where the stream has crops */
     vrs_image outputs[VRS_MAX_OUTPUTS]; /* on the device; vrs_ticket has the pinned ones */
     size_t output_bytes[VRS_MAX_OUTPUTS];
     /* More than one view: batches on other lanes wait for these. */

@@ -86,7 +86,7 @@ static vrs_status queue_views(vrs_cuda_slot *slot, const vrs_cuda_preprocess_ite
     vrs_cuda_preprocess_item rects[VRS_MAX_BATCH];
     int32_t places[VRS_MAX_BATCH], rect_count = 0, tile_count = 0;
     for (int32_t i = 0; i < batch->count; i++) {
-        if (batch->views[i].ticket->stream->tiles[batch->views[i].view] != NULL)
+        if (vrs_views_tile(batch->views[i].ticket, batch->views[i].view) != NULL)
             places[tile_count++] = i;
         else
             rects[rect_count++] = items[i];

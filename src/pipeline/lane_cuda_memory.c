@@ -400,6 +400,10 @@ static size_t cut_pinned(vrs_ticket *ticket, const vrs_ticket_planes *layout, ui
     vrs_cuda_ticket *t = ticket->lane;
     vrs_cut block = {base, 0};
     t->sums_host = (uint64_t *)(uintptr_t)cut(&block, true, VRS_MAX_VIEWS * sizeof(uint64_t));
+    size_t net = (size_t)ticket->pipeline->spec->width * (size_t)ticket->pipeline->spec->height;
+    for (uint32_t v = 0; v < stream->view_count; v++)
+        t->masks_host[v] =
+            (int16_t *)(uintptr_t)cut(&block, stream->crops != NULL, net * sizeof(int16_t));
     if (stream->shape.memory == VRS_MEMORY_HOST)
         t->staging = place_image(&layout->source, cut(&block, true, layout->source_bytes));
     for (uint32_t i = 0; i < ticket->pipeline->output_count; i++)

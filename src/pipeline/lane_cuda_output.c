@@ -41,7 +41,11 @@ static void link_states(const vrs_cuda_slot *slot, const int32_t *live, int32_t 
             if (other->ticket->stream == work->ticket->stream && other->view == work->view)
                 break;
         }
-        bool restart = work->ticket->restart;
+        /* A crop that is not where it was has no past. */
+        const uint8_t tile = work->ticket->tile[work->view];
+        const uint8_t last = before >= 0 ? slot->batch->views[live[before]].ticket->tile[work->view]
+                                         : s->state_tile[work->view];
+        bool restart = work->ticket->restart || tile != last;
         smooth[i]->restart = restart ? 1 : 0;
         smooth[i]->state_out = s->states[work->view];
         if (before >= 0)
@@ -163,9 +167,11 @@ static vrs_status queue_masks(vrs_cuda_slot *slot, const int32_t *live, int32_t 
         bool alive = false;
         for (int32_t j = 0; j < count; j++)
             alive = alive || live[j] == i;
-        if (alive && status == VRS_OK)
+        if (alive && status == VRS_OK) {
             s->state_valid[batch->views[i].view] = true;
-        else if (batch->views[i].ticket->restart)
+            s->state_tile[batch->views[i].view] =
+                batch->views[i].ticket->tile[batch->views[i].view];
+        } else if (batch->views[i].ticket->restart)
             s->state_valid[batch->views[i].view] = false;
     }
     if (status == VRS_OK && smooth)
@@ -505,6 +511,11 @@ static vrs_status download(const vrs_cuda_lane *lane, vrs_ticket *ticket)
     const vrs_cuda_ticket *t = ticket->lane;
     vrs_status status = vrs_device_download(lane->stream, t->sums_host, t->sums,
                                             ticket->stream->view_count * sizeof(uint64_t));
+    const vrs_stream *stream = ticket->stream;
+    const vrs_model_spec *spec = ticket->pipeline->spec;
+    for (uint32_t v = 0; v < stream->view_count && stream->crops != NULL && status == VRS_OK; v++)
+        status = vrs_device_download(lane->stream, t->masks_host[v], t->masks[v],
+                                     (size_t)spec->width * (size_t)spec->height * sizeof(int16_t));
     if (status == VRS_OK && t->made != NULL)
         status = vrs_cuda_record(t->made, lane->stream);
     for (uint32_t i = 0; i < ticket->pipeline->output_count && status == VRS_OK; i++)

@@ -21,7 +21,7 @@ static size_t lay_out_grids(const vrs_stream *stream, vrs_device_ptr base, char 
     vrs_cuda_stream *s = stream->lane;
     const vrs_pipeline *pipeline = stream->pipeline;
     size_t used = 0;
-    for (uint32_t v = stream->eye_count; v < stream->view_count; v++) {
+    for (uint32_t v = 0; v < stream->tile_count; v++) {
         const vrs_view_tile *tile = stream->tiles[v];
         for (int n = 0; n < 2; n++) {
             if (tile->positions[n] == NULL)
@@ -80,9 +80,9 @@ vrs_status vrs_cuda_queue_tiles(vrs_cuda_slot *slot, const vrs_cuda_preprocess_i
         const vrs_cuda_preprocess_item *item = &items[places[i]];
         tiles[i] = (vrs_cuda_warp_item){
             .plan = item->plan,
-            .warp = &stream->tiles[work->view]->warps[network],
+            .warp = &vrs_views_tile(work->ticket, work->view)->warps[network],
             .image = item->image,
-            .positions = s->warps[network][work->view],
+            .positions = s->warps[network][work->ticket->tile[work->view]],
             .tone = item->view->tone == 0 ? 0 : item->tables + 4 * (uint64_t)item->view->tone,
             .tensor = item->tensor,
             .luma = item->luma,
@@ -103,10 +103,10 @@ vrs_status vrs_cuda_queue_patches(const vrs_cuda_lane *lane, const vrs_ticket *t
     vrs_device_ptr positions[VRS_MAX_VIEWS], masks[VRS_MAX_VIEWS];
     int32_t count = 0;
     for (uint32_t v = stream->eye_count; v < stream->view_count; v++) {
-        patches[count] = vrs_views_patch(stream, v, target);
+        patches[count] = vrs_views_patch(ticket, v, target);
         if (patches[count].rect.width == 0)
             continue;
-        positions[count] = s->patches[target][v];
+        positions[count] = s->patches[target][ticket->tile[v]];
         masks[count] = refine ? t->coefficients[v] : t->masks[v];
         count++;
     }

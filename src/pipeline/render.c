@@ -216,7 +216,7 @@ static void find_patches(vrs_render *r, int32_t target)
 {
     r->patch_count = 0;
     for (uint32_t v = r->stream->eye_count; v < r->stream->view_count; v++) {
-        vrs_patch patch = vrs_views_patch(r->stream, v, target);
+        vrs_patch patch = vrs_views_patch(r->ticket, v, target);
         if (patch.rect.width == 0)
             continue;
         patch.mask = r->ticket->mask[v];
@@ -300,6 +300,7 @@ void vrs_render_outputs(vrs_ticket *ticket, vrs_scratch *scratch)
         .scratch = scratch,
     };
     ticket->result.coverage = coverage(ticket);
+    vrs_views_look(ticket, ticket->mask);
     if (r.stream->refine && !ticket->plain && target_wanted(r.stream, pipeline->output_count, 0))
         guide_views(&r);
     for (int32_t t = 0; t < r.stream->target_count; t++)

@@ -63,16 +63,18 @@ static void read_threads(const vrs_config *config, bool gpu, bool network_on_gpu
 
 static vrs_status read_views(const vrs_config *config, vrs_pipeline_settings *s)
 {
-    static const char *const words[] = {"auto", "whole", "eyes", "tiles"};
+    static const char *const words[] = {"auto", "whole", "eyes", "tiles", "crops"};
     vrs_layout layout = vrs_layout_flat();
     (void)snprintf(s->layout, sizeof(s->layout), "%s", vrs_config_get(config, "layout"));
     (void)snprintf(s->projection, sizeof(s->projection), "%s",
                    vrs_config_get(config, "projection"));
     s->layout_chosen = vrs_config_get_layer(config, "layout") != VRS_LAYER_DEFAULT;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         if (strcmp(vrs_config_get(config, "views"), words[i]) == 0)
             s->views = (vrs_views_kind)i;
     s->tile_fov = vrs_config_float(config, "tile_fov", 75);
+    s->crop_fov = vrs_config_float(config, "crop_fov", 50);
+    s->crops = (int32_t)vrs_config_int(config, "crops", 1);
     return strcmp(s->projection, "auto") == 0 ? VRS_OK
                                               : vrs_layout_set_projection(&layout, s->projection);
 }

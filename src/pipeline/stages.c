@@ -11,7 +11,7 @@ static void preprocess_view(vrs_view_work *work, int32_t worker)
     vrs_batch *slot = work->slot;
     vrs_pipeline *pipeline = slot->pipeline;
     const vrs_preprocess_plan *plan = vrs_batch_plan(work);
-    const vrs_view_tile *tile = stream->tiles[work->view];
+    const vrs_view_tile *tile = vrs_views_tile(ticket, work->view);
     void *tensor = vrs_request_input(slot->request, work->position);
     uint8_t *guide =
         slot->smaller ? NULL : ticket->guide[work->view]; /* has the first one's size */
@@ -95,7 +95,7 @@ static void smooth_ticket(vrs_ticket *ticket)
     size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
     for (uint32_t v = 0; v < ticket->stream->view_count; v++) {
         vrs_view_state *state = &ticket->stream->state[v];
-        if (ticket->restart)
+        if (ticket->restart || (ticket->moved >> v & 1) != 0)
             state->smooth_valid = false;
         if (ticket->result.status != VRS_OK)
             continue;
@@ -146,6 +146,7 @@ void vrs_masks_done(vrs_ticket *ticket)
     while ((next = next_in_order(stream)) != NULL) {
         if (kept != NULL)
             vrs_queue_push(pipeline->to_postprocess, kept);
+        vrs_views_follow(next);
         if (stream->steady != NULL)
             vrs_steady_ticket(stream->steady, next);
         else

@@ -163,7 +163,8 @@ void vrs_steady_ticket(vrs_steady *steady, vrs_ticket *ticket)
     uint32_t count = ticket->stream->view_count;
     bool past = true;
     for (uint32_t v = 0; v < count; v++) {
-        steady->views[v].valid = steady->views[v].valid && !ticket->restart;
+        steady->views[v].valid =
+            steady->views[v].valid && !ticket->restart && (ticket->moved >> v & 1) == 0;
         past = past && steady->views[v].valid;
     }
     if (ticket->result.status != VRS_OK)

@@ -243,16 +243,29 @@ void vrs_stream_grow_back(vrs_stream *stream)
         vrs_stream_retire(ticket);
 }
 
+static vrs_status make_seen(vrs_ticket *ticket)
+{
+    if (ticket->stream->crops == NULL)
+        return VRS_OK;
+    ticket->seen = vrs_alloc(sizeof(*ticket->seen));
+    return ticket->seen != NULL ? VRS_OK : VRS_NO_MEMORY;
+}
+
 /* The tickets of a stream: fewer where memory is short and the lanes can do with fewer, but one. */
 static vrs_status make_tickets(vrs_pipeline *pipeline, vrs_stream *stream)
 {
     vrs_status status = VRS_OK;
-    for (int32_t i = 0; i < pipeline->settings.tickets; i++) {
+    int32_t count = pipeline->settings.tickets;
+    if (stream->crops != NULL && count > VRS_CROPS_LAG)
+        count = VRS_CROPS_LAG;
+    for (int32_t i = 0; i < count; i++) {
         vrs_ticket *ticket = &stream->tickets[i];
         ticket->kind = VRS_WORK_TICKET;
         ticket->stream = stream;
         ticket->pipeline = pipeline;
         stream->ticket_count++;
+        if (status == VRS_OK)
+            status = make_seen(ticket);
         if (status == VRS_OK)
             status = pipeline->lanes->make_ticket(ticket);
         if (status == VRS_OK) {
@@ -355,6 +368,7 @@ void vrs_stream_destroy(vrs_stream *stream)
     for (uint32_t i = 0; i < stream->ticket_count; i++) {
         vrs_image_release(&stream->tickets[i].frame.image);
         stream->pipeline->lanes->free_ticket(&stream->tickets[i]);
+        vrs_free(stream->tickets[i].seen);
     }
     vrs_free(stream->tickets);
     vrs_reorder_destroy(stream->results);

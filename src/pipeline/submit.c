@@ -190,6 +190,7 @@ static void fill_ticket(vrs_pipeline *pipeline, vrs_ticket *ticket, vrs_frame *f
     ticket->restart = ticket->stream->restart;
     ticket->stream->restart = false;
     ticket->finished = false;
+    vrs_views_choose(ticket);
     ticket->queued_ns = now_ns;
     ticket->sent_ns = 0;
     ticket->sent_with = 0;

@@ -47,21 +47,24 @@ static vrs_status set_eyes(const vrs_pipeline *pipeline, const vrs_layout *layou
 
 static vrs_status check_tiles(const vrs_pipeline *pipeline, const vrs_layout *layout)
 {
-    if (!vrs_is_spherical(layout))
-        return vrs_fail(VRS_INVALID,
-                        "views tiles: the picture is %s, tiles are of spherical ones: set "
-                        "projection to equirect, half-equirect or fisheye:FOV, or views to eyes",
-                        vrs_projection_name(layout->projection));
+    if (pipeline->settings.views == VRS_VIEWS_TILES && !vrs_is_spherical(layout))
+        return vrs_fail(
+            VRS_INVALID,
+            "views tiles: the picture is %s, tiles are of spherical ones: set "
+            "projection to equirect, half-equirect or fisheye:FOV, or views to eyes or crops",
+            vrs_projection_name(layout->projection));
     if (pipeline->want_classes)
-        return vrs_fail(VRS_UNSUPPORTED,
-                        "views tiles: class maps are made of whole eyes alone: ask for a mask, or "
-                        "set views to eyes");
+        return vrs_fail(
+            VRS_UNSUPPORTED,
+            "views tiles or crops: class maps are made of whole eyes alone: ask for a mask, or "
+            "set views to eyes");
     if (pipeline->spec->width > VRS_PATCH_MOST / 2 || pipeline->spec->height > VRS_PATCH_MOST / 2 ||
         pipeline->spec->width < 2 || pipeline->spec->height < 2)
-        return vrs_fail(VRS_UNSUPPORTED,
-                        "views tiles: the network's picture is %dx%d; tiles are 2 to %d pixels a "
-                        "side: set views to eyes",
-                        pipeline->spec->width, pipeline->spec->height, VRS_PATCH_MOST / 2);
+        return vrs_fail(
+            VRS_UNSUPPORTED,
+            "views tiles or crops: the network's picture is %dx%d; tiles are 2 to %d pixels a "
+            "side: set views to eyes",
+            pipeline->spec->width, pipeline->spec->height, VRS_PATCH_MOST / 2);
     return VRS_OK;
 }
 
@@ -70,8 +73,7 @@ static vrs_status add_tile(vrs_stream *stream, const vrs_eye *eye, const vrs_til
     vrs_view_tile *view = vrs_alloc(sizeof(*view));
     if (view == NULL)
         return VRS_NO_MEMORY;
-    stream->tiles[stream->view_count] = view;
-    stream->views[stream->view_count++] = eye->rect;
+    stream->tiles[stream->tile_count++] = view;
     view->eye = *eye;
     view->tile = *tile;
     view->warps[0] = (vrs_warp){
@@ -89,8 +91,32 @@ static vrs_status add_ring(vrs_pipeline *pipeline, const vrs_layout *layout, vrs
         const vrs_eye eye = {*layout, rect, vrs_eye_aspect(layout, rect)};
         vrs_tile tiles[VRS_MAX_TILES];
         const int32_t count = vrs_tiles_ring(&eye, pipeline->settings.tile_fov, tiles);
-        for (int32_t i = 0; i < count && status == VRS_OK; i++)
+        for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+            stream->views[stream->view_count++] = rect;
             status = add_tile(stream, &eye, &tiles[i]);
+        }
+    }
+    return status;
+}
+
+/* All places of an eye's crops go into the pool; its views are some crops and the scout. */
+static vrs_status add_crops(vrs_pipeline *pipeline, const vrs_layout *layout, vrs_stream *stream)
+{
+    vrs_status status = check_tiles(pipeline, layout);
+    const int32_t wanted = pipeline->settings.crops;
+    for (uint32_t e = 0; e < stream->eye_count && status == VRS_OK; e++) {
+        const vrs_rect rect = stream->views[e];
+        const vrs_eye eye = {*layout, rect, vrs_eye_aspect(layout, rect)};
+        vrs_tile places[VRS_TILE_PLACES];
+        const int32_t count = vrs_tiles_places(&eye, pipeline->settings.crop_fov, places);
+        stream->crop_count = wanted < count ? wanted : count;
+        stream->place_count = count;
+        for (int32_t i = 0; i < count && status == VRS_OK; i++)
+            status = add_tile(stream, &eye, &places[i]);
+        for (int32_t i = 0; i <= stream->crop_count; i++)
+            stream->views[stream->view_count++] = rect;
+        if (status == VRS_OK && e == 0)
+            status = vrs_crops_create(&eye, places, count, stream->crop_count, &stream->crops);
     }
     return status;
 }
@@ -108,6 +134,8 @@ vrs_status vrs_views_set(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_str
         status = set_eyes(pipeline, &layout, stream);
     if (status == VRS_OK && pipeline->settings.views == VRS_VIEWS_TILES)
         status = add_ring(pipeline, &layout, stream);
+    if (status == VRS_OK && pipeline->settings.views == VRS_VIEWS_CROPS)
+        status = add_crops(pipeline, &layout, stream);
     return status;
 }
 
@@ -130,8 +158,8 @@ vrs_status vrs_views_make_grids(vrs_stream *stream)
 {
     const vrs_model_spec *spec = stream->pipeline->spec;
     const int32_t w = stream->shape.width, h = stream->shape.height;
-    for (uint32_t v = stream->eye_count; v < stream->view_count; v++) {
-        vrs_view_tile *view = stream->tiles[v];
+    for (uint32_t i = 0; i < stream->tile_count; i++) {
+        vrs_view_tile *view = stream->tiles[i];
         vrs_status status = make_warp(view, spec, 0);
         if (status == VRS_OK && stream->pipeline->smaller.engine != NULL)
             status = make_warp(view, stream->pipeline->smaller.spec, 1);
@@ -156,10 +184,9 @@ vrs_status vrs_views_make_grids(vrs_stream *stream)
 
 void vrs_views_free(vrs_stream *stream)
 {
-    for (int v = 0; v < VRS_MAX_VIEWS; v++) {
-        vrs_view_tile *view = stream->tiles[v];
-        if (view == NULL)
-            continue;
+    vrs_crops_destroy(stream->crops);
+    for (uint32_t i = 0; i < stream->tile_count; i++) {
+        vrs_view_tile *view = stream->tiles[i];
         vrs_free(view->positions[0]);
         vrs_free(view->positions[1]);
         for (int t = 0; t <= VRS_MAX_OUTPUTS; t++)
@@ -174,12 +201,93 @@ static int32_t ramp_of(int32_t side)
     return ramp > 0 ? ramp : 1;
 }
 
-vrs_patch vrs_views_patch(const vrs_stream *stream, uint32_t view, int32_t target)
+const vrs_view_tile *vrs_views_tile(const vrs_ticket *ticket, uint32_t view)
 {
-    const vrs_model_spec *spec = stream->pipeline->spec;
-    const vrs_view_tile *tile = stream->tiles[view];
+    const vrs_stream *stream = ticket->stream;
+    return view < stream->eye_count ? NULL : stream->tiles[ticket->tile[view]];
+}
+
+/* Of a view behind the eyes: its eye, and its number among that one's. */
+static uint32_t eye_of(const vrs_stream *stream, uint32_t view, int32_t *number)
+{
+    const uint32_t each = (uint32_t)stream->crop_count + 1;
+    const uint32_t place = view - stream->eye_count;
+    *number = (int32_t)(place % each);
+    return place / each;
+}
+
+/* Whether the view's mask is looked at and no more. */
+static bool is_scout(const vrs_stream *stream, uint32_t view)
+{
+    int32_t number = 0;
+    if (stream->crops == NULL)
+        return false;
+    (void)eye_of(stream, view, &number);
+    return number == stream->crop_count;
+}
+
+void vrs_views_choose(vrs_ticket *ticket)
+{
+    vrs_stream *stream = ticket->stream;
+    int32_t places[VRS_CROPS_MOST + 2];
+    ticket->looked = false;
+    ticket->moved = 0;
+    if (ticket->restart)
+        stream->past_begin = ticket->stream_sequence;
+    if (stream->crops != NULL)
+        vrs_crops_places(stream->crops, ticket->stream_sequence, stream->past_begin, places);
+    for (uint32_t v = stream->eye_count; v < stream->view_count; v++) {
+        int32_t number = 0;
+        if (stream->crops == NULL) {
+            ticket->tile[v] = (uint8_t)(v - stream->eye_count);
+            continue;
+        }
+        const uint32_t eye = eye_of(stream, v, &number);
+        const int32_t place = places[number == stream->crop_count ? number + (int32_t)eye : number];
+        ticket->tile[v] = (uint8_t)((int32_t)eye * stream->place_count + place);
+    }
+}
+
+void vrs_views_look(vrs_ticket *ticket, int16_t *const masks[VRS_MAX_VIEWS])
+{
+    const vrs_stream *stream = ticket->stream;
+    const vrs_model_spec *spec = ticket->pipeline->spec;
+    if (stream->crops == NULL || ticket->result.repeated)
+        return;
+    memset(ticket->seen, 0, sizeof(*ticket->seen));
+    for (uint32_t v = 0; v < stream->eye_count; v++) {
+        const vrs_rect c = vrs_preprocess_content(stream->plans[v]);
+        vrs_crops_add_eye(ticket->seen, masks[v] + (ptrdiff_t)c.y * spec->width + c.x, c.width,
+                          c.height, spec->width);
+    }
+    for (uint32_t v = stream->eye_count; v < stream->view_count; v++)
+        vrs_crops_add_place(stream->crops, ticket->seen, ticket->tile[v] % stream->place_count,
+                            masks[v], spec->width, spec->height, spec->width);
+    ticket->looked = true;
+}
+
+void vrs_views_follow(vrs_ticket *ticket)
+{
+    vrs_stream *stream = ticket->stream;
+    for (uint32_t v = stream->eye_count; v < stream->view_count; v++) {
+        vrs_view_state *state = &stream->state[v];
+        if (stream->crops == NULL || ticket->result.status != VRS_OK)
+            continue;
+        if (ticket->result.repeated)
+            ticket->tile[v] = state->tile;
+        else if (ticket->tile[v] != state->tile)
+            ticket->moved |= 1U << v;
+        state->tile = ticket->tile[v];
+    }
+}
+
+vrs_patch vrs_views_patch(const vrs_ticket *ticket, uint32_t view, int32_t target)
+{
+    const vrs_model_spec *spec = ticket->pipeline->spec;
+    const vrs_view_tile *tile = vrs_views_tile(ticket, view);
+    const vrs_rect none = {0};
     return (vrs_patch){
-        .rect = tile->rects[target],
+        .rect = is_scout(ticket->stream, view) ? none : tile->rects[target],
         .positions = tile->patches[target],
         .width = spec->width,
         .height = spec->height,

@@ -13,7 +13,11 @@ typedef enum vrs_views_kind {
     VRS_VIEWS_WHOLE = 1, /* the frame, whatever its layout */
     VRS_VIEWS_EYES = 2,
     VRS_VIEWS_TILES = 3, /* and a ring of tiles of each eye */
+    VRS_VIEWS_CROPS = 4, /* or crops that follow people: pipeline/crops.h */
 } vrs_views_kind;
+
+/* Tiles of a stream: those of its views, or all places of its crops. */
+#define VRS_MAX_POOL (2 * VRS_TILE_PLACES)
 
 /* A tile: how it is sampled, and where its mask goes in each target (pipeline/internal.h). */
 typedef struct vrs_view_tile {
@@ -31,13 +35,27 @@ typedef struct vrs_view_tile {
 vrs_status vrs_views_set(vrs_pipeline *pipeline, const vrs_frame *frame,
                          vrs_stream *stream) VRS_MUST_USE;
 
+/* The tile of a ticket's view; NULL: it is an eye. */
+const vrs_view_tile *vrs_views_tile(const vrs_ticket *ticket, uint32_t view);
+
+/* Chooses the tiles of a ticket that has its sequence; with the pipeline's lock held. */
+void vrs_views_choose(vrs_ticket *ticket);
+
+/* What the masks of a ticket show, for its stream's crops, if there are any; `masks`: of its views,
+ * on the host. */
+void vrs_views_look(vrs_ticket *ticket, int16_t *const masks[VRS_MAX_VIEWS]);
+
+/* For what goes from mask to mask, in the stream's order: marks the views whose crop is not where
+ * it was, and lets a repeated frame have the last one's. */
+void vrs_views_follow(vrs_ticket *ticket);
+
 /* Fills the tiles' grids; the stream's plans and targets are there. VRS_NO_MEMORY. */
 vrs_status vrs_views_make_grids(vrs_stream *stream) VRS_MUST_USE;
 
 void vrs_views_free(vrs_stream *stream);
 
-/* What of a patch does not depend on where its mask is: of a tile's view, in a target. Without
- * `positions` for those that have the grids elsewhere. */
-vrs_patch vrs_views_patch(const vrs_stream *stream, uint32_t view, int32_t target);
+/* What of a patch does not depend on where its mask is: of a tile's view, in a target. Its
+ * rectangle is empty where the view's mask is not laid back. */
+vrs_patch vrs_views_patch(const vrs_ticket *ticket, uint32_t view, int32_t target);
 
 #endif

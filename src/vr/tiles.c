@@ -262,3 +262,58 @@ int32_t vrs_tiles_ring(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_MAX_TI
     }
     return count;
 }
+
+#define FLAT_SIDE 0.4
+#define FLAT_STEPS 4
+#define LOWEST (-45.0)
+#define HIGHEST 20.0
+
+static int32_t flat_places(vrs_tile tiles[VRS_TILE_PLACES])
+{
+    const double step = (1.0 - FLAT_SIDE) / (FLAT_STEPS - 1);
+    for (int32_t i = 0; i < FLAT_STEPS * FLAT_STEPS; i++) {
+        tiles[i] = (vrs_tile){.left = step * (i % FLAT_STEPS),
+                              .top = step * (i / FLAT_STEPS),
+                              .width = FLAT_SIDE,
+                              .height = FLAT_SIDE};
+    }
+    return FLAT_STEPS * FLAT_STEPS;
+}
+
+/* Steps of at most `step` from one end to the other. */
+static int32_t steps_between(double span, double step)
+{
+    return span <= 0.0 ? 0 : (int32_t)ceil(span / step - 1e-9);
+}
+
+int32_t vrs_tiles_places(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_TILE_PLACES])
+{
+    if (!vrs_is_spherical(&eye->layout)) {
+        return flat_places(tiles);
+    }
+    const bool around = vrs_goes_around(&eye->layout);
+    const double all = shown_across(&eye->layout);
+    int32_t columns, rows;
+    for (;;) {
+        const double span = around ? all : all - fov;
+        columns = steps_between(span, fov / 2.0) + (around ? 0 : 1);
+        rows = steps_between(HIGHEST - LOWEST - fov / 2.0, fov / 2.0) + 1;
+        if (columns * rows <= VRS_TILE_PLACES || fov >= WIDEST) {
+            break;
+        }
+        fov += 1.0;
+    }
+    columns = columns * rows > VRS_TILE_PLACES ? VRS_TILE_PLACES / rows : columns;
+    const double across =
+        around ? all / columns : (columns > 1 ? (all - fov) / (columns - 1) : 0.0);
+    const double low = LOWEST + fov / 4.0, high = HIGHEST - fov / 4.0;
+    const double half = tan(fov * PI / 360.0);
+    for (int32_t i = 0; i < columns * rows; i++) {
+        const double up = rows > 1 ? low + (high - low) * (i / columns) / (rows - 1) : RING_PITCH;
+        tiles[i] = (vrs_tile){.yaw = across * (i % columns - 0.5 * (columns - 1)) * PI / 180.0,
+                              .pitch = up * PI / 180.0,
+                              .tan_x = half,
+                              .tan_y = half};
+    }
+    return columns * rows;
+}

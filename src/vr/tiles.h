@@ -87,4 +87,12 @@ void vrs_patch_fill(const vrs_eye *eye, const vrs_tile *tile, vrs_rect rect, int
  * spherical. */
 int32_t vrs_tiles_ring(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_MAX_TILES]);
 
+#define VRS_TILE_PLACES 48 /* of an eye's crops */
+
+/* Places where a crop can be: tiles of `fov` degrees (30..110) in rows and columns half of that
+ * apart, from 45 degrees below the horizon to 20 above it; of a flat picture rectangles of 2/5 of
+ * its sides, a fifth apart. Wider where there would be more than VRS_TILE_PLACES. Returns how many.
+ */
+int32_t vrs_tiles_places(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_TILE_PLACES]);
+
 #endif

@@ -322,7 +322,7 @@ static void tiles(void **state)
         "layout=tb projection=equirect tile_fov=50 smooth=on "
         "smooth_motion=off lanes=3 requests=3 max_batch_size=5",
         "layout=sbs projection=fisheye feather=3 max_batch_size=16",
-        "projection=half-equirect threshold=0.4",
+        "projection=half-equirect threshold=0.4 views=crops crops=2 smooth=on smooth_motion=off",
     };
     static const vrs_pixel_format of[] = {VRS_FORMAT_NV12, VRS_FORMAT_YUV420P, VRS_FORMAT_P010,
                                           VRS_FORMAT_YUV420P10, VRS_FORMAT_RGB24};

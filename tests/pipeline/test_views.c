@@ -28,7 +28,8 @@ static uint8_t painted(const vrs_layout *layout, double aspect, vrs_uv place, do
     return angle < 9 * PI / 180 ? 235 : 20;
 }
 
-static vrs_frame paint(int64_t id, const vrs_layout *layout, int32_t width, int32_t height)
+static vrs_frame paint_at(int64_t id, const vrs_layout *layout, int32_t width, int32_t height,
+                          double yaw)
 {
     vrs_frame frame = make_frame(id, 20, width, height);
     vrs_rect eyes[2];
@@ -40,9 +41,14 @@ static vrs_frame paint(int64_t id, const vrs_layout *layout, int32_t width, int3
                 const vrs_uv place = {(x + 0.5) / eyes[e].width, (y + 0.5) / eyes[e].height};
                 const double aspect = vrs_eye_aspect(layout, eyes[e]);
                 frame.image.planes[0][(eyes[e].y + y) * frame.image.strides[0] + eyes[e].x + x] =
-                    painted(layout, aspect, place, 0.3 + 0.02 * e);
+                    painted(layout, aspect, place, yaw + 0.02 * e);
             }
     return frame;
+}
+
+static vrs_frame paint(int64_t id, const vrs_layout *layout, int32_t width, int32_t height)
+{
+    return paint_at(id, layout, width, height, 0.3);
 }
 
 static vrs_layout layout_of(const char *stereo, const char *projection)
@@ -118,6 +124,144 @@ static void sharper(void **state)
         assert_true(fabs(run(tiles, &layout, false, cases[i].width, cases[i].height) - better) <
                     0.5);
     }
+}
+
+/* ---- crops ---- */
+
+#define CROP_FRAMES 40
+
+/* The masks of a disc that walks half a degree a frame, one after the other; mean difference from
+ * the picture in the last quarter. */
+static double walk(const char *settings, const vrs_layout *layout, int32_t width, int32_t height,
+                   uint8_t *masks)
+{
+    rig r = make_rig(settings);
+    vrs_output_desc out = {.kind = VRS_OUTPUT_MASK};
+    assert_int_equal(vrs_pipeline_add_output(r.pipeline, &out), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
+    double sum = 0;
+    int64_t taken = 0;
+    for (int64_t id = 0; id < CROP_FRAMES || taken < CROP_FRAMES; id++) {
+        if (id < CROP_FRAMES) {
+            vrs_frame frame = paint_at(id, layout, width, height, 0.5 + 0.009 * (double)id);
+            if (vrs_pipeline_submit(r.pipeline, &frame, -1) != VRS_OK)
+                fail_msg("%s: %s", settings, vrs_last_error());
+        }
+        if (id == CROP_FRAMES - 1)
+            vrs_pipeline_finish(r.pipeline);
+        vrs_result *result = NULL;
+        while (taken < CROP_FRAMES && (id >= CROP_FRAMES || taken + 3 <= id) &&
+               vrs_pipeline_get_result(r.pipeline, &result, -1) == VRS_OK) {
+            const vrs_image *mask = &result->outputs[0], *source = result->source;
+            assert_int_equal(result->status, VRS_OK);
+            for (int32_t y = 0; y < height; y++)
+                for (int32_t x = 0; x < width; x++) {
+                    const uint8_t got = mask->planes[0][y * mask->strides[0] + x];
+                    masks[(taken * height + y) * width + x] = got;
+                    if (taken >= CROP_FRAMES * 3 / 4)
+                        sum += abs(got - source->planes[0][y * source->strides[0] + x]);
+                }
+            vrs_result_release(result);
+            taken++;
+        }
+    }
+    drop_rig(&r);
+    return sum / (CROP_FRAMES / 4.0 * width * height);
+}
+
+static void crops_follow(void **state)
+{
+    (void)state;
+    static uint8_t masks[2][CROP_FRAMES * 254 * 127];
+    const vrs_layout layout = layout_of("sbs", "half-equirect");
+    const size_t bytes = sizeof(masks[0]);
+    const double eyes = walk("layout=sbs projection=half-equirect", &layout, 254, 127, masks[0]);
+    const double crops = walk("layout=sbs projection=half-equirect views=crops crops=2", &layout,
+                              254, 127, masks[0]);
+    if (!(crops < 0.7 * eyes))
+        fail_msg("%.3f with crops, %.3f without", crops, eyes);
+    /* Whatever the threads, tickets and batches. */
+    (void)walk("layout=sbs projection=half-equirect views=crops crops=2 tickets=4 "
+               "max_batch_size=5 postprocess_threads=4 preprocess_threads=3",
+               &layout, 254, 127, masks[1]);
+    assert_memory_equal(masks[0], masks[1], bytes);
+    /* Smoothing does not mix places; the flat picture has crops as well. */
+    const double steady = walk("layout=sbs projection=half-equirect views=crops smooth=on", &layout,
+                               254, 127, masks[1]);
+    assert_true(steady < eyes);
+    const double flat = walk("layout=sbs projection=flat views=crops", &layout, 254, 127, masks[1]);
+    assert_true(flat < 0.9 * eyes);
+}
+
+/* A disc of people in the map's cells. */
+static void see(vrs_crops_seen *seen, double u, double v)
+{
+    memset(seen, 0, sizeof(*seen));
+    for (int i = 0; i < VRS_CROPS_MAP * VRS_CROPS_MAP; i++) {
+        const double x = (i % VRS_CROPS_MAP + 0.5) / VRS_CROPS_MAP - u;
+        const double y = ((double)(i / VRS_CROPS_MAP) + 0.5) / VRS_CROPS_MAP - v;
+        seen->cells[i] = hypot(x, y) < 0.06 ? 0.9F : 0.0F;
+    }
+}
+
+static bool shows(const vrs_eye *eye, const vrs_tile *tile, double u, double v)
+{
+    double s, t;
+    return vrs_tile_find(eye, tile, (vrs_uv){u, v}, &s, &t) && s > 0.1 && s < 0.9 && t > 0.1 &&
+           t < 0.9;
+}
+
+static void crops_stay_and_go(void **state)
+{
+    (void)state;
+    const vrs_layout layout = layout_of("mono", "half-equirect");
+    const vrs_eye eye = {layout, {0, 0, 512, 512}, 1.0};
+    vrs_tile tiles[VRS_TILE_PLACES];
+    const int32_t count = vrs_tiles_places(&eye, 50, tiles);
+    assert_in_range(count, 12, VRS_TILE_PLACES);
+    vrs_crops *crops = NULL, *other = NULL;
+    assert_int_equal(vrs_crops_create(&eye, tiles, count, 2, &crops), VRS_OK);
+    assert_int_equal(vrs_crops_create(&eye, tiles, count, 2, &other), VRS_OK);
+    int32_t places[VRS_CROPS_MOST + 2], before[VRS_CROPS_MOST + 2], moves = 0;
+    bool scouted[VRS_TILE_PLACES] = {false};
+    for (uint64_t n = 0; n < 200; n++) {
+        vrs_crops_places(crops, n, 0, places);
+        scouted[places[2]] = scouted[places[3]] = true;
+        /* Two people; from frame 100 on one of them elsewhere. The second tracker learns of pairs
+         * of frames in the wrong order. */
+        vrs_crops_seen seen, second;
+        see(&seen, 0.3, 0.55);
+        see(&second, n < 100 ? 0.72 : 0.5, 0.6);
+        for (int i = 0; i < VRS_CROPS_MAP * VRS_CROPS_MAP; i++)
+            seen.cells[i] = fmaxf(seen.cells[i], second.cells[i]);
+        vrs_crops_ended(crops, n, &seen, n == 0);
+        vrs_crops_ended(other, n ^ 1, (n ^ 1) / 100 == n / 100 ? &seen : NULL, (n ^ 1) == 0);
+        if (n > 20 && n < 108)
+            moves += memcmp(places, before, 2 * sizeof(places[0])) != 0;
+        memcpy(before, places, sizeof(places));
+        if ((n > 20 && n < 100) || n > 130) {
+            const double u = n < 100 ? 0.72 : 0.5;
+            assert_true(shows(&eye, &tiles[places[0]], 0.3, 0.55) ||
+                        shows(&eye, &tiles[places[1]], 0.3, 0.55));
+            assert_true(shows(&eye, &tiles[places[0]], u, 0.6) ||
+                        shows(&eye, &tiles[places[1]], u, 0.6));
+        }
+        int32_t same[VRS_CROPS_MOST + 2];
+        vrs_crops_places(other, n, 0, same);
+        if (n % 2 == 1)
+            assert_memory_equal(same, places, sizeof(same[0]) * 2);
+    }
+    assert_int_equal(moves, 0);
+    for (int32_t p = 0; p < count; p++)
+        assert_true(scouted[p]);
+    /* A new past begins where nothing is known. */
+    int32_t start[VRS_CROPS_MOST + 2];
+    vrs_crops_places(crops, 0, 0, start);
+    vrs_crops_places(crops, 203, 200, places);
+    assert_memory_equal(start, places, 2 * sizeof(start[0]));
+    vrs_crops_destroy(crops);
+    vrs_crops_destroy(other);
+    vrs_crops_destroy(NULL);
 }
 
 static void refuse_with(const vrs_model *model, const char *settings, vrs_output_kind kind,
@@ -205,7 +349,7 @@ static void without_memory(void **state)
     bool done = false;
     for (unsigned n = 0; !done; n++) {
         inject_plan plan = {.fails = n};
-        rig r = make_rig("layout=sbs projection=half-equirect views=tiles refine=on tickets=2");
+        rig r = make_rig("layout=sbs projection=half-equirect views=crops refine=on tickets=2");
         vrs_output_desc out = {.kind = VRS_OUTPUT_MASK};
         assert_int_equal(vrs_pipeline_add_output(r.pipeline, &out), VRS_OK);
         assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
@@ -228,6 +372,8 @@ int main(void)
     temp_make(folder, sizeof(folder));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sharper),
+        cmocka_unit_test(crops_follow),
+        cmocka_unit_test(crops_stay_and_go),
         cmocka_unit_test(refusals),
         cmocka_unit_test(whole),
         cmocka_unit_test(without_memory),

@@ -223,10 +223,10 @@ def main() -> None:
     options.add_argument("--ways", default="tiles", metavar="A,B", help="of the option views")
     options.add_argument("--vrseg", default=str(benchlib.ROOT / "build/vrseg"))
     options.add_argument("--cores", type=int, default=2)
-    options.add_argument("--side", type=int, default=2048, help="pixels of an eye")
+    options.add_argument("--side", type=int, default=1536, help="pixels of an eye")
     options.add_argument("--angle", type=float, default=60,
                          help="degrees of a picture's longer side")
-    options.add_argument("--every", type=int, default=3, help="only each so manieth picture")
+    options.add_argument("--every", type=int, default=5, help="only each so manieth picture")
     options.add_argument("--limit", type=int, default=0, help="only so many pictures of each set")
     arguments = options.parse_args()
     try:

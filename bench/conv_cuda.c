@@ -369,7 +369,7 @@ static void run_taps(const job *j)
 static void bench_taps(bench *b, const char *name, int32_t n, int32_t branches,
                        const int32_t *dilation, vrs_taps_spread spread)
 {
-    if ((b->only != NULL && strstr(name, b->only) == NULL) || b->conv.taps == NULL)
+    if ((b->only != NULL && strstr(name, b->only) == NULL) || b->conv.taps[0] == NULL)
         return;
     vrs_taps_desc d = {.n = n,
                        .h = 32,

@@ -152,9 +152,9 @@ static void print_node(void *opaque, const vrs_engine_node *node)
 {
     (void)opaque;
     printf("{\"batch\": %d, \"node\": \"%s\", \"does\": \"%s\", \"plan\": \"%s\", \"us\": %.2f, "
-           "\"gflop\": %.3f, \"mb\": %.2f, \"tensor_cores\": %s}\n",
+           "\"gflop\": %.3f, \"mb\": %.2f, \"tensor_cores\": %s, \"bits\": %d}\n",
            node->batch, node->name, node->does, node->plan, node->micros, node->flops / 1e9,
-           node->bytes / 1e6, node->tensor_cores ? "true" : "false");
+           node->bytes / 1e6, node->tensor_cores ? "true" : "false", node->bits);
 }
 
 static void print_check(void *opaque, const vrs_engine_check *check)

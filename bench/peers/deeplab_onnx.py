@@ -4,7 +4,9 @@
 The structure is that of the paper, as an exporter leaves it (norms folded into the convolutions):
 output stride 16, ASPP at 6, 12 and 18, a decoder of 48 + 256 channels, two classes, logits enlarged
 by 4 at the end. Speed does not depend on the weights, accuracy does: judge that on trained ones.
-Weights are FP16 behind a Cast, which halves the file; the seed is fixed.
+Weights are FP16 behind a Cast, which halves the file; the seed is fixed. With --int8 all layers are
+quantised as vrseg-quantize does it: weights in 8 bits by output channel, what goes into a
+convolution rounded to steps of one size for all.
 """
 
 from __future__ import annotations
@@ -40,7 +42,11 @@ output:
 class Builder:
     """Nodes and weights in the order in which they are made."""
 
-    def __init__(self, seed: int, width: float):
+    STEP = 0.05  # of what goes into a convolution in 8 bits
+
+    def __init__(self, seed: int, width: float, int8: bool = False):
+        self.int8 = int8
+        self.rounded: dict[str, str] = {}
         self.random = np.random.default_rng(seed)
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
@@ -58,16 +64,41 @@ class Builder:
         self.nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
         return output
 
+    def constant(self, text: str, values: np.ndarray) -> str:
+        """Adds a constant."""
+        name = self.name(text)
+        self.weights.append(numpy_helper.from_array(values, name))
+        return name
+
+    def steps_of(self, x: str) -> str:
+        """The value rounded to steps."""
+        if x not in self.rounded:
+            step = self.constant("scale", np.array(self.STEP, np.float32))
+            zero = self.constant("zero", np.array(0, np.int8))
+            self.rounded[x] = self.node("DequantizeLinear",
+                                        [self.node("QuantizeLinear", [x, step, zero]), step, zero])
+        return self.rounded[x]
+
+    def bits_of(self, values: np.ndarray) -> str:
+        """Weights in 8 bits, a scale for each output channel."""
+        scale = np.abs(values).max(axis=(1, 2, 3)) / 127
+        bits = np.rint(values / scale[:, None, None, None]).astype(np.int8)
+        return self.node("DequantizeLinear",
+                         [self.constant("weights_i8", bits),
+                          self.constant("scale", scale.astype(np.float32)),
+                          self.constant("zero", np.zeros(len(scale), np.int8))], axis=0)
+
     def conv(self, x: str, ins: int, outs: int, kernel: int = 1, stride: int = 1,
              dilation: int = 1, relu: bool = True, gain: float = 1.0) -> str:
         """A convolution with bias, its weights by He et al. (2015)."""
         deviation = gain * np.sqrt(2 / (ins * kernel * kernel))
         values = self.random.normal(0, deviation, (outs, ins, kernel, kernel))
-        half, bias = self.name("weights_f16"), self.name("bias")
-        self.weights.append(numpy_helper.from_array(values.astype(np.float16), half))
-        self.weights.append(numpy_helper.from_array(
-            self.random.normal(0, 0.05, outs).astype(np.float32), bias))
-        weights = self.node("Cast", [half], to=TensorProto.FLOAT)
+        bias = self.constant("bias", self.random.normal(0, 0.05, outs).astype(np.float32))
+        if self.int8:
+            x, weights = self.steps_of(x), self.bits_of(values)
+        else:
+            half = self.constant("weights_f16", values.astype(np.float16))
+            weights = self.node("Cast", [half], to=TensorProto.FLOAT)
         pad = dilation * (kernel // 2)
         y = self.node("Conv", [x, weights, bias], kernel_shape=[kernel] * 2, strides=[stride] * 2,
                       dilations=[dilation] * 2, pads=[pad] * 4)
@@ -132,8 +163,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--width", type=float, default=1, help="share of the channels")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--int8", action="store_true", help="quantised layers")
     args = parser.parse_args()
-    b = Builder(args.seed, args.width)
+    b = Builder(args.seed, args.width, args.int8)
     last = network(b, args.size)
     b.nodes[-1].output[0] = "logits"
     assert last != "logits"

@@ -214,6 +214,7 @@ static void test_plain(void **state)
     vrs_conv c = square(2, 9, 24, 40, 1, 1);
     assert_int_equal(run(&c), is_hopper() ? 2 : 1);
     c.residual_pitch = c.out_pitch = 48;
+    c.residual_type = VRS_NET_F16;
     assert_int_equal(run(&c), is_hopper() ? 2 : 1);
     c = square(1, 11, 16, 24, 3, 1);
     c.act.kind = VRS_NET_ACT_NONE;
@@ -251,6 +252,8 @@ static void test_refusals(void **state)
     bad[3].transposed = 1;
     bad[4].act.kind = VRS_NET_ACT_HARD_SWISH;
     bad[5].scaled = 1;
+    bad[6].residual_pitch = 16;
+    bad[6].residual_type = VRS_NET_F16;
     bad[6].residual_scale = 2;
     bad[7].in_channels = 12;
     bad[8].follow = VRS_CONV_FOLLOW_HEAD;

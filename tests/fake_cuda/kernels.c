@@ -111,6 +111,8 @@ void fake_kernels_init(void)
     add("vrs_stem", fake_vrs_stem, sizeof(vrs_stem_params));
     add("vrs_conv_taps_sm90", fake_vrs_conv_taps, sizeof(vrs_taps_params));
     add("vrs_conv_taps_sum_sm90", fake_vrs_conv_taps_sum, sizeof(vrs_taps_params));
+    add("vrs_conv_taps_i8_sm90", fake_vrs_conv_taps, sizeof(vrs_taps_params));
+    add("vrs_conv_taps_i8_sum_sm90", fake_vrs_conv_taps_sum, sizeof(vrs_taps_params));
 #define ADD_POINT(name) add(#name, fake_vrs_conv_point, sizeof(vrs_conv_point_params));
     FAKE_CONV_POINT_KERNELS(ADD_POINT)
 #undef ADD_POINT

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kernels/half.h"
 #include "kernels/reference/conv.h"
 
 #define PIXELS 256 /* of a pair, as many as channels of an item */
@@ -35,7 +34,8 @@ void fake_vrs_conv_mma(const void *params, const uint32_t grid[3], const uint32_
 void fake_vrs_conv_point(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
     const vrs_conv_point_params *p = params;
-    expect(grid[0] >= 1 && block[0] == 384 && p->steps * 64 >= p->conv.c, "grid");
+    expect(grid[0] >= 1 && block[0] == 384 && p->steps * (p->conv.in_i8 ? 128 : 64) >= p->conv.c,
+           "grid");
     expect(p->input.word[0] == p->conv.input && p->output.word[0] == p->conv.output &&
                p->weights.word[0] == p->conv.weights &&
                (p->conv.residual == 0 || p->residual.word[0] == p->conv.residual),
@@ -57,12 +57,13 @@ void fake_vrs_stem(const void *params, const uint32_t grid[3], const uint32_t bl
 static double item_at(const vrs_taps_params *p, const vrs_taps_item *item, const int32_t pixel[3],
                       int32_t k)
 {
+    const int32_t each = p->in_i8 ? 128 : 64; /* channels of a step */
     double sum = 0;
     for (int32_t i = item->first; i < item->first + item->count; i++) {
-        const int32_t index = i / p->steps, first = i % p->steps * 64;
+        const int32_t index = i / p->steps, first = i % p->steps * each;
         const uint32_t tap = item->taps[index / 8] >> index % 8 * 4 & 15;
         sum += vrs_taps_reference_at(p, item->branch, tap, first,
-                                     first + 64 < p->c ? first + 64 : p->c, pixel, k);
+                                     first + each < p->c ? first + each : p->c, pixel, k);
     }
     return sum;
 }
@@ -72,9 +73,10 @@ static void finish(const vrs_taps_params *p, int32_t branch, const int32_t pixel
 {
     const vrs_taps_branch *b = &p->branch[branch];
     const ptrdiff_t place = ((ptrdiff_t)pixel[0] * p->h + pixel[1]) * p->w + pixel[2];
+    sum *= b->scale != 0 ? (double)((const float *)at(b->scale))[k] : 1;
     sum += b->bias != 0 ? (double)((const float *)at(b->bias))[k] : 0;
-    ((uint16_t *)at(b->output))[place * p->output_pitch + k] =
-        vrs_half_from_float(p->relu != 0 && sum < 0 ? 0 : (float)sum);
+    vrs_conv_reference_store(b->output, p->out_i8 != 0, place * p->output_pitch + k,
+                             p->relu != 0 && sum < 0 ? 0 : sum);
 }
 
 /* Place of row `row` of a pair, 0: outside of the picture. */
@@ -88,17 +90,31 @@ static int pixel_of(const vrs_taps_params *p, int32_t pair, int32_t row, int32_t
     return pixel[0] < p->n && pixel[1] < p->h && pixel[2] < p->w;
 }
 
+/* A sum in a slot, of float or, of integers, of int32. */
+static double slot_at(const vrs_taps_params *p, ptrdiff_t place)
+{
+    return p->in_i8 ? (double)((const int32_t *)at(p->slots))[place]
+                    : (double)((const float *)at(p->slots))[place];
+}
+
+static void slot_set(const vrs_taps_params *p, ptrdiff_t place, double sum)
+{
+    if (p->in_i8)
+        ((int32_t *)at(p->slots))[place] = (int32_t)sum;
+    else
+        ((float *)at(p->slots))[place] = (float)sum;
+}
+
 static void run_item(const vrs_taps_params *p, const vrs_taps_item *item)
 {
-    float *slot = item->slot < 0 ? NULL : (float *)at(p->slots) + (ptrdiff_t)item->slot * 65536;
     for (int32_t row = 0; row < PIXELS; row++) {
         int32_t pixel[3];
         const int inside = pixel_of(p, item->pair, row, pixel);
         for (int32_t i = 0; i < PIXELS; i++) {
             const int32_t k = item->across * PIXELS + i;
             const double sum = inside && k < p->k ? item_at(p, item, pixel, k) : 0;
-            if (slot != NULL)
-                slot[row * PIXELS + i] = (float)sum;
+            if (item->slot >= 0)
+                slot_set(p, (ptrdiff_t)item->slot * 65536 + row * PIXELS + i, sum);
             else if (inside && k < p->k)
                 finish(p, item->branch, pixel, k, sum);
         }
@@ -122,13 +138,12 @@ void fake_vrs_conv_taps_sum(const void *params, const uint32_t grid[3], const ui
     expect(grid[0] == 8 && block[0] == 512, "grid");
     for (uint32_t s = 0; s < grid[1]; s++) {
         const vrs_taps_sum *sum = (const vrs_taps_sum *)at(p->sums) + s;
-        const float *slot = (const float *)at(p->slots) + (ptrdiff_t)sum->slot * 65536;
         for (int32_t i = 0; i < PIXELS * PIXELS; i++) {
             const int32_t k = sum->across * PIXELS + i % PIXELS;
             int32_t pixel[3];
             double all = 0;
             for (int32_t j = 0; j < sum->count; j++)
-                all += (double)slot[(ptrdiff_t)j * 65536 + i];
+                all += slot_at(p, ((ptrdiff_t)sum->slot + j) * 65536 + i);
             if (pixel_of(p, sum->pair, i / PIXELS, pixel) && k < p->k)
                 finish(p, sum->branch, pixel, k, all);
         }

@@ -210,6 +210,7 @@ static vrs_dnn_status read_pointwise(const descriptor *op, program *p)
     else if (mode == VRS_DNN_ADD && pitch_of(b) > 0) {
         p->residual = id;
         p->conv.residual_pitch = (int32_t)pitch_of(b);
+        p->conv.residual_type = type_of(b);
     } else
         return refuse("an operation that a convolution is not followed by");
     return 0;

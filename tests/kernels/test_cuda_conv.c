@@ -52,6 +52,21 @@ static cuda_block halves(size_t count, rng *r)
     return block;
 }
 
+/* As halves are, of 8-bit integers: half of them 0. */
+static cuda_block integers(size_t count, rng *r)
+{
+    cuda_block block = cuda_block_make(count);
+    for (size_t i = 0; i < count; i++)
+        ((int8_t *)cuda_block_host(&block))[i] = (int8_t)(in(r, 0, 1) == 0 ? 0 : in(r, -128, 127));
+    cuda_block_upload(&block);
+    return block;
+}
+
+static cuda_block elements(size_t count, bool i8, rng *r)
+{
+    return i8 ? integers(count, r) : halves(count, r);
+}
+
 static cuda_block floats(size_t count, rng *r)
 {
     cuda_block block = cuda_block_make(count * sizeof(float));
@@ -80,14 +95,33 @@ static void compare_value(uint16_t got, double expected, double steps, double si
                  (long long)at, within);
 }
 
+/* The nearest step, or the one beside it where float has rounded to the middle between them. */
+static void compare_steps(int8_t got, double expected, const char *what, int64_t at)
+{
+    const double value = fmin(fmax(expected, -128), 127);
+    if (!(fabs((double)got - value) <= 0.5 + 1e-4))
+        fail_msg("%s: %d instead of %g at %lld", what, (int)got, value, (long long)at);
+}
+
 /* --- vrs_conv ---------------------------------------------------------------------------------
  */
 
 typedef struct conv_case {
     vrs_cuda_conv_desc desc;
-    cuda_block input, weights, bias, residual, output;
+    cuda_block input, weights, bias, residual, output, scale;
     bool biased;
 } conv_case;
+
+/* Results of some tens in steps of 1 where they are integers, of some units where they are not. */
+static cuda_block factors(const vrs_cuda_conv_desc *d, rng *r)
+{
+    const float in8 = d->in_i8 ? 1e-4F : 1, out8 = d->out_i8 ? 30 : 1;
+    cuda_block block = cuda_block_make((size_t)d->k * sizeof(float));
+    for (int32_t k = 0; k < d->k; k++)
+        ((float *)cuda_block_host(&block))[k] = (float)in(r, 500, 1500) * 0.001F * in8 * out8;
+    cuda_block_upload(&block);
+    return block;
+}
 
 static int32_t pitch(int32_t asked, int32_t channels)
 {
@@ -103,11 +137,13 @@ static void conv_make(conv_case *t, rng *r)
 {
     const vrs_cuda_conv_desc *d = &t->desc;
     const size_t out = pixels_of(d->n, d->out_h, d->out_w);
-    t->input = halves(pixels_of(d->n, d->h, d->w) * (size_t)pitch(d->input_pitch, d->c), r);
-    t->weights = halves((size_t)(d->r * d->s) * (size_t)d->k * (size_t)d->c, r);
+    t->input =
+        elements(pixels_of(d->n, d->h, d->w) * (size_t)pitch(d->input_pitch, d->c), d->in_i8, r);
+    t->weights = elements((size_t)(d->r * d->s) * (size_t)d->k * (size_t)d->c, d->in_i8, r);
+    t->scale = factors(d, r);
     t->bias = floats((size_t)d->k, r);
     t->residual = halves(out * (size_t)pitch(d->residual_pitch, d->k), r);
-    t->output = cuda_block_make(out * (size_t)pitch(d->output_pitch, d->k) * 2);
+    t->output = cuda_block_make(out * (size_t)pitch(d->output_pitch, d->k) * (d->out_i8 ? 1 : 2));
     t->biased = in(r, 0, 3) != 0;
 }
 
@@ -118,6 +154,12 @@ static void conv_free(conv_case *t)
     cuda_block_free(&t->bias);
     cuda_block_free(&t->residual);
     cuda_block_free(&t->output);
+    cuda_block_free(&t->scale);
+}
+
+static bool has_integers(const vrs_cuda_conv_desc *d)
+{
+    return d->in_i8 || d->out_i8;
 }
 
 static vrs_cuda_conv_buffers device_buffers(const conv_case *t)
@@ -126,7 +168,9 @@ static vrs_cuda_conv_buffers device_buffers(const conv_case *t)
                                    .weights = cuda_block_device(&t->weights),
                                    .bias = t->biased ? cuda_block_device(&t->bias) : 0,
                                    .residual = cuda_block_device(&t->residual),
-                                   .output = cuda_block_device(&t->output)};
+                                   .output = cuda_block_device(&t->output),
+                                   .scale =
+                                       has_integers(&t->desc) ? cuda_block_device(&t->scale) : 0};
 }
 
 static vrs_conv_params reference_params(const conv_case *t)
@@ -137,6 +181,7 @@ static vrs_conv_params reference_params(const conv_case *t)
     p.weights = host_of(&t->weights);
     p.bias = t->biased ? host_of(&t->bias) : 0;
     p.residual = d->residual ? host_of(&t->residual) : 0;
+    p.scale = has_integers(d) ? host_of(&t->scale) : 0;
     return p;
 }
 
@@ -145,17 +190,23 @@ static void conv_compare(const conv_case *t, const char *what)
     const vrs_cuda_conv_desc *d = &t->desc;
     const vrs_conv_params p = reference_params(t);
     const int32_t step = pitch(d->output_pitch, d->k);
-    const uint16_t *got = cuda_block_result(&t->output, what);
+    const void *result = cuda_block_result(&t->output, what);
+    const uint16_t *got = result;
+    const int8_t *steps = result;
     for (int64_t i = 0; i < (int64_t)pixels_of(d->n, d->out_h, d->out_w); i++) {
         const int32_t n = (int32_t)(i / d->out_w / d->out_h);
         const int32_t y = (int32_t)(i / d->out_w % d->out_h), x = (int32_t)(i % d->out_w);
         for (int32_t k = 0; k < d->k; k++) {
             double size;
             const double value = vrs_conv_reference_at(&p, n, y, x, k, &size);
-            compare_value(got[i * step + k], value, 0.51, size, what, i * step + k);
+            if (d->out_i8)
+                compare_steps(steps[i * step + k], value, what, i * step + k);
+            else
+                compare_value(got[i * step + k], value, 0.51, size, what, i * step + k);
         }
         for (int32_t k = d->k; k < step; k++)
-            assert_int_equal(got[i * step + k], 0xa5a5);
+            assert_int_equal(d->out_i8 ? 0xa500 | (uint8_t)steps[i * step + k] : got[i * step + k],
+                             0xa5a5);
     }
 }
 
@@ -164,9 +215,11 @@ static void run_conv(const vrs_cuda_conv_desc *desc, vrs_cuda_conv_kernel kernel
     conv_case t = {.desc = *desc};
     char what[160];
     (void)snprintf(what, sizeof(what),
-                   "kernel %d: %dx%d of %dx%dx%dx%d to %dx%dx%d, residual %d, stride %d,%d",
-                   (int)kernel, desc->r, desc->s, desc->n, desc->h, desc->w, desc->c, desc->out_h,
-                   desc->out_w, desc->k, desc->residual, desc->stride[0], desc->stride[1]);
+                   "kernel %d, bits %d %d: %dx%d of %dx%dx%dx%d to %dx%dx%d, residual %d, stride "
+                   "%d,%d",
+                   (int)kernel, desc->in_i8, desc->out_i8, desc->r, desc->s, desc->n, desc->h,
+                   desc->w, desc->c, desc->out_h, desc->out_w, desc->k, desc->residual,
+                   desc->stride[0], desc->stride[1]);
     assert_true(vrs_cuda_conv_supported(&conv, desc, kernel));
     conv_make(&t, r);
     const vrs_cuda_conv_buffers buffers = device_buffers(&t);
@@ -223,7 +276,7 @@ static void test_point(void **state)
 {
     (void)state;
     rng r = {2};
-    if (conv.point == NULL)
+    if (conv.point[0][0][0] == NULL)
         skip();
     for (int32_t i = 0; i < 40; i++) {
         const vrs_cuda_conv_desc desc = random_desc(&r, true);
@@ -246,6 +299,48 @@ static void test_point(void **state)
                                .relu = true};
     for (int32_t i = 0; i < 2; i++) {
         many.residual = i == 0;
+        run_conv(&many, VRS_CUDA_CONV_POINT, &r);
+    }
+}
+
+/* From and to 8-bit integers, with and without a residual. */
+static void test_point_integers(void **state)
+{
+    (void)state;
+    rng r = {5};
+    if (conv.point[1][1][0] == NULL)
+        skip();
+    for (int32_t i = 0; i < 60; i++) {
+        vrs_cuda_conv_desc d = random_desc(&r, true);
+        d.in_i8 = i % 3 != 0;
+        d.out_i8 = i % 3 != 1;
+        d.residual = i / 3 % 2 != 0;
+        d.residual_scale = 7.5F;
+        d.c = (d.c + 15) / 16 * 16;
+        d.k = (d.k + 15) / 16 * 16;
+        d.input_pitch = i % 2 == 0 ? 0 : d.c + 32;
+        d.output_pitch = i % 2 == 0 ? 0 : d.k + 16;
+        d.residual_pitch = i % 2 == 0 ? 0 : d.k + 8;
+        run_conv(&d, VRS_CUDA_CONV_POINT, &r);
+    }
+    /* Several tiles for each multiprocessor. */
+    vrs_cuda_conv_desc many = {.n = 1,
+                               .h = 300,
+                               .w = 128,
+                               .c = 32,
+                               .out_h = 300,
+                               .out_w = 128,
+                               .k = 16,
+                               .r = 1,
+                               .s = 1,
+                               .stride = {1, 1},
+                               .dilation = {1, 1},
+                               .residual = true,
+                               .relu = true,
+                               .in_i8 = true,
+                               .residual_scale = 20};
+    for (int32_t i = 0; i < 2; i++) {
+        many.out_i8 = i == 0;
         run_conv(&many, VRS_CUDA_CONV_POINT, &r);
     }
 }
@@ -281,6 +376,7 @@ typedef struct taps_case {
     vrs_taps_plan plan;
     cuda_block input, table, workspace;
     cuda_block weights[VRS_CONV_BRANCHES], bias[VRS_CONV_BRANCHES], output[VRS_CONV_BRANCHES];
+    cuda_block scale[VRS_CONV_BRANCHES];
 } taps_case;
 
 static void taps_make(taps_case *t, rng *r)
@@ -290,16 +386,19 @@ static void taps_make(taps_case *t, rng *r)
     if (vrs_taps_plan_create(&conv, d, &t->plan) != VRS_OK)
         fail_msg("%s", vrs_last_error());
     check_table(&t->plan);
-    t->input = halves(pixels * (size_t)pitch(d->input_pitch, d->c), r);
+    t->input = elements(pixels * (size_t)pitch(d->input_pitch, d->c), d->in_i8, r);
     t->table = cuda_block_make(t->plan.table_bytes);
     memcpy(cuda_block_host(&t->table), t->plan.table, t->plan.table_bytes);
     cuda_block_upload(&t->table);
     if (t->plan.workspace_bytes > 0)
         t->workspace = cuda_block_make(t->plan.workspace_bytes);
     for (int32_t i = 0; i < d->branches; i++) {
-        t->weights[i] = halves((size_t)9 * (size_t)d->k * (size_t)d->c, r);
+        const vrs_cuda_conv_desc one = {.k = d->k, .in_i8 = d->in_i8, .out_i8 = d->out_i8};
+        t->scale[i] = factors(&one, r);
+        t->weights[i] = elements((size_t)9 * (size_t)d->k * (size_t)d->c, d->in_i8, r);
         t->bias[i] = floats((size_t)d->k, r);
-        t->output[i] = cuda_block_make(pixels * (size_t)pitch(d->output_pitch, d->k) * 2);
+        t->output[i] =
+            cuda_block_make(pixels * (size_t)pitch(d->output_pitch, d->k) * (d->out_i8 ? 1 : 2));
     }
 }
 
@@ -313,6 +412,7 @@ static void taps_launch(const taps_case *t)
         buffers.weights[i] = cuda_block_device(&t->weights[i]);
         buffers.bias[i] = i == 2 ? 0 : cuda_block_device(&t->bias[i]);
         buffers.output[i] = cuda_block_device(&t->output[i]);
+        buffers.scale[i] = t->desc.in_i8 || t->desc.out_i8 ? cuda_block_device(&t->scale[i]) : 0;
     }
     if (vrs_taps_launch(&conv, cuda_fixture_stream(), &t->plan, &buffers) != VRS_OK)
         fail_msg("%s", vrs_last_error());
@@ -337,7 +437,10 @@ static void taps_compare(const taps_case *t, int32_t branch, const char *what)
                                     .dilation = {dilation, dilation},
                                     .input_pitch = d->input_pitch,
                                     .output_pitch = d->output_pitch,
-                                    .relu = d->relu},
+                                    .relu = d->relu,
+                                    .in_i8 = d->in_i8,
+                                    .out_i8 = d->out_i8},
+                           .scale = t->scale[branch],
                            .input = t->input,
                            .weights = t->weights[branch],
                            .bias = t->bias[branch],
@@ -350,9 +453,10 @@ static void run_taps(const vrs_taps_desc *desc, rng *r)
 {
     taps_case t = {.desc = *desc};
     char what[160];
-    (void)snprintf(what, sizeof(what), "taps of %dx%dx%dx%d to %d, %d branches from %d, spread %d",
-                   desc->n, desc->h, desc->w, desc->c, desc->k, desc->branches, desc->dilation[0],
-                   (int)desc->spread);
+    (void)snprintf(what, sizeof(what),
+                   "taps, bits %d %d, of %dx%dx%dx%d to %d, %d branches from %d, spread %d",
+                   desc->in_i8, desc->out_i8, desc->n, desc->h, desc->w, desc->c, desc->k,
+                   desc->branches, desc->dilation[0], (int)desc->spread);
     taps_make(&t, r);
     taps_launch(&t);
     for (int32_t i = 0; i < desc->branches; i++)
@@ -364,17 +468,29 @@ static void run_taps(const vrs_taps_desc *desc, rng *r)
         cuda_block_free(&t.weights[i]);
         cuda_block_free(&t.bias[i]);
         cuda_block_free(&t.output[i]);
+        cuda_block_free(&t.scale[i]);
     }
     vrs_taps_plan_destroy(&t.plan);
+}
+
+/* The same from or to 8-bit integers. */
+static void make_integers(vrs_taps_desc *d, int32_t i)
+{
+    d->in_i8 = i % 4 != 3;
+    d->out_i8 = i % 2 != 0;
+    d->c = (d->c + 15) / 16 * 16;
+    d->k = (d->k + 15) / 16 * 16;
+    d->input_pitch = d->input_pitch != 0 ? d->c + 16 : 0;
+    d->output_pitch = d->output_pitch != 0 ? d->k + 32 : 0;
 }
 
 static void test_taps(void **state)
 {
     (void)state;
     rng r = {3};
-    if (conv.taps == NULL)
+    if (conv.taps[0] == NULL)
         skip();
-    for (int32_t i = 0; i < 12; i++) {
+    for (int32_t i = 0; i < 24; i++) {
         vrs_taps_desc d = {.n = in(&r, 1, 3),
                            .h = in(&r, 1, 18),
                            .w = in(&r, 1, 18),
@@ -389,6 +505,8 @@ static void test_taps(void **state)
             d.input_pitch = d.c + 8;
             d.output_pitch = d.k + 16;
         }
+        if (i >= 12)
+            make_integers(&d, i);
         run_taps(&d, &r);
     }
 }
@@ -397,7 +515,7 @@ static void test_taps(void **state)
 static void test_spread(void **state)
 {
     (void)state;
-    if (conv.taps == NULL)
+    if (conv.taps[0] == NULL)
         skip();
     vrs_taps_desc d = {
         .n = 16, .h = 32, .w = 32, .c = 2048, .k = 256, .branches = 3, .dilation = {6, 12, 18}};
@@ -429,7 +547,7 @@ static vrs_status make_plan(void *opaque)
 static void test_plan_memory(void **state)
 {
     (void)state;
-    if (conv.taps == NULL)
+    if (conv.taps[0] == NULL)
         skip();
     assert_int_equal(inject_all(make_plan, NULL), 4);
 }
@@ -535,7 +653,7 @@ static void test_refusals(void **state)
     bad[9].r = 33;
     bad[10].h = 65536, bad[10].w = 65536, bad[10].n = 2;
     bad[11].residual = true, bad[11].residual_pitch = 9;
-    const vrs_cuda_conv_buffers buffers = {4096, 4096, 4096, 4096, 4096};
+    const vrs_cuda_conv_buffers buffers = {4096, 4096, 4096, 4096, 4096, 0};
     vrs_device_stream *stream = cuda_fixture_stream();
     for (int i = 0; i < 12; i++) {
         assert_false(vrs_cuda_conv_supported(&conv, &bad[i], VRS_CUDA_CONV_MMA));
@@ -546,6 +664,15 @@ static void test_refusals(void **state)
     odd.output += 8;
     assert_int_equal(vrs_cuda_conv_launch(&conv, stream, &good, VRS_CUDA_CONV_MMA, &odd),
                      VRS_INVALID);
+    /* Integers: wants factors, and channels by 16. */
+    vrs_cuda_conv_desc bits = good;
+    bits.in_i8 = bits.out_i8 = true;
+    assert_false(vrs_cuda_conv_supported(&conv, &bits, VRS_CUDA_CONV_POINT));
+    bits.c = bits.k = 16;
+    assert_false(vrs_cuda_conv_supported(&conv, &bits, VRS_CUDA_CONV_MMA));
+    if (vrs_cuda_conv_supported(&conv, &bits, VRS_CUDA_CONV_POINT))
+        assert_int_equal(vrs_cuda_conv_launch(&conv, stream, &bits, VRS_CUDA_CONV_POINT, &buffers),
+                         VRS_INVALID);
     vrs_cuda_conv_desc wide = good;
     wide.r = 3;
     wide.pad[0] = 1;
@@ -563,10 +690,15 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mma),  cmocka_unit_test(test_point),
-        cmocka_unit_test(test_taps), cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_stem), cmocka_unit_test(test_plan_memory),
-        cmocka_unit_test(test_pack), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_mma),
+        cmocka_unit_test(test_point),
+        cmocka_unit_test(test_point_integers),
+        cmocka_unit_test(test_taps),
+        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_stem),
+        cmocka_unit_test(test_plan_memory),
+        cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_refusals),
     };
     int result = cuda_fixture_open();
     if (result == 0) {

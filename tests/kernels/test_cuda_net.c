@@ -130,7 +130,7 @@ static void test_resize(void **state)
                                    .coordinate = coordinate,
                                    .nearest = i % 4,
                                    .scale = {11 / 5.0f, 13 / 6.0f},
-                                   .quantum = 0.02f};
+                                   .steps = 50.0f};
         vrs_net_resize_params h = p;
         h.out.data += host(&out) - cuda_block_device(&out);
         h.in.data += host(&in) - cuda_block_device(&in);
@@ -150,6 +150,9 @@ static void test_conv(void **state)
         {24, 24, 24, 5, 2, 1, 0, VRS_NET_F32, VRS_NET_F32},
         {72, 2, 1, 1, 1, 1, 0, VRS_NET_F16, VRS_NET_F32}, /* narrow */
         {136, 7, 1, 1, 1, 1, 0, VRS_NET_F32, VRS_NET_F32},
+        {144, 2, 1, 1, 1, 1, 0, VRS_NET_I8, VRS_NET_F32},
+        {16, 4, 1, 1, 1, 1, 0, VRS_NET_I8, VRS_NET_I8},
+        {40, 1, 1, 1, 1, 1, 0, VRS_NET_F16, VRS_NET_F16},
         {24, 16, 1, 3, 1, 2, 0, VRS_NET_F16, VRS_NET_F16},
         {24, 16, 2, 3, 2, 1, 0, VRS_NET_F32, VRS_NET_F32},
         {16, 24, 1, 3, 2, 1, 1, VRS_NET_F16, VRS_NET_F16},
@@ -184,6 +187,7 @@ static void test_conv(void **state)
             .pad_before = {pad, pad},
             .residual_pitch = out,
             .transposed = cases[i].transposed,
+            .residual_type = cases[i].out_type,
             .residual_scale = 1,
             .out_quantum = cases[i].out_type == VRS_NET_I8 ? 2.5f : 1.0f,
             .act = {.kind = VRS_NET_ACT_PRELU}};
@@ -208,24 +212,26 @@ static void test_conv(void **state)
     }
 }
 
-/* Sums over many pixels: by blocks, and by single threads. */
+/* Sums over many pixels: by blocks, by single threads, and, from 24 on, of four channels each. */
 static void test_reduce(void **state)
 {
     (void)state;
-    for (int i = 0; i < 24; i++) {
-        int32_t type = types[i & 1], kind = i / 2 % 6;
-        int64_t pixels = i < 12 ? 300 : 7;
-        cuda_block in = make((size_t)(2 * pixels * 40), type), out = make(2 * 40, type);
+    for (int i = 0; i < 36; i++) {
+        int32_t type = types[i & 1], kind = i < 24 ? i / 2 % 6 : i / 2 % 2;
+        int32_t from = i >= 24 && i % 3 == 0 ? VRS_NET_I8 : type;
+        int64_t pixels = i < 12 || i >= 24 ? 300 : 7;
+        cuda_block in = make((size_t)(2 * pixels * 40), from), out = make(2 * 40, type);
         vrs_net_reduce_params p = {
             .out = {.data = cuda_block_device(&out), .type = type, .stride = {40, 1}},
-            .in = {.data = cuda_block_device(&in), .type = type, .stride = {pixels * 40, 1}},
-            .dims = {2, 37},
+            .in = {.data = cuda_block_device(&in), .type = from, .stride = {pixels * 40, 1}},
+            .dims = {2, i < 24 ? 37 : 36},
             .over_dims = {pixels},
             .over_stride = {40},
             .fill = 40,
             .rank = 2,
             .over_rank = 1,
-            .kind = kind};
+            .kind = kind,
+            .factor = kind == VRS_NET_REDUCE_SUM ? 0.25f : 1.0f};
         if (kind == VRS_NET_REDUCE_PROD)
             p.over_dims[0] = 7; /* of many numbers it is nothing or everything */
         vrs_net_reduce_params h = p;

@@ -1,7 +1,6 @@
 /* Weights and other constants in device memory: each arrangement of each once, whatever asks for
  * it.
  */
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -262,15 +261,33 @@ static bool is_plain(const vrs_net *net, const vrs_node *node, const vrs_conv *c
            (conv->in_type == VRS_NET_F16 || conv->in_type == VRS_NET_F32);
 }
 
+/* The same for weights that the file has in 8 bits, and that are read so; NULL: element by element.
+ */
+static const int8_t *plain_bits(const vrs_net *net, const vrs_node *node, const vrs_conv *conv)
+{
+    const vrs_value *w = &net->graph->values[node->inputs[1]];
+    if (conv->in_type != VRS_NET_I8 || node->op != VRS_OP_CONV || w->data) {
+        return NULL;
+    }
+    return net->graph->values[net->graph->nodes[w->producer].inputs[0]].data;
+}
+
+static void arrange_bits(const vrs_value *w, const int8_t *from, size_t step, int32_t depth,
+                         void *row)
+{
+    int32_t own = depth < (int32_t)w->dims[1] ? depth : (int32_t)w->dims[1];
+    int8_t *to = row;
+    for (int32_t c = 0; c < own; c++) {
+        to[c] = from[(size_t)c * step];
+    }
+}
+
 /* One tap of an output channel, element by element. */
 static void arrange_tap(const vrs_net *net, const vrs_node *node, const vrs_conv *conv, int32_t o,
                         int32_t y, int32_t x, void *row)
 {
     for (int32_t c = 0; c < conv->in_channels / conv->groups; c++) {
         float w = weight_at(net, node, conv, o, y, x, c);
-        if (conv->in_type == VRS_NET_I8) { /* the file's own bits again */
-            w = rintf(w / vrs_net_weight_scale(net, node, o));
-        }
         vrs_net_store((uint64_t)(uintptr_t)row, conv->in_type, c, w);
     }
 }
@@ -284,12 +301,16 @@ static void *arrange(const vrs_net *net, const vrs_node *node, const vrs_conv *c
     *bytes = (size_t)conv->out_channels * (size_t)taps * row;
     unsigned char *data = vrs_alloc(*bytes);
     bool plain = is_plain(net, node, conv);
+    const int8_t *bits = plain_bits(net, node, conv);
     for (int32_t i = 0; data && i < conv->out_channels * taps; i++) {
         int32_t o = i / taps, tap = i % taps;
         int32_t y = tap / conv->kernel[1], x = tap % conv->kernel[1];
-        if (!plain) {
+        if (bits && o < w->dims[0]) {
+            arrange_bits(w, bits + file_place(node, w, o, 0, y, x), (size_t)taps, depth,
+                         data + (size_t)i * row);
+        } else if (!plain && !bits) {
             arrange_tap(net, node, conv, o, y, x, data + (size_t)i * row);
-        } else if (o < w->dims[0]) { /* those behind are of padding: zero */
+        } else if (plain && o < w->dims[0]) { /* those behind are of padding: zero */
             arrange_row(w, conv->in_type, (const float *)w->data + file_place(node, w, o, 0, y, x),
                         (size_t)taps, depth, data + (size_t)i * row);
         }

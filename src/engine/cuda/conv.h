@@ -37,12 +37,13 @@ typedef struct vrs_conv {
     int32_t groups;
     int32_t transposed; /* 1: as in params_net.h; only the direct kernels run it */
     int32_t in_type;    /* VRS_NET_F32, F16 or I8: of x and weights */
-    int32_t out_type;   /* of y and the residual */
-    int32_t bare;       /* 1: no bias, residual and activation: the engine adds them afterwards */
-    int32_t tf32;       /* F32: 1: factors may be rounded to TF32 */
-    vrs_net_act act;    /* PRELU: slopes at args.slope, one a channel */
-    int32_t scaled;     /* I8: 1: factors at args.scale, one a channel of y */
-    float residual_scale, out_quantum; /* 1 but for I8 */
+    int32_t out_type;   /* of y */
+    int32_t residual_type;
+    int32_t bare;    /* 1: no bias, residual and activation: the engine adds them afterwards */
+    int32_t tf32;    /* F32: 1: factors may be rounded to TF32 */
+    vrs_net_act act; /* PRELU: slopes at args.slope, one a channel */
+    int32_t scaled;  /* I8: 1: factors at args.scale, one a channel of y */
+    float residual_scale, out_quantum; /* 1 but for I8: residual_scale is in steps of y */
     int32_t follow;                    /* vrs_conv_follow */
     /* MAX_POOL: its window; taps outside of the picture do not count. */
     int32_t pool_kernel[2], pool_stride[2], pool_pad[2], pool_height, pool_width;

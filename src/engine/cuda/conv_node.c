@@ -30,6 +30,9 @@ static void describe_channels(const vrs_net *net, const vrs_node *node, vrs_conv
     int32_t channels = vrs_net_channels(&net->graph->values[node->inputs[0]]);
     int32_t results = vrs_net_channels(&net->graph->values[node->outputs[0]]);
     int32_t padded = vrs_net_round(channels, vrs_net_vector(in->type));
+    if (in->type == VRS_NET_I8 && in->fill > padded) {
+        padded = in->fill;
+    }
     c->in_channels = channels;
     c->out_channels = results;
     c->groups = node->as.conv.groups;
@@ -92,12 +95,17 @@ vrs_conv vrs_net_describe_conv(const vrs_net *net, int32_t index, bool follow)
         describe_stem(a, in, &c);
     }
     c.transposed = node->op == VRS_OP_CONV_TRANSPOSED;
-    c.residual_pitch = has(node, 3) ? net->forms[node->inputs[3]].pitch : 0;
+    c.residual_scale = c.out_quantum = 1;
+    if (has(node, 3)) {
+        const vrs_net_form *residual = &net->forms[node->inputs[3]];
+        c.residual_pitch = residual->pitch;
+        c.residual_type = residual->type;
+        c.residual_scale = out->type == VRS_NET_I8 ? 1.0f / out->quantum : 1;
+    }
     c.in_type = in->type;
     c.out_type = out->type;
     c.tf32 = net->precision == VRS_PRECISION_TF32;
     c.act = vrs_net_act_of(&node->act);
-    c.residual_scale = c.out_quantum = 1;
     c.scaled = in->type == VRS_NET_I8 || out->type == VRS_NET_I8;
     if (follow) {
         describe_follow(net, index, &c);
@@ -114,7 +122,7 @@ bool vrs_net_leave_out(vrs_conv *conv, bool runs)
     }
     if (exact) {
         conv->bare = 1;
-        conv->residual_pitch = 0;
+        conv->residual_pitch = conv->residual_type = 0;
     }
     conv->act = (vrs_net_act){.kind = VRS_NET_ACT_NONE};
     return true;

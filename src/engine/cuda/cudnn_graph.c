@@ -252,7 +252,8 @@ static void describe_rest(builder *b, vrs_dnn_descriptor now, vrs_dnn_descriptor
     if (c->residual_pitch != 0) {
         next = acts ? between(b) : y;
         pointwise(b, begin_pointwise(b, VRS_DNN_ADD), now,
-                  result(b, VRS_DNN_ID_RESIDUAL, type_of(c->out_type), c->residual_pitch), next);
+                  result(b, VRS_DNN_ID_RESIDUAL, type_of(c->residual_type), c->residual_pitch),
+                  next);
         now = next;
     }
     if (acts) {

@@ -48,6 +48,7 @@ static vrs_net_conv_params describe(const vrs_conv *c)
         .groups = c->groups,
         .residual_pitch = c->residual_pitch,
         .transposed = c->transposed,
+        .residual_type = c->residual_type,
         .residual_scale = c->residual_scale,
         .out_quantum = c->out_quantum,
         .act = c->act,

@@ -52,7 +52,10 @@ vrs_status vrs_net_queue_resize(vrs_net *net, const vrs_net_program *program, co
                                .coordinate = (int32_t)a->coordinate,
                                .nearest = (int32_t)a->nearest,
                                .extrapolation = a->extrapolation,
-                               .quantum = net->forms[result].quantum};
+                               .steps = 1.0f};
+    if (p.out.type == VRS_NET_I8) {
+        p.steps = 1.0f / net->forms[result].quantum;
+    }
     for (int i = 0; i < 2; i++) {
         p.scale[i] = a->scale[i];
         p.roi_start[i] = a->roi_start[i];
@@ -94,7 +97,9 @@ vrs_status vrs_net_queue_reduce(vrs_net *net, const vrs_net_program *program, co
     vrs_net_view in = vrs_net_view_of(net, program, node->inputs[0]);
     vrs_net_reduce_params p = {.out = {.data = out.data, .type = out.type},
                                .in = {.data = in.data, .type = in.type},
-                               .kind = (int32_t)a->kind};
+                               .kind = (int32_t)a->kind,
+                               .factor = in.type == VRS_NET_I8 ? net->forms[node->inputs[0]].quantum
+                                                               : 1.0f};
     /* The result's axis that each kept one is. */
     for (int32_t axis = 0; axis < v->rank; axis++) {
         kept[axis] = a->keep ? axis : number;

@@ -2,9 +2,9 @@
  *
  * The file says for a convolution's input and weights what a step is worth. Without QUANTIZE and
  * DEQUANTIZE the network is one of floats whose convolutions may read 8 bits. A value is stored in
- * 8 bits where that costs nothing: its maker is a convolution without residual, an enlarging or a
- * concatenation of such, so that it can write steps itself, and all its readers are convolutions of
- * that range. There 8 bits are faster in every layer that was measured (bench/conv_layers.c); a
+ * 8 bits where that costs nothing: its maker is a convolution, an enlarging or a concatenation of
+ * such, so that it can write steps itself, and all its readers are convolutions of that range, or
+ * means. There 8 bits are faster in every layer that was measured (bench/conv_layers.c); a
  * value that others read too would have to be rounded by a pass of its own, which costs more than
  * it gains.
  */
@@ -65,6 +65,30 @@ static float range_of(const vrs_net *net, const char *name)
     return 0.0f;
 }
 
+/* What is rounded to steps and made of them again, as whoever reads it: the floats themselves. Else
+ * each such reader, an addition above all, had two passes more. */
+static int32_t unrounded(const vrs_graph *g, int32_t index)
+{
+    const vrs_value *v = &g->values[index];
+    if (v->data || v->producer < 0 || g->nodes[v->producer].op != VRS_OP_DEQUANTIZE) {
+        return index;
+    }
+    const vrs_value *steps = &g->values[g->nodes[v->producer].inputs[0]];
+    bool rounded =
+        !steps->data && steps->producer >= 0 && g->nodes[steps->producer].op == VRS_OP_QUANTIZE;
+    return rounded ? g->nodes[steps->producer].inputs[0] : index;
+}
+
+static void unround_readers(vrs_graph *g)
+{
+    for (int32_t n = 0; n < g->node_count; n++) {
+        for (int32_t i = 0; i < g->nodes[n].input_count; i++) {
+            int32_t *input = &g->nodes[n].inputs[i];
+            *input = *input == VRS_NO_VALUE ? *input : unrounded(g, *input);
+        }
+    }
+}
+
 vrs_status vrs_net_unquantise(vrs_net *net)
 {
     vrs_graph *g = net->graph;
@@ -86,6 +110,9 @@ vrs_status vrs_net_unquantise(vrs_net *net)
             status = add_range(net, g->values[floats].name, step);
         }
         g->nodes[n].inputs[0] = floats;
+    }
+    if (status == VRS_OK) {
+        unround_readers(g);
     }
     if (status == VRS_OK && net->precision == VRS_PRECISION_INT8 && net->range_count == 0) {
         return vrs_fail(VRS_UNSUPPORTED,
@@ -132,6 +159,13 @@ static bool reads_bits(const vrs_net *net, const vrs_node *node, int32_t value)
            g->values[dequantize->inputs[0]].dtype == VRS_DTYPE_I8 && is_zero(g, dequantize);
 }
 
+/* A mean or sum takes what a step is worth along. */
+static bool reads_sum(const vrs_node *node)
+{
+    return node->op == VRS_OP_REDUCE &&
+           (node->as.reduce.kind == VRS_REDUCE_MEAN || node->as.reduce.kind == VRS_REDUCE_SUM);
+}
+
 static bool is_output(const vrs_graph *g, int32_t value)
 {
     bool found = false;
@@ -147,8 +181,9 @@ static bool all_read_bits(const vrs_net *net, int32_t value)
     bool all = !is_output(g, value);
     for (int32_t n = 0; n < g->node_count && all; n++) {
         for (int32_t i = 0; i < g->nodes[n].input_count && all; i++) {
-            all =
-                g->nodes[n].inputs[i] != value || (i == 0 && reads_bits(net, &g->nodes[n], value));
+            const vrs_node *node = &g->nodes[n];
+            all = node->inputs[i] != value ||
+                  (i == 0 && (reads_bits(net, node, value) || reads_sum(node)));
         }
     }
     return all;
@@ -157,6 +192,16 @@ static bool all_read_bits(const vrs_net *net, int32_t value)
 static bool keeps_steps(const vrs_node *node)
 {
     return node->act.kind == VRS_ACT_NONE || node->act.kind == VRS_ACT_RELU;
+}
+
+/* Whether a convolution can add a residual of floats to steps: a kernel of ours for Hopper. */
+static bool adds_to_steps(const vrs_net *net, const vrs_node *node)
+{
+    const vrs_conv_attributes *a = &node->as.conv;
+    bool point = a->kernel[0] == 1 && a->kernel[1] == 1 && a->stride[0] == 1 && a->stride[1] == 1 &&
+                 a->pad_before[0] == 0 && a->pad_before[1] == 0;
+    return point && vrs_device_get_properties(net->device)->major == 9 &&
+           net->forms[node->inputs[3]].type == VRS_NET_F16;
 }
 
 /* Whether the maker of a value can write it in steps. */
@@ -175,7 +220,8 @@ static bool writes_bits(const vrs_net *net, int32_t value)
     }
     if (node->op == VRS_OP_CONV) {
         bool residual = node->input_count > 3 && node->inputs[3] != VRS_NO_VALUE;
-        return !residual && keeps_steps(node) && node->as.conv.groups == 1;
+        return keeps_steps(node) && node->as.conv.groups == 1 &&
+               (!residual || adds_to_steps(net, node));
     }
     bool all = node->op == VRS_OP_CONCAT && node->as.axis.axis == 1;
     int32_t at = 0;
@@ -189,13 +235,21 @@ static bool writes_bits(const vrs_net *net, int32_t value)
     return all;
 }
 
+/* Tensor cores take 64 channels at a time as well as they can; a few more zeros are cheaper than a
+ * rest. */
+static int32_t pad_channels(int32_t channels)
+{
+    int32_t whole = vrs_net_round(channels, 64);
+    return whole - channels <= channels / 8 ? whole
+                                            : vrs_net_round(channels, vrs_net_vector(VRS_NET_I8));
+}
+
 static void store(vrs_net *net, int32_t value, float quantum)
 {
     vrs_net_form *form = &net->forms[value];
     form->type = VRS_NET_I8;
     form->quantum = quantum;
-    form->pitch = form->fill =
-        vrs_net_round(vrs_net_channels(&net->graph->values[value]), vrs_net_vector(VRS_NET_I8));
+    form->pitch = form->fill = pad_channels(vrs_net_channels(&net->graph->values[value]));
 }
 
 void vrs_net_store_quantised(vrs_net *net)

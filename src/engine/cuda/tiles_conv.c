@@ -1,5 +1,5 @@
-/* Convolutions by the kernels of kernels/cuda/conv_launch.h: FP16 on tensor cores, with what is
- * fused into them where that is no activation or ReLU. */
+/* Convolutions by the kernels of kernels/cuda/conv_launch.h: FP16 and 8-bit integers on tensor
+ * cores, with what is fused into them where that is no activation or ReLU. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -73,15 +73,25 @@ static vrs_cuda_conv_desc describe(const vrs_conv *c)
                                 .output_pitch = c->out_pitch,
                                 .residual_pitch = c->residual_pitch,
                                 .residual = c->residual_pitch != 0,
-                                .relu = c->act.kind == VRS_NET_ACT_RELU};
+                                .relu = c->act.kind == VRS_NET_ACT_RELU,
+                                .in_i8 = c->in_type == VRS_NET_I8,
+                                .out_i8 = c->out_type == VRS_NET_I8,
+                                .residual_scale = c->residual_scale};
+}
+
+static bool has_type(int32_t type)
+{
+    return type == VRS_NET_F16 || type == VRS_NET_I8;
 }
 
 /* What all kernels ask. */
 static bool is_ours(const vrs_conv *c)
 {
-    return c->in_type == VRS_NET_F16 && c->out_type == VRS_NET_F16 && c->groups == 1 &&
-           c->transposed == 0 && c->scaled == 0 && c->bare == 0 && c->residual_scale == 1.0F &&
-           c->out_quantum == 1.0F &&
+    const bool i8 = c->in_type == VRS_NET_I8 || c->out_type == VRS_NET_I8;
+    const bool residual = c->residual_pitch == 0 ||
+                          (c->residual_type == VRS_NET_F16 && (i8 || c->residual_scale == 1.0F));
+    return has_type(c->in_type) && has_type(c->out_type) && (c->scaled != 0) == i8 && residual &&
+           c->groups == 1 && c->transposed == 0 && c->bare == 0 && c->out_quantum == 1.0F &&
            (c->act.kind == VRS_NET_ACT_NONE || c->act.kind == VRS_NET_ACT_RELU);
 }
 
@@ -95,11 +105,12 @@ static bool is_stem(const vrs_conv *c)
 {
     return c->follow == VRS_CONV_FOLLOW_MAX_POOL && c->in_channels == 16 && c->in_pitch == 16 &&
            c->out_channels == 64 && c->out_pitch == 64 && c->residual_pitch == 0 &&
-           is_pair(c->kernel, 4) && is_pair(c->stride, 1) && is_pair(c->dilation, 1) &&
-           is_pair(c->pad_before, 2) && c->act.kind == VRS_NET_ACT_RELU &&
-           is_pair(c->pool_kernel, 3) && is_pair(c->pool_stride, 2) && is_pair(c->pool_pad, 1) &&
-           c->out_height == c->in_height && c->out_width == c->in_width &&
-           c->pool_height == (c->out_height + 1) / 2 && c->pool_width == (c->out_width + 1) / 2;
+           c->in_type == VRS_NET_F16 && c->out_type == VRS_NET_F16 && is_pair(c->kernel, 4) &&
+           is_pair(c->stride, 1) && is_pair(c->dilation, 1) && is_pair(c->pad_before, 2) &&
+           c->act.kind == VRS_NET_ACT_RELU && is_pair(c->pool_kernel, 3) &&
+           is_pair(c->pool_stride, 2) && is_pair(c->pool_pad, 1) && c->out_height == c->in_height &&
+           c->out_width == c->in_width && c->pool_height == (c->out_height + 1) / 2 &&
+           c->pool_width == (c->out_width + 1) / 2;
 }
 
 static vrs_taps_desc describe_taps(const vrs_conv *c, int32_t batch, vrs_taps_spread spread)
@@ -114,6 +125,8 @@ static vrs_taps_desc describe_taps(const vrs_conv *c, int32_t batch, vrs_taps_sp
                            .input_pitch = c->in_pitch,
                            .output_pitch = c->out_pitch,
                            .relu = c->act.kind == VRS_NET_ACT_RELU,
+                           .in_i8 = c->in_type == VRS_NET_I8,
+                           .out_i8 = c->out_type == VRS_NET_I8,
                            .spread = spread};
 }
 
@@ -185,6 +198,12 @@ static int32_t table_of(int32_t batch, vrs_taps_spread spread)
     return (batch - 1) * 2 + (spread == VRS_TAPS_CUT);
 }
 
+/* Bytes of the weights, and the halves of an input pixel that the kernels count. */
+static size_t weight_bytes(const vrs_cuda_conv_desc *d)
+{
+    return (size_t)(d->r * d->s) * (size_t)d->k * (size_t)d->c * (d->in_i8 ? 1 : sizeof(uint16_t));
+}
+
 static vrs_status prepare_taps(tiles_plan *plan)
 {
     plan->taps = vrs_alloc_array(TABLES, sizeof *plan->taps);
@@ -192,8 +211,7 @@ static vrs_status prepare_taps(tiles_plan *plan)
         return VRS_NO_MEMORY;
     }
     vrs_status status = VRS_OK;
-    plan->packed_bytes =
-        round_up((size_t)9 * (size_t)plan->desc.k * (size_t)plan->desc.c * sizeof(uint16_t));
+    plan->packed_bytes = round_up(weight_bytes(&plan->desc));
     for (int i = 0; i < TABLES && status == VRS_OK; i++) {
         const vrs_taps_desc desc =
             describe_taps(&plan->conv, i / 2 + 1, i % 2 != 0 ? VRS_TAPS_CUT : VRS_TAPS_WHOLE);
@@ -232,8 +250,7 @@ static vrs_status tiles_prepare(void *state, const vrs_conv *conv, int32_t candi
     plan->conv = *conv;
     plan->desc = describe(conv);
     plan->choice = choose(state, conv, candidate);
-    plan->packed_bytes = (size_t)(plan->desc.r * plan->desc.s) * (size_t)plan->desc.k *
-                         (size_t)plan->desc.c * sizeof(uint16_t);
+    plan->packed_bytes = weight_bytes(&plan->desc);
     name_plan(plan);
     vrs_status status = plan->choice.kind == TILES_TAPS ? prepare_taps(plan) : VRS_OK;
     if (status != VRS_OK) {
@@ -257,7 +274,8 @@ static void tiles_pack(const vrs_conv_plan *base, const void *weights, void *pac
         return;
     }
     memset(packed, 0, plan->packed_bytes);
-    vrs_cuda_conv_pack(plan->desc.k, plan->desc.c, plan->desc.r * plan->desc.s, weights, packed);
+    const int32_t halves = plan->desc.in_i8 ? plan->desc.c / 2 : plan->desc.c;
+    vrs_cuda_conv_pack(plan->desc.k, halves, plan->desc.r * plan->desc.s, weights, packed);
     for (int i = 0; plan->taps && i < TABLES; i++) {
         memcpy((char *)packed + plan->table_at[i], plan->taps[i].table, plan->taps[i].table_bytes);
     }
@@ -272,7 +290,8 @@ static vrs_status enqueue_taps(const tiles_plan *plan, const vrs_conv_args *args
                                       .workspace = args->workspace,
                                       .weights = {args->weights},
                                       .bias = {args->bias},
-                                      .output = {args->y}};
+                                      .output = {args->y},
+                                      .scale = {args->scale}};
     return vrs_taps_launch(plan->kernels, stream, &plan->taps[table], &buffers);
 }
 
@@ -292,7 +311,8 @@ static vrs_status tiles_enqueue(const vrs_conv_plan *base, const vrs_conv_args *
                                            .weights = args->weights,
                                            .bias = args->bias,
                                            .residual = args->residual,
-                                           .output = args->y};
+                                           .output = args->y,
+                                           .scale = args->scale};
     return vrs_cuda_conv_launch(plan->kernels, stream, &plan->desc, plan->choice.kernel, &buffers);
 }
 

@@ -21,6 +21,12 @@ static inline int32_t vrs_conv_parts(int32_t count, int32_t size)
     return (count + size - 1) / size;
 }
 
+/* Channels of 8-bit integers as halves: as such they are copied, and steps of 64 halves counted. */
+static inline int32_t vrs_conv_halves(int32_t channels, bool i8)
+{
+    return i8 ? channels / 2 : channels;
+}
+
 /* Describes halves for the copy engine: `rank` sizes, the innermost first, `strides` in bytes of
  * all but the innermost, and the box that one copy takes, whose innermost 64 elements are put into
  * rows of 128 bytes with exchanged 16-byte parts. Outside are zeros. */

@@ -10,6 +10,7 @@
 #define TILE_PIXELS 128
 #define POINT_CHANNELS 128
 #define POINT_SHARED (5 * 32768 + 2 * 32768 + (2 * 5 + 2 * 2) * 8)
+#define POINT_SHARED_APART (4 * 32768 + 2 * (32768 + 16384) + (2 * 4 + 2 * 2) * 8)
 #define TAPS_SHARED (4 * (16384 + 32768) + 2 * 4 * 8)
 #define MMA_THREADS 256
 #define MMA_TILE 128
@@ -24,16 +25,30 @@ enum { MAP_HALF = 6, MAP_SWIZZLE_128 = 3, MAP_PROMOTE_256 = 3 };
 /* Kernels of compute capability 9.0; a device image may be without them. */
 static vrs_status open_hopper(vrs_device *device, vrs_cuda_conv *conv)
 {
-    vrs_status status = vrs_device_kernel(device, "vrs_conv_point_sm90", &conv->point);
-    if (status == VRS_OK)
-        status = vrs_device_kernel(device, "vrs_conv_point_add_sm90", &conv->point_add);
-    if (status == VRS_OK)
-        status = vrs_device_kernel(device, "vrs_conv_taps_sm90", &conv->taps);
-    if (status == VRS_OK)
-        status = vrs_device_kernel(device, "vrs_conv_taps_sum_sm90", &conv->taps_sum);
+    const struct {
+        const char *name;
+        vrs_kernel **kernel;
+    } all[] = {
+        {"vrs_conv_point_sm90", &conv->point[0][0][0]},
+        {"vrs_conv_point_add_sm90", &conv->point[0][0][1]},
+        {"vrs_conv_point_f16_i8_sm90", &conv->point[0][1][0]},
+        {"vrs_conv_point_f16_i8_add_sm90", &conv->point[0][1][1]},
+        {"vrs_conv_point_i8_f16_sm90", &conv->point[1][0][0]},
+        {"vrs_conv_point_i8_f16_add_sm90", &conv->point[1][0][1]},
+        {"vrs_conv_point_i8_i8_sm90", &conv->point[1][1][0]},
+        {"vrs_conv_point_i8_i8_add_sm90", &conv->point[1][1][1]},
+        {"vrs_conv_taps_sm90", &conv->taps[0]},
+        {"vrs_conv_taps_i8_sm90", &conv->taps[1]},
+        {"vrs_conv_taps_sum_sm90", &conv->taps_sum[0]},
+        {"vrs_conv_taps_i8_sum_sm90", &conv->taps_sum[1]},
+    };
+    vrs_status status = VRS_OK;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && status == VRS_OK; i++)
+        status = vrs_device_kernel(device, all[i].name, all[i].kernel);
     if (status == VRS_OK)
         return VRS_OK;
-    conv->point = conv->point_add = conv->taps = conv->taps_sum = NULL;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        *all[i].kernel = NULL;
     return status == VRS_NOT_FOUND ? VRS_OK : status;
 }
 
@@ -79,6 +94,12 @@ static vrs_status map_matrix(vrs_device *device, vrs_conv_map *map, vrs_device_p
  * ---------------------------------------------------------------------------------
  */
 
+/* Channels that make 16 bytes. */
+static int32_t vector_of(bool i8)
+{
+    return i8 ? 16 : 8;
+}
+
 static bool is_size(int64_t count, int64_t h, int64_t w, int64_t c)
 {
     const int64_t most = VRS_CONV_ELEMENTS_MAX;
@@ -91,9 +112,9 @@ static int32_t pitch_of(int32_t pitch, int32_t channels)
     return pitch != 0 ? pitch : channels;
 }
 
-static bool is_pitch(int32_t pitch, int32_t channels)
+static bool is_pitch(int32_t pitch, int32_t channels, bool i8)
 {
-    return pitch >= channels && pitch % 8 == 0;
+    return pitch >= channels && pitch % vector_of(i8) == 0;
 }
 
 /* Whether a side of the result may be as long: it has no tap beyond the padding's reach. */
@@ -114,9 +135,10 @@ static bool is_conv(const vrs_cuda_conv_desc *d)
     const int32_t in = pitch_of(d->input_pitch, d->c), out = pitch_of(d->output_pitch, d->k);
     return is_axis(d, 0, d->h, d->out_h, d->r) && is_axis(d, 1, d->w, d->out_w, d->s) &&
            is_size(d->n, d->h, d->w, in) && is_size(d->n, d->out_h, d->out_w, out) &&
-           is_size(d->r * d->s, 1, d->k, d->c) && d->k >= 8 && d->k % 8 == 0 &&
-           is_pitch(in, d->c) && is_pitch(out, d->k) &&
-           (!d->residual || (is_pitch(pitch_of(d->residual_pitch, d->k), d->k) &&
+           is_size(d->r * d->s, 1, d->k, d->c) && d->k >= 8 && d->k % vector_of(d->out_i8) == 0 &&
+           d->c % vector_of(d->in_i8) == 0 && is_pitch(in, d->c, d->in_i8) &&
+           is_pitch(out, d->k, d->out_i8) &&
+           (!d->residual || (is_pitch(pitch_of(d->residual_pitch, d->k), d->k, false) &&
                              is_size(d->n, d->out_h, d->out_w, pitch_of(d->residual_pitch, d->k))));
 }
 
@@ -126,10 +148,11 @@ bool vrs_cuda_conv_supported(const vrs_cuda_conv *conv, const vrs_cuda_conv_desc
     if (!is_conv(desc))
         return false;
     if (kernel == VRS_CUDA_CONV_MMA)
-        return conv->mma != NULL;
-    return kernel == VRS_CUDA_CONV_POINT && conv->point != NULL && desc->r == 1 && desc->s == 1 &&
-           desc->stride[0] == 1 && desc->stride[1] == 1 && desc->pad[0] == 0 && desc->pad[1] == 0 &&
-           desc->out_h == desc->h && desc->out_w == desc->w;
+        return conv->mma != NULL && !desc->in_i8 && !desc->out_i8;
+    return kernel == VRS_CUDA_CONV_POINT &&
+           conv->point[desc->in_i8][desc->out_i8][desc->residual] != NULL && desc->r == 1 &&
+           desc->s == 1 && desc->stride[0] == 1 && desc->stride[1] == 1 && desc->pad[0] == 0 &&
+           desc->pad[1] == 0 && desc->out_h == desc->h && desc->out_w == desc->w;
 }
 
 static vrs_conv_params params_of(const vrs_cuda_conv_desc *d, const vrs_cuda_conv_buffers *b)
@@ -140,6 +163,7 @@ static vrs_conv_params params_of(const vrs_cuda_conv_desc *d, const vrs_cuda_con
         .bias = b->bias,
         .output = b->output,
         .residual = d->residual ? b->residual : 0,
+        .scale = b->scale,
         .n = d->n,
         .h = d->h,
         .w = d->w,
@@ -156,6 +180,9 @@ static vrs_conv_params params_of(const vrs_cuda_conv_desc *d, const vrs_cuda_con
         .output_pitch = pitch_of(d->output_pitch, d->k),
         .residual_pitch = pitch_of(d->residual_pitch, d->k),
         .relu = d->relu,
+        .in_i8 = d->in_i8,
+        .out_i8 = d->out_i8,
+        .residual_scale = d->residual_scale,
     };
 }
 
@@ -174,19 +201,21 @@ static vrs_status launch_point(const vrs_cuda_conv *conv, vrs_device_stream *str
                                const vrs_conv_params *p)
 {
     const int32_t pixels = p->n * p->h * p->w;
+    const bool in8 = p->in_i8 != 0, out8 = p->out_i8 != 0;
+    const int32_t c = vrs_conv_halves(p->c, in8);
     vrs_conv_point_params params = {.conv = *p,
                                     .pixels = pixels,
-                                    .steps = vrs_conv_parts(p->c, 64),
+                                    .steps = vrs_conv_parts(c, 64),
                                     .across = vrs_conv_parts(p->k, POINT_CHANNELS)};
     params.tiles = vrs_conv_parts(pixels, TILE_PIXELS) * params.across;
     vrs_device *device = conv->device;
-    vrs_status status =
-        map_matrix(device, &params.input, p->input, p->c, pixels, p->input_pitch, TILE_PIXELS);
+    vrs_status status = map_matrix(device, &params.input, p->input, c, pixels,
+                                   vrs_conv_halves(p->input_pitch, in8), TILE_PIXELS);
     if (status == VRS_OK)
-        status = map_matrix(device, &params.weights, p->weights, p->c, p->k, p->c, POINT_CHANNELS);
+        status = map_matrix(device, &params.weights, p->weights, c, p->k, c, POINT_CHANNELS);
     if (status == VRS_OK)
-        status = map_matrix(device, &params.output, p->output, p->k, pixels, p->output_pitch,
-                            TILE_PIXELS);
+        status = map_matrix(device, &params.output, p->output, vrs_conv_halves(p->k, out8), pixels,
+                            vrs_conv_halves(p->output_pitch, out8), TILE_PIXELS);
     if (status == VRS_OK && p->residual != 0)
         status = map_matrix(device, &params.residual, p->residual, p->k, pixels, p->residual_pitch,
                             TILE_PIXELS);
@@ -195,8 +224,10 @@ static vrs_status launch_point(const vrs_cuda_conv *conv, vrs_device_stream *str
     const int32_t blocks = vrs_device_get_properties(device)->multiprocessors;
     const uint32_t grid[3] = {(uint32_t)(blocks < params.tiles ? blocks : params.tiles), 1, 1};
     const uint32_t block[3] = {TILE_THREADS, 1, 1};
-    return vrs_device_launch(stream, p->residual != 0 ? conv->point_add : conv->point, grid, block,
-                             POINT_SHARED, &params, sizeof(params));
+    const bool residual = p->residual != 0;
+    return vrs_device_launch(stream, conv->point[in8][out8][residual], grid, block,
+                             residual && out8 ? POINT_SHARED_APART : POINT_SHARED, &params,
+                             sizeof(params));
 }
 
 static bool is_aligned(uint64_t addresses)
@@ -221,8 +252,10 @@ vrs_status vrs_cuda_conv_launch(const vrs_cuda_conv *conv, vrs_device_stream *st
                         desc->r, desc->s, desc->n, desc->h, desc->w, desc->c, desc->k, (int)kernel,
                         vrs_device_get_properties(conv->device)->id);
     if (!is_aligned(buffers->input | buffers->weights | buffers->bias | buffers->output |
-                    (desc->residual ? buffers->residual : 0)))
+                    buffers->scale | (desc->residual ? buffers->residual : 0)))
         return vrs_fail(VRS_INVALID, "a convolution: addresses must be multiples of 16");
+    if ((desc->in_i8 || desc->out_i8) && buffers->scale == 0)
+        return vrs_fail(VRS_INVALID, "a convolution of 8-bit integers wants a factor a channel");
     const vrs_conv_params params = params_of(desc, buffers);
     if (kernel == VRS_CUDA_CONV_MMA)
         return launch_mma(conv, stream, &params);
@@ -249,12 +282,14 @@ static vrs_cuda_conv_desc branch_of(const vrs_taps_desc *d, int32_t branch)
                                 .dilation = {dilation, dilation},
                                 .input_pitch = d->input_pitch,
                                 .output_pitch = d->output_pitch,
-                                .relu = d->relu};
+                                .relu = d->relu,
+                                .in_i8 = d->in_i8,
+                                .out_i8 = d->out_i8};
 }
 
 bool vrs_taps_supported(const vrs_cuda_conv *conv, const vrs_taps_desc *desc)
 {
-    if (conv->taps == NULL || desc->branches < 1 || desc->branches > VRS_CONV_BRANCHES)
+    if (conv->taps[desc->in_i8] == NULL || desc->branches < 1 || desc->branches > VRS_CONV_BRANCHES)
         return false;
     for (int32_t i = 0; i < desc->branches; i++) {
         const vrs_cuda_conv_desc branch = branch_of(desc, i);
@@ -266,15 +301,16 @@ bool vrs_taps_supported(const vrs_cuda_conv *conv, const vrs_taps_desc *desc)
 
 static vrs_status map_taps(vrs_device *device, const vrs_taps_desc *d, vrs_taps_params *params)
 {
-    const uint64_t row = (uint64_t)params->input_pitch * 2;
-    const uint64_t sizes[] = {(uint64_t)d->c, (uint64_t)d->w, (uint64_t)d->h, (uint64_t)d->n};
+    const int32_t c = vrs_conv_halves(d->c, d->in_i8);
+    const uint64_t row = (uint64_t)vrs_conv_halves(params->input_pitch, d->in_i8) * 2;
+    const uint64_t sizes[] = {(uint64_t)c, (uint64_t)d->w, (uint64_t)d->h, (uint64_t)d->n};
     const uint64_t strides[] = {row, row * (uint64_t)d->w, row * (uint64_t)d->w * (uint64_t)d->h};
     const uint32_t box[] = {64, VRS_TAPS_BLOCK, VRS_TAPS_BLOCK, 1};
     vrs_status status =
         vrs_conv_map_encode(device, &params->map, params->input, 4, sizes, strides, box);
     for (int32_t i = 0; i < d->branches && status == VRS_OK; i++)
-        status = map_matrix(device, &params->weights[i], params->branch[i].weights, d->c,
-                            (int64_t)9 * d->k, d->c, 128);
+        status = map_matrix(device, &params->weights[i], params->branch[i].weights, c,
+                            (int64_t)9 * d->k, c, 128);
     return status;
 }
 
@@ -283,6 +319,7 @@ vrs_status vrs_taps_launch(const vrs_cuda_conv *conv, vrs_device_stream *stream,
 {
     const vrs_taps_desc *d = &plan->desc;
     uint64_t addresses = buffers->input | buffers->table | buffers->workspace;
+    bool scaled = true;
     vrs_taps_params params = {.input = buffers->input,
                               .ranges = buffers->table,
                               .items = buffers->table + plan->items_at,
@@ -297,16 +334,24 @@ vrs_status vrs_taps_launch(const vrs_cuda_conv *conv, vrs_device_stream *stream,
                               .input_pitch = pitch_of(d->input_pitch, d->c),
                               .output_pitch = pitch_of(d->output_pitch, d->k),
                               .relu = d->relu,
-                              .steps = vrs_conv_parts(d->c, 64)};
+                              .steps = vrs_conv_parts(vrs_conv_halves(d->c, d->in_i8), 64),
+                              .in_i8 = d->in_i8,
+                              .out_i8 = d->out_i8};
     for (int32_t i = 0; i < d->branches; i++) {
         params.branch[i] = (vrs_taps_branch){
             .weights = buffers->weights[i],
             .bias = buffers->bias[i],
             .output = buffers->output[i],
+            .scale = buffers->scale[i],
             .dilation = d->dilation[i],
         };
         addresses |= buffers->weights[i] | buffers->bias[i] | buffers->output[i];
+        addresses |= buffers->scale[i];
+        scaled = scaled && buffers->scale[i] != 0;
     }
+    if ((d->in_i8 || d->out_i8) && !scaled)
+        return vrs_fail(VRS_INVALID,
+                        "dilated convolutions of 8-bit integers want a factor a channel");
     if (!is_aligned(addresses))
         return vrs_fail(VRS_INVALID, "dilated convolutions: addresses must be multiples of 16");
     vrs_status status = map_taps(conv->device, d, &params);
@@ -314,13 +359,13 @@ vrs_status vrs_taps_launch(const vrs_cuda_conv *conv, vrs_device_stream *stream,
         return status;
     const uint32_t grid[3] = {2 * (uint32_t)plan->clusters, 1, 1};
     const uint32_t block[3] = {TILE_THREADS, 1, 1};
-    status =
-        vrs_device_launch(stream, conv->taps, grid, block, TAPS_SHARED, &params, sizeof(params));
+    status = vrs_device_launch(stream, conv->taps[d->in_i8], grid, block, TAPS_SHARED, &params,
+                               sizeof(params));
     if (status != VRS_OK || plan->sums == 0)
         return status;
     const uint32_t sum_grid[3] = {8, (uint32_t)plan->sums, 1};
     const uint32_t sum_block[3] = {512, 1, 1};
-    return vrs_device_launch(stream, conv->taps_sum, sum_grid, sum_block, 0, &params,
+    return vrs_device_launch(stream, conv->taps_sum[d->in_i8], sum_grid, sum_block, 0, &params,
                              sizeof(params));
 }
 

@@ -1,4 +1,5 @@
-/* Convolutions of our own for the CUDA engine: FP16 in NHWC with FP32 sums.
+/* Convolutions of our own for the CUDA engine: FP16 in NHWC with FP32 sums, and 8-bit integers with
+ * sums of 32 bits.
  *
  * Three families, each asked for by its own description:
  *
@@ -9,9 +10,9 @@
  *   vrs_stem  the first layers of a ResNet in one launch.
  *
  * Activations are NHWC, their pixels `*_pitch` elements apart, so that they may be a part of a
- * concatenation; channels and pitches are multiples of 8. All addresses are device addresses,
- * multiples of 16; results may not overlap with inputs, except that the residual may be the result.
- * Bias is float and may be absent (0). Sizes up to 2^30 elements.
+ * concatenation; channels and pitches are multiples of 8, of 8-bit integers of 16. All addresses
+ * are device addresses, multiples of 16; results may not overlap with inputs, except that the
+ * residual may be the result. Bias is float and may be absent (0). Sizes up to 2^30 elements.
  *
  * Everything but vrs_cuda_conv_open() and vrs_taps_plan_create() is free of allocations. Launches
  * queue on `stream` and return, and may be captured in a graph, which then holds these addresses.
@@ -29,7 +30,8 @@
 #include "device/device.h"
 #include "kernels/cuda/params_conv.h"
 
-/* Kernels of vrs_cuda_conv. MMA: everything. POINT: 1x1 with stride 1 on compute capability 9.0. */
+/* Kernels of vrs_cuda_conv. MMA: everything in FP16. POINT: 1x1 with stride 1 on compute capability
+ * 9.0, also from and to 8-bit integers. */
 typedef enum vrs_cuda_conv_kernel {
     VRS_CUDA_CONV_MMA,
     VRS_CUDA_CONV_POINT,
@@ -39,7 +41,9 @@ typedef enum vrs_cuda_conv_kernel {
 /* Borrowed from the device. Kernels that this device has no use for are NULL. */
 typedef struct vrs_cuda_conv {
     vrs_device *device;
-    vrs_kernel *mma, *point, *point_add, *taps, *taps_sum, *stem;
+    vrs_kernel *mma, *stem;
+    vrs_kernel *point[2][2][2];        /* input in 8 bits, output in 8 bits, residual */
+    vrs_kernel *taps[2], *taps_sum[2]; /* input in 8 bits */
 } vrs_cuda_conv;
 
 /* Finds the kernels. What vrs_device_kernel() returns. */
@@ -53,10 +57,13 @@ typedef struct vrs_cuda_conv_desc {
     int32_t stride[2], pad[2], dilation[2]; /* padding before; behind, what the result reaches */
     int32_t input_pitch, output_pitch, residual_pitch;
     bool residual, relu;
+    bool in_i8, out_i8;   /* 8-bit integers: input and weights; output. The residual is FP16. */
+    float residual_scale; /* of 8-bit output: what a residual of 1 adds to it */
 } vrs_cuda_conv_desc;
 
+/* weights: packed. scale: one a channel of the output, floats, wherever there are integers. */
 typedef struct vrs_cuda_conv_buffers {
-    vrs_device_ptr input, weights, bias, residual, output; /* weights: packed */
+    vrs_device_ptr input, weights, bias, residual, output, scale;
 } vrs_cuda_conv_buffers;
 
 /* Whether vrs_cuda_conv_launch() takes this description with this kernel. */
@@ -64,7 +71,7 @@ bool vrs_cuda_conv_supported(const vrs_cuda_conv *conv, const vrs_cuda_conv_desc
                              vrs_cuda_conv_kernel kernel);
 
 /* Weights, halves [k][taps][c], as the kernels want them, here and in vrs_taps: [taps][k][c]. With
- * one tap both are the same. As many bytes. */
+ * one tap both are the same. As many bytes. Pairs of 8-bit integers count as halves. */
 void vrs_cuda_conv_pack(int32_t k, int32_t c, int32_t taps, const uint16_t *weights,
                         uint16_t *packed);
 
@@ -89,6 +96,7 @@ typedef struct vrs_taps_desc {
     int32_t dilation[VRS_CONV_BRANCHES]; /* also the padding */
     int32_t input_pitch, output_pitch;   /* 0: c and k */
     bool relu;
+    bool in_i8, out_i8; /* as of vrs_cuda_conv_desc */
     vrs_taps_spread spread;
 } vrs_taps_desc;
 
@@ -113,6 +121,7 @@ void vrs_taps_plan_destroy(vrs_taps_plan *plan);
 typedef struct vrs_taps_buffers {
     vrs_device_ptr input, table, workspace;
     vrs_device_ptr weights[VRS_CONV_BRANCHES], bias[VRS_CONV_BRANCHES], output[VRS_CONV_BRANCHES];
+    vrs_device_ptr scale[VRS_CONV_BRANCHES]; /* as of vrs_cuda_conv_buffers */
 } vrs_taps_buffers;
 
 vrs_status vrs_taps_launch(const vrs_cuda_conv *conv, vrs_device_stream *stream,

@@ -20,50 +20,82 @@
 #define N 128 /* output channels of a tile */
 #define STAGES 5
 #define BUFFERS 2
-#define PART (128 * VRS_TILE_STEP) /* bytes of 64 channels of a tile's result */
-#define PARTS (N / 64)
-#define RESULT (PARTS * PART)
+#define PART (128 * VRS_TILE_STEP) /* bytes of 64 channels of a tile's result, or 128 integers */
 
-/* Place of a pair of channels in a part: row of 128 bytes, exchanged parts of 16. */
-__device__ __forceinline__ uint32_t *pair_at(unsigned char *part, int row, int chunk, int word)
+/* What goes in and out: 8-bit integers or halves, with a residual of halves or without. */
+template <bool IN8, bool OUT8, bool RESIDUAL> struct kind {
+    static constexpr int RESIDUAL_BYTES = RESIDUAL ? N * 128 * 2 : 0;
+    static constexpr int RESULT_BYTES = N * 128 * (OUT8 ? 1 : 2);
+    /* A result of halves replaces its residual; one of integers lies behind it. */
+    static constexpr bool APART = RESIDUAL && OUT8;
+    static constexpr int BUFFER = APART ? RESIDUAL_BYTES + RESULT_BYTES : RESULT_BYTES;
+    static constexpr int BUFFER_STAGES = APART ? STAGES - 1 : STAGES;
+    static constexpr int RESULT_AT = APART ? RESIDUAL_BYTES : 0;
+};
+
+/* Place of a word of a part: row of 128 bytes, exchanged parts of 16. */
+__device__ __forceinline__ unsigned char *place_in(unsigned char *part, int row, int byte)
 {
-    return reinterpret_cast<uint32_t *>(part + row * 128 + ((chunk ^ (row & 7)) << 4)) + word;
+    return part + row * 128 + ((byte >> 4 ^ (row & 7)) << 4) + (byte & 15);
 }
 
-template <bool RESIDUAL>
-__device__ __forceinline__ uint32_t finish(float a, float b, uint32_t before, bool relu)
+/* Two channels of `column`, of a buffer of halves. */
+__device__ __forceinline__ uint32_t *pair_at(unsigned char *buffer, int row, int column)
 {
+    return reinterpret_cast<uint32_t *>(
+        place_in(buffer + column / 64 * PART, row, column % 64 * 2));
+}
+
+__device__ __forceinline__ float2 unpack(uint32_t pair)
+{
+    return __half22float2(*reinterpret_cast<__half2 *>(&pair));
+}
+
+template <typename K, bool RESIDUAL, bool OUT8>
+__device__ __forceinline__ void put_pair(const vrs_conv_params &p, unsigned char *buffer, int row,
+                                         int column, float a, float b)
+{
+    uint32_t *halves = pair_at(buffer, row, column);
     if constexpr (RESIDUAL) {
-        const float2 add = __half22float2(*reinterpret_cast<__half2 *>(&before));
-        a += add.x;
-        b += add.y;
+        const float2 add = unpack(*halves);
+        a = OUT8 ? fmaf(add.x, p.residual_scale, a) : a + add.x;
+        b = OUT8 ? fmaf(add.y, p.residual_scale, b) : b + add.y;
     }
-    if (relu) {
+    if (p.relu) {
         a = fmaxf(a, 0);
         b = fmaxf(b, 0);
     }
-    const __half2 both = __floats2half2_rn(a, b);
-    return *reinterpret_cast<const uint32_t *>(&both);
+    if constexpr (OUT8) {
+        *reinterpret_cast<uint16_t *>(place_in(buffer + K::RESULT_AT, row, column)) =
+            vrs_pair_of_i8(a, b);
+    } else {
+        const __half2 both = __floats2half2_rn(a, b);
+        *halves = *reinterpret_cast<const uint32_t *>(&both);
+    }
 }
 
-template <bool RESIDUAL>
-__device__ __forceinline__ void finish_tile(const vrs_conv_params &p, const float (&sum)[N / 2],
+template <bool IN8, bool OUT8, bool RESIDUAL, typename SUM>
+__device__ __forceinline__ void finish_tile(const vrs_conv_params &p, const SUM (&sum)[N / 2],
                                             unsigned char *buffer, int group, int channel)
 {
+    typedef kind<IN8, OUT8, RESIDUAL> K;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5 & 3;
     const int row = group * 64 + warp * 16 + lane / 4, q = lane & 3;
     const float *bias = reinterpret_cast<const float *>(p.bias);
-    const bool relu = p.relu != 0;
+    const float *scale = reinterpret_cast<const float *>(p.scale);
 #pragma unroll
     for (int j = 0; j < N / 8; j++) {
         const int at = channel + 8 * j + 2 * q;
         const float2 add = vrs_load_or_zero(bias + at, p.bias != 0 && at < p.k);
-        unsigned char *part = buffer + j / 8 * PART;
+        float2 by = make_float2(1, 1);
+        if constexpr (IN8 || OUT8)
+            by = vrs_load_or_zero(scale + at, at < p.k);
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-            uint32_t *to = pair_at(part, row + 8 * half, j % 8, q);
-            *to = finish<RESIDUAL>(sum[4 * j + 2 * half] + add.x, sum[4 * j + 2 * half + 1] + add.y,
-                                   RESIDUAL ? *to : 0, relu);
+            float a = (float)sum[4 * j + 2 * half], b = (float)sum[4 * j + 2 * half + 1];
+            a = IN8 || OUT8 ? fmaf(a, by.x, add.x) : a + add.x;
+            b = IN8 || OUT8 ? fmaf(b, by.y, add.y) : b + add.y;
+            put_pair<K, RESIDUAL, OUT8>(p, buffer, row + 8 * half, 8 * j + 2 * q, a, b);
         }
     }
 }
@@ -79,8 +111,9 @@ __device__ __forceinline__ int2 place_of(const vrs_conv_point_params &p, int til
     return make_int2(tile / p.across * 128, tile % p.across * N);
 }
 
+template <int S>
 __device__ __forceinline__ void load_tiles(const vrs_conv_point_params &p, const schedule &s,
-                                           vrs_ring<N, STAGES> ring)
+                                           vrs_ring<N, S> ring)
 {
     ring.parity = 1;
     for (int tile = s.first; tile < p.tiles; tile += s.step) {
@@ -97,12 +130,13 @@ __device__ __forceinline__ void load_tiles(const vrs_conv_point_params &p, const
 }
 
 /* Loads residuals two tiles ahead, stores results. `ready`: a buffer may be worked on; `done`: it
- * holds the result. */
-template <bool RESIDUAL>
+ * holds the result. The copy engine counts in halves, whatever it copies. */
+template <bool IN8, bool OUT8, bool RESIDUAL>
 __device__ __forceinline__ void move_results(const vrs_conv_point_params &p, const schedule &s,
                                              unsigned char *buffers, uint64_t *ready,
                                              uint64_t *done)
 {
+    typedef kind<IN8, OUT8, RESIDUAL> K;
     const auto prepare = [&](int tile, int b) {
         if (tile >= p.tiles)
             return;
@@ -110,10 +144,10 @@ __device__ __forceinline__ void move_results(const vrs_conv_point_params &p, con
             vrs_barrier_arrive(&ready[b]);
         } else {
             const int2 place = place_of(p, tile);
-            vrs_barrier_expect(&ready[b], RESULT);
-            for (int i = 0; i < PARTS; i++)
-                vrs_load_2d(vrs_shared(buffers + b * RESULT + i * PART), p.residual.word, &ready[b],
-                            place.y + 64 * i, place.x);
+            vrs_barrier_expect(&ready[b], K::RESIDUAL_BYTES);
+            for (int i = 0; i < K::RESIDUAL_BYTES / PART; i++)
+                vrs_load_2d(vrs_shared(buffers + b * K::BUFFER + i * PART), p.residual.word,
+                            &ready[b], place.y + 64 * i, place.x);
         }
     };
     for (int b = 0; b < BUFFERS; b++)
@@ -123,9 +157,10 @@ __device__ __forceinline__ void move_results(const vrs_conv_point_params &p, con
     for (int tile = s.first; tile < p.tiles; tile += s.step) {
         const int2 place = place_of(p, tile);
         vrs_barrier_wait(&done[b], parity);
-        for (int i = 0; i < PARTS; i++)
-            vrs_store_2d(p.output.word, vrs_shared(buffers + b * RESULT + i * PART),
-                         place.y + 64 * i, place.x);
+        for (int i = 0; i < K::RESULT_BYTES / PART; i++)
+            vrs_store_2d(p.output.word,
+                         vrs_shared(buffers + b * K::BUFFER + K::RESULT_AT + i * PART),
+                         place.y / (OUT8 ? 2 : 1) + 64 * i, place.x);
         vrs_store_commit();
         vrs_store_wait_read();
         prepare(tile + BUFFERS * s.step, b);
@@ -137,19 +172,28 @@ __device__ __forceinline__ void move_results(const vrs_conv_point_params &p, con
     vrs_store_wait();
 }
 
-template <bool RESIDUAL>
+template <bool IN8> struct vrs_sum_of {
+    typedef float type;
+};
+template <> struct vrs_sum_of<true> {
+    typedef int type;
+};
+
+template <bool IN8, bool OUT8, bool RESIDUAL, int S>
 __device__ __forceinline__ void finish_tiles(const vrs_conv_point_params &p, const schedule &s,
-                                             vrs_ring<N, STAGES> ring, unsigned char *buffers,
+                                             vrs_ring<N, S> ring, unsigned char *buffers,
                                              uint64_t *ready, uint64_t *done)
 {
+    typedef kind<IN8, OUT8, RESIDUAL> K;
     const int group = threadIdx.x / 128 - 1;
     int b = 0;
     uint32_t parity = 0;
     for (int tile = s.first; tile < p.tiles; tile += s.step) {
-        float sum[N / 2];
-        vrs_tile_multiply<N, STAGES, 1>(ring, group, p.steps, sum);
+        typename vrs_sum_of<IN8>::type sum[N / 2];
+        vrs_tile_multiply<N, S, 1>(ring, group, p.steps, sum);
         vrs_barrier_wait(&ready[b], parity);
-        finish_tile<RESIDUAL>(p.conv, sum, buffers + b * RESULT, group, tile % p.across * N);
+        finish_tile<IN8, OUT8, RESIDUAL>(p.conv, sum, buffers + b * K::BUFFER, group,
+                                         tile % p.across * N);
         vrs_fence_async();
         vrs_barrier_arrive(&done[b]);
         if (++b == BUFFERS) {
@@ -159,13 +203,16 @@ __device__ __forceinline__ void finish_tiles(const vrs_conv_point_params &p, con
     }
 }
 
-template <bool RESIDUAL> __device__ __forceinline__ void point(const vrs_conv_point_params &p)
+template <bool IN8, bool OUT8, bool RESIDUAL>
+__device__ __forceinline__ void point(const vrs_conv_point_params &p)
 {
+    typedef kind<IN8, OUT8, RESIDUAL> K;
+    constexpr int S = K::BUFFER_STAGES;
     extern __shared__ __align__(1024) unsigned char shared[];
-    unsigned char *buffers = shared + vrs_ring<N, STAGES>::BYTES;
-    uint64_t *barriers = reinterpret_cast<uint64_t *>(buffers + BUFFERS * RESULT);
-    uint64_t *ready = barriers + 2 * STAGES, *done = ready + BUFFERS;
-    vrs_ring<N, STAGES> ring(shared, barriers);
+    unsigned char *buffers = shared + vrs_ring<N, S>::BYTES;
+    uint64_t *barriers = reinterpret_cast<uint64_t *>(buffers + BUFFERS * K::BUFFER);
+    uint64_t *ready = barriers + 2 * S, *done = ready + BUFFERS;
+    vrs_ring<N, S> ring(shared, barriers);
     const schedule s = {(int)blockIdx.x, (int)gridDim.x};
     if (threadIdx.x == 0) {
         ring.init(2);
@@ -181,23 +228,27 @@ template <bool RESIDUAL> __device__ __forceinline__ void point(const vrs_conv_po
         if (threadIdx.x == 0)
             load_tiles(p, s, ring);
         else if (threadIdx.x == 32)
-            move_results<RESIDUAL>(p, s, buffers, ready, done);
+            move_results<IN8, OUT8, RESIDUAL>(p, s, buffers, ready, done);
     } else {
         vrs_registers_more<232>();
-        finish_tiles<RESIDUAL>(p, s, ring, buffers, ready, done);
+        finish_tiles<IN8, OUT8, RESIDUAL>(p, s, ring, buffers, ready, done);
     }
 }
 
-extern "C" __global__ void __launch_bounds__(VRS_TILE_THREADS, 1)
-    vrs_conv_point_sm90(const __grid_constant__ vrs_conv_point_params p)
-{
-    point<false>(p);
-}
+#define VRS_POINT(name, in8, out8, residual)                                         \
+    extern "C" __global__ void __launch_bounds__(VRS_TILE_THREADS, 1)                \
+        vrs_conv_point##name##_sm90(const __grid_constant__ vrs_conv_point_params p) \
+    {                                                                                \
+        point<in8, out8, residual>(p);                                               \
+    }
 
-extern "C" __global__ void __launch_bounds__(VRS_TILE_THREADS, 1)
-    vrs_conv_point_add_sm90(const __grid_constant__ vrs_conv_point_params p)
-{
-    point<true>(p);
-}
+VRS_POINT(, false, false, false)
+VRS_POINT(_add, false, false, true)
+VRS_POINT(_f16_i8, false, true, false)
+VRS_POINT(_f16_i8_add, false, true, true)
+VRS_POINT(_i8_f16, true, false, false)
+VRS_POINT(_i8_f16_add, true, false, true)
+VRS_POINT(_i8_i8, true, true, false)
+VRS_POINT(_i8_i8_add, true, true, true)
 
 #endif

@@ -18,6 +18,15 @@
 
 #define STAGES 4
 
+/* Four neighbouring sums of a thread in a slot. */
+template <typename SUM> struct vrs_four;
+template <> struct vrs_four<float> {
+    typedef float4 type;
+};
+template <> struct vrs_four<int> {
+    typedef int4 type;
+};
+
 /* Two channels of one of a pair's pixels. */
 __device__ __forceinline__ void put(const vrs_taps_params &p, const vrs_taps_branch &branch,
                                     const vrs_taps_block *blocks, int row, int channel, float a,
@@ -29,28 +38,37 @@ __device__ __forceinline__ void put(const vrs_taps_params &p, const vrs_taps_bra
         return;
     const float2 bias =
         vrs_load_or_zero(reinterpret_cast<const float *>(branch.bias) + channel, branch.bias != 0);
+    if (branch.scale != 0) {
+        const float2 by = __ldg(reinterpret_cast<const float2 *>(
+            reinterpret_cast<const float *>(branch.scale) + channel));
+        a *= by.x;
+        b *= by.y;
+    }
     a += bias.x;
     b += bias.y;
     if (p.relu) {
         a = fmaxf(a, 0);
         b = fmaxf(b, 0);
     }
-    const uint64_t pixel = ((uint64_t)block.x * p.h + y) * p.w + x;
-    __half *to = reinterpret_cast<__half *>(branch.output) + pixel * p.output_pitch + channel;
-    *reinterpret_cast<__half2 *>(to) = __floats2half2_rn(a, b);
+    const uint64_t at = (((uint64_t)block.x * p.h + y) * p.w + x) * p.output_pitch + channel;
+    if (p.out_i8)
+        *reinterpret_cast<uint16_t *>(branch.output + at) = vrs_pair_of_i8(a, b);
+    else
+        *reinterpret_cast<__half2 *>(branch.output + at * 2) = __floats2half2_rn(a, b);
 }
 
+template <typename FOUR>
 __device__ __forceinline__ void put_all(const vrs_taps_params &p, const vrs_taps_branch &branch,
                                         int pair, int across, int thread, int first,
-                                        const float4 &sum)
+                                        const FOUR &sum)
 {
     /* Rows of a warpgroup: 16 a warp, two a thread 8 apart; columns: two in each 8. */
     const int row = thread / 128 * 64 + thread / 32 % 4 * 16 + thread % 32 / 4;
     const int channel = across * 256 + first * 8 + thread % 4 * 2;
     const vrs_taps_block *blocks =
         reinterpret_cast<const vrs_taps_block *>(p.blocks) + pair * VRS_TAPS_PAIR_BLOCKS;
-    put(p, branch, blocks, row, channel, sum.x, sum.y);
-    put(p, branch, blocks, row + 8, channel, sum.z, sum.w);
+    put(p, branch, blocks, row, channel, (float)sum.x, (float)sum.y);
+    put(p, branch, blocks, row + 8, channel, (float)sum.z, (float)sum.w);
 }
 
 __device__ __forceinline__ int tap_of(const vrs_taps_item &item, int index)
@@ -95,15 +113,17 @@ __device__ __forceinline__ void load_item(const vrs_taps_params &p, const vrs_ta
     }
 }
 
+template <typename SUM>
 __device__ __forceinline__ void finish_item(const vrs_taps_params &p, const vrs_taps_item &item,
-                                            int rank, const float (&sum)[128])
+                                            int rank, const SUM (&sum)[128])
 {
+    typedef typename vrs_four<SUM>::type FOUR;
     const int thread = rank * 256 + (int)threadIdx.x - 128;
-    float4 *slot = const_cast<float4 *>(at<float4>(p.slots)) +
-                   (uint64_t)(item.slot < 0 ? 0 : item.slot) * 32 * 512 + thread;
+    FOUR *slot = const_cast<FOUR *>(at<FOUR>(p.slots)) +
+                 (uint64_t)(item.slot < 0 ? 0 : item.slot) * 32 * 512 + thread;
 #pragma unroll
     for (int j = 0; j < 32; j++) {
-        const float4 four = {sum[4 * j], sum[4 * j + 1], sum[4 * j + 2], sum[4 * j + 3]};
+        const FOUR four = {sum[4 * j], sum[4 * j + 1], sum[4 * j + 2], sum[4 * j + 3]};
         if (item.slot < 0)
             put_all(p, p.branch[item.branch], item.pair, item.across, thread, j, four);
         else
@@ -111,9 +131,7 @@ __device__ __forceinline__ void finish_item(const vrs_taps_params &p, const vrs_
     }
 }
 
-/* Grid: as many pairs of blocks as the table has ranges. */
-extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(VRS_TILE_THREADS, 1)
-    vrs_conv_taps_sm90(const __grid_constant__ vrs_taps_params p)
+template <typename SUM> __device__ __forceinline__ void taps(const vrs_taps_params &p)
 {
     extern __shared__ __align__(1024) unsigned char shared[];
     uint64_t *barriers = reinterpret_cast<uint64_t *>(shared + vrs_ring<256, STAGES>::BYTES);
@@ -137,7 +155,7 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(VRS_TILE_
         vrs_registers_more<232>();
         for (int i = first; i < end; i++) {
             const vrs_taps_item item = at<vrs_taps_item>(p.items)[i];
-            float sum[128];
+            SUM sum[128];
             vrs_tile_multiply<256, STAGES, 2>(ring, threadIdx.x / 128 - 1, item.count, sum);
             finish_item(p, item, rank, sum);
         }
@@ -145,18 +163,17 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(VRS_TILE_
     vrs_cluster_sync();
 }
 
-/* Grid: x: 8 groups of 32 output channels, y: sums. */
-extern "C" __global__ void __launch_bounds__(512)
-    vrs_conv_taps_sum_sm90(const __grid_constant__ vrs_taps_params p)
+template <typename SUM> __device__ __forceinline__ void add_slots(const vrs_taps_params &p)
 {
+    typedef typename vrs_four<SUM>::type FOUR;
     const vrs_taps_sum s = at<vrs_taps_sum>(p.sums)[blockIdx.y];
-    const float4 *slot = at<float4>(p.slots) + (uint64_t)s.slot * 32 * 512 + threadIdx.x;
+    const FOUR *slot = at<FOUR>(p.slots) + (uint64_t)s.slot * 32 * 512 + threadIdx.x;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
         const int j = blockIdx.x * 4 + i;
-        float4 sum = slot[j * 512];
+        FOUR sum = slot[j * 512];
         for (int k = 1; k < s.count; k++) {
-            const float4 more = slot[(uint64_t)k * 32 * 512 + j * 512];
+            const FOUR more = slot[(uint64_t)k * 32 * 512 + j * 512];
             sum.x += more.x;
             sum.y += more.y;
             sum.z += more.z;
@@ -164,6 +181,32 @@ extern "C" __global__ void __launch_bounds__(512)
         }
         put_all(p, p.branch[s.branch], s.pair, s.across, threadIdx.x, j, sum);
     }
+}
+
+/* Grid: as many pairs of blocks as the table has ranges. */
+extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(VRS_TILE_THREADS, 1)
+    vrs_conv_taps_sm90(const __grid_constant__ vrs_taps_params p)
+{
+    taps<float>(p);
+}
+
+extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(VRS_TILE_THREADS, 1)
+    vrs_conv_taps_i8_sm90(const __grid_constant__ vrs_taps_params p)
+{
+    taps<int>(p);
+}
+
+/* Grid: x: 8 groups of 32 output channels, y: sums. */
+extern "C" __global__ void __launch_bounds__(512)
+    vrs_conv_taps_sum_sm90(const __grid_constant__ vrs_taps_params p)
+{
+    add_slots<float>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(512)
+    vrs_conv_taps_i8_sum_sm90(const __grid_constant__ vrs_taps_params p)
+{
+    add_slots<int>(p);
 }
 
 #endif

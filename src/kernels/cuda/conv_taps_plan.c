@@ -115,7 +115,7 @@ static vrs_status list_works(builder *b)
     if (masks == NULL)
         return VRS_NO_MEMORY;
     const int32_t across = vrs_conv_parts(b->desc->k, ACROSS);
-    const int32_t steps = vrs_conv_parts(b->desc->c, 64);
+    const int32_t steps = vrs_conv_parts(vrs_conv_halves(b->desc->c, b->desc->in_i8), 64);
     for (int32_t branch = 0; branch < b->desc->branches; branch++) {
         memset(masks, 0, (size_t)b->pairs * sizeof(*masks));
         place_blocks(b, branch, masks);

@@ -1,6 +1,6 @@
 /* What the convolutions by wgmma share: a block is a warpgroup that loads and two that multiply, 64
  * rows of a tile each, with a ring of stages between them. Of one stage: 128 pixels and `N` output
- * channels, 64 input channels of both. */
+ * channels, 64 input channels of both, or 128 of 8-bit integers. */
 #ifndef VRS_KERNELS_CUDA_CONV_TILES_CUH
 #define VRS_KERNELS_CUDA_CONV_TILES_CUH
 
@@ -11,7 +11,7 @@
 
 #define VRS_TILE_THREADS 384
 #define VRS_TILE_INPUT 16384 /* bytes of a stage's pixels */
-#define VRS_TILE_STEP 128    /* bytes of 64 channels */
+#define VRS_TILE_STEP 128    /* bytes of a stage's channels */
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
@@ -52,12 +52,14 @@ template <int N, int STAGES> struct vrs_ring {
     }
 };
 
-__device__ __forceinline__ void vrs_multiply(float (&sum)[128], uint64_t a, uint64_t b, int add)
+template <typename SUM>
+__device__ __forceinline__ void vrs_multiply(SUM (&sum)[128], uint64_t a, uint64_t b, int add)
 {
     vrs_wgmma_256(sum, a, b, add);
 }
 
-__device__ __forceinline__ void vrs_multiply(float (&sum)[64], uint64_t a, uint64_t b, int add)
+template <typename SUM>
+__device__ __forceinline__ void vrs_multiply(SUM (&sum)[64], uint64_t a, uint64_t b, int add)
 {
     vrs_wgmma_128(sum, a, b, add);
 }
@@ -75,10 +77,11 @@ __device__ __forceinline__ void vrs_ring_release(const vrs_ring<N, STAGES> &ring
     }
 }
 
-/* Sum over `steps` stages of the 64 rows of warpgroup `group`. */
-template <int N, int STAGES, int CLUSTER>
+/* Sum over `steps` stages of the 64 rows of warpgroup `group`: float of halves, int of 8-bit
+ * integers. */
+template <int N, int STAGES, int CLUSTER, typename SUM>
 __device__ __forceinline__ void vrs_tile_multiply(vrs_ring<N, STAGES> &ring, int group, int steps,
-                                                  float (&sum)[N / 2])
+                                                  SUM (&sum)[N / 2])
 {
     int last = 0;
     for (int step = 0; step < steps; step++) {

@@ -53,11 +53,19 @@ template <int N> __device__ __forceinline__ void vrs_wgmma_pin(float (&d)[N])
         asm volatile("" : "+f"(d[i])::"memory");
 }
 
-#define VRS_ACC4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
-#define VRS_ACC8(i) VRS_ACC4(i), VRS_ACC4(i + 4)
-#define VRS_ACC64(i)                                                                    \
-    VRS_ACC8(i), VRS_ACC8(i + 8), VRS_ACC8(i + 16), VRS_ACC8(i + 24), VRS_ACC8(i + 32), \
-        VRS_ACC8(i + 40), VRS_ACC8(i + 48), VRS_ACC8(i + 56)
+template <int N> __device__ __forceinline__ void vrs_wgmma_pin(int (&d)[N])
+{
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        asm volatile("" : "+r"(d[i])::"memory");
+}
+
+/* `in`: "+f" of floats, "+r" of integers. */
+#define VRS_ACC4(in, i) in(d[i]), in(d[i + 1]), in(d[i + 2]), in(d[i + 3])
+#define VRS_ACC8(in, i) VRS_ACC4(in, i), VRS_ACC4(in, i + 4)
+#define VRS_ACC64(in, i)                                                              \
+    VRS_ACC8(in, i), VRS_ACC8(in, i + 8), VRS_ACC8(in, i + 16), VRS_ACC8(in, i + 24), \
+        VRS_ACC8(in, i + 32), VRS_ACC8(in, i + 40), VRS_ACC8(in, i + 48), VRS_ACC8(in, i + 56)
 /* Their numbers: the first 64, and the next. */
 #define VRS_LIST64                                                                     \
     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "           \
@@ -81,7 +89,7 @@ __device__ __forceinline__ void vrs_wgmma_256(float (&d)[128], uint64_t a, uint6
                  "{" VRS_LIST64 ", " VRS_LIST128 "}, "
                  "%128, %129, p, 1, 1, 0, 0;\n\t"
                  "}\n"
-                 : VRS_ACC64(0), VRS_ACC64(64)
+                 : VRS_ACC64("+f", 0), VRS_ACC64("+f", 64)
                  : "l"(a), "l"(b), "r"(add));
 }
 
@@ -94,7 +102,7 @@ __device__ __forceinline__ void vrs_wgmma_128(float (&d)[64], uint64_t a, uint64
                  "{" VRS_LIST64 "}, "
                  "%64, %65, p, 1, 1, 0, 0;\n\t"
                  "}\n"
-                 : VRS_ACC64(0)
+                 : VRS_ACC64("+f", 0)
                  : "l"(a), "l"(b), "r"(add));
 }
 
@@ -108,8 +116,35 @@ __device__ __forceinline__ void vrs_wgmma_256_registers(float (&d)[128], const u
                  "{" VRS_LIST64 ", " VRS_LIST128 "}, "
                  "{%128, %129, %130, %131}, %132, p, 1, 1, 0;\n\t"
                  "}\n"
-                 : VRS_ACC64(0), VRS_ACC64(64)
+                 : VRS_ACC64("+f", 0), VRS_ACC64("+f", 64)
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
+}
+
+/* The same of 8-bit integers: 32 of K, sums of 32 bits. */
+__device__ __forceinline__ void vrs_wgmma_256(int (&d)[128], uint64_t a, uint64_t b, int add)
+{
+    asm volatile("{\n\t"
+                 ".reg .pred p;\n\t"
+                 "setp.ne.b32 p, %130, 0;\n\t"
+                 "wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.s8 "
+                 "{" VRS_LIST64 ", " VRS_LIST128 "}, "
+                 "%128, %129, p;\n\t"
+                 "}\n"
+                 : VRS_ACC64("+r", 0), VRS_ACC64("+r", 64)
+                 : "l"(a), "l"(b), "r"(add));
+}
+
+__device__ __forceinline__ void vrs_wgmma_128(int (&d)[64], uint64_t a, uint64_t b, int add)
+{
+    asm volatile("{\n\t"
+                 ".reg .pred p;\n\t"
+                 "setp.ne.b32 p, %66, 0;\n\t"
+                 "wgmma.mma_async.sync.aligned.m64n128k32.s32.s8.s8 "
+                 "{" VRS_LIST64 "}, "
+                 "%64, %65, p;\n\t"
+                 "}\n"
+                 : VRS_ACC64("+r", 0)
+                 : "l"(a), "l"(b), "r"(add));
 }
 
 #undef VRS_LIST128

@@ -32,6 +32,16 @@ __device__ __forceinline__ float2 vrs_load_or_zero(const float *from, bool there
     return v;
 }
 
+/* Two floats rounded to 8-bit integers, the first in the lower byte. */
+__device__ __forceinline__ uint16_t vrs_pair_of_i8(float a, float b)
+{
+    uint32_t pair;
+    asm("cvt.pack.sat.s8.s32.b32 %0, %1, %2, 0;"
+        : "=r"(pair)
+        : "r"(__float2int_rn(b)), "r"(__float2int_rn(a)));
+    return (uint16_t)pair;
+}
+
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
 /* The other way, transposed: a lane's register holds neighbours in a column of the stored matrix.
  */

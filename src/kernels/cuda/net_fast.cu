@@ -184,18 +184,15 @@ extern "C" __global__ void __launch_bounds__(256)
 
 /* ---- resize ---- */
 
-/* Eight results of a resize from FP16, rounded to I8. */
-__device__ static __forceinline__ void vrs_write_i8(const vrs_net_resize_params &p, int64_t at,
-                                                    const vrs_vector<uint16_t> &r)
+#define VRS_RESIZE_COLUMNS 4 /* of the result, side by side, by one thread */
+
+/* Eight results of a resize from FP16, rounded to I8: four in a word, the first the lowest. */
+__device__ static __forceinline__ uint32_t vrs_pack_i8(int a, int b, int c, int d)
 {
-    union {
-        uint2 whole;
-        int8_t part[8];
-    } u;
-#pragma unroll
-    for (int k = 0; k < 8; k++)
-        u.part[k] = (int8_t)(int)vrs_net_quantize(VRS_NET_I8, r.v[k], p.quantum, 0.0f);
-    *reinterpret_cast<uint2 *>(reinterpret_cast<int8_t *>(p.out.data) + at) = u.whole;
+    uint32_t high, all;
+    asm("cvt.pack.sat.s8.s32.b32 %0, %1, %2, 0;" : "=r"(high) : "r"(d), "r"(c));
+    asm("cvt.pack.sat.s8.s32.b32 %0, %1, %2, %3;" : "=r"(all) : "r"(b), "r"(a), "r"(high));
+    return all;
 }
 
 template <typename T>
@@ -209,44 +206,86 @@ template <>
 __device__ __forceinline__ void vrs_put_resized(const vrs_net_resize_params &p, int64_t at,
                                                 const vrs_vector<uint16_t> &r)
 {
-    if (p.out.type == VRS_NET_I8)
-        vrs_write_i8(p, at, r);
-    else
+    if (p.out.type != VRS_NET_I8) {
         vrs_write<uint16_t>(p.out.data, at, r);
+        return;
+    }
+    int v[8];
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+        v[k] = __float2int_rn(r.v[k] * p.steps);
+    *reinterpret_cast<uint2 *>(reinterpret_cast<int8_t *>(p.out.data) + at) =
+        make_uint2(vrs_pack_i8(v[0], v[1], v[2], v[3]), vrs_pack_i8(v[4], v[5], v[6], v[7]));
+}
+
+/* Two columns of the source in two rows: what the results between them are made of. */
+template <typename T> struct vrs_corners {
+    int first, second; /* columns; -1: none yet */
+    vrs_vector<T> top[2], bottom[2];
+};
+
+/* Neighbouring results share their corners, or one side of them. */
+template <typename T>
+__device__ static __forceinline__ void vrs_move_corners(const vrs_net_resize_params &p, int64_t top,
+                                                        int64_t bottom, int first, int second,
+                                                        vrs_corners<T> &c)
+{
+    const bool linear = p.mode != VRS_NET_RESIZE_NEAREST;
+    if (first != c.first && first == c.second) {
+        c.top[0] = c.top[1];
+        c.bottom[0] = c.bottom[1];
+    } else if (first != c.first) {
+        c.top[0] = vrs_read<T>(p.in.data, top + (int64_t)first * p.in.pitch);
+        if (linear)
+            c.bottom[0] = vrs_read<T>(p.in.data, bottom + (int64_t)first * p.in.pitch);
+    }
+    if (linear && second != c.second) {
+        c.top[1] = vrs_read<T>(p.in.data, top + (int64_t)second * p.in.pitch);
+        c.bottom[1] = vrs_read<T>(p.in.data, bottom + (int64_t)second * p.in.pitch);
+    }
+    c.first = first;
+    c.second = linear ? second : -1;
 }
 
 template <typename T>
 __device__ static __forceinline__ void vrs_resize(const vrs_net_resize_params &p)
 {
     constexpr int N = vrs_vector<T>::count;
-    const vrs_spot s = vrs_find(p.out, p.batch, p.fill / N);
+    vrs_net_picture strips = p.out;
+    strips.width = (p.out.width + VRS_RESIZE_COLUMNS - 1) / VRS_RESIZE_COLUMNS;
+    const vrs_spot s = vrs_find(strips, p.batch, p.fill / N);
     if (!s.inside)
         return;
-    const vrs_net_taps y = vrs_net_resize_taps(&p, 0, s.y), x = vrs_net_resize_taps(&p, 1, s.x);
-    const int64_t to = vrs_net_at(&p.out, s.n, s.y, s.x) + s.c * N;
-    vrs_vector<T> a = vrs_read<T>(p.in.data, vrs_net_at(&p.in, s.n, y.first, x.first) + s.c * N);
-    if (p.mode == VRS_NET_RESIZE_NEAREST) {
-        for (int e = 0; e < N; e++)
-            a.v[e] = s.c * N + e < p.channels ? a.v[e] : 0.0f;
-        vrs_put_resized<T>(p, to, a);
-        return;
-    }
-    const vrs_vector<T> b =
-        vrs_read<T>(p.in.data, vrs_net_at(&p.in, s.n, y.first, x.second) + s.c * N);
-    const vrs_vector<T> c =
-        vrs_read<T>(p.in.data, vrs_net_at(&p.in, s.n, y.second, x.first) + s.c * N);
-    const vrs_vector<T> d =
-        vrs_read<T>(p.in.data, vrs_net_at(&p.in, s.n, y.second, x.second) + s.c * N);
+    const vrs_net_taps y = vrs_net_resize_taps(&p, 0, s.y);
+    const int from = s.c * N < p.channels ? s.c * N : 0; /* the filling may be beyond the input's */
+    const int64_t top = vrs_net_at(&p.in, s.n, y.first, 0) + from;
+    const int64_t bottom = vrs_net_at(&p.in, s.n, y.second, 0) + from;
+    const int begin = s.x * VRS_RESIZE_COLUMNS;
+    int64_t to = vrs_net_at(&p.out, s.n, s.y, begin) + s.c * N;
+    vrs_corners<T> c;
+    c.first = c.second = -1;
 #pragma unroll
-    for (int e = 0; e < N; e++) {
-        const float top = a.v[e] + (b.v[e] - a.v[e]) * x.weight;
-        const float bottom = c.v[e] + (d.v[e] - c.v[e]) * x.weight;
-        a.v[e] = s.c * N + e < p.channels ? top + (bottom - top) * y.weight : 0.0f;
+    for (int k = 0; k < VRS_RESIZE_COLUMNS; k++, to += p.out.pitch) {
+        if (begin + k >= p.out.width)
+            return;
+        const vrs_net_taps x = vrs_net_resize_taps(&p, 1, begin + k);
+        vrs_move_corners<T>(p, top, bottom, x.first, x.second, c);
+        vrs_vector<T> r = c.top[0];
+#pragma unroll
+        for (int e = 0; e < N; e++) {
+            if (p.mode != VRS_NET_RESIZE_NEAREST) {
+                const float upper = r.v[e] + (c.top[1].v[e] - r.v[e]) * x.weight;
+                const float lower =
+                    c.bottom[0].v[e] + (c.bottom[1].v[e] - c.bottom[0].v[e]) * x.weight;
+                r.v[e] = upper + (lower - upper) * y.weight;
+            }
+            r.v[e] = s.c * N + e < p.channels ? r.v[e] : 0.0f;
+        }
+        vrs_put_resized<T>(p, to, r);
     }
-    vrs_put_resized<T>(p, to, a);
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 3)
     vrs_net_resize_vector(const __grid_constant__ vrs_net_resize_params p)
 {
     if (p.in.type == VRS_NET_F16)
@@ -278,8 +317,68 @@ extern "C" __global__ void __launch_bounds__(1024)
         return;
     for (int k = 1; k < 32; k++)
         sum = vrs_net_reduce_add(p.kind, sum, parts[k][threadIdx.x]);
-    vrs_net_store(p.out.data, p.out.type, to,
-                  filling ? 0.0f : vrs_net_reduce_end(p.kind, sum, count));
+    vrs_net_store(p.out.data, p.out.type, to, filling ? 0.0f : vrs_net_reduce_end(&p, sum, count));
+}
+
+/* ---- sums and means over pixels: four channels a thread, whose pixels 32 rows of threads share
+ * ----
+ */
+
+template <int TYPE> __device__ static __forceinline__ float4 vrs_four(uint64_t data, int64_t at)
+{
+    if (TYPE == VRS_NET_F32)
+        return __ldg(reinterpret_cast<const float4 *>(reinterpret_cast<const float *>(data) + at));
+    if (TYPE == VRS_NET_I8) {
+        const char4 v =
+            __ldg(reinterpret_cast<const char4 *>(reinterpret_cast<const int8_t *>(data) + at));
+        return make_float4(v.x, v.y, v.z, v.w);
+    }
+    const uint2 v =
+        __ldg(reinterpret_cast<const uint2 *>(reinterpret_cast<const uint16_t *>(data) + at));
+    const float2 a = __half22float2(*reinterpret_cast<const __half2 *>(&v.x));
+    const float2 b = __half22float2(*reinterpret_cast<const __half2 *>(&v.y));
+    return make_float4(a.x, a.y, b.x, b.y);
+}
+
+template <int TYPE>
+__device__ static __forceinline__ float4 vrs_sum_rows(const vrs_net_reduce_params &p, int64_t from)
+{
+    float4 sum = make_float4(0, 0, 0, 0);
+    const int count = (int)p.over_dims[0];
+#pragma unroll 8
+    for (int k = threadIdx.y; k < count; k += 32) {
+        const float4 v = vrs_four<TYPE>(p.in.data, from + k * p.over_stride[0]);
+        sum.x += v.x;
+        sum.y += v.y;
+        sum.z += v.z;
+        sum.w += v.w;
+    }
+    return sum;
+}
+
+extern "C" __global__ void __launch_bounds__(1024)
+    vrs_net_reduce_rows(const __grid_constant__ vrs_net_reduce_params p)
+{
+    __shared__ float4 parts[32][32];
+    const int64_t i = ((int64_t)blockIdx.x * 32 + threadIdx.x) * 4;
+    int64_t all = p.fill, to = 0, from = 0;
+    for (int axis = 0; axis < p.rank - 1; axis++)
+        all *= p.dims[axis];
+    const int filling = i < all ? vrs_net_reduce_place(&p, i, &to, &from) : 1;
+    if (!filling)
+        parts[threadIdx.y][threadIdx.x] =
+            p.in.type == VRS_NET_F32  ? vrs_sum_rows<VRS_NET_F32>(p, from)
+            : p.in.type == VRS_NET_I8 ? vrs_sum_rows<VRS_NET_I8>(p, from)
+                                      : vrs_sum_rows<VRS_NET_F16>(p, from);
+    __syncthreads();
+    /* The first four rows finish one channel each. */
+    if (threadIdx.y >= 4 || i >= all)
+        return;
+    float sum = 0.0f;
+    for (int k = 0; k < 32 && !filling; k++)
+        sum += reinterpret_cast<const float *>(&parts[k][threadIdx.x])[threadIdx.y];
+    vrs_net_store(p.out.data, p.out.type, to + threadIdx.y * p.out.stride[p.rank - 1],
+                  filling ? 0.0f : vrs_net_reduce_end(&p, sum, p.over_dims[0]));
 }
 
 /* ---- depthwise convolution ---- */
@@ -328,45 +427,124 @@ extern "C" __global__ void __launch_bounds__(256)
         vrs_depthwise<float>(p);
 }
 
-/* ---- 1x1 convolution to few channels: 8 neighbouring threads share a pixel ---- */
+/* ---- 1x1 convolution to few channels: 8 neighbouring threads share some pixels ---- */
 
 #define VRS_NARROW_CHANNELS 8
 #define VRS_NARROW_THREADS 8
+#define VRS_NARROW_PIXELS 4
+
+/* Sums of 8-bit products are of integers. */
+template <typename T> struct vrs_narrow_sum {
+    typedef float type;
+};
+template <> struct vrs_narrow_sum<int8_t> {
+    typedef int type;
+};
+
+struct vrs_bytes {
+    uint4 v;
+};
+
+template <typename T>
+__device__ static __forceinline__ auto vrs_narrow_read(uint64_t data, int64_t at)
+{
+    if constexpr (sizeof(T) == 1)
+        return vrs_bytes{
+            __ldg(reinterpret_cast<const uint4 *>(reinterpret_cast<const int8_t *>(data) + at))};
+    else
+        return vrs_read<T>(data, at);
+}
+
+template <typename T>
+__device__ static __forceinline__ void vrs_narrow_add(float &sum, const vrs_vector<T> &a,
+                                                      const vrs_vector<T> &b)
+{
+#pragma unroll
+    for (int e = 0; e < vrs_vector<T>::count; e++)
+        sum += a.v[e] * b.v[e];
+}
+
+__device__ static __forceinline__ void vrs_narrow_add(int &sum, const vrs_bytes &a,
+                                                      const vrs_bytes &b)
+{
+#if __CUDA_ARCH__ >= 610
+    sum = __dp4a((int)a.v.x, (int)b.v.x, sum);
+    sum = __dp4a((int)a.v.y, (int)b.v.y, sum);
+    sum = __dp4a((int)a.v.z, (int)b.v.z, sum);
+    sum = __dp4a((int)a.v.w, (int)b.v.w, sum);
+#endif
+}
+
+/* Sums of up to K channels of PIXELS pixels from `pixel` on: loads are many at once, and weights
+ * serve all pixels. */
+template <typename T, int K, int PIXELS, typename SUM>
+__device__ static __forceinline__ void vrs_narrow_sums(const vrs_net_conv_params &p, int64_t pixel,
+                                                       int64_t pixels, int part,
+                                                       SUM (&sum)[PIXELS * K])
+{
+    constexpr int N = 16 / sizeof(T);
+#pragma unroll
+    for (int k = 0; k < PIXELS * K; k++)
+        sum[k] = 0;
+    for (int c = part * N; c < p.in_channels; c += VRS_NARROW_THREADS * N) {
+        decltype(vrs_narrow_read<T>(0, 0)) v[PIXELS];
+#pragma unroll
+        for (int q = 0; q < PIXELS; q++) {
+            const int64_t from = pixel + q < pixels ? pixel + q : pixels - 1;
+            v[q] = vrs_narrow_read<T>(p.in.data, from * p.in.pitch + c);
+        }
+#pragma unroll
+        for (int k = 0; k < K; k++) {
+            const int row = k < p.out_channels ? k : 0;
+            const auto w = vrs_narrow_read<T>(p.weights, (int64_t)row * p.in_channels + c);
+#pragma unroll
+            for (int q = 0; q < PIXELS; q++)
+                vrs_narrow_add(sum[q * K + k], v[q], w);
+        }
+    }
+}
+
+template <typename T, int K>
+__device__ static __forceinline__ void vrs_narrow(const vrs_net_conv_params &p)
+{
+    constexpr int PIXELS = VRS_NARROW_PIXELS, T8 = VRS_NARROW_THREADS;
+    const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    const int64_t pixel = i / T8 * PIXELS;
+    const int64_t pixels = (int64_t)p.batch * p.out.height * p.out.width;
+    const int part = (int)(i % T8);
+    typename vrs_narrow_sum<T>::type sum[PIXELS * K];
+    vrs_narrow_sums<T, K, PIXELS>(p, pixel, pixels, part, sum);
+#pragma unroll
+    for (int k = 0; k < PIXELS * K; k++)
+#pragma unroll
+        for (int step = T8 / 2; step > 0; step /= 2)
+            sum[k] += __shfl_xor_sync(0xffffffff, sum[k], step);
+            /* All eight have all sums: each finishes one of eight. */
+#pragma unroll
+    for (int first = 0; first < PIXELS * K; first += T8) {
+        float mine = 0.0f;
+#pragma unroll
+        for (int e = 0; e < T8 && first + e < PIXELS * K; e++)
+            mine = part == e ? (float)sum[first + e] : mine;
+        const int64_t at = pixel + (first + part) / K;
+        const int k = (first + part) % K;
+        if (first + part < PIXELS * K && at < pixels && k < p.out_channels)
+            vrs_net_store(p.out.data, p.out.type, at * p.out.pitch + k,
+                          vrs_net_conv_finish(&p, mine, at, k));
+    }
+}
 
 template <typename T>
 __device__ static __forceinline__ void vrs_narrow(const vrs_net_conv_params &p)
 {
-    constexpr int N = vrs_vector<T>::count;
-    const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-    const int64_t pixel = i / VRS_NARROW_THREADS;
-    const int part = (int)(i % VRS_NARROW_THREADS);
-    const bool inside = pixel < (int64_t)p.batch * p.out.height * p.out.width;
-    float sum[VRS_NARROW_CHANNELS];
-#pragma unroll
-    for (int k = 0; k < VRS_NARROW_CHANNELS; k++)
-        sum[k] = 0.0f;
-    for (int c = part * N; inside && c < p.in_channels; c += VRS_NARROW_THREADS * N) {
-        const vrs_vector<T> v = vrs_read<T>(p.in.data, pixel * p.in.pitch + c);
-#pragma unroll
-        for (int k = 0; k < VRS_NARROW_CHANNELS; k++) {
-            if (k >= p.out_channels)
-                continue;
-            const vrs_vector<T> w = vrs_read<T>(p.weights, (int64_t)k * p.in_channels + c);
-#pragma unroll
-            for (int e = 0; e < N; e++)
-                sum[k] += v.v[e] * w.v[e];
-        }
-    }
-#pragma unroll
-    for (int k = 0; k < VRS_NARROW_CHANNELS; k++) {
-        if (k >= p.out_channels)
-            continue;
-        for (int step = VRS_NARROW_THREADS / 2; step > 0; step /= 2)
-            sum[k] += __shfl_xor_sync(0xffffffff, sum[k], step);
-        if (inside && part == k % VRS_NARROW_THREADS)
-            vrs_net_store(p.out.data, p.out.type, pixel * p.out.pitch + k,
-                          vrs_net_conv_finish(&p, sum[k], pixel, k));
-    }
+    if (p.out_channels == 1)
+        vrs_narrow<T, 1>(p);
+    else if (p.out_channels == 2)
+        vrs_narrow<T, 2>(p);
+    else if (p.out_channels <= 4)
+        vrs_narrow<T, 4>(p);
+    else
+        vrs_narrow<T, VRS_NARROW_CHANNELS>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(256)
@@ -374,6 +552,8 @@ extern "C" __global__ void __launch_bounds__(256)
 {
     if (p.in.type == VRS_NET_F16)
         vrs_narrow<uint16_t>(p);
+    else if (p.in.type == VRS_NET_I8)
+        vrs_narrow<int8_t>(p);
     else
         vrs_narrow<float>(p);
 }

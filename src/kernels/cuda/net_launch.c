@@ -5,6 +5,8 @@
 #define BLOCK_ADDENDS 64
 #define NARROW_CHANNELS 8
 #define NARROW_THREADS 8
+#define NARROW_PIXELS 4
+#define RESIZE_COLUMNS 4
 
 vrs_status vrs_net_open(vrs_device *device, vrs_net_kernels *kernels)
 {
@@ -91,7 +93,7 @@ static bool is_depthwise(const vrs_net_kernels *kernels, const vrs_net_conv_para
 
 static bool is_narrow(const vrs_net_kernels *kernels, const vrs_net_conv_params *p)
 {
-    const int32_t n = vector_of(p->in.type);
+    const int32_t n = p->in.type == VRS_NET_I8 ? 16 : vector_of(p->in.type);
     return !kernels->plain && n != 0 && p->groups == 1 && p->out_channels <= NARROW_CHANNELS &&
            p->kernel[0] == 1 && p->kernel[1] == 1 && p->stride[0] == 1 && p->stride[1] == 1 &&
            p->pad_before[0] == 0 && p->pad_before[1] == 0 && p->out.height == p->in.height &&
@@ -147,11 +149,33 @@ vrs_status vrs_net_resize(const vrs_net_kernels *kernels, vrs_device_stream *str
     vrs_net_picture out = p->out;
     if (out.type == VRS_NET_I8 && p->in.type == VRS_NET_F16)
         out.type = VRS_NET_F16; /* vectors of eight, written as eight bytes */
+    vrs_net_picture strips = p->out;
+    strips.width = (p->out.width + RESIZE_COLUMNS - 1) / RESIZE_COLUMNS;
     /* Only the plain one looks outside (TF_CROP). */
-    if (p->coordinate != 6 && in_vectors(kernels, &out, &p->in, p->batch, p->fill))
-        return launch(stream, kernels->resize_vector, pixels * (p->fill / vector_of(out.type)), p,
+    vrs_net_picture in = p->in;
+    in.pitch = in.pitch < p->fill && p->channels <= in.pitch ? p->fill : in.pitch;
+    if (p->coordinate != 6 && p->in.pitch % 8 == 0 &&
+        in_vectors(kernels, &out, &in, p->batch, p->fill))
+        return launch(stream, kernels->resize_vector,
+                      vrs_net_pixels(&strips, p->batch) * (p->fill / vector_of(out.type)), p,
                       sizeof *p);
     return launch(stream, kernels->resize, pixels * p->fill, p, sizeof *p);
+}
+
+/* Sums over one axis, of four neighbouring channels at a time. */
+static bool takes_rows(const vrs_net_reduce_params *p)
+{
+    const int32_t last = p->rank - 1;
+    const uint64_t bytes = p->in.type == VRS_NET_F32 ? 4 : p->in.type == VRS_NET_F16 ? 2 : 1;
+    bool fits =
+        (p->kind == VRS_NET_REDUCE_MEAN || p->kind == VRS_NET_REDUCE_SUM) &&
+        (p->in.type == VRS_NET_F32 || p->in.type == VRS_NET_F16 || p->in.type == VRS_NET_I8) &&
+        p->over_rank == 1 && p->over_dims[0] < INT32_MAX / 2 && p->in.stride[last] == 1 &&
+        p->dims[last] % 4 == 0 && p->fill % 4 == 0 && p->over_stride[0] % 4 == 0 &&
+        p->in.data % (4 * bytes) == 0;
+    for (int32_t axis = 0; axis < last; axis++)
+        fits = fits && p->in.stride[axis] % 4 == 0;
+    return fits;
 }
 
 vrs_status vrs_net_reduce(const vrs_net_kernels *kernels, vrs_device_stream *stream,
@@ -162,8 +186,12 @@ vrs_status vrs_net_reduce(const vrs_net_kernels *kernels, vrs_device_stream *str
         addends *= p->over_dims[axis];
     if (kernels->plain || addends < BLOCK_ADDENDS || results > (int64_t)INT32_MAX * 32)
         return launch(stream, kernels->reduce, results, p, sizeof *p);
-    const uint32_t grid[3] = {(uint32_t)((results + 31) / 32), 1, 1}, block[3] = {32, 32, 1};
-    return vrs_device_launch(stream, kernels->reduce_block, grid, block, 0, p, sizeof *p);
+    const bool rows = takes_rows(p);
+    const int64_t each = rows ? 128 : 32;
+    const uint32_t grid[3] = {(uint32_t)((results + each - 1) / each), 1, 1};
+    const uint32_t block[3] = {32, 32, 1};
+    return vrs_device_launch(stream, rows ? kernels->reduce_rows : kernels->reduce_block, grid,
+                             block, 0, p, sizeof *p);
 }
 
 vrs_status vrs_net_along(const vrs_net_kernels *kernels, vrs_device_stream *stream,
@@ -181,7 +209,8 @@ vrs_status vrs_net_conv(const vrs_net_kernels *kernels, vrs_device_stream *strea
         return launch(stream, kernels->conv_depthwise,
                       pixels * (p->out_channels / vector_of(p->out.type)), p, sizeof *p);
     if (is_narrow(kernels, p))
-        return launch(stream, kernels->conv_narrow, pixels * NARROW_THREADS, p, sizeof *p);
+        return launch(stream, kernels->conv_narrow,
+                      (pixels + NARROW_PIXELS - 1) / NARROW_PIXELS * NARROW_THREADS, p, sizeof *p);
     return launch(stream, kernels->conv, pixels * p->out_channels, p, sizeof *p);
 }
 

@@ -352,7 +352,7 @@ VRS_NET_FN void vrs_net_resize_element(const vrs_net_resize_params *p, int64_t i
         value = top + (bottom - top) * y.weight;
     }
     if (p->out.type == VRS_NET_I8) {
-        value = vrs_net_quantize(VRS_NET_I8, value, p->quantum, 0.0f);
+        value = vrs_net_quantize(VRS_NET_I8, value * p->steps, 1.0f, 0.0f);
     }
     vrs_net_store(p->out.data, p->out.type,
                   vrs_net_at(&p->out, place.n, place.y, place.x) + place.c, value);
@@ -382,11 +382,12 @@ VRS_NET_FN float vrs_net_reduce_add(int32_t kind, float sum, float v)
     }
 }
 
-VRS_NET_FN float vrs_net_reduce_end(int32_t kind, float sum, int64_t count)
+VRS_NET_FN float vrs_net_reduce_end(const vrs_net_reduce_params *p, float sum, int64_t count)
 {
-    return kind == VRS_NET_REDUCE_MEAN ? sum / (float)count
-           : kind == VRS_NET_REDUCE_L2 ? sqrtf(sum)
-                                       : sum;
+    float value = p->kind == VRS_NET_REDUCE_MEAN ? sum / (float)count
+                  : p->kind == VRS_NET_REDUCE_L2 ? sqrtf(sum)
+                                                 : sum;
+    return value * p->factor;
 }
 
 /* The kept place of a result: offsets into both views, and whether it lies in the fill. */
@@ -440,7 +441,7 @@ VRS_NET_FN void vrs_net_reduce_element(const vrs_net_reduce_params *p, int64_t i
     int64_t to, from, count = vrs_net_reduce_count(p);
     float value = 0.0f;
     if (!vrs_net_reduce_place(p, i, &to, &from)) {
-        value = vrs_net_reduce_end(p->kind, vrs_net_reduce_part(p, from, 0, 1, count), count);
+        value = vrs_net_reduce_end(p, vrs_net_reduce_part(p, from, 0, 1, count), count);
     }
     vrs_net_store(p->out.data, p->out.type, to, value);
 }
@@ -522,7 +523,7 @@ VRS_NET_FN float vrs_net_conv_finish(const vrs_net_conv_params *p, float sum, in
     }
     if (p->residual) {
         sum += p->residual_scale *
-               vrs_net_load(p->residual, p->out.type, pixel * p->residual_pitch + c);
+               vrs_net_load(p->residual, p->residual_type, pixel * p->residual_pitch + c);
     }
     float slope = p->slope ? VRS_NET_AT(const float, p->slope)[c] : 0.0f;
     float y = vrs_net_apply(p->act, slope, sum);

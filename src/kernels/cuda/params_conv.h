@@ -1,8 +1,8 @@
 /* Parameters of the CUDA convolution kernels: one struct by value each, valid in C and CUDA.
  *
- * Activations are IEEE binary16 in NHWC, weights likewise in rows [tap][output channel][input
- * channel], bias float. Addresses are device addresses, aligned to 16 bytes; conv_launch.h says
- * what a caller must keep. */
+ * Activations are NHWC, IEEE binary16 or 8-bit integers, weights of the input's type in rows
+ * [tap][output channel][input channel], bias and factors float. Addresses are device addresses,
+ * aligned to 16 bytes; conv_launch.h says what a caller must keep. */
 #ifndef VRS_KERNELS_CUDA_PARAMS_CONV_H
 #define VRS_KERNELS_CUDA_PARAMS_CONV_H
 
@@ -24,25 +24,28 @@ typedef struct vrs_conv_map {
 } vrs_conv_map;
 VRS_CONV_ASSERT(sizeof(vrs_conv_map) == 128, "CUtensorMap");
 
-/* A whole convolution: output = activation(weights * input + bias + residual). Pixels lie `*_pitch`
+/* A whole convolution: output = activation(weights * input * scale + bias + residual *
+ * residual_scale), rounded to the nearest; of integers cut to -128..127. Pixels lie `*_pitch`
  * elements apart; pairs are down, across. */
 typedef struct vrs_conv_params {
     uint64_t input, weights, bias, output;
-    uint64_t residual; /* 0: none; so may the bias be */
+    uint64_t residual; /* of halves; 0: none; so may the bias be */
+    uint64_t scale;    /* 0: 1 */
     int32_t n, h, w, c;
     int32_t out_h, out_w, k;
     int32_t r, s;
     int32_t stride[2], pad[2], dilation[2];
     int32_t input_pitch, output_pitch, residual_pitch;
     int32_t relu;
-    int32_t padding;
+    int32_t in_i8, out_i8; /* 8-bit integers in place of halves: input and weights; output */
+    float residual_scale;
 } vrs_conv_params;
-VRS_CONV_ASSERT(sizeof(vrs_conv_params) == 120, "vrs_conv_params has no hidden padding");
+VRS_CONV_ASSERT(sizeof(vrs_conv_params) == 136, "vrs_conv_params has no hidden padding");
 
 /* 1x1 convolutions by wgmma. Tiles are 128 pixels by 128 channels, channels first. */
 typedef struct vrs_conv_point_params {
     vrs_conv_params conv;
-    int32_t pixels, steps; /* n * h * w; input channels / 64, rounded up */
+    int32_t pixels, steps; /* n * h * w; rows of input channels / 128 bytes, rounded up */
     int32_t tiles, across; /* tiles in all; of those, over channels */
     vrs_conv_map input, weights, residual, output;
 } vrs_conv_point_params;
@@ -62,7 +65,7 @@ typedef struct vrs_taps_block {
 } vrs_taps_block;
 
 /* Part of a pair's work: steps [first, first + count) of its sequence, in which each of its taps
- * has one step for each 64 input channels. */
+ * has one step for each 64 input channels, or 128 of 8-bit integers. */
 typedef struct vrs_taps_item {
     int32_t pair, branch, across; /* `across`: 256 output channels each */
     int32_t first, count;
@@ -80,6 +83,7 @@ typedef struct vrs_taps_sum {
 
 typedef struct vrs_taps_branch {
     uint64_t weights, bias, output;
+    uint64_t scale; /* 0: 1 */
     int32_t dilation, padding;
 } vrs_taps_branch;
 
@@ -89,11 +93,12 @@ typedef struct vrs_taps_params {
     uint64_t items;  /* vrs_taps_item */
     uint64_t blocks; /* vrs_taps_block, VRS_TAPS_PAIR_BLOCKS a pair */
     uint64_t sums;   /* vrs_taps_sum */
-    uint64_t slots;  /* float [slot][2][32][256][4] */
+    uint64_t slots;  /* float or int32 [slot][2][32][256][4] */
     vrs_taps_branch branch[VRS_CONV_BRANCHES];
     int32_t n, h, w, c, k;
     int32_t input_pitch, output_pitch, relu;
-    int32_t steps; /* of a tap */
+    int32_t steps;         /* of a tap */
+    int32_t in_i8, out_i8; /* as of vrs_conv_params */
     int32_t padding;
     vrs_conv_map map;                        /* input */
     vrs_conv_map weights[VRS_CONV_BRANCHES]; /* each branch's */

@@ -203,7 +203,7 @@ typedef struct vrs_net_resize_params {
     int32_t mode, coordinate, nearest;
     float scale[2];
     float roi_start[2], roi_end[2], extrapolation;
-    float quantum; /* of an I8 result, which is rounded to the nearest; else not read */
+    float steps; /* of an I8 result, in 1: it is rounded to the nearest; else not read */
 } vrs_net_resize_params;
 
 /* vrs_reduce_kind of graph.h */
@@ -223,7 +223,8 @@ typedef struct vrs_net_reduce_params {
     int64_t dims[VRS_NET_RANK];
     int64_t over_dims[VRS_NET_RANK], over_stride[VRS_NET_RANK];
     int64_t fill; /* as of vrs_net_map */
-    int32_t rank, over_rank, kind, unused;
+    int32_t rank, over_rank, kind;
+    float factor; /* of the result */
 } vrs_net_reduce_params;
 
 enum {
@@ -257,7 +258,7 @@ typedef struct vrs_net_conv_params {
     int32_t residual_pitch, transposed;
     float residual_scale, out_quantum;
     vrs_net_act act;
-    int32_t unused;
+    int32_t residual_type;
 } vrs_net_conv_params;
 
 /* c = activation(alpha * a * b + beta * bias), each of rows, columns with strides, over `batch`
@@ -304,6 +305,7 @@ typedef struct vrs_net_norm_params {
     X(pool_vector, pool)        \
     X(resize_vector, resize)    \
     X(reduce_block, reduce)     \
+    X(reduce_rows, reduce)      \
     X(conv_depthwise, conv)     \
     X(conv_narrow, conv)
 

@@ -29,6 +29,9 @@ vrs_conv_params vrs_conv_reference_params(const vrs_cuda_conv_desc *d)
         .output_pitch = pitch(d->output_pitch, d->k),
         .residual_pitch = pitch(d->residual_pitch, d->k),
         .relu = d->relu,
+        .in_i8 = d->in_i8,
+        .out_i8 = d->out_i8,
+        .residual_scale = d->residual_scale,
     };
 }
 
@@ -42,17 +45,39 @@ static uint16_t *output(uint64_t address)
     return (uint16_t *)(uintptr_t)address;
 }
 
+static double element(uint64_t address, bool i8, ptrdiff_t at)
+{
+    return i8 ? (double)((const int8_t *)(uintptr_t)address)[at]
+              : (double)vrs_half_to_float(halves(address)[at]);
+}
+
+void vrs_conv_reference_store(uint64_t address, bool i8, ptrdiff_t at, double value)
+{
+    if (i8)
+        ((int8_t *)(uintptr_t)address)[at] = (int8_t)fmin(fmax(rint(value), -128), 127);
+    else
+        output(address)[at] = vrs_half_from_float((float)value);
+}
+
 static double bias_of(uint64_t address, int32_t k)
 {
     return address != 0 ? (double)((const float *)(uintptr_t)address)[k] : 0;
 }
 
+/* Elements from a place on. */
+typedef struct line {
+    uint64_t address;
+    ptrdiff_t at;
+    bool i8;
+} line;
+
 /* Product of a pixel's channels [first, end) with a row of weights. */
-static double dot(const uint16_t *a, const uint16_t *b, int32_t first, int32_t end, double *size)
+static double dot(line a, line b, int32_t first, int32_t end, double *size)
 {
     double sum = 0;
     for (int32_t i = first; i < end; i++) {
-        const double product = (double)vrs_half_to_float(a[i]) * (double)vrs_half_to_float(b[i]);
+        const double product =
+            element(a.address, a.i8, a.at + i) * element(b.address, b.i8, b.at + i);
         sum += product;
         *size += fabs(product);
     }
@@ -62,21 +87,26 @@ static double dot(const uint16_t *a, const uint16_t *b, int32_t first, int32_t e
 double vrs_conv_reference_at(const vrs_conv_params *p, int32_t n, int32_t oy, int32_t ox, int32_t k,
                              double *size)
 {
-    double sum = bias_of(p->bias, k);
-    *size = fabs(sum);
+    const bool i8 = p->in_i8 != 0;
+    double sum = 0;
+    *size = 0;
     for (int32_t tap = 0; tap < p->r * p->s; tap++) {
         const int32_t y = oy * p->stride[0] - p->pad[0] + tap / p->s * p->dilation[0];
         const int32_t x = ox * p->stride[1] - p->pad[1] + tap % p->s * p->dilation[1];
         if (y < 0 || y >= p->h || x < 0 || x >= p->w)
             continue;
         const ptrdiff_t pixel = ((ptrdiff_t)n * p->h + y) * p->w + x;
-        sum += dot(halves(p->input) + pixel * p->input_pitch,
-                   halves(p->weights) + ((ptrdiff_t)tap * p->k + k) * p->c, 0, p->c, size);
+        sum += dot((line){p->input, pixel * p->input_pitch, i8},
+                   (line){p->weights, ((ptrdiff_t)tap * p->k + k) * p->c, i8}, 0, p->c, size);
     }
+    const double scale = p->scale != 0 ? (double)((const float *)(uintptr_t)p->scale)[k] : 1;
+    sum = sum * scale + bias_of(p->bias, k);
+    *size = *size * fabs(scale) + fabs(bias_of(p->bias, k));
     if (p->residual != 0) {
         const ptrdiff_t pixel = ((ptrdiff_t)n * p->out_h + oy) * p->out_w + ox;
         const double add =
-            (double)vrs_half_to_float(halves(p->residual)[pixel * p->residual_pitch + k]);
+            (double)vrs_half_to_float(halves(p->residual)[pixel * p->residual_pitch + k]) *
+            (p->out_i8 ? (double)p->residual_scale : 1);
         sum += add;
         *size += fabs(add);
     }
@@ -92,7 +122,7 @@ void vrs_conv_reference(const vrs_conv_params *p)
         for (int32_t k = 0; k < p->k; k++) {
             double size;
             const double value = vrs_conv_reference_at(p, n, y, x, k, &size);
-            output(p->output)[i * p->output_pitch + k] = vrs_half_from_float((float)value);
+            vrs_conv_reference_store(p->output, p->out_i8 != 0, i * p->output_pitch + k, value);
         }
     }
 }
@@ -106,9 +136,10 @@ double vrs_taps_reference_at(const vrs_taps_params *p, int32_t branch, uint32_t 
     if (y < 0 || y >= p->h || x < 0 || x >= p->w)
         return 0;
     double size = 0;
-    return dot(halves(p->input) + (((ptrdiff_t)pixel[0] * p->h + y) * p->w + x) * p->input_pitch,
-               halves(p->branch[branch].weights) + ((ptrdiff_t)tap * p->k + k) * p->c, first, end,
-               &size);
+    const bool i8 = p->in_i8 != 0;
+    return dot((line){p->input, (((ptrdiff_t)pixel[0] * p->h + y) * p->w + x) * p->input_pitch, i8},
+               (line){p->branch[branch].weights, ((ptrdiff_t)tap * p->k + k) * p->c, i8}, first,
+               end, &size);
 }
 
 /* Weight of an input channel in the order of vrs_stem_pack(). */

@@ -1,7 +1,7 @@
 /* The definition of the convolution kernels: the parameters of kernels/cuda/params_conv.h with
  * addresses of this process, on the calling thread. Products and sums are made in double, rounded
- * once to binary16. Kernels sum in float: they may differ by a unit in the last place and by
- * 2^-20 of the sum of the products' sizes. */
+ * once to binary16, or to an 8-bit integer. Kernels sum halves in float: they may differ by a unit
+ * in the last place and by 2^-20 of the sum of the products' sizes. */
 #ifndef VRS_KERNELS_REFERENCE_CONV_H
 #define VRS_KERNELS_REFERENCE_CONV_H
 
@@ -12,6 +12,9 @@
 vrs_conv_params vrs_conv_reference_params(const vrs_cuda_conv_desc *desc);
 
 void vrs_conv_reference(const vrs_conv_params *params);
+
+/* Rounds a result into its place: one of 8-bit integers, or of halves. */
+void vrs_conv_reference_store(uint64_t address, bool i8, ptrdiff_t at, double value);
 
 /* One value of its result before rounding, and the sum of the sizes of all that was added. */
 double vrs_conv_reference_at(const vrs_conv_params *params, int32_t n, int32_t y, int32_t x,

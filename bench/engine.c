@@ -10,8 +10,10 @@
  *     --nodes    times of the nodes too
  *     --verify   every node beside the interpreter
  *     --verbose  how long what of the compiling takes
- *     --input FILE  the network's own input as floats (NCHW), one view, in place of random data
- *     --dump FILE   gets the scores of the first view of the last batch as floats, NHWC */
+ *     --input FILE  the network's own input as floats (NCHW), any number of views, in place of
+ * random data
+ *     --dump FILE   gets the scores as floats, NHWC: of all views of the input with the last batch,
+ * or of the first random one */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,37 +55,80 @@ static void settle(const bench *b)
     bench_require(vrs_device_event_wait(b->end));
 }
 
-/* The file's view in every place of the batch. */
-static void read_input(const bench *b, vrs_request *request, const vrs_engine_io *io, int32_t batch)
+static FILE *open_file(const char *path, const char *mode)
 {
-    void *data = malloc(io->input_bytes);
-    FILE *file = fopen(b->input, "rb");
-    if (!data || !file || fread(data, 1, io->input_bytes, file) != io->input_bytes) {
-        fprintf(stderr, "bench_engine: %s: not %zu bytes of input\n", b->input, io->input_bytes);
+    FILE *file = fopen(path, mode);
+    if (!file) {
+        fprintf(stderr, "bench_engine: cannot open %s\n", path);
         exit(EXIT_FAILURE);
     }
-    for (int32_t i = 0; i < batch; i++) {
-        vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, i);
-        bench_require(vrs_device_upload(b->stream, to, data, io->input_bytes));
-    }
-    settle(b);
-    (void)fclose(file);
-    free(data);
+    return file;
 }
 
-static void write_scores(const bench *b, vrs_request *request, const vrs_engine_io *io)
+/* The file's next views into the batch; those that are missing are as the last one is. How many
+ * were there. */
+static int32_t read_input(const bench *b, FILE *file, vrs_request *request, const vrs_engine_io *io,
+                          int32_t batch)
+{
+    void *data = malloc(io->input_bytes);
+    int32_t count = 0;
+    bench_require(data ? VRS_OK : VRS_NO_MEMORY);
+    for (int32_t i = 0; i < batch; i++) {
+        size_t bytes = count == i ? fread(data, 1, io->input_bytes, file) : 0;
+        if (bytes != 0 && bytes != io->input_bytes) {
+            fprintf(stderr, "bench_engine: %s: views are of %zu bytes\n", b->input,
+                    io->input_bytes);
+            exit(EXIT_FAILURE);
+        }
+        count += bytes != 0;
+        vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, i);
+        bench_require(vrs_device_upload(b->stream, to, data, io->input_bytes));
+        settle(b);
+    }
+    free(data);
+    return count;
+}
+
+static void write_scores(const bench *b, FILE *file, vrs_request *request, const vrs_engine_io *io,
+                         int32_t views)
 {
     size_t bytes = io->scores_elements * sizeof(float);
     void *data = malloc(bytes);
-    vrs_device_ptr from = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, 0);
-    bench_require(data ? vrs_device_download(b->stream, data, from, bytes) : VRS_NO_MEMORY);
-    settle(b);
-    FILE *file = fopen(b->dump, "wb");
-    if (!file || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0) {
+    bench_require(data ? VRS_OK : VRS_NO_MEMORY);
+    for (int32_t i = 0; i < views; i++) {
+        vrs_device_ptr from = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, i);
+        bench_require(vrs_device_download(b->stream, data, from, bytes));
+        settle(b);
+        if (fwrite(data, 1, bytes, file) != bytes) {
+            fprintf(stderr, "bench_engine: cannot write %s\n", b->dump);
+            exit(EXIT_FAILURE);
+        }
+    }
+    free(data);
+}
+
+/* Scores of what the request holds, or of all views of the input. */
+static void dump_scores(const bench *b, vrs_request *request, const vrs_engine_io *io,
+                        int32_t batch)
+{
+    FILE *to = open_file(b->dump, "wb"), *from = b->input ? open_file(b->input, "rb") : NULL;
+    int32_t views = 1;
+    while (views > 0) {
+        if (from) {
+            views = read_input(b, from, request, io, batch);
+            bench_require(vrs_request_enqueue(request, batch, b->stream));
+            settle(b);
+        }
+        write_scores(b, to, request, io, views);
+        views = from && views == batch ? batch : 0;
+    }
+    if (from) {
+        (void)fclose(from);
+    }
+    if (fclose(to) != 0) {
         fprintf(stderr, "bench_engine: cannot write %s\n", b->dump);
         exit(EXIT_FAILURE);
     }
-    free(data);
 }
 
 /* Random numbers of -2..2 in the input's type, as a normalised picture has. */
@@ -127,7 +172,9 @@ static void run_batch(const bench *b, vrs_engine *engine, const char *precision,
     vrs_request *request = vrs_engine_request(engine, 0);
     const vrs_engine_io *io = vrs_engine_get_io(engine);
     if (b->input) {
-        read_input(b, request, io, batch);
+        FILE *file = open_file(b->input, "rb");
+        (void)read_input(b, file, request, io, batch);
+        (void)fclose(file);
     } else {
         fill_input(b, request, io, batch);
     }
@@ -144,7 +191,7 @@ static void run_batch(const bench *b, vrs_engine *engine, const char *precision,
            precision, batch, one, many, batch * 1e6 / many);
     fflush(stdout);
     if (b->dump) {
-        write_scores(b, request, io);
+        dump_scores(b, request, io, batch);
     }
 }
 

@@ -42,7 +42,7 @@ output:
 class Builder:
     """Nodes and weights in the order in which they are made."""
 
-    STEP = 0.05  # of what goes into a convolution in 8 bits
+    STEP = 0.25  # of what goes into a convolution in 8 bits
 
     def __init__(self, seed: int, width: float, int8: bool = False):
         self.int8 = int8

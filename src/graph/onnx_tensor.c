@@ -10,6 +10,7 @@
 #include "base/errno_text.h"
 #include "base/file.h"
 #include "graph/onnx_reader.h"
+#include "kernels/half.h"
 
 /* Numbers of onnx.proto's TensorProto.DataType. */
 enum {
@@ -58,24 +59,6 @@ static size_t stored_bytes(int32_t type)
                                                            : vrs_dtype_bytes(vrs_onnx_dtype(type));
 }
 
-static float from_half(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = (half >> 10) & 31;
-    uint32_t mantissa = half & 1023;
-    uint32_t bits;
-    if (exponent == 31) {
-        bits = sign | 0x7f800000 | mantissa << 13;
-    } else if (exponent != 0) {
-        bits = sign | (exponent + 112) << 23 | mantissa << 13;
-    } else {
-        /* Zero or subnormal: mantissa * 2^-24, exact in a float. */
-        float value = (float)mantissa * 0x1p-24F;
-        return sign != 0 ? -value : value;
-    }
-    float value;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
 
 static float from_bfloat(uint16_t half)
 {
@@ -89,10 +72,15 @@ static float from_bfloat(uint16_t half)
 static void convert(int32_t type, const uint8_t *from, void *to, size_t count)
 {
     float *floats = to;
-    for (size_t i = 0; i < count && (type == ONNX_FLOAT16 || type == ONNX_BFLOAT16); i++) {
+    for (size_t i = 0; i < count && type == ONNX_FLOAT16; i++) {
         uint16_t half;
         memcpy(&half, from + 2 * i, sizeof(half));
-        floats[i] = type == ONNX_FLOAT16 ? from_half(half) : from_bfloat(half);
+        floats[i] = vrs_half_to_float(half);
+    }
+    for (size_t i = 0; i < count && type == ONNX_BFLOAT16; i++) {
+        uint16_t half;
+        memcpy(&half, from + 2 * i, sizeof(half));
+        floats[i] = from_bfloat(half);
     }
     for (size_t i = 0; i < count && type == ONNX_DOUBLE; i++) {
         double value;
@@ -142,7 +130,7 @@ static void convert_numbers(const Onnx__TensorProto *tensor, void *to, size_t co
         if (tensor->data_type == ONNX_INT32) {
             ((int32_t *)to)[i] = number;
         } else if (tensor->data_type == ONNX_FLOAT16) {
-            ((float *)to)[i] = from_half((uint16_t)number);
+            ((float *)to)[i] = vrs_half_to_float((uint16_t)number);
         } else if (tensor->data_type == ONNX_BFLOAT16) {
             ((float *)to)[i] = from_bfloat((uint16_t)number);
         } else {

@@ -467,12 +467,10 @@ __device__ static __forceinline__ void vrs_narrow_add(float &sum, const vrs_vect
 __device__ static __forceinline__ void vrs_narrow_add(int &sum, const vrs_bytes &a,
                                                       const vrs_bytes &b)
 {
-#if __CUDA_ARCH__ >= 610
     sum = __dp4a((int)a.v.x, (int)b.v.x, sum);
     sum = __dp4a((int)a.v.y, (int)b.v.y, sum);
     sum = __dp4a((int)a.v.z, (int)b.v.z, sum);
     sum = __dp4a((int)a.v.w, (int)b.v.w, sum);
-#endif
 }
 
 /* Sums of up to K channels of PIXELS pixels from `pixel` on: loads are many at once, and weights

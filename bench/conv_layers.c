@@ -76,7 +76,8 @@ static const layer layers[] = {
 
 #define LAYERS (sizeof layers / sizeof layers[0])
 
-static const vrs_conv_provider *const providers[] = {&vrs_conv_cudnn, &vrs_conv_direct};
+static const vrs_conv_provider *const providers[] = {&vrs_conv_tiles, &vrs_conv_cudnn,
+                                                     &vrs_conv_direct};
 
 #define PROVIDERS (sizeof providers / sizeof providers[0])
 
@@ -152,6 +153,7 @@ static vrs_conv describe(const bench *b, const layer *l)
                   .out_channels = l->out_channels,
                   .out_pitch = l->head ? l->head : l->out_channels,
                   .residual_pitch = l->residual ? l->out_channels : 0,
+                  .residual_type = l->residual ? b->type : VRS_NET_F32,
                   .kernel = {l->kernel, l->kernel},
                   .stride = {l->stride, l->stride},
                   .dilation = {l->dilation, l->dilation},
@@ -334,10 +336,20 @@ static void *make_reference(bench *b, const vrs_conv *c, data *d)
     return reference;
 }
 
+static vrs_device_ptr put(bench *b, const void *from, size_t bytes)
+{
+    vrs_device_ptr at;
+    bench_require(vrs_device_raw_alloc(b->device, bytes, &at));
+    bench_require(vrs_device_upload(b->stream, at, from, bytes));
+    bench_require(vrs_device_event_record(b->end, b->stream));
+    bench_require(vrs_device_event_wait(b->end));
+    return at;
+}
+
 static vrs_device_ptr pack(bench *b, const vrs_conv_plan *plan, const vrs_conv *c,
                            vrs_device_ptr weights)
 {
-    if (!plan->provider->pack) {
+    if (plan->packing[0] == 0) {
         return weights;
     }
     size_t bytes = weight_elements(c) * element_bytes(c->in_type);
@@ -345,13 +357,22 @@ static vrs_device_ptr pack(bench *b, const vrs_conv_plan *plan, const vrs_conv *
     void *from = take(bytes), *to = take(packed_bytes);
     download(b, weights, from, bytes);
     plan->provider->pack(plan, from, to);
-    vrs_device_ptr at;
-    bench_require(vrs_device_raw_alloc(b->device, packed_bytes, &at));
-    bench_require(vrs_device_upload(b->stream, at, to, packed_bytes));
-    bench_require(vrs_device_event_record(b->end, b->stream));
-    bench_require(vrs_device_event_wait(b->end));
+    vrs_device_ptr at = put(b, to, packed_bytes);
     free(from);
     free(to);
+    return at;
+}
+
+static vrs_device_ptr make_table(bench *b, const vrs_conv_plan *plan)
+{
+    size_t bytes = plan->provider->table_bytes ? plan->provider->table_bytes(plan) : 0;
+    if (bytes == 0) {
+        return 0;
+    }
+    void *table = take(bytes);
+    plan->provider->make_table(plan, table);
+    vrs_device_ptr at = put(b, table, bytes);
+    free(table);
     return at;
 }
 
@@ -361,6 +382,7 @@ static double try_plan(bench *b, const layer *l, const vrs_conv *c, const data *
 {
     vrs_conv_args args = d->args;
     args.weights = pack(b, plan, c, d->args.weights);
+    args.table = make_table(b, plan);
     bench_require(vrs_device_raw_alloc(b->device, plan->workspace + 256, &args.workspace));
     bench_require(
         vrs_device_fill(b->stream, args.y, 0xff, d->elements * element_bytes(c->out_type)));
@@ -380,6 +402,9 @@ static double try_plan(bench *b, const layer *l, const vrs_conv *c, const data *
                plan->tensor_cores ? " tc" : "");
     }
     vrs_device_raw_free(b->device, args.workspace);
+    if (args.table != 0) {
+        vrs_device_raw_free(b->device, args.table);
+    }
     if (args.weights != d->args.weights) {
         vrs_device_raw_free(b->device, args.weights);
     }

@@ -326,19 +326,46 @@ class KernelsCuda(unittest.TestCase):
 
 
 class Engine(unittest.TestCase):
-    """Rows of what bench_engine and PyTorch print."""
+    """Rows of what bench_engine and its peers print."""
+
+    MEMORY = {"weights_mb": 80.0, "arena_mb": 300.0, "workspace_mb": 10.0, "libraries_mb": 1.0,
+              "all_mb": 400.0}
+
+    def run_lines(self, precision: str, rate_us: float, weights: float) -> list[dict[str, object]]:
+        return [{"precision": precision, "run": "cold", "engine": "cuda", "compile_s": 9.0,
+                 **self.MEMORY},
+                {"precision": precision, "run": "sizes", "engine": "cuda", "compile_s": 3.0,
+                 **self.MEMORY, "weights_mb": weights},
+                {"precision": precision, "run": "sizes", "batch": 16, "latency_us": 4100.0,
+                 "rate_us": rate_us},
+                {"run": "sizes", "batch": 16, "node": "a", "does": "conv", "plan": "p", "us": 12.0,
+                 "mb": 43.0, "gflop": 0.989, "bits": 16},
+                {"run": "sizes", "batch": 16, "node": "b", "does": "conv", "plan": "p", "us": 12.0,
+                 "mb": 43.0, "gflop": 0.989, "bits": 16},
+                {"precision": precision, "run": "cache", "engine": "cuda", "compile_s": 0.5,
+                 **self.MEMORY},
+                {"precision": precision, "run": "cache", "batch": 16, "latency_us": 1.0,
+                 "rate_us": 1.0}]
 
     def test_rows(self) -> None:
-        lines = [{"precision": "f16", "engine": "cuda", "compile_s": 9.0, "weights_mb": 80,
-                  "arena_mb": 300, "workspace_mb": 10},
-                 {"precision": "f16", "batch": 16, "latency_us": 4100, "rate_us": 4000.0},
-                 {"batch": 16, "node": "a", "does": "conv", "plan": "p", "us": 12.0, "mb": 43.0,
-                  "gflop": 0.989}]
-        peers = [{"peer": "torch.compile", "precision": "f16", "batch": 16, "rate_us": 6400.0}]
-        compiling, rate, node = engine.rows_of(lines, peers)
-        self.assertEqual((compiling.value, rate.value, rate.peer_value), (9.0, 4000, 2500))
+        lines = [{"versions": {"gpu": "NVIDIA H200"}}, *self.run_lines("f16", 4000.0, 80.0),
+                 *self.run_lines("f32", 16000.0, 160.0),
+                 {"peer": "torch.compile", "version": "2", "precision": "f16", "batch": 16,
+                  "rate_us": 6400.0, "latency_us": 6500.0},
+                 {"peer": "torch eager", "precision": "f16", "batch": 16, "rate_us": 9000.0,
+                  "latency_us": 9100.0}]
+        rows = {row.name: row for row in engine.rows_of(lines)}
+        net = "DeepLabV3+ R50 512x512"
+        rate = rows[f"{net}, FP16, 16 views, back to back"]
+        self.assertEqual((rate.value, rate.peer, rate.peer_value), (4000, "torch.compile 2", 2500))
         self.assertAlmostEqual(rate.target, 3250)
         self.assertFalse(rate.misses())
+        self.assertIn(f"{net}, FP16, 16 views, back to back, against torch eager", rows)
+        self.assertEqual(rows["compiling, cold, FP16, 1, 8 and 16 views"].value, 9.0)
+        self.assertEqual(rows["opening with plans from the cache, FP16"].value, 0.5)
+        self.assertEqual(rows[f"{net}, 16 views, FP16 over FP32"].value, 4)
+        self.assertEqual(rows["memory/weights, FP16 over FP32"].value, 0.5)
+        node = rows["nodes of FP16 at 16 views/conv, 2 times"]
         self.assertAlmostEqual(node.limit, 10)
         self.assertIn("bound by bytes", node.note)
 

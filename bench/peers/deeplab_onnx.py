@@ -6,7 +6,8 @@ output stride 16, ASPP at 6, 12 and 18, a decoder of 48 + 256 channels, two clas
 by 4 at the end. Speed does not depend on the weights, accuracy does: judge that on trained ones.
 Weights are FP16 behind a Cast, which halves the file; the seed is fixed. With --int8 all layers are
 quantised as vrseg-quantize does it: weights in 8 bits by output channel, what goes into a
-convolution rounded to steps of one size for all.
+convolution rounded to steps of one size for all. With --half input, output and everything between
+are FP16, as ONNX Runtime wants it for that precision.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Builder:
 
     STEP = 0.25  # of what goes into a convolution in 8 bits
 
-    def __init__(self, seed: int, width: float, int8: bool = False):
-        self.int8 = int8
+    def __init__(self, seed: int, width: float, kind: str = "float"):
+        self.int8, self.half = kind == "int8", kind == "half"
         self.rounded: dict[str, str] = {}
         self.random = np.random.default_rng(seed)
         self.nodes: list[onnx.NodeProto] = []
@@ -93,8 +94,11 @@ class Builder:
         """A convolution with bias, its weights by He et al. (2015)."""
         deviation = gain * np.sqrt(2 / (ins * kernel * kernel))
         values = self.random.normal(0, deviation, (outs, ins, kernel, kernel))
-        bias = self.constant("bias", self.random.normal(0, 0.05, outs).astype(np.float32))
-        if self.int8:
+        floats = np.float16 if self.half else np.float32
+        bias = self.constant("bias", self.random.normal(0, 0.05, outs).astype(floats))
+        if self.half:
+            weights = self.constant("weights", values.astype(np.float16))
+        elif self.int8:
             x, weights = self.steps_of(x), self.bits_of(values)
         else:
             half = self.constant("weights_f16", values.astype(np.float16))
@@ -164,16 +168,18 @@ def main() -> None:
     parser.add_argument("--width", type=float, default=1, help="share of the channels")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--int8", action="store_true", help="quantised layers")
+    parser.add_argument("--half", action="store_true", help="all in FP16")
     args = parser.parse_args()
-    b = Builder(args.seed, args.width, args.int8)
+    b = Builder(args.seed, args.width, "int8" if args.int8 else "half" if args.half else "float")
     last = network(b, args.size)
     b.nodes[-1].output[0] = "logits"
     assert last != "logits"
+    floats = TensorProto.FLOAT16 if args.half else TensorProto.FLOAT
     graph = helper.make_graph(
         b.nodes, "deeplab",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT,
+        [helper.make_tensor_value_info("input", floats,
                                        ["batch", 3, args.size, args.size])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT,
+        [helper.make_tensor_value_info("logits", floats,
                                        ["batch", 2, args.size, args.size])], b.weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8

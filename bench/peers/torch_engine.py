@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -91,7 +90,8 @@ def graphed(run: Callable[[], object]) -> Callable[[], object]:
 
 def show(what: str, precision: str, batch: int, figures: dict[str, float]) -> None:
     """A line of JSON."""
-    print(json.dumps({"peer": what, "precision": precision, "batch": batch, **figures}), flush=True)
+    print(json.dumps({"peer": what, "version": torch.__version__.split("+")[0],
+                      "precision": precision, "batch": batch, **figures}), flush=True)
 
 
 def main() -> None:
@@ -105,7 +105,8 @@ def main() -> None:
     until = time.monotonic() + args.seconds
     torch.manual_seed(1)
     torch.backends.cudnn.benchmark = True
-    print(f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}", file=sys.stderr)
+    print(json.dumps({"versions": {"torch": torch.__version__,
+                                   "torch's cuDNN": str(torch.backends.cudnn.version())}}))
     with torch.no_grad():
         if "eager" in args.only:
             for precision in ("f32", "tf32"):

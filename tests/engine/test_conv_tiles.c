@@ -168,15 +168,22 @@ static void run_candidate(const convolution *t, int32_t candidate)
     vrs_conv_plan *plan = NULL;
     if (vrs_conv_tiles.prepare(provider, c, candidate, &plan) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    assert_true(plan->name[0] != '\0' && plan->packing[0] != '\0');
-    cuda_block packed = cuda_block_make(vrs_conv_tiles.packed_bytes(plan));
-    vrs_conv_tiles.pack(plan, cuda_block_host(&t->weights), cuda_block_host(&packed));
+    assert_true(plan->name[0] != '\0');
+    const bool packs = plan->packing[0] != '\0';
+    assert_int_equal(vrs_conv_tiles.packed_bytes(plan) > 0, packs);
+    cuda_block packed = cuda_block_make(vrs_conv_tiles.packed_bytes(plan) + 16);
+    if (packs)
+        vrs_conv_tiles.pack(plan, cuda_block_host(&t->weights), cuda_block_host(&packed));
     cuda_block_upload(&packed);
+    cuda_block table = cuda_block_make(vrs_conv_tiles.table_bytes(plan) + 16);
+    vrs_conv_tiles.make_table(plan, cuda_block_host(&table));
+    cuda_block_upload(&table);
     cuda_block workspace = cuda_block_make(plan->workspace + 256);
     cuda_block y = cuda_block_make((size_t)(c->batch * c->out_height * c->out_width) *
                                    (size_t)c->out_pitch * 2);
     const vrs_conv_args args = {.x = cuda_block_device(&t->x),
-                                .weights = cuda_block_device(&packed),
+                                .weights = cuda_block_device(packs ? &packed : &t->weights),
+                                .table = cuda_block_device(&table),
                                 .bias = cuda_block_device(&t->bias),
                                 .residual =
                                     c->residual_pitch != 0 ? cuda_block_device(&t->residual) : 0,
@@ -187,6 +194,7 @@ static void run_candidate(const convolution *t, int32_t candidate)
     compare(t, &y, plan->name);
     vrs_conv_tiles.destroy(plan);
     cuda_block_free(&packed);
+    cuda_block_free(&table);
     cuda_block_free(&workspace);
     cuda_block_free(&y);
 }

@@ -607,22 +607,8 @@ static void test_stem(void **state)
     run_stem(16, 70, 6, true, &r); /* strips of several rows */
 }
 
-/* --- Packing and refusals ---------------------------------------------------------------------
+/* --- Refusals ---------------------------------------------------------------------
  */
-
-static void test_pack(void **state)
-{
-    (void)state;
-    enum { K = 3, C = 5, TAPS = 4 };
-    uint16_t plain[K * TAPS * C], packed[K * TAPS * C];
-    for (int i = 0; i < K * TAPS * C; i++)
-        plain[i] = (uint16_t)i;
-    vrs_cuda_conv_pack(K, C, TAPS, plain, packed);
-    for (int k = 0; k < K; k++)
-        for (int tap = 0; tap < TAPS; tap++)
-            for (int c = 0; c < C; c++)
-                assert_int_equal(packed[(tap * K + k) * C + c], plain[(k * TAPS + tap) * C + c]);
-}
 
 static void test_refusals(void **state)
 {
@@ -697,7 +683,7 @@ int main(void)
         cmocka_unit_test(test_spread),
         cmocka_unit_test(test_stem),
         cmocka_unit_test(test_plan_memory),
-        cmocka_unit_test(test_pack),
+
         cmocka_unit_test(test_refusals),
     };
     int result = cuda_fixture_open();

@@ -15,6 +15,7 @@ enum {
     AS_HEAD = 3,
     AS_BIAS = 4,
     AS_FACTORS = 5,
+    AS_TABLE = 6,
 };
 
 static bool matches(const vrs_net_constant *a, const vrs_net_constant *b)
@@ -28,6 +29,7 @@ static vrs_net_constant *find(vrs_net *net, const vrs_net_constant *key)
 {
     for (int32_t i = 0; i < net->constant_count; i++) {
         if (matches(&net->constants[i], key)) {
+            net->constants[i].used = true;
             return &net->constants[i];
         }
     }
@@ -49,6 +51,7 @@ static vrs_status keep(vrs_net *net, const vrs_net_constant *key, const void *da
         net->constant_room = room;
     }
     vrs_net_constant made = *key;
+    made.used = true;
     /* Kernels read whole vectors: up to 16 bytes behind the end. */
     vrs_status status = vrs_memory_alloc(net->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_WEIGHTS,
                                          bytes + 16, &made.block);
@@ -336,7 +339,7 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t index, const vrs_conv *conv,
                            const vrs_conv_plan *plan, vrs_device_ptr *at)
 {
     const vrs_node *node = &net->graph->nodes[index];
-    bool packs = plan->provider->pack != NULL;
+    bool packs = plan->packing[0] != 0;
     vrs_net_constant key = {.value = node->inputs[1],
                             .kind = AS_WEIGHTS,
                             .packer = packs ? plan->provider : NULL,
@@ -359,6 +362,27 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t index, const vrs_conv *conv,
     vrs_status status =
         packs ? keep_packed(net, &key, plan, data, at) : keep(net, &key, data, bytes, at);
     vrs_free(data);
+    return status;
+}
+
+vrs_status vrs_net_table(vrs_net *net, int32_t index, const vrs_conv_plan *plan, vrs_device_ptr *at)
+{
+    const vrs_conv_provider *by = plan->provider;
+    size_t bytes = by->table_bytes ? by->table_bytes(plan) : 0;
+    const vrs_net_constant key = {
+        .value = net->graph->nodes[index].inputs[1], .kind = AS_TABLE, .packer = by};
+    const vrs_net_constant *found = bytes > 0 ? find(net, &key) : NULL;
+    *at = found ? found->at : 0;
+    if (found || bytes == 0) {
+        return VRS_OK;
+    }
+    void *table = vrs_alloc(bytes);
+    if (!table) {
+        return VRS_NO_MEMORY;
+    }
+    by->make_table(plan, table);
+    vrs_status status = keep(net, &key, table, bytes, at);
+    vrs_free(table);
     return status;
 }
 
@@ -388,6 +412,21 @@ vrs_status vrs_net_head_weights(vrs_net *net, int32_t head, const vrs_conv *conv
     vrs_status status = keep(net, &key, data, bytes, at);
     vrs_free(data);
     return status;
+}
+
+void vrs_net_forget_constants(vrs_net *net, bool unused)
+{
+    int32_t kept = 0;
+    for (int32_t i = 0; i < net->constant_count; i++) {
+        vrs_net_constant *c = &net->constants[i];
+        if (unused && !c->used) {
+            vrs_memory_free(net->memory, c->block);
+            continue;
+        }
+        c->used = false;
+        net->constants[kept++] = *c;
+    }
+    net->constant_count = kept;
 }
 
 void vrs_net_free_constants(vrs_net *net)

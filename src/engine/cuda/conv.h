@@ -64,6 +64,7 @@ static inline bool vrs_conv_same(const vrs_conv *a, const vrs_conv *b)
 typedef struct vrs_conv_args {
     vrs_device_ptr x, weights, bias, residual, y;
     vrs_device_ptr slope, scale, head_weights, head_bias;
+    vrs_device_ptr table;     /* the plan's own: table_bytes() */
     vrs_device_ptr workspace; /* aligned to 256 bytes */
 } vrs_conv_args;
 
@@ -74,8 +75,8 @@ typedef struct vrs_conv_plan {
     const vrs_conv_provider *provider;
     size_t workspace;  /* bytes that enqueue() may use, of any content before */
     char name[96];     /* for people, unique within provider and convolution */
-    char packing[32];  /* of a provider with pack(): plans of the same convolution at any batch that
-                        * take the same bytes have the same word here, and share them */
+    char packing[32];  /* plans of the same convolution at any batch that take the same bytes of
+                        * pack() have the same word here, and share them; "": as above */
     bool tensor_cores; /* that it uses them */
 } vrs_conv_plan;
 
@@ -102,10 +103,14 @@ struct vrs_conv_provider {
     vrs_status (*save)(const vrs_conv_plan *plan, void **data, size_t *bytes);
     vrs_status (*restore)(void *state, const vrs_conv *conv, const void *data, size_t bytes,
                           vrs_conv_plan **plan);
-    /* Bytes of the weights in the provider's own arrangement, and the arranging, on the host, from
-     * the one above. Both NULL: it takes that one. */
+    /* Of plans with a packing: bytes of the weights in the provider's own arrangement, and the
+     * arranging, on the host, from the one above. */
     size_t (*packed_bytes)(const vrs_conv_plan *plan);
     void (*pack)(const vrs_conv_plan *plan, const void *weights, void *packed);
+    /* What else plans want in device memory, made on the host: the same for the same convolution at
+     * any batch. Both NULL, or 0 bytes: nothing. */
+    size_t (*table_bytes)(const vrs_conv_plan *plan);
+    void (*make_table)(const vrs_conv_plan *plan, void *table);
     /* Queues the run. It is called inside a stream capture as well: no allocation, no waiting, no
      * other stream; the addresses stay those of the capture. */
     vrs_status (*enqueue)(const vrs_conv_plan *plan, const vrs_conv_args *args,

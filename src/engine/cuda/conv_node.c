@@ -142,6 +142,9 @@ vrs_status vrs_net_conv_args_of(vrs_net *net, const vrs_net_program *program, in
                             .y = program->at[node->outputs[0]],
                             .workspace = workspace ? workspace->address : 0};
     vrs_status status = vrs_net_weights(net, index, conv, plan, &args->weights);
+    if (status == VRS_OK) {
+        status = vrs_net_table(net, index, plan, &args->table);
+    }
     /* Results in steps are made by factors and a bias in steps: the activation keeps them so. */
     const vrs_net_form *out = &net->forms[node->outputs[0]];
     float quantum = out->type == VRS_NET_I8 ? out->quantum : 1.0f;

@@ -381,13 +381,22 @@ static void ask(builder *b, int mode, int32_t most)
     }
 }
 
+/* Configurations that are worth making: more where there is more to gain, or where the heuristics
+ * guess badly. */
+static int32_t wanted(const vrs_conv *c)
+{
+    double products = (double)c->out_height * c->out_width * c->out_channels * c->kernel[0] *
+                      c->kernel[1] * c->in_channels / c->groups;
+    return c->in_channels < 32 || products > 4e9 ? VRS_DNN_CONFIGS : 5;
+}
+
 vrs_status vrs_dnn_graph_build(const vrs_dnn *dnn, const vrs_conv *conv, vrs_dnn_graph *graph)
 {
     builder b = {.dnn = dnn, .graph = graph, .next_id = VRS_DNN_ID_BETWEEN};
     graph->conv = *conv;
     describe(&b);
     /* Mode B offers what A does, in another order. */
-    ask(&b, VRS_DNN_HEUR_A, conv->in_channels < 32 ? 8 : 5);
+    ask(&b, VRS_DNN_HEUR_A, wanted(conv));
     if (b.status == VRS_DNN_SUCCESS && graph->config_count == 0) {
         ask(&b, VRS_DNN_HEUR_FALLBACK, 4);
     }

@@ -6,7 +6,7 @@
 #include "engine/cuda/conv.h"
 #include "engine/cuda/cudnn.h"
 
-#define VRS_DNN_CONFIGS 8      /* kept of what the heuristics offer */
+#define VRS_DNN_CONFIGS 10     /* kept of what the heuristics offer */
 #define VRS_DNN_ASKED 16       /* that the heuristics are asked for at once */
 #define VRS_DNN_DESCRIPTORS 80 /* that a graph makes at most */
 

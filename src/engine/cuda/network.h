@@ -107,6 +107,7 @@ typedef struct vrs_net_constant {
     vrs_device_ptr at;
     size_t bytes;
     vrs_memory_block *block;
+    bool used; /* asked for since vrs_net_forget_constants() */
 } vrs_net_constant;
 
 /* What the file says about a value that goes into a convolution in 8 bits. */
@@ -236,6 +237,12 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t node, const vrs_conv *conv,
                            const vrs_conv_plan *plan, vrs_device_ptr *at) VRS_MUST_USE;
 vrs_status vrs_net_head_weights(vrs_net *net, int32_t head, const vrs_conv *conv,
                                 vrs_device_ptr *at) VRS_MUST_USE;
+/* What a plan wants beside them; 0: nothing. */
+vrs_status vrs_net_table(vrs_net *net, int32_t node, const vrs_conv_plan *plan,
+                         vrs_device_ptr *at) VRS_MUST_USE;
+/* Begins to note which constants are asked for; with `unused`, those that were not since the last
+ * time are freed: what plans wanted that were not chosen. The device has no work with them. */
+void vrs_net_forget_constants(vrs_net *net, bool unused);
 void vrs_net_free_constants(vrs_net *net);
 
 /* ---- compile.c ---- */

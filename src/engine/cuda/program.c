@@ -367,10 +367,12 @@ vrs_status vrs_net_capture_all(vrs_net *net, const vrs_net_owner *owner)
 {
     const vrs_net_ports ports = owner->ports(owner->opaque, 0, 0);
     vrs_status status = VRS_OK;
+    vrs_net_forget_constants(net, false);
     for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {
         status = run_once(net, &net->programs[i], &ports);
     }
     if (status == VRS_OK) {
+        vrs_net_forget_constants(net, true);
         status = deal_programs(net);
     }
     for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {

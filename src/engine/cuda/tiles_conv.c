@@ -27,9 +27,9 @@ typedef struct tiles_plan {
     tiles_choice choice;
     vrs_conv conv;
     vrs_cuda_conv_desc desc;
-    /* TAPS: tables of every batch size lie behind the weights, which so are the same for all. */
+    /* TAPS: one table holds those of every batch size, which so is the same for all. */
     vrs_taps_plan *taps; /* TABLES of them */
-    size_t table_at[TABLES], packed_bytes;
+    size_t table_at[TABLES], table_bytes;
 } tiles_plan;
 
 static vrs_status tiles_open(vrs_device *device, void **state)
@@ -198,12 +198,6 @@ static int32_t table_of(int32_t batch, vrs_taps_spread spread)
     return (batch - 1) * 2 + (spread == VRS_TAPS_CUT);
 }
 
-/* Bytes of the weights, and the halves of an input pixel that the kernels count. */
-static size_t weight_bytes(const vrs_cuda_conv_desc *d)
-{
-    return (size_t)(d->r * d->s) * (size_t)d->k * (size_t)d->c * (d->in_i8 ? 1 : sizeof(uint16_t));
-}
-
 static vrs_status prepare_taps(tiles_plan *plan)
 {
     plan->taps = vrs_alloc_array(TABLES, sizeof *plan->taps);
@@ -211,13 +205,12 @@ static vrs_status prepare_taps(tiles_plan *plan)
         return VRS_NO_MEMORY;
     }
     vrs_status status = VRS_OK;
-    plan->packed_bytes = round_up(weight_bytes(&plan->desc));
     for (int i = 0; i < TABLES && status == VRS_OK; i++) {
         const vrs_taps_desc desc =
             describe_taps(&plan->conv, i / 2 + 1, i % 2 != 0 ? VRS_TAPS_CUT : VRS_TAPS_WHOLE);
         status = vrs_taps_plan_create(plan->kernels, &desc, &plan->taps[i]);
-        plan->table_at[i] = plan->packed_bytes;
-        plan->packed_bytes += round_up(plan->taps[i].table_bytes);
+        plan->table_at[i] = plan->table_bytes;
+        plan->table_bytes += round_up(plan->taps[i].table_bytes);
     }
     plan->base.workspace = plan->taps[table_of(plan->desc.n, plan->choice.spread)].workspace_bytes;
     return status;
@@ -231,10 +224,8 @@ static void name_plan(tiles_plan *plan)
                        : plan->choice.spread == VRS_TAPS_CUT ? "live taps, cut"
                                                              : "live taps";
     (void)strncpy(plan->base.name, name, sizeof plan->base.name - 1);
-    const char *packing = plan->choice.kind == TILES_TAPS   ? "taps and tables"
-                          : plan->choice.kind == TILES_STEM ? "stem"
-                                                            : "taps";
-    (void)strncpy(plan->base.packing, packing, sizeof plan->base.packing - 1);
+    (void)strncpy(plan->base.packing, plan->choice.kind == TILES_STEM ? "stem" : "",
+                  sizeof plan->base.packing - 1);
     plan->base.tensor_cores = true;
 }
 
@@ -250,7 +241,6 @@ static vrs_status tiles_prepare(void *state, const vrs_conv *conv, int32_t candi
     plan->conv = *conv;
     plan->desc = describe(conv);
     plan->choice = choose(state, conv, candidate);
-    plan->packed_bytes = weight_bytes(&plan->desc);
     name_plan(plan);
     vrs_status status = plan->choice.kind == TILES_TAPS ? prepare_taps(plan) : VRS_OK;
     if (status != VRS_OK) {
@@ -263,21 +253,26 @@ static vrs_status tiles_prepare(void *state, const vrs_conv *conv, int32_t candi
 
 static size_t tiles_packed_bytes(const vrs_conv_plan *base)
 {
-    return ((const tiles_plan *)base)->packed_bytes;
+    return base->packing[0] != 0 ? VRS_STEM_WEIGHTS * sizeof(uint16_t) : 0;
 }
 
 static void tiles_pack(const vrs_conv_plan *base, const void *weights, void *packed)
 {
+    (void)base; /* the stem's */
+    vrs_stem_pack(weights, packed);
+}
+
+static size_t tiles_table_bytes(const vrs_conv_plan *base)
+{
+    return ((const tiles_plan *)base)->table_bytes;
+}
+
+static void tiles_make_table(const vrs_conv_plan *base, void *table)
+{
     const tiles_plan *plan = (const tiles_plan *)base;
-    if (plan->choice.kind == TILES_STEM) {
-        vrs_stem_pack(weights, packed);
-        return;
-    }
-    memset(packed, 0, plan->packed_bytes);
-    const int32_t halves = plan->desc.in_i8 ? plan->desc.c / 2 : plan->desc.c;
-    vrs_cuda_conv_pack(plan->desc.k, halves, plan->desc.r * plan->desc.s, weights, packed);
+    memset(table, 0, plan->table_bytes);
     for (int i = 0; plan->taps && i < TABLES; i++) {
-        memcpy((char *)packed + plan->table_at[i], plan->taps[i].table, plan->taps[i].table_bytes);
+        memcpy((char *)table + plan->table_at[i], plan->taps[i].table, plan->taps[i].table_bytes);
     }
 }
 
@@ -286,7 +281,7 @@ static vrs_status enqueue_taps(const tiles_plan *plan, const vrs_conv_args *args
 {
     const int32_t table = table_of(plan->desc.n, plan->choice.spread);
     const vrs_taps_buffers buffers = {.input = args->x,
-                                      .table = args->weights + plan->table_at[table],
+                                      .table = args->table + plan->table_at[table],
                                       .workspace = args->workspace,
                                       .weights = {args->weights},
                                       .bias = {args->bias},
@@ -325,5 +320,7 @@ const vrs_conv_provider vrs_conv_tiles = {
     .destroy = tiles_destroy,
     .packed_bytes = tiles_packed_bytes,
     .pack = tiles_pack,
+    .table_bytes = tiles_table_bytes,
+    .make_table = tiles_make_table,
     .enqueue = tiles_enqueue,
 };

@@ -309,8 +309,8 @@ static vrs_status map_taps(vrs_device *device, const vrs_taps_desc *d, vrs_taps_
     vrs_status status =
         vrs_conv_map_encode(device, &params->map, params->input, 4, sizes, strides, box);
     for (int32_t i = 0; i < d->branches && status == VRS_OK; i++)
-        status = map_matrix(device, &params->weights[i], params->branch[i].weights, c,
-                            (int64_t)9 * d->k, c, 128);
+        status = map_matrix(device, &params->weights[i], params->branch[i].weights, (int64_t)9 * c,
+                            d->k, (int64_t)9 * c, 128);
     return status;
 }
 
@@ -336,7 +336,8 @@ vrs_status vrs_taps_launch(const vrs_cuda_conv *conv, vrs_device_stream *stream,
                               .relu = d->relu,
                               .steps = vrs_conv_parts(vrs_conv_halves(d->c, d->in_i8), 64),
                               .in_i8 = d->in_i8,
-                              .out_i8 = d->out_i8};
+                              .out_i8 = d->out_i8,
+                              .row = vrs_conv_halves(d->c, d->in_i8)};
     for (int32_t i = 0; i < d->branches; i++) {
         params.branch[i] = (vrs_taps_branch){
             .weights = buffers->weights[i],

@@ -61,7 +61,8 @@ typedef struct vrs_cuda_conv_desc {
     float residual_scale; /* of 8-bit output: what a residual of 1 adds to it */
 } vrs_cuda_conv_desc;
 
-/* weights: packed. scale: one a channel of the output, floats, wherever there are integers. */
+/* weights: [k][r][s][c], as in vrs_taps. scale: one a channel of the output, floats, wherever there
+ * are integers. */
 typedef struct vrs_cuda_conv_buffers {
     vrs_device_ptr input, weights, bias, residual, output, scale;
 } vrs_cuda_conv_buffers;
@@ -69,11 +70,6 @@ typedef struct vrs_cuda_conv_buffers {
 /* Whether vrs_cuda_conv_launch() takes this description with this kernel. */
 bool vrs_cuda_conv_supported(const vrs_cuda_conv *conv, const vrs_cuda_conv_desc *desc,
                              vrs_cuda_conv_kernel kernel);
-
-/* Weights, halves [k][taps][c], as the kernels want them, here and in vrs_taps: [taps][k][c]. With
- * one tap both are the same. As many bytes. Pairs of 8-bit integers count as halves. */
-void vrs_cuda_conv_pack(int32_t k, int32_t c, int32_t taps, const uint16_t *weights,
-                        uint16_t *packed);
 
 vrs_status vrs_cuda_conv_launch(const vrs_cuda_conv *conv, vrs_device_stream *stream,
                                 const vrs_cuda_conv_desc *desc, vrs_cuda_conv_kernel kernel,

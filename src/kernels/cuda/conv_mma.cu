@@ -107,7 +107,7 @@ __device__ __forceinline__ void load_stage(const vrs_conv_params &p, unsigned ch
                          input + (inside ? line * p.input_pitch + channel : 0), inside);
         const int k = first_channel(p) + row;
         const bool there = channel < p.c && k < p.k;
-        const int64_t filter = (int64_t)from.tap * p.k + k;
+        const int64_t filter = (int64_t)k * p.r * p.s + from.tap;
         vrs_copy_or_zero(stage + OPERAND + part_at(row, part),
                          weights + (there ? filter * p.c + channel : 0), there);
     }

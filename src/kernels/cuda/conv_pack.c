@@ -1,17 +1,5 @@
-/* Weights in the order that the kernels read them. */
-#include <string.h>
-
+/* Weights in the order that the stem reads them. */
 #include "kernels/cuda/conv_launch.h"
-
-void vrs_cuda_conv_pack(int32_t k, int32_t c, int32_t taps, const uint16_t *weights,
-                        uint16_t *packed)
-{
-    const size_t row = (size_t)c * sizeof(*packed);
-    for (int32_t tap = 0; tap < taps; tap++)
-        for (int32_t i = 0; i < k; i++)
-            memcpy(packed + ((size_t)tap * (size_t)k + (size_t)i) * (size_t)c,
-                   weights + ((size_t)i * (size_t)taps + (size_t)tap) * (size_t)c, row);
-}
 
 /* The operand of 16 channels of a warp in a matrix product: four words of two input channels in
  * each lane, channels lane / 4 and 8 more, inputs 2 (lane % 4) and 8 more. */

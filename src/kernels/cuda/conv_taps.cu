@@ -95,11 +95,12 @@ __device__ __forceinline__ void load_item(const vrs_taps_params &p, const vrs_ta
         const int dy = (tap / 3 - 1) * dilation, dx = (tap % 3 - 1) * dilation;
         uint64_t *full = &ring.full[ring.stage];
         vrs_barrier_wait(&ring.empty[ring.stage], ring.parity);
+        /* Weights behind a tap's last channel are of the next one: their inputs are zeros. */
         if (lane == 0) {
             vrs_barrier_expect(full, ring.STAGE);
             vrs_load_2d_all(ring.weights() + rank * 128 * VRS_TILE_STEP,
-                            p.weights[item.branch].word, full, step * 64,
-                            tap * p.k + item.across * 256 + rank * 128, 3);
+                            p.weights[item.branch].word, full, tap * p.row + step * 64,
+                            item.across * 256 + rank * 128, 3);
         }
         __syncwarp();
         if (lane < 8)

@@ -218,33 +218,46 @@ __device__ __forceinline__ void vrs_put_resized(const vrs_net_resize_params &p, 
         make_uint2(vrs_pack_i8(v[0], v[1], v[2], v[3]), vrs_pack_i8(v[4], v[5], v[6], v[7]));
 }
 
-/* Two columns of the source in two rows: what the results between them are made of. */
-template <typename T> struct vrs_corners {
+/* What results between two columns of the source are made of: the first column at the height of the
+ * result's row, and what it is to the second. */
+template <typename T> struct vrs_between {
     int first, second; /* columns; -1: none yet */
-    vrs_vector<T> top[2], bottom[2];
+    vrs_vector<T> left, right, across;
 };
 
-/* Neighbouring results share their corners, or one side of them. */
+/* A column of the source between two rows. */
 template <typename T>
-__device__ static __forceinline__ void vrs_move_corners(const vrs_net_resize_params &p, int64_t top,
-                                                        int64_t bottom, int first, int second,
-                                                        vrs_corners<T> &c)
+__device__ static __forceinline__ vrs_vector<T>
+vrs_column(const vrs_net_resize_params &p, int64_t top, int64_t bottom, int column, float weight)
 {
-    const bool linear = p.mode != VRS_NET_RESIZE_NEAREST;
-    if (first != c.first && first == c.second) {
-        c.top[0] = c.top[1];
-        c.bottom[0] = c.bottom[1];
-    } else if (first != c.first) {
-        c.top[0] = vrs_read<T>(p.in.data, top + (int64_t)first * p.in.pitch);
-        if (linear)
-            c.bottom[0] = vrs_read<T>(p.in.data, bottom + (int64_t)first * p.in.pitch);
-    }
-    if (linear && second != c.second) {
-        c.top[1] = vrs_read<T>(p.in.data, top + (int64_t)second * p.in.pitch);
-        c.bottom[1] = vrs_read<T>(p.in.data, bottom + (int64_t)second * p.in.pitch);
-    }
+    vrs_vector<T> r = vrs_read<T>(p.in.data, top + (int64_t)column * p.in.pitch);
+    if (bottom == top)
+        return r;
+    const vrs_vector<T> lower = vrs_read<T>(p.in.data, bottom + (int64_t)column * p.in.pitch);
+#pragma unroll
+    for (int e = 0; e < vrs_vector<T>::count; e++)
+        r.v[e] += (lower.v[e] - r.v[e]) * weight;
+    return r;
+}
+
+/* Neighbouring results lie between the same columns, or share one. */
+template <typename T>
+__device__ static __forceinline__ void vrs_move(const vrs_net_resize_params &p, int64_t top,
+                                                int64_t bottom, float weight, int first, int second,
+                                                vrs_between<T> &c)
+{
+    if (first == c.first && second == c.second)
+        return;
+    if (first == c.second)
+        c.left = c.right;
+    else if (first != c.first)
+        c.left = vrs_column<T>(p, top, bottom, first, weight);
+    c.right = second == first ? c.left : vrs_column<T>(p, top, bottom, second, weight);
+#pragma unroll
+    for (int e = 0; e < vrs_vector<T>::count; e++)
+        c.across.v[e] = second == first ? 0.0f : c.right.v[e] - c.left.v[e];
     c.first = first;
-    c.second = linear ? second : -1;
+    c.second = second;
 }
 
 template <typename T>
@@ -261,31 +274,29 @@ __device__ static __forceinline__ void vrs_resize(const vrs_net_resize_params &p
     const int64_t top = vrs_net_at(&p.in, s.n, y.first, 0) + from;
     const int64_t bottom = vrs_net_at(&p.in, s.n, y.second, 0) + from;
     const int begin = s.x * VRS_RESIZE_COLUMNS;
+    const bool whole = (s.c + 1) * N <= p.channels;
     int64_t to = vrs_net_at(&p.out, s.n, s.y, begin) + s.c * N;
-    vrs_corners<T> c;
+    vrs_between<T> c;
     c.first = c.second = -1;
 #pragma unroll
     for (int k = 0; k < VRS_RESIZE_COLUMNS; k++, to += p.out.pitch) {
         if (begin + k >= p.out.width)
             return;
         const vrs_net_taps x = vrs_net_resize_taps(&p, 1, begin + k);
-        vrs_move_corners<T>(p, top, bottom, x.first, x.second, c);
-        vrs_vector<T> r = c.top[0];
+        vrs_move<T>(p, top, bottom, y.weight, x.first, x.second, c);
+        vrs_vector<T> r;
 #pragma unroll
-        for (int e = 0; e < N; e++) {
-            if (p.mode != VRS_NET_RESIZE_NEAREST) {
-                const float upper = r.v[e] + (c.top[1].v[e] - r.v[e]) * x.weight;
-                const float lower =
-                    c.bottom[0].v[e] + (c.bottom[1].v[e] - c.bottom[0].v[e]) * x.weight;
-                r.v[e] = upper + (lower - upper) * y.weight;
-            }
-            r.v[e] = s.c * N + e < p.channels ? r.v[e] : 0.0f;
-        }
+        for (int e = 0; e < N; e++)
+            r.v[e] = c.left.v[e] + c.across.v[e] * x.weight;
+        if (!whole)
+#pragma unroll
+            for (int e = 0; e < N; e++)
+                r.v[e] = s.c * N + e < p.channels ? r.v[e] : 0.0f;
         vrs_put_resized<T>(p, to, r);
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256, 3)
+extern "C" __global__ void __launch_bounds__(256, 4)
     vrs_net_resize_vector(const __grid_constant__ vrs_net_resize_params p)
 {
     if (p.in.type == VRS_NET_F16)

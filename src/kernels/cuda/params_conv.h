@@ -1,7 +1,7 @@
 /* Parameters of the CUDA convolution kernels: one struct by value each, valid in C and CUDA.
  *
  * Activations are NHWC, IEEE binary16 or 8-bit integers, weights of the input's type in rows
- * [tap][output channel][input channel], bias and factors float. Addresses are device addresses,
+ * [output channel][tap][input channel], bias and factors float. Addresses are device addresses,
  * aligned to 16 bytes; conv_launch.h says what a caller must keep. */
 #ifndef VRS_KERNELS_CUDA_PARAMS_CONV_H
 #define VRS_KERNELS_CUDA_PARAMS_CONV_H
@@ -97,9 +97,9 @@ typedef struct vrs_taps_params {
     vrs_taps_branch branch[VRS_CONV_BRANCHES];
     int32_t n, h, w, c, k;
     int32_t input_pitch, output_pitch, relu;
-    int32_t steps;         /* of a tap */
-    int32_t in_i8, out_i8; /* as of vrs_conv_params */
-    int32_t padding;
+    int32_t steps;                           /* of a tap */
+    int32_t in_i8, out_i8;                   /* as of vrs_conv_params */
+    int32_t row;                             /* halves of a tap's weights of an output channel */
     vrs_conv_map map;                        /* input */
     vrs_conv_map weights[VRS_CONV_BRANCHES]; /* each branch's */
 } vrs_taps_params;

@@ -96,8 +96,9 @@ double vrs_conv_reference_at(const vrs_conv_params *p, int32_t n, int32_t oy, in
         if (y < 0 || y >= p->h || x < 0 || x >= p->w)
             continue;
         const ptrdiff_t pixel = ((ptrdiff_t)n * p->h + y) * p->w + x;
-        sum += dot((line){p->input, pixel * p->input_pitch, i8},
-                   (line){p->weights, ((ptrdiff_t)tap * p->k + k) * p->c, i8}, 0, p->c, size);
+        sum +=
+            dot((line){p->input, pixel * p->input_pitch, i8},
+                (line){p->weights, ((ptrdiff_t)k * p->r * p->s + tap) * p->c, i8}, 0, p->c, size);
     }
     const double scale = p->scale != 0 ? (double)((const float *)(uintptr_t)p->scale)[k] : 1;
     sum = sum * scale + bias_of(p->bias, k);
@@ -138,8 +139,8 @@ double vrs_taps_reference_at(const vrs_taps_params *p, int32_t branch, uint32_t 
     double size = 0;
     const bool i8 = p->in_i8 != 0;
     return dot((line){p->input, (((ptrdiff_t)pixel[0] * p->h + y) * p->w + x) * p->input_pitch, i8},
-               (line){p->branch[branch].weights, ((ptrdiff_t)tap * p->k + k) * p->c, i8}, first,
-               end, &size);
+               (line){p->branch[branch].weights, ((ptrdiff_t)k * 9 + tap) * p->c, i8}, first, end,
+               &size);
 }
 
 /* Weight of an input channel in the order of vrs_stem_pack(). */

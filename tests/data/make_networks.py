@@ -247,7 +247,8 @@ class Quantised(Chain):
         bits = self.one("DequantizeLinear", self.constant(weights),
                         self.constant(scales.astype(np.float32)),
                         self.constant(np.zeros(outs, np.int8)), axis=0)
-        return self.one("Conv", x, bits, self.weights(outs), pads=[kernel // 2] * 4, **attributes)
+        pad = attributes.get("dilations", [1])[0] * (kernel // 2)
+        return self.one("Conv", x, bits, self.weights(outs), pads=[pad] * 4, **attributes)
 
 
 def quantised() -> onnx.ModelProto:
@@ -266,6 +267,26 @@ def quantised() -> onnx.ModelProto:
     c.one("Resize", c.conv(y, 16, 2), "", c.constant(np.array([1, 1, 2, 2], np.float32)),
           mode="linear", coordinate_transformation_mode="half_pixel")
     return chained(c, "quantised")
+
+
+def pyramid() -> onnx.ModelProto:
+    """A block with a residual, and what looks at its result from several distances."""
+    c = Quantised()
+    x = c.one("Relu", c.conv("picture", 3, 16, 3, strides=[2, 2]))
+    y = c.one("Relu", c.conv8(c.through_bits(x, 1 / 32), 16, 16, 3))
+    y = c.conv8(c.through_bits(y, 1 / 64), 16, 32)
+    y = c.through_bits(c.one("Relu", c.one("Add", y, c.conv(x, 16, 32))), 1 / 16)
+    mean = c.through_bits(c.one("GlobalAveragePool", y), 1 / 64)
+    branches = [c.one("Relu", c.conv8(y, 32, 16))]
+    branches += [c.one("Relu", c.conv8(y, 32, 16, 3, dilations=[d, d])) for d in (4, 6, 5)]
+    branches.append(c.one("Resize", c.one("Relu", c.conv8(mean, 32, 16)), "",
+                          c.constant(np.array([1, 1, 8, 12], np.float32)), mode="nearest",
+                          coordinate_transformation_mode="asymmetric", nearest_mode="floor"))
+    y = c.through_bits(c.one("Concat", *branches, axis=1), 1 / 32)
+    y = c.one("Relu", c.conv8(y, 80, 16))
+    c.one("Resize", c.conv(y, 16, 2), "", c.constant(np.array([1, 1, 2, 2], np.float32)),
+          mode="linear", coordinate_transformation_mode="half_pixel")
+    return chained(c, "pyramid")
 
 
 def chained(c: Chain, name: str) -> onnx.ModelProto:
@@ -310,6 +331,7 @@ def main() -> None:
         "tiny-int8": tiny_int8(),
         "ops": ops(),
         "quantised": quantised(),
+        "pyramid": pyramid(),
         "tiny-integer": tiny_integer(),
         "tiny-up": tiny_up(),
         "tiny-two-outputs": tiny_two_outputs(),

@@ -144,6 +144,40 @@ static void test_quantised(void **state)
     vrs_model_destroy(model);
 }
 
+static void count_joined(void *opaque, const vrs_engine_node *node)
+{
+    *(int *)opaque += strstr(node->plan, "in one") != NULL;
+}
+
+/* Convolutions of one input that run in one launch, and a block's end that is stored in steps
+ * though it has a residual: each node beside plain C, and the same from the cache. */
+static void test_pyramid(void **state)
+{
+    (void)state;
+    static const vrs_precision precisions[] = {VRS_PRECISION_F16, VRS_PRECISION_INT8};
+    verify(OPS_DESCRIPTOR, "pyramid.onnx", 2, 10);
+    char path[512];
+    snprintf(path, sizeof path, "%s/pyramid", folder);
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "pyramid.onnx");
+    for (int i = 0; i < 4; i++) {
+        static int joined;
+        vrs_engine_params params = on_device(precisions[i / 2], 2);
+        params.cache_dir = path;
+        vrs_engine *engine = make(model, &params);
+        int count = 0, found = 0;
+        if (vrs_engine_verify(engine, 2, 7, expect_good, &count) != VRS_OK) {
+            fail_msg("%s", vrs_last_error());
+        }
+        assert_true(count >= 10);
+        vrs_engine_visit_nodes(engine, count_joined, &found);
+        assert_int_equal(strstr(vrs_engine_describe(engine), "from cache") != NULL, i % 2);
+        assert_true(i % 2 == 0 || found == joined);
+        joined = found;
+        vrs_engine_destroy(engine);
+    }
+    vrs_model_destroy(model);
+}
+
 /* ---- requests ---- */
 
 #define W 24
@@ -795,9 +829,9 @@ static double apart(const stream_run *a, const stream_run *b)
     return sqrt(off) / (sqrt(all) + 1e-3 * sqrt((double)a->io->scores_elements));
 }
 
-/* In FP16 what is remembered from frame to frame, in FP32, does not wander off: the last frames are
- * at most `times` as far from FP32 as the first ones. Forgetting it all gives the first frame again.
- */
+/* In FP16 what is remembered from frame to frame, in FP32, does not wander off: the last frames
+ * are at most `times` as far from FP32 as the first ones. Forgetting it all gives the first frame
+ * again. */
 static void follow_stream(const vrs_model *model, double times)
 {
     stream_run half = begin_stream(model, VRS_PRECISION_F16);
@@ -913,6 +947,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_quantised),
         cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_pyramid),
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_branches),
         cmocka_unit_test(test_batches),

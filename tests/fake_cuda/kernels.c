@@ -108,6 +108,8 @@ void fake_kernels_init(void)
     add("vrs_preprocess_warp", fake_vrs_preprocess_warp, sizeof(vrs_warp_params));
     add("vrs_patches", fake_vrs_patches, sizeof(vrs_patches_params));
     add("vrs_conv_mma", fake_vrs_conv_mma, sizeof(vrs_conv_params));
+    add("vrs_conv_f32", fake_vrs_conv_f32, sizeof(vrs_conv_params));
+    add("vrs_conv_f32_small", fake_vrs_conv_f32, sizeof(vrs_conv_params));
     add("vrs_stem", fake_vrs_stem, sizeof(vrs_stem_params));
     add("vrs_conv_taps_sm90", fake_vrs_conv_taps, sizeof(vrs_taps_params));
     add("vrs_conv_taps_sum_sm90", fake_vrs_conv_taps_sum, sizeof(vrs_taps_params));

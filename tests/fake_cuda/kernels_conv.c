@@ -31,6 +31,13 @@ void fake_vrs_conv_mma(const void *params, const uint32_t grid[3], const uint32_
     vrs_conv_reference(p);
 }
 
+void fake_vrs_conv_f32(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    const vrs_conv_params *p = params;
+    expect(grid[0] >= 1 && block[0] == 256 && p->f32 != 0, "grid");
+    vrs_conv_reference(p);
+}
+
 void fake_vrs_conv_point(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
     const vrs_conv_point_params *p = params;

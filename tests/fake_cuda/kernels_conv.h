@@ -18,6 +18,7 @@
 #define FAKE_CONV_DECLARE(name) \
     void fake_##name(const void *params, const uint32_t grid[3], const uint32_t block[3]);
 FAKE_CONV_DECLARE(vrs_conv_mma)
+FAKE_CONV_DECLARE(vrs_conv_f32)
 FAKE_CONV_DECLARE(vrs_conv_point)
 FAKE_CONV_DECLARE(vrs_conv_taps)
 FAKE_CONV_DECLARE(vrs_conv_taps_sum)

@@ -62,11 +62,6 @@ static cuda_block integers(size_t count, rng *r)
     return block;
 }
 
-static cuda_block elements(size_t count, bool i8, rng *r)
-{
-    return i8 ? integers(count, r) : halves(count, r);
-}
-
 static cuda_block floats(size_t count, rng *r)
 {
     cuda_block block = cuda_block_make(count * sizeof(float));
@@ -74,6 +69,12 @@ static cuda_block floats(size_t count, rng *r)
         ((float *)cuda_block_host(&block))[i] = (float)in(r, -1000, 1000) * 0.002F;
     cuda_block_upload(&block);
     return block;
+}
+
+/* In the type of an operand; integers where it is one that has them. */
+static cuda_block elements(size_t count, const vrs_cuda_conv_desc *d, bool i8, rng *r)
+{
+    return d->f32 ? floats(count, r) : i8 ? integers(count, r) : halves(count, r);
 }
 
 static uint64_t host_of(const cuda_block *block)
@@ -133,17 +134,22 @@ static size_t pixels_of(int32_t n, int32_t h, int32_t w)
     return (size_t)n * (size_t)h * (size_t)w;
 }
 
+static size_t result_bytes(const vrs_cuda_conv_desc *d)
+{
+    return d->f32 ? 4 : d->out_i8 ? 1 : 2;
+}
+
 static void conv_make(conv_case *t, rng *r)
 {
     const vrs_cuda_conv_desc *d = &t->desc;
     const size_t out = pixels_of(d->n, d->out_h, d->out_w);
     t->input =
-        elements(pixels_of(d->n, d->h, d->w) * (size_t)pitch(d->input_pitch, d->c), d->in_i8, r);
-    t->weights = elements((size_t)(d->r * d->s) * (size_t)d->k * (size_t)d->c, d->in_i8, r);
+        elements(pixels_of(d->n, d->h, d->w) * (size_t)pitch(d->input_pitch, d->c), d, d->in_i8, r);
+    t->weights = elements((size_t)(d->r * d->s) * (size_t)d->k * (size_t)d->c, d, d->in_i8, r);
     t->scale = factors(d, r);
     t->bias = floats((size_t)d->k, r);
-    t->residual = halves(out * (size_t)pitch(d->residual_pitch, d->k), r);
-    t->output = cuda_block_make(out * (size_t)pitch(d->output_pitch, d->k) * (d->out_i8 ? 1 : 2));
+    t->residual = elements(out * (size_t)pitch(d->residual_pitch, d->k), d, false, r);
+    t->output = cuda_block_make(out * (size_t)pitch(d->output_pitch, d->k) * result_bytes(d));
     t->biased = in(r, 0, 3) != 0;
 }
 
@@ -185,28 +191,37 @@ static vrs_conv_params reference_params(const conv_case *t)
     return p;
 }
 
+static void compare_at(const vrs_cuda_conv_desc *d, const void *result, double value, double size,
+                       const char *what, int64_t at)
+{
+    if (d->f32) {
+        const double got = (double)((const float *)result)[at];
+        if (!(fabs(got - value) <= size * 0x1p-20))
+            fail_msg("%s: %g instead of %g at %lld", what, got, value, (long long)at);
+    } else if (d->out_i8) {
+        compare_steps(((const int8_t *)result)[at], value, what, at);
+    } else {
+        compare_value(((const uint16_t *)result)[at], value, 0.51, size, what, at);
+    }
+}
+
 static void conv_compare(const conv_case *t, const char *what)
 {
     const vrs_cuda_conv_desc *d = &t->desc;
     const vrs_conv_params p = reference_params(t);
     const int32_t step = pitch(d->output_pitch, d->k);
-    const void *result = cuda_block_result(&t->output, what);
-    const uint16_t *got = result;
-    const int8_t *steps = result;
+    const size_t bytes = result_bytes(d);
+    const unsigned char *result = cuda_block_result(&t->output, what);
     for (int64_t i = 0; i < (int64_t)pixels_of(d->n, d->out_h, d->out_w); i++) {
         const int32_t n = (int32_t)(i / d->out_w / d->out_h);
         const int32_t y = (int32_t)(i / d->out_w % d->out_h), x = (int32_t)(i % d->out_w);
         for (int32_t k = 0; k < d->k; k++) {
             double size;
             const double value = vrs_conv_reference_at(&p, n, y, x, k, &size);
-            if (d->out_i8)
-                compare_steps(steps[i * step + k], value, what, i * step + k);
-            else
-                compare_value(got[i * step + k], value, 0.51, size, what, i * step + k);
+            compare_at(d, result, value, size, what, i * step + k);
         }
-        for (int32_t k = d->k; k < step; k++)
-            assert_int_equal(d->out_i8 ? 0xa500 | (uint8_t)steps[i * step + k] : got[i * step + k],
-                             0xa5a5);
+        for (size_t at = (size_t)d->k * bytes; at < (size_t)step * bytes; at++)
+            assert_int_equal(result[(size_t)(i * step) * bytes + at], 0xa5);
     }
 }
 
@@ -269,6 +284,19 @@ static void test_mma(void **state)
     for (int32_t i = 0; i < 60; i++) {
         const vrs_cuda_conv_desc desc = random_desc(&r, i % 4 == 0);
         run_conv(&desc, VRS_CUDA_CONV_MMA, &r);
+    }
+}
+
+static void test_f32(void **state)
+{
+    (void)state;
+    rng r = {6};
+    for (int32_t i = 0; i < 60; i++) {
+        vrs_cuda_conv_desc d = random_desc(&r, i % 4 == 0);
+        d.f32 = true;
+        d.c = i % 3 == 0 ? d.c - 4 : d.c;
+        d.k = i % 5 == 0 ? d.k - 4 : d.k;
+        run_conv(&d, i % 2 == 0 ? VRS_CUDA_CONV_F32 : VRS_CUDA_CONV_F32_SMALL, &r);
     }
 }
 
@@ -386,16 +414,16 @@ static void taps_make(taps_case *t, rng *r)
     if (vrs_taps_plan_create(&conv, d, &t->plan) != VRS_OK)
         fail_msg("%s", vrs_last_error());
     check_table(&t->plan);
-    t->input = elements(pixels * (size_t)pitch(d->input_pitch, d->c), d->in_i8, r);
+    const vrs_cuda_conv_desc one = {.k = d->k, .in_i8 = d->in_i8, .out_i8 = d->out_i8};
+    t->input = elements(pixels * (size_t)pitch(d->input_pitch, d->c), &one, d->in_i8, r);
     t->table = cuda_block_make(t->plan.table_bytes);
     memcpy(cuda_block_host(&t->table), t->plan.table, t->plan.table_bytes);
     cuda_block_upload(&t->table);
     if (t->plan.workspace_bytes > 0)
         t->workspace = cuda_block_make(t->plan.workspace_bytes);
     for (int32_t i = 0; i < d->branches; i++) {
-        const vrs_cuda_conv_desc one = {.k = d->k, .in_i8 = d->in_i8, .out_i8 = d->out_i8};
         t->scale[i] = factors(&one, r);
-        t->weights[i] = elements((size_t)9 * (size_t)d->k * (size_t)d->c, d->in_i8, r);
+        t->weights[i] = elements((size_t)9 * (size_t)d->k * (size_t)d->c, &one, d->in_i8, r);
         t->bias[i] = floats((size_t)d->k, r);
         t->output[i] =
             cuda_block_make(pixels * (size_t)pitch(d->output_pitch, d->k) * (d->out_i8 ? 1 : 2));
@@ -676,13 +704,10 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mma),
-        cmocka_unit_test(test_point),
-        cmocka_unit_test(test_point_integers),
-        cmocka_unit_test(test_taps),
-        cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_stem),
-        cmocka_unit_test(test_plan_memory),
+        cmocka_unit_test(test_mma),      cmocka_unit_test(test_f32),
+        cmocka_unit_test(test_point),    cmocka_unit_test(test_point_integers),
+        cmocka_unit_test(test_taps),     cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_stem),     cmocka_unit_test(test_plan_memory),
 
         cmocka_unit_test(test_refusals),
     };

@@ -243,6 +243,58 @@ static void test_reduce(void **state)
     }
 }
 
+/* A product, bias, and a slope for each column or row. */
+static void test_matmul(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        int32_t type = types[i & 1], rows = 5, columns = 37, depth = 19;
+        cuda_block a = make((size_t)(rows * depth), type),
+                   b = make((size_t)(depth * columns), type);
+        cuda_block out = make((size_t)(rows * columns), type), f = make(80, VRS_NET_F32);
+        vrs_net_matmul_params p = {.a = cuda_block_device(&a),
+                                   .b = cuda_block_device(&b),
+                                   .bias = i & 2 ? cuda_block_device(&f) : 0,
+                                   .out = cuda_block_device(&out),
+                                   .slope = cuda_block_device(&f) + 160,
+                                   .a_row = depth,
+                                   .a_column = 1,
+                                   .b_row = columns,
+                                   .b_column = 1,
+                                   .out_row = columns,
+                                   .out_column = 1,
+                                   .bias_column = 1,
+                                   .slope_row = i & 4 ? 1 : 0,
+                                   .slope_column = i & 4 ? 0 : 1,
+                                   .dims = {1, 1, 1, 1},
+                                   .a_type = type,
+                                   .b_type = type,
+                                   .bias_type = VRS_NET_F32,
+                                   .out_type = type,
+                                   .rows = rows,
+                                   .columns = columns,
+                                   .depth = depth,
+                                   .alpha = 0.5f,
+                                   .beta = 2.0f,
+                                   .act = {.kind = VRS_NET_ACT_PRELU}};
+        vrs_net_matmul_params h = p;
+        h.a = host(&a);
+        h.b = host(&b);
+        h.bias = p.bias ? host(&f) : 0;
+        h.out = host(&out);
+        h.slope = host(&f) + 160;
+        if (vrs_net_matmul(&kernels, cuda_fixture_stream(), &p) != VRS_OK)
+            fail_msg("%s", vrs_last_error());
+        for (int64_t at = 0; at < rows * columns; at++)
+            vrs_net_matmul_element(&h, 0, at / columns, at % columns);
+        compare(&out, type, 1e-4f, "matmul");
+        cuda_block_free(&a);
+        cuda_block_free(&b);
+        cuda_block_free(&out);
+        cuda_block_free(&f);
+    }
+}
+
 /* Rows of channels: operands as rows, as one a channel, as one for all, and left out. */
 static void test_map(void **state)
 {
@@ -292,7 +344,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pool),   cmocka_unit_test(test_resize), cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_reduce), cmocka_unit_test(test_map),
+        cmocka_unit_test(test_reduce), cmocka_unit_test(test_matmul), cmocka_unit_test(test_map),
     };
     int failed = cmocka_run_group_tests_name("kernels/cuda_net", tests, NULL, NULL);
     cuda_fixture_close();

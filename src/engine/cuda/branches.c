@@ -64,6 +64,9 @@ static void touch_all(const vrs_net *net, const vrs_net_program *program, int32_
         int32_t value = last->outputs[i];
         touch(net, program, t, value, true, clears(net, program, index, value));
     }
+    for (int32_t i = 0; i < choice->other_count; i++) {
+        touch(net, program, t, g->nodes[choice->others[i]].outputs[0], true, false);
+    }
 }
 
 /* Parts of lines of the same length lie beside each other. */
@@ -164,12 +167,14 @@ static vrs_status make_events(vrs_net *net, vrs_net_program *program)
     return status;
 }
 
-/* Inputs and results of all nodes, and results that a convolution makes of the node behind it. */
+/* Inputs and results of all nodes, and results that a convolution makes of the node behind it or of
+ * those that are joined to it. */
 static size_t count_spans(const vrs_graph *g)
 {
     size_t count = 1;
     for (int32_t n = 0; n < g->node_count; n++) {
-        count += (size_t)g->nodes[n].input_count + 2 * (size_t)g->nodes[n].output_count;
+        count += (size_t)g->nodes[n].input_count + 2 * (size_t)g->nodes[n].output_count +
+                 VRS_CONV_JOINED - 1;
     }
     return count;
 }
@@ -211,7 +216,8 @@ vrs_status vrs_net_take_apart(vrs_net *net)
     for (int32_t p = 0; p < net->program_count; p++) {
         const vrs_net_program *program = &net->programs[p];
         for (int32_t n = 0; program->lanes > 1 && n < net->graph->node_count; n++) {
-            const vrs_conv_plan *plan = program->convs[n].plan;
+            const vrs_net_conv_choice *choice = &program->convs[n];
+            const vrs_conv_plan *plan = choice->joined ? choice->joined : choice->plan;
             int32_t lane = program->steps[n].lane;
             size_t wanted = lane > 0 && plan ? plan->workspace : 0;
             if (wanted > 0 && wanted > bytes[lane]) {

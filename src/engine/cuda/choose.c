@@ -324,6 +324,9 @@ vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program)
         }
     }
     vrs_net_prepared_free(net, c.prepared);
+    if (status == VRS_OK) {
+        status = vrs_net_join(net, program, all);
+    }
     net->effort.restored = net->restored;
     net->effort.making_s += (double)(prepared - begin) / (double)VRS_NS_PER_S;
     net->effort.timing_s += (double)(vrs_now_ns() - prepared) / (double)VRS_NS_PER_S;

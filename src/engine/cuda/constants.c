@@ -36,6 +36,50 @@ static vrs_net_constant *find(vrs_net *net, const vrs_net_constant *key)
     return NULL;
 }
 
+/* Blocks that constants lie in, one behind the other. Each by itself was rounded up to what memory
+ * is given out in, which for a large network came to half of its weights. */
+#define SLAB_BYTES ((size_t)8 << 20)
+
+static vrs_status add_slab(vrs_net *net, size_t bytes, int32_t *index)
+{
+    vrs_net_slab *grown =
+        vrs_realloc(net->slabs, (size_t)(net->slab_count + 1) * sizeof *net->slabs);
+    if (!grown) {
+        return VRS_NO_MEMORY;
+    }
+    net->slabs = grown;
+    /* 256 KB, 1 MB, 4 MB, then 8. */
+    size_t usual = net->slab_count < 3 ? SLAB_BYTES >> (5 - 2 * net->slab_count) : SLAB_BYTES;
+    vrs_net_slab slab = {.bytes = bytes > usual ? bytes : usual};
+    vrs_status status = vrs_memory_alloc(net->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_WEIGHTS,
+                                         slab.bytes, &slab.block);
+    if (status == VRS_OK) {
+        *index = net->slab_count;
+        net->slabs[net->slab_count++] = slab;
+    }
+    return status;
+}
+
+/* A place for `bytes`, in the first block that has room. */
+static vrs_status place(vrs_net *net, size_t bytes, vrs_net_constant *made)
+{
+    size_t room = (bytes + VRS_NET_ALIGN - 1) / VRS_NET_ALIGN * VRS_NET_ALIGN;
+    int32_t index = 0;
+    while (index < net->slab_count &&
+           (!net->slabs[index].block || net->slabs[index].bytes - net->slabs[index].taken < room)) {
+        index++;
+    }
+    vrs_status status = index < net->slab_count ? VRS_OK : add_slab(net, room, &index);
+    if (status == VRS_OK) {
+        vrs_net_slab *slab = &net->slabs[index];
+        made->slab = index;
+        made->at = slab->block->address + slab->taken;
+        slab->taken += room;
+        slab->constants++;
+    }
+    return status;
+}
+
 /* Keeps `bytes` of `data` on the device under the key. */
 static vrs_status keep(vrs_net *net, const vrs_net_constant *key, const void *data, size_t bytes,
                        vrs_device_ptr *at)
@@ -53,12 +97,10 @@ static vrs_status keep(vrs_net *net, const vrs_net_constant *key, const void *da
     vrs_net_constant made = *key;
     made.used = true;
     /* Kernels read whole vectors: up to 16 bytes behind the end. */
-    vrs_status status = vrs_memory_alloc(net->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_WEIGHTS,
-                                         bytes + 16, &made.block);
+    vrs_status status = place(net, bytes + 16, &made);
     if (status != VRS_OK) {
         return status;
     }
-    made.at = made.block->address;
     made.bytes = bytes;
     net->constants[net->constant_count++] = made;
     status = vrs_device_fill(net->stream, made.at, 0, bytes + 16);
@@ -365,12 +407,13 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t index, const vrs_conv *conv,
     return status;
 }
 
-vrs_status vrs_net_table(vrs_net *net, int32_t index, const vrs_conv_plan *plan, vrs_device_ptr *at)
+vrs_status vrs_net_table(vrs_net *net, int32_t index, const vrs_conv_plan *plan, int32_t batch,
+                         vrs_device_ptr *at)
 {
     const vrs_conv_provider *by = plan->provider;
     size_t bytes = by->table_bytes ? by->table_bytes(plan) : 0;
     const vrs_net_constant key = {
-        .value = net->graph->nodes[index].inputs[1], .kind = AS_TABLE, .packer = by};
+        .value = net->graph->nodes[index].inputs[1], .kind = AS_TABLE, .packer = by, .fill = batch};
     const vrs_net_constant *found = bytes > 0 ? find(net, &key) : NULL;
     *at = found ? found->at : 0;
     if (found || bytes == 0) {
@@ -420,21 +463,30 @@ void vrs_net_forget_constants(vrs_net *net, bool unused)
     for (int32_t i = 0; i < net->constant_count; i++) {
         vrs_net_constant *c = &net->constants[i];
         if (unused && !c->used) {
-            vrs_memory_free(net->memory, c->block);
+            net->slabs[c->slab].constants--;
             continue;
         }
         c->used = false;
         net->constants[kept++] = *c;
     }
     net->constant_count = kept;
+    for (int32_t i = 0; i < net->slab_count; i++) {
+        if (net->slabs[i].constants == 0) {
+            vrs_memory_free(net->memory, net->slabs[i].block);
+            net->slabs[i].block = NULL;
+        }
+    }
 }
 
 void vrs_net_free_constants(vrs_net *net)
 {
-    for (int32_t i = 0; i < net->constant_count; i++) {
-        vrs_memory_free(net->memory, net->constants[i].block);
+    for (int32_t i = 0; i < net->slab_count; i++) {
+        vrs_memory_free(net->memory, net->slabs[i].block);
     }
+    vrs_free(net->slabs);
     vrs_free(net->constants);
+    net->slabs = NULL;
+    net->slab_count = 0;
     net->constants = NULL;
     net->constant_count = net->constant_room = 0;
 }

@@ -68,6 +68,9 @@ typedef struct vrs_conv_args {
     vrs_device_ptr workspace; /* aligned to 256 bytes */
 } vrs_conv_args;
 
+/* Convolutions of one launch at most. */
+#define VRS_CONV_JOINED 4
+
 typedef struct vrs_conv_provider vrs_conv_provider;
 
 /* One way to run one convolution: begins what a provider makes. */
@@ -78,6 +81,7 @@ typedef struct vrs_conv_plan {
     char packing[32];  /* plans of the same convolution at any batch that take the same bytes of
                         * pack() have the same word here, and share them; "": as above */
     bool tensor_cores; /* that it uses them */
+    bool joins;        /* it is one of join() */
 } vrs_conv_plan;
 
 struct vrs_conv_provider {
@@ -111,6 +115,12 @@ struct vrs_conv_provider {
      * any batch. Both NULL, or 0 bytes: nothing. */
     size_t (*table_bytes)(const vrs_conv_plan *plan);
     void (*make_table)(const vrs_conv_plan *plan, void *table);
+    /* One plan for `count` convolutions over one input, of plans for each, in one launch. Both
+     * NULL: there is none. Returns owned. VRS_UNSUPPORTED: not these. */
+    vrs_status (*join)(const vrs_conv_plan *const *plans, int32_t count, vrs_conv_plan **joined);
+    /* enqueue() with the addresses of each; the table is the first one's. */
+    vrs_status (*enqueue_joined)(const vrs_conv_plan *joined, const vrs_conv_args *args,
+                                 vrs_device_stream *stream);
     /* Queues the run. It is called inside a stream capture as well: no allocation, no waiting, no
      * other stream; the addresses stay those of the capture. */
     vrs_status (*enqueue)(const vrs_conv_plan *plan, const vrs_conv_args *args,

@@ -143,7 +143,7 @@ vrs_status vrs_net_conv_args_of(vrs_net *net, const vrs_net_program *program, in
                             .workspace = workspace ? workspace->address : 0};
     vrs_status status = vrs_net_weights(net, index, conv, plan, &args->weights);
     if (status == VRS_OK) {
-        status = vrs_net_table(net, index, plan, &args->table);
+        status = vrs_net_table(net, index, plan, plan->joins ? program->batch : 0, &args->table);
     }
     /* Results in steps are made by factors and a bias in steps: the activation keeps them so. */
     const vrs_net_form *out = &net->forms[node->outputs[0]];
@@ -185,6 +185,9 @@ vrs_status vrs_net_queue_conv(vrs_net *net, const vrs_net_program *program, int3
                               vrs_device_stream *stream)
 {
     const vrs_net_conv_choice *choice = &program->convs[index];
+    if (choice->joined) {
+        return vrs_net_queue_joined(net, program, index, stream);
+    }
     int32_t result = net->graph->nodes[index].outputs[0];
     vrs_conv_args args;
     vrs_status status =

@@ -330,9 +330,16 @@ static void visit_program(vrs_net *net, const vrs_net_program *program, vrs_engi
         }
         char does[160], plan[160];
         vrs_node_describe(g, n, does, sizeof does);
-        snprintf(plan, sizeof plan, "%s%s%s", choice->plan ? choice->plan->provider->name : "own",
-                 choice->plan ? " " : "", choice->plan ? choice->plan->name : "");
+        const vrs_conv_plan *by = choice->joined ? choice->joined : choice->plan;
+        snprintf(plan, sizeof plan, "%s%s%s", by ? by->provider->name : "own", by ? " " : "",
+                 by ? by->name : "");
         vrs_cost cost = vrs_node_cost(g, n);
+        for (int32_t i = 0; i < choice->other_count; i++) {
+            vrs_cost other = vrs_node_cost(g, choice->others[i]);
+            cost.flops += other.flops;
+            cost.out += other.out;
+            cost.constant += other.constant;
+        }
         double size = (double)vrs_net_type_bytes(vrs_net_type_of(net, VRS_DTYPE_F32));
         const vrs_engine_node node = {.batch = program->batch,
                                       .name = g->nodes[n].name,

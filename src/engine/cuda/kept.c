@@ -37,7 +37,7 @@ static vrs_status restore(const vrs_net_chooser *c, bool *done)
     const vrs_plan_entry *entry =
         net->cached ? vrs_plans_find(net->cached, c->program->batch, c->index) : NULL;
     *done = false;
-    if (!entry || entry->kind < VRS_NET_WHOLE || entry->kind > VRS_NET_MORE) {
+    if (!entry || entry->kind < VRS_NET_WHOLE || entry->kind > VRS_NET_JOINED) {
         return VRS_OK;
     }
     int32_t next = vrs_net_only_reader(net, net->graph->nodes[c->index].outputs[0]);
@@ -92,7 +92,7 @@ static vrs_status collect_program(const vrs_net_program *program, int32_t nodes,
         const vrs_conv_provider *by = choice->plan->provider;
         vrs_plan_entry entry = {.batch = program->batch,
                                 .node = n,
-                                .kind = (int32_t)choice->kind,
+                                .kind = choice->joined ? VRS_NET_JOINED : (int32_t)choice->kind,
                                 .candidate = choice->candidate};
         (void)snprintf(entry.provider, sizeof entry.provider, "%s", by->name);
         (void)snprintf(entry.name, sizeof entry.name, "%s", choice->plan->name);

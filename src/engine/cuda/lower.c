@@ -261,7 +261,7 @@ vrs_status vrs_net_queue_rest(vrs_net *net, const vrs_net_program *program, int3
 bool vrs_net_runs(const vrs_net *net, const vrs_net_program *program, int32_t index)
 {
     if (net->roles[index] != VRS_NET_FOLLOW) {
-        return net->roles[index] == VRS_NET_RUN;
+        return net->roles[index] == VRS_NET_RUN && !program->convs[index].along;
     }
     const vrs_graph *g = net->graph;
     return !program->convs[g->values[g->nodes[index].inputs[0]].producer].follows;
@@ -367,6 +367,11 @@ vrs_status vrs_net_check_node(const vrs_net *net, int32_t index)
     if ((node->op == VRS_OP_MATMUL || node->op == VRS_OP_GEMM) &&
         (in->rank < 2 || net->graph->values[node->inputs[1]].rank < 2)) {
         return refuse(net, node, "a product with a vector");
+    }
+    if (node->op == VRS_OP_MATMUL && node->act.kind == VRS_ACT_PRELU &&
+        vrs_value_elements(&net->graph->values[node->act.slope]) > 1 &&
+        net->graph->values[node->outputs[0]].rank > 3) {
+        return refuse(net, node, "several products with a slope each");
     }
     if (node->op == VRS_OP_GATHER && net->graph->values[node->inputs[1]].rank > 1) {
         return refuse(net, node, "indices of more than one axis");

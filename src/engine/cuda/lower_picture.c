@@ -269,7 +269,11 @@ vrs_status vrs_net_queue_matmul(vrs_net *net, const vrs_net_program *program, co
     lead(net, node, &a, &b, &out, &p);
     status = queue_gemm_bias(net, program, node, &p);
     if (status == VRS_OK && node->act.kind == VRS_ACT_PRELU) {
-        status = vrs_net_floats(net, node->act.slope, 1, &p.slope);
+        /* Channels are the second axis. */
+        int32_t slopes = (int32_t)vrs_value_elements(&net->graph->values[node->act.slope]);
+        p.slope_row = slopes > 1 && v->rank == 3;
+        p.slope_column = slopes > 1 && v->rank == 2;
+        status = vrs_net_floats(net, node->act.slope, slopes, &p.slope);
     }
     if (status == VRS_OK && net->forms[node->outputs[0]].picture) {
         status = vrs_device_fill(stream, out.data, 0, vrs_net_value_bytes(net, node->outputs[0]));

@@ -59,19 +59,23 @@ typedef enum vrs_net_role {
 /* How much of a node its plan does. */
 typedef enum vrs_net_kind {
     VRS_NET_WHOLE = 0,
-    VRS_NET_LESS = 1, /* what vrs_net_leave_out() leaves */
-    VRS_NET_MORE = 2, /* with the node behind it */
+    VRS_NET_LESS = 1,   /* what vrs_net_leave_out() leaves */
+    VRS_NET_MORE = 2,   /* with the node behind it */
+    VRS_NET_JOINED = 3, /* as WHOLE; kept of those that others run along with */
 } vrs_net_kind;
 
 /* The convolution of a node at one batch size, as its plan was chosen. */
 typedef struct vrs_net_conv_choice {
-    vrs_conv wanted;     /* all of the node */
-    vrs_conv conv;       /* what the plan does of it; the rest is done afterwards */
-    vrs_conv_plan *plan; /* NULL: not a convolution */
-    int32_t candidate;   /* of the plan's provider */
-    int32_t kind;        /* vrs_net_kind */
-    bool owned;          /* the plan; else it is that of an equal convolution */
-    bool follows;        /* takes the node behind it along */
+    vrs_conv wanted;       /* all of the node */
+    vrs_conv conv;         /* what the plan does of it; the rest is done afterwards */
+    vrs_conv_plan *plan;   /* NULL: not a convolution */
+    int32_t candidate;     /* of the plan's provider */
+    int32_t kind;          /* vrs_net_kind */
+    bool owned;            /* the plan; else it is that of an equal convolution */
+    bool follows;          /* takes the node behind it along */
+    vrs_conv_plan *joined; /* owned: runs this node and `others`; NULL: it runs alone */
+    int32_t others[VRS_CONV_JOINED - 1], other_count;
+    bool along; /* another node's `joined` runs it */
 } vrs_net_conv_choice;
 
 /* Where a node is queued where branches run beside each other. */
@@ -106,9 +110,16 @@ typedef struct vrs_net_constant {
     float quantum;          /* what it was divided by; of weights: their type */
     vrs_device_ptr at;
     size_t bytes;
-    vrs_memory_block *block;
+    int32_t slab;
     bool used; /* asked for since vrs_net_forget_constants() */
 } vrs_net_constant;
+
+/* A block that constants lie in. */
+typedef struct vrs_net_slab {
+    vrs_memory_block *block; /* NULL: given back */
+    size_t bytes, taken;
+    int32_t constants; /* that are in it still */
+} vrs_net_slab;
 
 /* What the file says about a value that goes into a convolution in 8 bits. */
 typedef struct vrs_net_range {
@@ -169,6 +180,8 @@ typedef struct vrs_net {
     vrs_enlarge_rule enlarge_rule;
     vrs_net_constant *constants;
     int32_t constant_count, constant_room;
+    vrs_net_slab *slabs;
+    int32_t slab_count;
     vrs_arena *arena;
     vrs_memory_block *workspace;
     size_t workspace_bytes;
@@ -237,8 +250,9 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t node, const vrs_conv *conv,
                            const vrs_conv_plan *plan, vrs_device_ptr *at) VRS_MUST_USE;
 vrs_status vrs_net_head_weights(vrs_net *net, int32_t head, const vrs_conv *conv,
                                 vrs_device_ptr *at) VRS_MUST_USE;
-/* What a plan wants beside them; 0: nothing. */
-vrs_status vrs_net_table(vrs_net *net, int32_t node, const vrs_conv_plan *plan,
+/* What a plan wants beside them; 0: nothing. `batch`: of a plan that joins several convolutions,
+ * whose table is its own; 0: of others. */
+vrs_status vrs_net_table(vrs_net *net, int32_t node, const vrs_conv_plan *plan, int32_t batch,
                          vrs_device_ptr *at) VRS_MUST_USE;
 /* Begins to note which constants are asked for; with `unused`, those that were not since the last
  * time are freed: what plans wanted that were not chosen. The device has no work with them. */
@@ -286,6 +300,11 @@ void vrs_net_tell(const vrs_net *net, const char *step, int32_t done, int32_t al
                   const char *node);
 /* Chooses plans by timing for every convolution of a program whose values have places. */
 vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program) VRS_MUST_USE;
+/* join.c: joins convolutions of one input where one launch is faster, or, of a program that was
+ * `restored`, where it was so. All plans are chosen. */
+vrs_status vrs_net_join(vrs_net *net, vrs_net_program *program, bool restored) VRS_MUST_USE;
+vrs_status vrs_net_queue_joined(vrs_net *net, const vrs_net_program *program, int32_t node,
+                                vrs_device_stream *stream) VRS_MUST_USE;
 /* All plans of all programs as what is kept. Returns owned. */
 vrs_status vrs_net_collect(const vrs_net *net, const char *key, vrs_plans **plans) VRS_MUST_USE;
 /* Queues one convolution. */

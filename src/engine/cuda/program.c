@@ -390,6 +390,9 @@ static void free_plans(const vrs_net *net, const vrs_net_program *program)
 {
     for (int32_t n = 0; program->convs && n < net->graph->node_count; n++) {
         vrs_conv_plan *plan = program->convs[n].plan;
+        if (program->convs[n].joined) {
+            plan->provider->destroy(program->convs[n].joined);
+        }
         if (plan && program->convs[n].owned) {
             plan->provider->destroy(plan);
         }

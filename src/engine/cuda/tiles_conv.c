@@ -1,5 +1,6 @@
 /* Convolutions by the kernels of kernels/cuda/conv_launch.h: FP16 and 8-bit integers on tensor
  * cores, with what is fused into them where that is no activation or ReLU. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -76,12 +77,20 @@ static vrs_cuda_conv_desc describe(const vrs_conv *c)
                                 .relu = c->act.kind == VRS_NET_ACT_RELU,
                                 .in_i8 = c->in_type == VRS_NET_I8,
                                 .out_i8 = c->out_type == VRS_NET_I8,
-                                .residual_scale = c->residual_scale};
+                                .residual_scale = c->residual_scale,
+                                .f32 = c->in_type == VRS_NET_F32};
 }
 
 static bool has_type(int32_t type)
 {
     return type == VRS_NET_F16 || type == VRS_NET_I8;
+}
+
+/* All in true FP32. */
+static bool is_f32(const vrs_conv *c)
+{
+    return c->in_type == VRS_NET_F32 && c->out_type == VRS_NET_F32 && c->tf32 == 0 &&
+           c->bare == 0 && (c->residual_pitch == 0 || c->residual_type == VRS_NET_F32);
 }
 
 /* What all kernels ask. */
@@ -90,6 +99,11 @@ static bool is_ours(const vrs_conv *c)
     const bool i8 = c->in_type == VRS_NET_I8 || c->out_type == VRS_NET_I8;
     const bool residual = c->residual_pitch == 0 ||
                           (c->residual_type == VRS_NET_F16 && (i8 || c->residual_scale == 1.0F));
+    if (is_f32(c)) {
+        return c->groups == 1 && c->transposed == 0 && c->out_quantum == 1.0F &&
+               c->residual_scale == 1.0F &&
+               (c->act.kind == VRS_NET_ACT_NONE || c->act.kind == VRS_NET_ACT_RELU);
+    }
     return has_type(c->in_type) && has_type(c->out_type) && (c->scaled != 0) == i8 && residual &&
            c->groups == 1 && c->transposed == 0 && c->bare == 0 && c->out_quantum == 1.0F &&
            (c->act.kind == VRS_NET_ACT_NONE || c->act.kind == VRS_NET_ACT_RELU);
@@ -133,8 +147,8 @@ static vrs_taps_desc describe_taps(const vrs_conv *c, int32_t batch, vrs_taps_sp
 static bool is_taps(const vrs_cuda_conv *kernels, const vrs_conv *c)
 {
     const int32_t dilation = c->dilation[0];
-    if (c->residual_pitch != 0 || c->batch > BATCHES || !is_pair(c->kernel, 3) ||
-        !is_pair(c->stride, 1) || !is_pair(c->dilation, dilation) ||
+    if (c->in_type == VRS_NET_F32 || c->residual_pitch != 0 || c->batch > BATCHES ||
+        !is_pair(c->kernel, 3) || !is_pair(c->stride, 1) || !is_pair(c->dilation, dilation) ||
         !is_pair(c->pad_before, dilation) || c->out_height != c->in_height ||
         c->out_width != c->in_width || dilation < DILATION_MIN) {
         return false;
@@ -218,7 +232,7 @@ static vrs_status prepare_taps(tiles_plan *plan)
 
 static void name_plan(tiles_plan *plan)
 {
-    static const char *const kernels[] = {"mma", "1x1"};
+    static const char *const kernels[] = {"mma", "1x1", "fp32", "fp32 small"};
     const char *name = plan->choice.kind == TILES_STEM       ? "stem with pool"
                        : plan->choice.kind == TILES_CONV     ? kernels[plan->choice.kernel]
                        : plan->choice.spread == VRS_TAPS_CUT ? "live taps, cut"
@@ -226,7 +240,7 @@ static void name_plan(tiles_plan *plan)
     (void)strncpy(plan->base.name, name, sizeof plan->base.name - 1);
     (void)strncpy(plan->base.packing, plan->choice.kind == TILES_STEM ? "stem" : "",
                   sizeof plan->base.packing - 1);
-    plan->base.tensor_cores = true;
+    plan->base.tensor_cores = !plan->desc.f32;
 }
 
 static vrs_status tiles_prepare(void *state, const vrs_conv *conv, int32_t candidate,
@@ -249,6 +263,76 @@ static vrs_status tiles_prepare(void *state, const vrs_conv *conv, int32_t candi
     }
     *result = &plan->base;
     return VRS_OK;
+}
+
+/* Whether two differ in nothing but dilation, weights and where the result goes. */
+static bool are_alike(const vrs_cuda_conv_desc *a, const vrs_cuda_conv_desc *b)
+{
+    return a->n == b->n && a->h == b->h && a->w == b->w && a->c == b->c && a->k == b->k &&
+           a->input_pitch == b->input_pitch && a->output_pitch == b->output_pitch &&
+           a->relu == b->relu && a->in_i8 == b->in_i8 && a->out_i8 == b->out_i8;
+}
+
+static vrs_status prepare_joined(tiles_plan *plan, const vrs_taps_desc *desc)
+{
+    plan->taps = vrs_alloc_array(TABLES, sizeof *plan->taps);
+    if (!plan->taps) {
+        return VRS_NO_MEMORY;
+    }
+    vrs_status status = vrs_taps_plan_create(plan->kernels, desc, &plan->taps[0]);
+    plan->table_bytes = round_up(plan->taps[0].table_bytes);
+    plan->base.workspace = plan->taps[0].workspace_bytes;
+    return status;
+}
+
+static vrs_status tiles_join(const vrs_conv_plan *const *plans, int32_t count,
+                             vrs_conv_plan **joined)
+{
+    const tiles_plan *first = (const tiles_plan *)plans[0];
+    vrs_taps_desc desc = describe_taps(&first->conv, first->conv.batch, VRS_TAPS_AUTO);
+    desc.branches = count;
+    bool alike = count <= VRS_CONV_BRANCHES;
+    for (int32_t i = 0; i < count && alike; i++) {
+        const tiles_plan *plan = (const tiles_plan *)plans[i];
+        alike = plan->base.provider == &vrs_conv_tiles && plan->choice.kind == TILES_TAPS &&
+                are_alike(&first->desc, &plan->desc);
+        desc.dilation[i] = plan->desc.dilation[0];
+    }
+    if (!alike) {
+        return vrs_fail(VRS_UNSUPPORTED, "convolutions that have no kernel together");
+    }
+    tiles_plan *plan = vrs_alloc(sizeof *plan);
+    if (!plan) {
+        return VRS_NO_MEMORY;
+    }
+    *plan = (tiles_plan){.base = {.provider = &vrs_conv_tiles, .tensor_cores = true, .joins = true},
+                         .kernels = first->kernels,
+                         .choice = first->choice,
+                         .conv = first->conv,
+                         .desc = first->desc};
+    (void)snprintf(plan->base.name, sizeof plan->base.name, "live taps, %d in one", (int)count);
+    vrs_status status = prepare_joined(plan, &desc);
+    if (status != VRS_OK) {
+        tiles_destroy(&plan->base);
+        return status;
+    }
+    *joined = &plan->base;
+    return VRS_OK;
+}
+
+static vrs_status tiles_enqueue_joined(const vrs_conv_plan *base, const vrs_conv_args *args,
+                                       vrs_device_stream *stream)
+{
+    const tiles_plan *plan = (const tiles_plan *)base;
+    vrs_taps_buffers buffers = {
+        .input = args[0].x, .table = args[0].table, .workspace = args[0].workspace};
+    for (int32_t i = 0; i < plan->taps[0].desc.branches; i++) {
+        buffers.weights[i] = args[i].weights;
+        buffers.bias[i] = args[i].bias;
+        buffers.output[i] = args[i].y;
+        buffers.scale[i] = args[i].scale;
+    }
+    return vrs_taps_launch(plan->kernels, stream, &plan->taps[0], &buffers);
 }
 
 static size_t tiles_packed_bytes(const vrs_conv_plan *base)
@@ -322,5 +406,7 @@ const vrs_conv_provider vrs_conv_tiles = {
     .pack = tiles_pack,
     .table_bytes = tiles_table_bytes,
     .make_table = tiles_make_table,
+    .join = tiles_join,
+    .enqueue_joined = tiles_enqueue_joined,
     .enqueue = tiles_enqueue,
 };

@@ -206,6 +206,7 @@ static vrs_status verify_node(verifier *v, int32_t index)
     vrs_net *net = v->net;
     const vrs_graph *g = net->graph;
     const vrs_node *node = &g->nodes[index];
+    /* One that runs along has run with the node before it. */
     vrs_status status = vrs_net_queue_node(net, v->program, index, net->stream);
     int32_t shown =
         v->program->convs[index].follows ? vrs_net_only_reader(net, node->outputs[0]) : index;
@@ -251,7 +252,8 @@ vrs_status vrs_net_verify(vrs_net *net, vrs_net_program *program, const vrs_net_
         status = feed(&v);
     }
     for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
-        status = vrs_net_runs(net, program, n) ? verify_node(&v, n) : VRS_OK;
+        bool runs = vrs_net_runs(net, program, n) || program->convs[n].along;
+        status = runs ? verify_node(&v, n) : VRS_OK;
         vrs_net_tell(net, "compared", n + 1, net->graph->node_count, net->graph->nodes[n].name);
     }
     for (int32_t i = 0; v.inputs && i < net->graph->input_count; i++) {

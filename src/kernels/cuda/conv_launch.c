@@ -57,6 +57,10 @@ vrs_status vrs_cuda_conv_open(vrs_device *device, vrs_cuda_conv *conv)
     *conv = (vrs_cuda_conv){.device = device};
     vrs_status status = vrs_device_kernel(device, "vrs_conv_mma", &conv->mma);
     if (status == VRS_OK)
+        status = vrs_device_kernel(device, "vrs_conv_f32", &conv->f32);
+    if (status == VRS_OK)
+        status = vrs_device_kernel(device, "vrs_conv_f32_small", &conv->f32_small);
+    if (status == VRS_OK)
         status = vrs_device_kernel(device, "vrs_stem", &conv->stem);
     if (status == VRS_OK && vrs_device_get_properties(device)->major == HOPPER_MAJOR)
         status = open_hopper(device, conv);
@@ -95,15 +99,15 @@ static vrs_status map_matrix(vrs_device *device, vrs_conv_map *map, vrs_device_p
  */
 
 /* Channels that make 16 bytes. */
-static int32_t vector_of(bool i8)
+static int32_t vector_of(const vrs_cuda_conv_desc *d, bool i8)
 {
-    return i8 ? 16 : 8;
+    return d->f32 ? 4 : i8 ? 16 : 8;
 }
 
 static bool is_size(int64_t count, int64_t h, int64_t w, int64_t c)
 {
     const int64_t most = VRS_CONV_ELEMENTS_MAX;
-    return count >= 1 && h >= 1 && w >= 1 && c >= 8 && c % 8 == 0 && h <= most / w &&
+    return count >= 1 && h >= 1 && w >= 1 && c >= 4 && c % 4 == 0 && h <= most / w &&
            h * w <= most / c && h * w * c <= most / count;
 }
 
@@ -112,9 +116,9 @@ static int32_t pitch_of(int32_t pitch, int32_t channels)
     return pitch != 0 ? pitch : channels;
 }
 
-static bool is_pitch(int32_t pitch, int32_t channels, bool i8)
+static bool is_pitch(int32_t pitch, int32_t channels, int32_t vector)
 {
-    return pitch >= channels && pitch % vector_of(i8) == 0;
+    return pitch >= channels && pitch % vector == 0;
 }
 
 /* Whether a side of the result may be as long: it has no tap beyond the padding's reach. */
@@ -129,17 +133,23 @@ static bool is_axis(const vrs_cuda_conv_desc *d, int32_t axis, int32_t size, int
     return last <= (int64_t)size + d->pad[axis] + 65536;
 }
 
+static bool is_residual(const vrs_cuda_conv_desc *d)
+{
+    const int32_t pitch = pitch_of(d->residual_pitch, d->k);
+    return !d->residual ||
+           (is_pitch(pitch, d->k, vector_of(d, false)) && is_size(d->n, d->out_h, d->out_w, pitch));
+}
+
 /* Keeps the rules of conv_launch.h. */
 static bool is_conv(const vrs_cuda_conv_desc *d)
 {
     const int32_t in = pitch_of(d->input_pitch, d->c), out = pitch_of(d->output_pitch, d->k);
+    const int32_t from = vector_of(d, d->in_i8), to = vector_of(d, d->out_i8);
     return is_axis(d, 0, d->h, d->out_h, d->r) && is_axis(d, 1, d->w, d->out_w, d->s) &&
            is_size(d->n, d->h, d->w, in) && is_size(d->n, d->out_h, d->out_w, out) &&
-           is_size(d->r * d->s, 1, d->k, d->c) && d->k >= 8 && d->k % vector_of(d->out_i8) == 0 &&
-           d->c % vector_of(d->in_i8) == 0 && is_pitch(in, d->c, d->in_i8) &&
-           is_pitch(out, d->k, d->out_i8) &&
-           (!d->residual || (is_pitch(pitch_of(d->residual_pitch, d->k), d->k, false) &&
-                             is_size(d->n, d->out_h, d->out_w, pitch_of(d->residual_pitch, d->k))));
+           is_size(d->r * d->s, 1, d->k, d->c) && d->c % from == 0 && d->k >= to &&
+           d->k % to == 0 && is_pitch(in, d->c, from) && is_pitch(out, d->k, to) &&
+           is_residual(d) && !(d->f32 && (d->in_i8 || d->out_i8));
 }
 
 bool vrs_cuda_conv_supported(const vrs_cuda_conv *conv, const vrs_cuda_conv_desc *desc,
@@ -148,8 +158,10 @@ bool vrs_cuda_conv_supported(const vrs_cuda_conv *conv, const vrs_cuda_conv_desc
     if (!is_conv(desc))
         return false;
     if (kernel == VRS_CUDA_CONV_MMA)
-        return conv->mma != NULL && !desc->in_i8 && !desc->out_i8;
-    return kernel == VRS_CUDA_CONV_POINT &&
+        return conv->mma != NULL && !desc->in_i8 && !desc->out_i8 && !desc->f32;
+    if (kernel == VRS_CUDA_CONV_F32 || kernel == VRS_CUDA_CONV_F32_SMALL)
+        return conv->f32 != NULL && desc->f32;
+    return !desc->f32 && kernel == VRS_CUDA_CONV_POINT &&
            conv->point[desc->in_i8][desc->out_i8][desc->residual] != NULL && desc->r == 1 &&
            desc->s == 1 && desc->stride[0] == 1 && desc->stride[1] == 1 && desc->pad[0] == 0 &&
            desc->pad[1] == 0 && desc->out_h == desc->h && desc->out_w == desc->w;
@@ -183,18 +195,19 @@ static vrs_conv_params params_of(const vrs_cuda_conv_desc *d, const vrs_cuda_con
         .in_i8 = d->in_i8,
         .out_i8 = d->out_i8,
         .residual_scale = d->residual_scale,
+        .f32 = d->f32,
     };
 }
 
-static vrs_status launch_mma(const vrs_cuda_conv *conv, vrs_device_stream *stream,
-                             const vrs_conv_params *p)
+/* A kernel whose blocks make square tiles. */
+static vrs_status launch_tiles(vrs_kernel *kernel, vrs_device_stream *stream,
+                               const vrs_conv_params *p, int32_t tile, uint32_t shared)
 {
     const int64_t pixels = (int64_t)p->n * p->out_h * p->out_w;
-    const uint32_t grid[3] = {(uint32_t)vrs_conv_parts(p->k, MMA_TILE) *
-                                  (uint32_t)((pixels + MMA_TILE - 1) / MMA_TILE),
-                              1, 1};
+    const uint32_t grid[3] = {
+        (uint32_t)vrs_conv_parts(p->k, tile) * (uint32_t)((pixels + tile - 1) / tile), 1, 1};
     const uint32_t block[3] = {MMA_THREADS, 1, 1};
-    return vrs_device_launch(stream, conv->mma, grid, block, VRS_CONV_MMA_SHARED, p, sizeof(*p));
+    return vrs_device_launch(stream, kernel, grid, block, shared, p, sizeof(*p));
 }
 
 static vrs_status launch_point(const vrs_cuda_conv *conv, vrs_device_stream *stream,
@@ -258,7 +271,11 @@ vrs_status vrs_cuda_conv_launch(const vrs_cuda_conv *conv, vrs_device_stream *st
         return vrs_fail(VRS_INVALID, "a convolution of 8-bit integers wants a factor a channel");
     const vrs_conv_params params = params_of(desc, buffers);
     if (kernel == VRS_CUDA_CONV_MMA)
-        return launch_mma(conv, stream, &params);
+        return launch_tiles(conv->mma, stream, &params, MMA_TILE, VRS_CONV_MMA_SHARED);
+    if (kernel == VRS_CUDA_CONV_F32)
+        return launch_tiles(conv->f32, stream, &params, MMA_TILE, 0);
+    if (kernel == VRS_CUDA_CONV_F32_SMALL)
+        return launch_tiles(conv->f32_small, stream, &params, MMA_TILE / 2, 0);
     return launch_point(conv, stream, &params);
 }
 

@@ -1,5 +1,5 @@
-/* Convolutions of our own for the CUDA engine: FP16 in NHWC with FP32 sums, and 8-bit integers with
- * sums of 32 bits.
+/* Convolutions of our own for the CUDA engine: FP16 in NHWC with FP32 sums, 8-bit integers with
+ * sums of 32 bits, and true FP32.
  *
  * Three families, each asked for by its own description:
  *
@@ -10,7 +10,8 @@
  *   vrs_stem  the first layers of a ResNet in one launch.
  *
  * Activations are NHWC, their pixels `*_pitch` elements apart, so that they may be a part of a
- * concatenation; channels and pitches are multiples of 8, of 8-bit integers of 16. All addresses
+ * concatenation; channels and pitches are multiples of 8, of 8-bit integers of 16, of floats of 4.
+ * All addresses
  * are device addresses, multiples of 16; results may not overlap with inputs, except that the
  * residual may be the result. Bias is float and may be absent (0). Sizes up to 2^30 elements.
  *
@@ -30,18 +31,21 @@
 #include "device/device.h"
 #include "kernels/cuda/params_conv.h"
 
-/* Kernels of vrs_cuda_conv. MMA: everything in FP16. POINT: 1x1 with stride 1 on compute capability
- * 9.0, also from and to 8-bit integers. */
+/* Kernels of vrs_cuda_conv. MMA: everything in FP16. F32, F32_SMALL: everything in FP32, by tiles
+ * of 128 or 64 pixels and channels. POINT: 1x1 with stride 1 on compute capability 9.0, also from
+ * and to 8-bit integers. */
 typedef enum vrs_cuda_conv_kernel {
     VRS_CUDA_CONV_MMA,
     VRS_CUDA_CONV_POINT,
+    VRS_CUDA_CONV_F32,
+    VRS_CUDA_CONV_F32_SMALL,
     VRS_CUDA_CONV_KERNELS
 } vrs_cuda_conv_kernel;
 
 /* Borrowed from the device. Kernels that this device has no use for are NULL. */
 typedef struct vrs_cuda_conv {
     vrs_device *device;
-    vrs_kernel *mma, *stem;
+    vrs_kernel *mma, *f32, *f32_small, *stem;
     vrs_kernel *point[2][2][2];        /* input in 8 bits, output in 8 bits, residual */
     vrs_kernel *taps[2], *taps_sum[2]; /* input in 8 bits */
 } vrs_cuda_conv;
@@ -59,6 +63,7 @@ typedef struct vrs_cuda_conv_desc {
     bool residual, relu;
     bool in_i8, out_i8;   /* 8-bit integers: input and weights; output. The residual is FP16. */
     float residual_scale; /* of 8-bit output: what a residual of 1 adds to it */
+    bool f32;             /* all in floats */
 } vrs_cuda_conv_desc;
 
 /* weights: [k][r][s][c], as in vrs_taps. scale: one a channel of the output, floats, wherever there

@@ -4,48 +4,12 @@
  * An implicit matrix product: a block makes 128 pixels of the result by 128 channels, from stages
  * of 32 input channels of one tap that are copied ahead. Taps that fall outside of the picture for
  * all of its pixels are left out. */
+#include "conv_implicit.cuh"
 #include "mma.cuh"
-#include "params_conv.h"
 
-#define THREADS 256
 #define TILE 128
 #define STAGES 3
 #define OPERAND (TILE * 64) /* bytes of an operand's stage: rows of 32 halves */
-#define TAPS 1024
-
-/* Where a row of a tile's pixels lies; n < 0: behind the last. */
-struct pixel {
-    int n, y, x; /* of the first tap in the input */
-};
-
-__device__ __forceinline__ int across(const vrs_conv_params &p)
-{
-    return (p.k + TILE - 1) / TILE;
-}
-
-__device__ __forceinline__ int first_pixel(const vrs_conv_params &p)
-{
-    return blockIdx.x / across(p) * TILE;
-}
-
-__device__ __forceinline__ int first_channel(const vrs_conv_params &p)
-{
-    return blockIdx.x % across(p) * TILE;
-}
-
-__device__ __forceinline__ pixel pixel_at(const vrs_conv_params &p, int row)
-{
-    const int at = first_pixel(p) + row, area = p.out_h * p.out_w;
-    const int n = at / area, rest = at - n * area;
-    return {n < p.n ? n : -1, rest / p.out_w * p.stride[0] - p.pad[0],
-            rest % p.out_w * p.stride[1] - p.pad[1]};
-}
-
-__device__ __forceinline__ bool is_inside(const vrs_conv_params &p, const pixel &at, int dy, int dx)
-{
-    return at.n >= 0 && (unsigned)(at.y + dy) < (unsigned)p.h &&
-           (unsigned)(at.x + dx) < (unsigned)p.w;
-}
 
 /* Place of a 16-byte part of a row, so that eight rows meet all banks. */
 __device__ __forceinline__ uint32_t part_at(int row, int part)
@@ -53,45 +17,9 @@ __device__ __forceinline__ uint32_t part_at(int row, int part)
     return row * 64 + ((part ^ (row >> 1)) & 3) * 16;
 }
 
-/* Which stage is loaded next. */
-struct position {
-    int tap, channel;
-};
-
-__device__ __forceinline__ int next_tap(const uint32_t *alive, int tap, int taps)
-{
-    do
-        tap++;
-    while (tap < taps && (alive[tap >> 5] >> (tap & 31) & 1) == 0);
-    return tap;
-}
-
-/* Finds the taps that meet the picture; returns how many. */
-__device__ __forceinline__ int find_taps(const vrs_conv_params &p, uint32_t *alive)
-{
-    const int taps = p.r * p.s;
-    for (int i = threadIdx.x; i < TAPS / 32; i += THREADS)
-        alive[i] = 0;
-    __syncthreads();
-    if (threadIdx.x < TILE) {
-        const pixel at = pixel_at(p, threadIdx.x);
-        for (int tap = 0; tap < taps; tap++) {
-            const bool inside =
-                is_inside(p, at, tap / p.s * p.dilation[0], tap % p.s * p.dilation[1]);
-            if (__any_sync(~0U, inside) && threadIdx.x % 32 == 0)
-                atomicOr(&alive[tap >> 5], 1U << (tap & 31));
-        }
-    }
-    __syncthreads();
-    int count = 0;
-    for (int i = 0; i < (taps + 31) / 32; i++)
-        count += __popc(alive[i]);
-    return count;
-}
-
 /* One stage: each thread a part of two rows of both operands. */
 __device__ __forceinline__ void load_stage(const vrs_conv_params &p, unsigned char *stage,
-                                           const pixel (&at)[2], const position &from)
+                                           const vrs_pixel (&at)[2], const vrs_position &from)
 {
     const int part = threadIdx.x & 3, channel = from.channel + part * 8;
     const int dy = from.tap / p.s * p.dilation[0];
@@ -101,11 +29,11 @@ __device__ __forceinline__ void load_stage(const vrs_conv_params &p, unsigned ch
 #pragma unroll
     for (int i = 0; i < 2; i++) {
         const int row = threadIdx.x / 4 + i * 64;
-        const bool inside = channel < p.c && is_inside(p, at[i], dy, dx);
+        const bool inside = channel < p.c && vrs_is_inside(p, at[i], dy, dx);
         const int64_t line = (int64_t)(at[i].n * p.h + at[i].y + dy) * p.w + at[i].x + dx;
         vrs_copy_or_zero(stage + part_at(row, part),
                          input + (inside ? line * p.input_pitch + channel : 0), inside);
-        const int k = first_channel(p) + row;
+        const int k = vrs_first_channel<TILE>(p) + row;
         const bool there = channel < p.c && k < p.k;
         const int64_t filter = (int64_t)k * p.r * p.s + from.tap;
         vrs_copy_or_zero(stage + OPERAND + part_at(row, part),
@@ -164,13 +92,13 @@ __device__ __forceinline__ void put_all(const vrs_conv_params &p, int pixels, in
                                         const float (&sum)[4][4][4])
 {
     const int lane = threadIdx.x & 31;
-    const int64_t first = (int64_t)first_pixel(p) + pixels + lane / 4;
+    const int64_t first = (int64_t)vrs_first_pixel<TILE>(p) + pixels + lane / 4;
     const int64_t end = (int64_t)p.n * p.out_h * p.out_w;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
 #pragma unroll
         for (int j = 0; j < 4; j++) {
-            const int channel = first_channel(p) + channels + 8 * j + lane % 4 * 2;
+            const int channel = vrs_first_channel<TILE>(p) + channels + 8 * j + lane % 4 * 2;
             const int64_t pixel = first + 16 * i;
             if (channel < p.k && pixel < end)
                 put(p, pixel, channel, sum[i][j][0], sum[i][j][1]);
@@ -181,23 +109,24 @@ __device__ __forceinline__ void put_all(const vrs_conv_params &p, int pixels, in
 }
 
 /* Grid: 128 output channels of 128 pixels each, channels first. */
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(VRS_IMPLICIT_THREADS, 2)
     vrs_conv_mma(const __grid_constant__ vrs_conv_params p)
 {
     extern __shared__ __align__(128) unsigned char shared[];
-    __shared__ uint32_t alive[TAPS / 32];
+    __shared__ uint32_t alive[VRS_IMPLICIT_TAPS / 32];
     const int warp = threadIdx.x >> 5, pixels = warp % 2 * 64, channels = warp / 2 * 32;
-    const int taps = p.r * p.s, steps = find_taps(p, alive) * ((p.c + 31) / 32);
-    const pixel at[2] = {pixel_at(p, threadIdx.x / 4), pixel_at(p, threadIdx.x / 4 + 64)};
+    const int taps = p.r * p.s, steps = vrs_find_taps<TILE>(p, alive) * ((p.c + 31) / 32);
+    const vrs_pixel at[2] = {vrs_pixel_at<TILE>(p, threadIdx.x / 4),
+                             vrs_pixel_at<TILE>(p, threadIdx.x / 4 + 64)};
     const uint32_t base = (uint32_t)__cvta_generic_to_shared(shared);
     float sum[4][4][4] = {};
-    position from = {next_tap(alive, -1, taps), 0};
+    vrs_position from = {vrs_next_tap(alive, -1, taps), 0};
     const auto load = [&](int stage) {
         if (from.tap < taps) {
             load_stage(p, shared + stage * 2 * OPERAND, at, from);
             from.channel += 32;
             if (from.channel >= p.c)
-                from = {next_tap(alive, from.tap, taps), 0};
+                from = {vrs_next_tap(alive, from.tap, taps), 0};
         }
         vrs_copy_commit();
     };

@@ -589,7 +589,8 @@ VRS_NET_FN void vrs_net_matmul_element(const vrs_net_matmul_params *p, int64_t p
         sum += p->beta *
                vrs_net_load(p->bias, p->bias_type, row * p->bias_row + column * p->bias_column);
     }
-    float slope = p->slope ? VRS_NET_AT(const float, p->slope)[0] : 0.0f;
+    int64_t channel = row * p->slope_row + column * p->slope_column;
+    float slope = p->slope ? VRS_NET_AT(const float, p->slope)[channel] : 0.0f;
     vrs_net_store(p->out, p->out_type, to, vrs_net_apply(p->act, slope, sum));
 }
 

@@ -1,6 +1,6 @@
 /* Parameters of the CUDA convolution kernels: one struct by value each, valid in C and CUDA.
  *
- * Activations are NHWC, IEEE binary16 or 8-bit integers, weights of the input's type in rows
+ * Activations are NHWC, IEEE binary16, 8-bit integers or float, weights of the input's type in rows
  * [output channel][tap][input channel], bias and factors float. Addresses are device addresses,
  * aligned to 16 bytes; conv_launch.h says what a caller must keep. */
 #ifndef VRS_KERNELS_CUDA_PARAMS_CONV_H
@@ -39,8 +39,10 @@ typedef struct vrs_conv_params {
     int32_t relu;
     int32_t in_i8, out_i8; /* 8-bit integers in place of halves: input and weights; output */
     float residual_scale;
+    int32_t f32; /* floats in place of halves, everywhere */
+    int32_t padding;
 } vrs_conv_params;
-VRS_CONV_ASSERT(sizeof(vrs_conv_params) == 136, "vrs_conv_params has no hidden padding");
+VRS_CONV_ASSERT(sizeof(vrs_conv_params) == 144, "vrs_conv_params has no hidden padding");
 
 /* 1x1 convolutions by wgmma. Tiles are 128 pixels by 128 channels, channels first. */
 typedef struct vrs_conv_point_params {

@@ -266,6 +266,7 @@ typedef struct vrs_net_conv_params {
 typedef struct vrs_net_matmul_params {
     uint64_t a, b, bias, out, slope;
     int64_t a_row, a_column, b_row, b_column, out_row, out_column, bias_row, bias_column;
+    int64_t slope_row, slope_column;
     int64_t dims[4]; /* of the products */
     int64_t a_batch[4], b_batch[4], out_batch[4];
     int32_t a_type, b_type, bias_type, out_type;

@@ -32,6 +32,7 @@ vrs_conv_params vrs_conv_reference_params(const vrs_cuda_conv_desc *d)
         .in_i8 = d->in_i8,
         .out_i8 = d->out_i8,
         .residual_scale = d->residual_scale,
+        .f32 = d->f32,
     };
 }
 
@@ -45,10 +46,14 @@ static uint16_t *output(uint64_t address)
     return (uint16_t *)(uintptr_t)address;
 }
 
-static double element(uint64_t address, bool i8, ptrdiff_t at)
+/* What elements are of. */
+typedef enum kind { HALF, I8, F32 } kind;
+
+static double element(uint64_t address, kind of, ptrdiff_t at)
 {
-    return i8 ? (double)((const int8_t *)(uintptr_t)address)[at]
-              : (double)vrs_half_to_float(halves(address)[at]);
+    return of == I8    ? (double)((const int8_t *)(uintptr_t)address)[at]
+           : of == F32 ? (double)((const float *)(uintptr_t)address)[at]
+                       : (double)vrs_half_to_float(halves(address)[at]);
 }
 
 void vrs_conv_reference_store(uint64_t address, bool i8, ptrdiff_t at, double value)
@@ -68,7 +73,7 @@ static double bias_of(uint64_t address, int32_t k)
 typedef struct line {
     uint64_t address;
     ptrdiff_t at;
-    bool i8;
+    kind of;
 } line;
 
 /* Product of a pixel's channels [first, end) with a row of weights. */
@@ -77,7 +82,7 @@ static double dot(line a, line b, int32_t first, int32_t end, double *size)
     double sum = 0;
     for (int32_t i = first; i < end; i++) {
         const double product =
-            element(a.address, a.i8, a.at + i) * element(b.address, b.i8, b.at + i);
+            element(a.address, a.of, a.at + i) * element(b.address, b.of, b.at + i);
         sum += product;
         *size += fabs(product);
     }
@@ -87,7 +92,7 @@ static double dot(line a, line b, int32_t first, int32_t end, double *size)
 double vrs_conv_reference_at(const vrs_conv_params *p, int32_t n, int32_t oy, int32_t ox, int32_t k,
                              double *size)
 {
-    const bool i8 = p->in_i8 != 0;
+    const kind of = p->f32 != 0 ? F32 : p->in_i8 != 0 ? I8 : HALF;
     double sum = 0;
     *size = 0;
     for (int32_t tap = 0; tap < p->r * p->s; tap++) {
@@ -97,8 +102,8 @@ double vrs_conv_reference_at(const vrs_conv_params *p, int32_t n, int32_t oy, in
             continue;
         const ptrdiff_t pixel = ((ptrdiff_t)n * p->h + y) * p->w + x;
         sum +=
-            dot((line){p->input, pixel * p->input_pitch, i8},
-                (line){p->weights, ((ptrdiff_t)k * p->r * p->s + tap) * p->c, i8}, 0, p->c, size);
+            dot((line){p->input, pixel * p->input_pitch, of},
+                (line){p->weights, ((ptrdiff_t)k * p->r * p->s + tap) * p->c, of}, 0, p->c, size);
     }
     const double scale = p->scale != 0 ? (double)((const float *)(uintptr_t)p->scale)[k] : 1;
     sum = sum * scale + bias_of(p->bias, k);
@@ -106,7 +111,7 @@ double vrs_conv_reference_at(const vrs_conv_params *p, int32_t n, int32_t oy, in
     if (p->residual != 0) {
         const ptrdiff_t pixel = ((ptrdiff_t)n * p->out_h + oy) * p->out_w + ox;
         const double add =
-            (double)vrs_half_to_float(halves(p->residual)[pixel * p->residual_pitch + k]) *
+            element(p->residual, p->f32 != 0 ? F32 : HALF, pixel * p->residual_pitch + k) *
             (p->out_i8 ? (double)p->residual_scale : 1);
         sum += add;
         *size += fabs(add);
@@ -123,7 +128,11 @@ void vrs_conv_reference(const vrs_conv_params *p)
         for (int32_t k = 0; k < p->k; k++) {
             double size;
             const double value = vrs_conv_reference_at(p, n, y, x, k, &size);
-            vrs_conv_reference_store(p->output, p->out_i8 != 0, i * p->output_pitch + k, value);
+            const int64_t at = i * p->output_pitch + k;
+            if (p->f32 != 0)
+                ((float *)(uintptr_t)p->output)[at] = (float)value;
+            else
+                vrs_conv_reference_store(p->output, p->out_i8 != 0, at, value);
         }
     }
 }
@@ -137,9 +146,9 @@ double vrs_taps_reference_at(const vrs_taps_params *p, int32_t branch, uint32_t 
     if (y < 0 || y >= p->h || x < 0 || x >= p->w)
         return 0;
     double size = 0;
-    const bool i8 = p->in_i8 != 0;
-    return dot((line){p->input, (((ptrdiff_t)pixel[0] * p->h + y) * p->w + x) * p->input_pitch, i8},
-               (line){p->branch[branch].weights, ((ptrdiff_t)k * 9 + tap) * p->c, i8}, first, end,
+    const kind of = p->in_i8 != 0 ? I8 : HALF;
+    return dot((line){p->input, (((ptrdiff_t)pixel[0] * p->h + y) * p->w + x) * p->input_pitch, of},
+               (line){p->branch[branch].weights, ((ptrdiff_t)k * 9 + tap) * p->c, of}, first, end,
                &size);
 }
 

@@ -76,10 +76,10 @@ def measure(args: argparse.Namespace, part: str, models: Path, cache: Path) -> N
         return
     model = models / ("int8" if part == "int8" else "float") / "deeplab.yaml"
     base = [args.program, str(model), "--precision", part, "--cache", str(cache)]
-    for run, more in (("cold", ["--batch", COLD, "--rounds", "1"]),
-                      ("sizes", ["--batch", args.batch, "--nodes"]),
-                      ("cache", ["--batch", args.batch, "--rounds", "3"])):
-        run_part(base + more, args.seconds, {"run": run}, args.lines)
+    runs = {"cold": ["--batch", COLD, "--rounds", "1"], "sizes": ["--batch", args.batch, "--nodes"],
+            "cache": ["--batch", args.batch, "--rounds", "3"]}
+    for run in runs if part in TIMES_FP32 else ["sizes"]:
+        run_part(base + runs[run], args.seconds, {"run": run}, args.lines)
 
 
 def make_networks(args: argparse.Namespace, folder: Path) -> None:

@@ -111,7 +111,7 @@ def peer_name(line: Line) -> str:
 def rate_rows(line: Line, peers: list[Line]) -> Iterator[Row]:
     """Rate and latency of one precision and batch, beside each peer of that precision."""
     batch, precision = line["batch"], line["precision"]
-    name = f"{NETWORK}, {PRECISIONS[precision]}, {views(batch)}"
+    name = f"{NETWORK}/{PRECISIONS[precision]}, {views(batch)}"
     same = [p for p in peers if p["batch"] == batch and p["precision"] == precision]
     compiled = next((p for p in same if p["peer"] == "torch.compile"), None)
     best = compiled or max(same, key=rate, default=None)
@@ -139,11 +139,11 @@ def compile_rows(line: Line) -> Iterator[Row]:
     """How long compiling and opening take, and what memory."""
     what = PRECISIONS[line["precision"]]
     if line["run"] == "cold":
-        yield Row(name=f"compiling, cold, {what}, 1, 8 and 16 views", value=line["compile_s"],
+        yield Row(name=f"compiling/cold, {what}, 1, 8 and 16 views", value=line["compile_s"],
                   unit="s", better="lower", target=60, note=line["engine"])
     if line["run"] == "cache":
-        yield Row(name=f"opening with plans from the cache, {what}", value=line["compile_s"],
-                  unit="s", better="lower", target=1)
+        yield Row(name=f"compiling/opening with plans from the cache, {what}",
+                  value=line["compile_s"], unit="s", better="lower", target=1)
     if line["run"] == "sizes":
         for key, kind in (("weights", "weights"), ("arena", "activations"),
                           ("workspace", "workspace"), ("libraries", "libraries"), ("all", "all")):
@@ -155,10 +155,10 @@ def share_rows(rows: dict[str, Row]) -> Iterator[Row]:
     """What a precision gains over our own FP32: rate at 16 views, memory of weights."""
     for precision, times in TIMES_FP32.items():
         what = PRECISIONS[precision]
-        names = [f"{NETWORK}, {p}, 16 views, back to back" for p in (what, "FP32")]
+        names = [f"{NETWORK}/{p}, 16 views, back to back" for p in (what, "FP32")]
         if all(name in rows for name in names):
             ours, full = (rows[name].value for name in names)
-            yield Row(name=f"{NETWORK}, 16 views, {what} over FP32", value=ours / full,
+            yield Row(name=f"{NETWORK}/{what} over FP32, 16 views", value=ours / full,
                       unit="times", better="higher", target=times)
         names = [f"memory/weights, {p}" for p in (what, "FP32")]
         if all(name in rows for name in names):

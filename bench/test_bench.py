@@ -356,14 +356,14 @@ class Engine(unittest.TestCase):
                   "latency_us": 9100.0}]
         rows = {row.name: row for row in engine.rows_of(lines)}
         net = "DeepLabV3+ R50 512x512"
-        rate = rows[f"{net}, FP16, 16 views, back to back"]
+        rate = rows[f"{net}/FP16, 16 views, back to back"]
         self.assertEqual((rate.value, rate.peer, rate.peer_value), (4000, "torch.compile 2", 2500))
         self.assertAlmostEqual(rate.target, 3250)
         self.assertFalse(rate.misses())
-        self.assertIn(f"{net}, FP16, 16 views, back to back, against torch eager", rows)
-        self.assertEqual(rows["compiling, cold, FP16, 1, 8 and 16 views"].value, 9.0)
-        self.assertEqual(rows["opening with plans from the cache, FP16"].value, 0.5)
-        self.assertEqual(rows[f"{net}, 16 views, FP16 over FP32"].value, 4)
+        self.assertIn(f"{net}/FP16, 16 views, back to back, against torch eager", rows)
+        self.assertEqual(rows["compiling/cold, FP16, 1, 8 and 16 views"].value, 9.0)
+        self.assertEqual(rows["compiling/opening with plans from the cache, FP16"].value, 0.5)
+        self.assertEqual(rows[f"{net}/FP16 over FP32, 16 views"].value, 4)
         self.assertEqual(rows["memory/weights, FP16 over FP32"].value, 0.5)
         node = rows["nodes of FP16 at 16 views/conv, 2 times"]
         self.assertAlmostEqual(node.limit, 10)

@@ -61,7 +61,7 @@ static vrs_status add_slab(vrs_net *net, size_t bytes, int32_t *index)
 }
 
 /* A place for `bytes`, in the first block that has room. */
-static vrs_status place(vrs_net *net, size_t bytes, vrs_net_constant *made)
+static vrs_status find_room(vrs_net *net, size_t bytes, vrs_net_constant *made)
 {
     size_t room = (bytes + VRS_NET_ALIGN - 1) / VRS_NET_ALIGN * VRS_NET_ALIGN;
     int32_t index = 0;
@@ -97,7 +97,7 @@ static vrs_status keep(vrs_net *net, const vrs_net_constant *key, const void *da
     vrs_net_constant made = *key;
     made.used = true;
     /* Kernels read whole vectors: up to 16 bytes behind the end. */
-    vrs_status status = place(net, bytes + 16, &made);
+    vrs_status status = find_room(net, bytes + 16, &made);
     if (status != VRS_OK) {
         return status;
     }

@@ -246,6 +246,8 @@ static void measure(bench *b, int32_t eyes, double fps)
     m.latency_ms = calloc((size_t)m.frames, sizeof(double));
     bench_require(m.latency_ms != NULL ? VRS_OK : VRS_NO_MEMORY);
     bench_require(vrs_thread_start(&consumer, "consume", consume, &m));
+    fprintf(stderr, "%d at %.0f fps after %.2f s\n", eyes, fps,
+            (double)(vrs_now_ns() - b->pipeline->started_ns) / 1e9);
     send_frames(&m);
     vrs_thread_join(&consumer);
     if (m.count == 0) {

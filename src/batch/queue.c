@@ -251,6 +251,11 @@ void vrs_batch_queue_set_limit(vrs_batch_queue *queue, int32_t views)
     queue->limit = views;
 }
 
+void vrs_batch_queue_set_busy(vrs_batch_queue *queue, bool busy)
+{
+    queue->busy = busy;
+}
+
 void vrs_batch_queue_get_stats(const vrs_batch_queue *queue, vrs_batch_queue_stats *stats)
 {
     *stats = queue->stats;

@@ -231,6 +231,17 @@ static void count_slot_wait(const vrs_batcher *batcher, int64_t now_ns)
         atomic_fetch_add(&batcher->pipeline->load.slot_ns, now_ns - batcher->sent_ns);
 }
 
+/* A GPU runs networks one after the other. With so many batches on their way one is computed while
+ * the next one is there, and what is sent earlier only waits on the GPU, where it cannot grow. */
+#define ENOUGH_BATCHES 2
+
+static bool has_enough(const vrs_batcher *batcher)
+{
+    const vrs_pipeline *pipeline = batcher->pipeline;
+    int32_t unused = (int32_t)vrs_queue_depth(pipeline->free_slots) + (batcher->slot != NULL);
+    return pipeline->io->on_device && pipeline->settings.requests - unused >= ENOUGH_BATCHES;
+}
+
 /* Sends a batch off if there is a slot for it and it should go; else says when to look again. With
  * `lock` held, which is let go while the lanes take it. */
 static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
@@ -245,6 +256,7 @@ static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
     }
     if (batcher->slot == NULL)
         return false;
+    vrs_batch_queue_set_busy(pipeline->queue, has_enough(batcher));
     int32_t count =
         vrs_batch_queue_choose(pipeline->queue, now_ns, in_a_hurry(pipeline), views, next_ns);
     if (count == 0)

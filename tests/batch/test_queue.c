@@ -91,6 +91,40 @@ static void test_full_or_late(void **state)
     vrs_batch_queue_destroy(NULL);
 }
 
+/* Where enough is on its way an incomplete batch becomes fuller, however long it waits; what is
+ * full, of a preferred size, in a hurry or bound by a deadline goes. */
+static void test_busy(void **state)
+{
+    (void)state;
+    vrs_batch_settings settings = defaults(4);
+    settings.preferred[0] = 3;
+    settings.preferred_count = 1;
+    rig r = make_rig(settings);
+    vrs_batch_queue_set_busy(r.queue, true);
+    add(&r, 0, 0, 10);
+    assert_int_equal(choose(&r, 90 * MS, false), 0);
+    assert_true(r.next_ns == INT64_MAX);
+    assert_int_equal(choose(&r, 90 * MS, true), 1);
+    for (uint32_t i = 0; i < 3; i++)
+        add(&r, i, 0, 91 * MS);
+    assert_int_equal(choose(&r, 91 * MS, false), 3);
+    for (uint32_t i = 0; i < 4; i++)
+        add(&r, i, 0, 92 * MS);
+    assert_int_equal(choose(&r, 92 * MS, false), 4);
+    add(&r, 0, 0, 93 * MS);
+    vrs_batch_queue_set_busy(r.queue, false);
+    assert_int_equal(choose(&r, 94 * MS, false), 0);
+    assert_true(r.next_ns == 95 * MS);
+    assert_int_equal(choose(&r, 95 * MS, false), 1);
+    vrs_batch_queue_set_busy(r.queue, true);
+    vrs_batch_queue_took(r.queue, 1, MS);
+    add_with(&r, (vrs_batch_frame){.view_count = 1, .deadline_ns = 110 * MS}, 100 * MS);
+    assert_int_equal(choose(&r, 101 * MS, false), 0);
+    assert_true(r.next_ns > 101 * MS && r.next_ns < 110 * MS);
+    assert_int_equal(choose(&r, r.next_ns, false), 1);
+    vrs_batch_queue_destroy(r.queue);
+}
+
 static void test_preferred(void **state)
 {
     (void)state;
@@ -463,6 +497,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full_or_late),
+        cmocka_unit_test(test_busy),
         cmocka_unit_test(test_preferred),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_ageing),

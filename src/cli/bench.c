@@ -20,6 +20,7 @@ enum {
     KEY_MARKDOWN,
     KEY_PEERS,
     KEY_KEEP,
+    KEY_STRICT,
     KEY_PROGRESS
 };
 
@@ -46,7 +47,7 @@ typedef struct bench_args {
     const char *input;
     bool from[VRS_BENCH_SOURCES];
     const char *rows;
-    bool quick, peers;
+    bool quick, peers, strict;
     double seconds;
     int64_t frames;
     int32_t repeat, width, height;
@@ -86,6 +87,8 @@ static const struct argp_option bench_options[] = {
      "Also run the programs under bench/peers/ that do the same work here", 1},
     {"keep", KEY_KEEP, "DIR", 0,
      "Put the network and the clip that are made into DIR, and leave them there", 1},
+    {"strict-targets", KEY_STRICT, NULL, 0, "Exit status 4 where a configuration misses a target",
+     1},
     {"json", KEY_JSON, "FILE", 0, "Write every figure as JSON, which bench/store.py takes too", 1},
     {"markdown", KEY_MARKDOWN, "FILE", 0, "Write the table as Markdown", 1},
     {"progress", KEY_PROGRESS, "auto|none", 0, "Whether each figure is shown as it comes (auto)",
@@ -195,6 +198,9 @@ static error_t parse_bench(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_PEERS:
         a->peers = true;
+        return 0;
+    case KEY_STRICT:
+        a->strict = true;
         return 0;
     case KEY_INT8_MODEL:
         a->int8_model = value;
@@ -590,7 +596,9 @@ static int exit_code(const benching *b)
     for (int s = 0; s < VRS_BENCH_SOURCES; s++)
         for (int32_t i = 0; i < b->table.row_count; i++)
             if (b->table.rows[i].measured[s])
-                return b->table.stopped ? VRS_EXIT_INTERRUPTED : VRS_EXIT_DONE;
+                return b->table.stopped                                       ? VRS_EXIT_INTERRUPTED
+                       : b->args->strict && !vrs_bench_targets_met(&b->table) ? VRS_EXIT_TARGETS
+                                                                              : VRS_EXIT_DONE;
     int first = b->table.sources[VRS_BENCH_MEMORY] ? VRS_BENCH_MEMORY : VRS_BENCH_VIDEO;
     return b->table.stopped ? VRS_EXIT_INTERRUPTED : vrs_exit_code(b->table.rows[0].status[first]);
 }
@@ -600,6 +608,7 @@ static int bench(benching *b)
     const bench_args *a = b->args;
     vrs_bench_table *t = &b->table;
     t->runs = a->quick ? 1 : a->repeat;
+    t->config = a->config;
     t->input_width = a->width;
     t->input_height = a->height;
     memcpy(t->sources, a->from, sizeof(t->sources));
@@ -647,8 +656,8 @@ const struct argp *vrs_bench_argp(void)
             "By default the network is DeepLabV3+ ResNet-50 with random weights, made here, and "
             "the video a clip of moving texture; --model and INPUT take others. A configuration "
             "that the device cannot run says why.\v"
-            "Exit status: 0 something was measured, 1 failed, 2 wrong usage or input, 130 "
-            "interrupted (what was measured is shown).",
+            "Exit status: 0 something was measured, 1 failed, 2 wrong usage or input, 4 a target "
+            "was missed (with --strict-targets), 130 interrupted (what was measured is shown).",
         .children = children,
     };
     children[0].argp = vrs_flags_argp();

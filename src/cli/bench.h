@@ -7,6 +7,7 @@
 #include <yajl/yajl_gen.h>
 
 #include "cli/cli.h"
+#include "cli/targets.h"
 #include "cli/trial.h"
 #include "vrseg/monitor.h"
 
@@ -176,6 +177,7 @@ typedef struct vrs_bench_table {
     vrs_bench_peer *peers;
     int32_t peer_count;
     char peers_note[VRS_DETAIL_SIZE]; /* why there are none */
+    const vrs_config *config;         /* for its targets */
     bool stopped;
 } vrs_bench_table;
 
@@ -191,6 +193,13 @@ const vrs_bench_reference *vrs_bench_reference_find(const char *precision, int32
 const vrs_bench_reference *vrs_bench_reference_row(int32_t index); /* NULL: no more */
 
 /* ---- bench_report.c: how it is shown ---- */
+
+/* The targets of the table's config beside a row that was measured; returns how many. `targets`: of
+ * VRS_MAX_TARGETS. */
+int vrs_bench_targets(const vrs_bench_table *table, const vrs_bench_row *row, int source,
+                      vrs_target *targets);
+/* Whether every row that was measured meets them all, and any was. */
+bool vrs_bench_targets_met(const vrs_bench_table *table);
 
 /* The run of the median rate. */
 const vrs_bench_run *vrs_bench_median(const vrs_bench_result *result);

@@ -88,6 +88,8 @@ static void put_result(yajl_gen gen, const vrs_bench_table *t, const vrs_bench_r
     vrs_json_text(gen, "engine", r->engine);
     vrs_json_text(gen, "decoder", r->decoder);
     vrs_json_text(gen, "bottleneck", r->bottleneck);
+    vrs_target targets[VRS_MAX_TARGETS];
+    vrs_targets_json(gen, targets, vrs_bench_targets(t, row, source, targets));
     vrs_json_key(gen, "runs");
     (void)yajl_gen_array_open(gen);
     for (int32_t i = 0; i < r->runs; i++)

@@ -136,6 +136,41 @@ void vrs_bench_warnings(const vrs_bench_table *t, void (*say)(void *opaque, cons
     }
 }
 
+/* ---- targets ---- */
+
+int vrs_bench_targets(const vrs_bench_table *t, const vrs_bench_row *row, int source,
+                      vrs_target *targets)
+{
+    const vrs_bench_result *r = &row->result[source];
+    const vrs_bench_run *run = vrs_bench_median(r);
+    const vrs_bench_latency *l = source == VRS_BENCH_MEMORY ? &r->alone : &run->loaded;
+    const vrs_job_stats stats = {
+        .fps = run->fps,
+        .pipeline = {.latency = {.frames = (uint64_t)l->frames,
+                                 .p99_ns = (int64_t)(l->p99_ms * 1e6)}},
+        .gpu_percent = run->use.gpu_percent,
+        .cpu_share = run->use.cpu_percent / 100,
+        .peak_rss_bytes = (int64_t)r->rss,
+        .gpu_memory_bytes = run->use.gpu_memory > 0 ? (int64_t)run->use.gpu_memory : 0,
+    };
+    return vrs_targets_check(t->config, &stats, targets);
+}
+
+bool vrs_bench_targets_met(const vrs_bench_table *t)
+{
+    bool any = false, met = true;
+    for (int32_t i = 0; i < t->row_count; i++)
+        for (int s = 0; s < VRS_BENCH_SOURCES; s++) {
+            vrs_target targets[VRS_MAX_TARGETS];
+            if (!t->rows[i].measured[s])
+                continue;
+            any = true;
+            met =
+                vrs_targets_all_met(targets, vrs_bench_targets(t, &t->rows[i], s, targets)) && met;
+        }
+    return any && met;
+}
+
 /* ---- Markdown ---- */
 
 static void say_line(void *opaque, const char *sentence)
@@ -243,6 +278,20 @@ static void print_reasons(FILE *out, const vrs_bench_table *t, int source)
     }
 }
 
+/* What the configuration wants of each row. */
+static void print_targets(FILE *out, const vrs_bench_table *t, int source)
+{
+    for (int32_t i = 0; i < t->row_count; i++) {
+        vrs_target targets[VRS_MAX_TARGETS];
+        int count =
+            t->rows[i].measured[source] ? vrs_bench_targets(t, &t->rows[i], source, targets) : 0;
+        for (int k = 0; k < count; k++) {
+            (void)fprintf(out, "- %s: ", t->rows[i].name);
+            vrs_targets_print(out, &targets[k], 1);
+        }
+    }
+}
+
 static void print_source(FILE *out, const vrs_bench_table *t, int source)
 {
     (void)fprintf(out, "\n### %s\n\n%s\n\n",
@@ -259,6 +308,7 @@ static void print_source(FILE *out, const vrs_bench_table *t, int source)
         print_row(out, t, &t->rows[i], source);
     (void)fputc('\n', out);
     print_reasons(out, t, source);
+    print_targets(out, t, source);
 }
 
 static void print_peers(FILE *out, const vrs_bench_table *t)

@@ -243,6 +243,18 @@ class Bench(support.CliTest):
         self.assertIn("Stopped before the end.", output)
         self.assertEqual(os.listdir(self.temporary), [])
 
+    def test_targets(self) -> None:
+        """Those of the configuration, for each row; a missed one is an exit code if asked for."""
+        args = ("--rows", "f32:1", "--from", "memory", "--min-fps")
+        done = self.bench(*args, "0.001", "--strict-targets")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^- FP32 B1: target min_fps: met, ")
+        done = self.bench(*args, "99999", "--strict-targets")
+        self.assertEqual(done.returncode, 4, done.stderr)
+        target = self.figures()["configurations"][0]["memory"]["targets"][0]
+        self.assertEqual((target["name"], target["state"]), ("min_fps", "missed"))
+        self.assertEqual(self.bench(*args, "99999").returncode, 0)
+
     def test_peers(self) -> None:
         """A peer's lines become a table; without its Python there is a reason."""
         done = self.bench("--rows", "f32:1", "--from", "memory", "--peers")

@@ -44,3 +44,47 @@ def dtssd(masks: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> float:
         theirs = truths[t].astype(np.float64) - truths[t - 1]
         total += float(np.sqrt(np.mean((ours - theirs) ** 2)))
     return 100 * total / (len(masks) - 1)
+
+
+def edge_of(mask: np.ndarray) -> np.ndarray:
+    """The mask's pixels that touch one outside of it; beyond the picture it goes on."""
+    wide = np.pad(mask, 1, "edge")
+    inner = wide[1:-1, 1:-1]
+    for rows, columns in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        inner = inner & wide[rows:rows + mask.shape[0], columns:columns + mask.shape[1]]
+    return mask & ~inner
+
+
+def near(mask: np.ndarray, radius: int) -> np.ndarray:
+    """The pixels within `radius` of one of the mask."""
+    height, width = mask.shape
+    wide = np.zeros((height + 2 * radius, width + 2 * radius), bool)
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            if dx * dx + dy * dy <= radius * radius:
+                wide[radius + dy:radius + dy + height, radius + dx:radius + dx + width] |= mask
+    return wide[radius:radius + height, radius:radius + width]
+
+
+def boundary_f(mask: np.ndarray, truth: np.ndarray) -> float:
+    """F measure of the edges of two boolean masks, as DAVIS has it: an edge pixel counts as right
+    within 0.8 % of the picture's diagonal of the other edge; 1 where neither has an edge."""
+    radius = max(1, int(np.ceil(0.008 * np.hypot(*mask.shape))))
+    ours, theirs = edge_of(mask), edge_of(truth)
+    if not ours.any() or not theirs.any():
+        return float(ours.any() == theirs.any())
+    precision = np.count_nonzero(ours & near(theirs, radius)) / np.count_nonzero(ours)
+    recall = np.count_nonzero(theirs & near(ours, radius)) / np.count_nonzero(theirs)
+    return 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
+
+
+def flicker(before: np.ndarray, now: np.ndarray, counts: np.ndarray) -> float:
+    """100 times the mean of |now - before| over the pixels that count: those whose truth is the
+    same in both frames. What moves by a known amount is moved back by the caller."""
+    return 100 * float(np.mean(np.abs(now - before)[counts])) if counts.any() else 0.0
+
+
+def area_difference(left: np.ndarray, right: np.ndarray) -> float:
+    """How much the areas of both eyes' masks differ, as a share of the larger one."""
+    areas = float(left.sum()), float(right.sum())
+    return abs(areas[0] - areas[1]) / max(*areas, 1e-9)

@@ -287,6 +287,24 @@ class MetricsTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             metrics.dtssd(still[:1], truths[:1])
 
+    def test_boundary_f(self):
+        truth = np.zeros((100, 100), bool)
+        truth[20:80, 20:80] = True  # within 2 pixels counts: 0.8 % of the diagonal is 1.13
+        self.assertEqual(metrics.boundary_f(truth, truth), 1)
+        self.assertEqual(metrics.boundary_f(np.roll(truth, 2, 1), truth), 1)
+        self.assertEqual(metrics.boundary_f(np.zeros_like(truth), truth), 0)
+        self.assertEqual(metrics.boundary_f(np.zeros_like(truth), np.zeros_like(truth)), 1)
+        half = metrics.boundary_f(np.roll(truth, 10, 1), truth)  # two of four sides are right
+        self.assertTrue(0.4 < half < 0.6)
+
+    def test_flicker_and_areas(self):
+        before, now = np.zeros((2, 2)), np.array([[0.5, 1.0], [0.0, 0.0]])
+        counts = np.array([[True, False], [True, False]])
+        self.assertAlmostEqual(metrics.flicker(before, now, counts), 25)
+        self.assertEqual(metrics.flicker(before, now, np.zeros((2, 2), bool)), 0)
+        self.assertAlmostEqual(metrics.area_difference(np.ones((2, 2)), now), 2.5 / 4)
+        self.assertEqual(metrics.area_difference(before, before), 0)
+
 
 NCU = """==PROF== Connected to process 1
 "ID","Process ID","Kernel Name","Metric Name","Metric Unit","Metric Value"

@@ -95,13 +95,12 @@ static inline int32_t vrs_match_between(int32_t before, int32_t here, int32_t af
     return lean < 0 ? -quarters : quarters;
 }
 
-/* Whether two pictures show something else: as after a cut, or in a frame's halves that are no
- * stereo pair. The mean difference of pixels at their best place is 20 codes or more; of the clips
- * in bench/steady.py motion leaves 7 at most, the cut 49. */
-static inline bool vrs_match_is_cut(int32_t width, int32_t height, uint64_t unlike)
+/* From this sum of costs on two pictures show something else, as after a cut, or in a frame's halves
+ * that are no stereo pair: the mean difference of pixels at their best place is 20 codes. Of the
+ * clips in bench/steady.py motion leaves 7 at most, the cut 49. */
+static inline uint64_t vrs_match_cut(int32_t width, int32_t height)
 {
-    return unlike >=
-           (uint64_t)vrs_coarse_cells(width) * (uint64_t)vrs_coarse_cells(height) * (20 * 64);
+    return (uint64_t)vrs_coarse_cells(width) * (uint64_t)vrs_coarse_cells(height) * (20 * 64);
 }
 
 /* ---- the mask from there ---- */

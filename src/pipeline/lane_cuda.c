@@ -414,6 +414,11 @@ static void measure(vrs_cuda *cuda)
     size_t pixels = (size_t)cuda->mask[0].width * (size_t)cuda->mask[0].height;
     cuda->large_stride = stride_of(pixels * (size_t)io->classes * sizeof(float));
     cuda->once_stride = stride_of(net * 2 * sizeof(float));
+    const int32_t width = pipeline->spec->width, height = pipeline->spec->height;
+    cuda->coarse_stride = stride_of((size_t)vrs_coarse_cells(width) *
+                                    (size_t)vrs_coarse_cells(height) * sizeof(vrs_motion));
+    cuda->motion_stride =
+        stride_of((size_t)vrs_cells(width) * (size_t)vrs_cells(height) * sizeof(vrs_motion));
 }
 
 static vrs_status make_lane(vrs_cuda *cuda, vrs_cuda_lane *lane)
@@ -438,6 +443,8 @@ static vrs_status make_parts(vrs_cuda *cuda)
         status = vrs_cuda_postprocess_open(cuda->device, &cuda->postprocess);
     if (status == VRS_OK)
         status = vrs_cuda_warp_open(cuda->device, &cuda->warp);
+    if (status == VRS_OK)
+        status = vrs_cuda_steady_open(cuda->device, &cuda->steady);
     if (status == VRS_OK)
         status = vrs_device_stream_create(cuda->device, VRS_PRIORITY_NORMAL, &cuda->setup);
     if (status == VRS_OK)

@@ -21,6 +21,7 @@
 #include "device/device.h"
 #include "device/memory.h"
 #include "kernels/cuda/postprocess_launch.h"
+#include "kernels/cuda/postprocess_launch_steady.h"
 #include "kernels/cuda/preprocess_launch.h"
 #include "kernels/cuda/warp_launch.h"
 #include "pipeline/internal.h"
@@ -47,8 +48,9 @@ typedef struct vrs_cuda_slot {
      * `device`. */
     vrs_device_ptr tensors[2][VRS_MAX_BATCH], scores[2][VRS_MAX_BATCH];
     vrs_device_ptr small, once; /* small: masks of the size that scores make, not the network's */
-    vrs_memory_block *large;    /* enlarged scores, for class maps; NULL: not wanted */
-    uint8_t *tensors_host, *scores_host; /* of an engine of the CPU */
+    vrs_device_ptr coarse, motion, unlike; /* of smoothing along the motion, at least two places */
+    vrs_memory_block *large;               /* enlarged scores, for class maps; NULL: not wanted */
+    uint8_t *tensors_host, *scores_host;   /* of an engine of the CPU */
     vrs_device_event *begin[2], *end[2];
     vrs_device_event *ran; /* the network has; of an engine of the GPU */
     /* For the times of copies alone: the frames are up; their outputs' way down begins. */
@@ -72,8 +74,10 @@ struct vrs_cuda {
     vrs_cuda_preprocess preprocess;
     vrs_cuda_postprocess postprocess;
     vrs_cuda_warp warp;
+    vrs_cuda_steady steady;
     vrs_cuda_mask mask[2];                                          /* by network */
     size_t tensor_stride, scores_stride, small_stride, once_stride; /* for any network */
+    size_t coarse_stride, motion_stride;
     size_t large_stride; /* of enlarged scores, dense planes of floats */
     vrs_cuda_lane lanes[VRS_MAX_LANES];
     vrs_cuda_slot *slots; /* one for each of the pipeline's */
@@ -83,16 +87,24 @@ struct vrs_cuda {
     bool turn_taken; /* a batch has the smoothing's turn; under the pipeline's order_lock */
 };
 
+/* What a frame of a view leaves to the next one when smoothing along the motion: its picture in
+ * three sizes, ages, mask; one behind the other. */
+typedef struct vrs_cuda_past {
+    vrs_device_ptr guide, small, age, mask;
+    size_t bytes;
+} vrs_cuda_past;
+
 /* Of a vrs_stream. */
 typedef struct vrs_cuda_stream {
     vrs_memory_block *block;
     /* By network: of the views' plans, and what of the launch never changes. */
     vrs_device_ptr tables[2][VRS_MAX_VIEWS];
     vrs_preprocess_view constants[2][VRS_MAX_VIEWS];
-    vrs_device_ptr states[VRS_MAX_VIEWS]; /* the last masks */
-    bool state_valid[VRS_MAX_VIEWS];      /* whoever has the turn */
-    vrs_device_event *state_ready;        /* recorded after each use of the states */
-    bool direct[VRS_MAX_OUTPUTS + 1];     /* views of a target are rendered straight into outputs */
+    vrs_device_ptr states[VRS_MAX_VIEWS]; /* the last masks; where the motion is followed: */
+    vrs_cuda_past past[VRS_MAX_VIEWS];
+    bool state_valid[VRS_MAX_VIEWS];  /* whoever has the turn */
+    vrs_device_event *state_ready;    /* recorded after each use of the states */
+    bool direct[VRS_MAX_OUTPUTS + 1]; /* views of a target are rendered straight into outputs */
     vrs_device_ptr alpha[VRS_MAX_LANES][2]; /* where not: masks of the target's size */
     bool on_device;                         /* its frames lie on the GPU */
     /* Grids of the pool's tiles: for the network and the smaller one; by target. */
@@ -113,6 +125,9 @@ typedef struct vrs_cuda_ticket {
     vrs_image staging; /* the same bytes in pinned memory; no planes when frames lie on the GPU */
     size_t source_bytes;
     vrs_device_ptr masks[VRS_MAX_VIEWS], guides[VRS_MAX_VIEWS], coefficients[VRS_MAX_VIEWS];
+    vrs_cuda_past kept[VRS_MAX_VIEWS]; /* masks and guides lie in them where motion is followed */
+    vrs_device_ptr agreed[2];          /* masks of eyes that were brought together */
+    bool seen[VRS_MAX_VIEWS];          /* there is a picture in `kept` */
     vrs_device_ptr sums;
     uint64_t *sums_host;
     int16_t *masks_host[VRS_MAX_VIEWS]; /* where the stream has crops */
@@ -175,6 +190,16 @@ vrs_status vrs_cuda_queue_scores(vrs_cuda_slot *slot, const int32_t *live,
 void vrs_cuda_queue_tickets(vrs_cuda_slot *slot);
 /* Makes the outputs of a ticket that failed background, on the host. */
 void vrs_cuda_fill_background(vrs_ticket *ticket);
+
+/* lane_cuda_steady.c: smooths the masks of the live views of a batch that the first network made,
+ * with the smoothing's turn. */
+vrs_status vrs_cuda_queue_steady(const vrs_cuda_slot *slot, const int32_t *live,
+                                 int32_t count) VRS_MUST_USE;
+/* Whether a view is an eye whose mask is brought together with the other one's, into `agreed`. */
+bool vrs_cuda_agrees(const vrs_ticket *ticket, uint32_t view);
+/* Does that for both eyes of a ticket, behind their masks. */
+vrs_status vrs_cuda_queue_agreement(const vrs_cuda_slot *slot,
+                                    const vrs_ticket *ticket) VRS_MUST_USE;
 
 /* lane_cuda_pressure.c: fewer tickets where memory is short. */
 bool vrs_cuda_pressure(void *cuda, const vrs_pressure *pressure);

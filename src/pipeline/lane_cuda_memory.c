@@ -84,6 +84,18 @@ static vrs_status too_little(const vrs_cuda *cuda, const char *what, bool must, 
                     why);
 }
 
+static vrs_cuda_past cut_past(vrs_cut *block, const vrs_model_spec *spec)
+{
+    size_t net = (size_t)spec->width * (size_t)spec->height, from = block->used;
+    vrs_cuda_past past;
+    past.guide = cut(block, true, net);
+    past.small = cut(block, true, (size_t)vrs_steady_small_bytes(spec->width, spec->height));
+    past.age = cut(block, true, net);
+    past.mask = cut(block, true, net * sizeof(int16_t));
+    past.bytes = block->used - from;
+    return past;
+}
+
 /* ---- batches ---- */
 
 static size_t cut_slot(const vrs_cuda *cuda, vrs_cuda_slot *slot, uint64_t base)
@@ -103,6 +115,11 @@ static size_t cut_slot(const vrs_cuda *cuda, vrs_cuda_slot *slot, uint64_t base)
     }
     slot->small = cut(&block, small, views * cuda->small_stride);
     slot->once = cut(&block, once, views * cuda->once_stride);
+    bool steady = pipeline->settings.steady;
+    size_t places = views > 2 ? views : 2; /* both eyes are compared at once */
+    slot->coarse = cut(&block, steady, places * cuda->coarse_stride);
+    slot->motion = cut(&block, steady, places * cuda->motion_stride);
+    slot->unlike = cut(&block, steady, places * sizeof(uint64_t));
     return block.used;
 }
 
@@ -243,7 +260,10 @@ static size_t cut_stream(const vrs_cuda *cuda, const vrs_stream *stream, uint64_
     }
     vrs_cut block = {base, 0};
     for (uint32_t v = 0; v < stream->view_count; v++)
-        s->states[v] = cut(&block, pipeline->settings.smooth, net * sizeof(int16_t));
+        if (pipeline->settings.steady)
+            s->past[v] = cut_past(&block, pipeline->spec);
+        else
+            s->states[v] = cut(&block, pipeline->settings.smooth, net * sizeof(int16_t));
     for (int n = 0; n < 2; n++)
         for (uint32_t v = 0; v < stream->view_count && plans_of(stream, n)[v] != NULL; v++)
             s->tables[n][v] = cut(&block, true, vrs_cuda_preprocess_bytes(plans_of(stream, n)[v]));
@@ -364,8 +384,13 @@ static size_t cut_device(const vrs_ticket *ticket, const vrs_ticket_planes *layo
     vrs_cut block = {base, 0};
     t->sums = cut(&block, true, VRS_MAX_VIEWS * sizeof(uint64_t));
     for (uint32_t v = 0; v < stream->view_count; v++) {
-        t->masks[v] = cut(&block, true, net * sizeof(int16_t));
-        t->guides[v] = cut(&block, refine, net);
+        if (pipeline->settings.steady)
+            t->kept[v] = cut_past(&block, pipeline->spec);
+        bool steady = pipeline->settings.steady;
+        t->masks[v] = steady ? t->kept[v].mask : cut(&block, true, net * sizeof(int16_t));
+        t->guides[v] = steady ? t->kept[v].guide : cut(&block, refine, net);
+        if (vrs_cuda_agrees(ticket, v))
+            t->agreed[v] = cut(&block, true, net * sizeof(int16_t));
         t->coefficients[v] = cut(&block, refine, net * 2 * sizeof(float));
     }
     if (stream->shape.memory == VRS_MEMORY_HOST) {

@@ -14,8 +14,16 @@ typedef struct vrs_rendering {
 
 /* ---- masks ---- */
 
-static vrs_post_smooth plain(const vrs_view_work *work)
+/* Whether masks of a batch are smoothed along the motion, after they are made. */
+static bool is_steady(const vrs_cuda_slot *slot)
 {
+    return slot->lane->cuda->pipeline->settings.steady && vrs_cuda_network_of(slot) == 0;
+}
+
+static vrs_post_smooth plain(const vrs_cuda_slot *slot, const vrs_view_work *work)
+{
+    if (is_steady(slot))
+        return (vrs_post_smooth){.next = -1};
     const vrs_cuda_ticket *t = work->ticket->lane;
     vrs_rect c = vrs_preprocess_content(work->ticket->stream->plans[work->view]);
     return (vrs_post_smooth){
@@ -106,7 +114,7 @@ static vrs_status queue_resize(const vrs_cuda_slot *slot, const vrs_person_param
         const vrs_view_work *work = &slot->batch->views[live[i]];
         r.view[i].source = from->view[i].mask;
         r.view[i].mask = ((const vrs_cuda_ticket *)work->ticket->lane)->masks[work->view];
-        r.view[i].smooth = plain(work);
+        r.view[i].smooth = plain(slot, work);
         chain[i] = &r.view[i].smooth;
     }
     if (smooth)
@@ -142,7 +150,7 @@ static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t
         uint64_t place = (uint64_t)live[i];
         p.view[i].scores = slot->scores[network][place];
         p.view[i].mask = resize ? slot->small + place * cuda->small_stride : t->masks[work->view];
-        p.view[i].smooth = plain(work);
+        p.view[i].smooth = plain(slot, work);
         if (resize)
             p.view[i].smooth = (vrs_post_smooth){.next = -1};
         chain[i] = &p.view[i].smooth;
@@ -158,17 +166,23 @@ static vrs_status queue_person(vrs_cuda_slot *slot, const int32_t *live, int32_t
 static vrs_status queue_masks(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
 {
     const vrs_batch *batch = slot->batch;
-    bool smooth = slot->lane->cuda->pipeline->settings.smooth;
+    const vrs_pipeline_settings *set = &slot->lane->cuda->pipeline->settings;
+    bool smooth = set->smooth, follows = is_steady(slot);
     vrs_status status = smooth ? order_states(slot, false) : VRS_OK;
     if (status == VRS_OK && count > 0)
-        status = queue_person(slot, live, count, smooth);
+        status = queue_person(slot, live, count, smooth && !set->steady);
+    if (status == VRS_OK && count > 0 && follows)
+        status = vrs_cuda_queue_steady(slot, live, count);
     for (int32_t i = 0; i < batch->count && smooth; i++) {
         vrs_cuda_stream *s = batch->views[i].ticket->stream->lane;
         bool alive = false;
         for (int32_t j = 0; j < count; j++)
             alive = alive || live[j] == i;
+        if (alive)
+            ((vrs_cuda_ticket *)batch->views[i].ticket->lane)->seen[batch->views[i].view] = follows;
         if (alive && status == VRS_OK) {
-            s->state_valid[batch->views[i].view] = true;
+            /* A smaller network's frames have no picture to follow. */
+            s->state_valid[batch->views[i].view] = follows || !set->steady;
             s->state_tile[batch->views[i].view] =
                 batch->views[i].ticket->tile[batch->views[i].view];
         } else if (batch->views[i].ticket->restart)
@@ -187,22 +201,32 @@ static bool is_wanted(const vrs_pipeline *pipeline, const vrs_stream *stream, in
     return false;
 }
 
-static vrs_status queue_guided(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
+static bool is_refined(const vrs_ticket *ticket)
 {
-    const vrs_cuda *cuda = slot->lane->cuda;
-    const vrs_pipeline *pipeline = cuda->pipeline;
-    vrs_guided_params p = {
+    return ticket->stream->refine && !ticket->plain &&
+           is_wanted(ticket->pipeline, ticket->stream, 0);
+}
+
+static vrs_guided_params guided_params(const vrs_pipeline *pipeline)
+{
+    return (vrs_guided_params){
         .width = pipeline->spec->width,
         .height = pipeline->spec->height,
         .radius = pipeline->settings.refine_radius,
         .epsilon = pipeline->settings.refine_epsilon,
     };
+}
+
+static vrs_status queue_guided(vrs_cuda_slot *slot, const int32_t *live, int32_t count)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_pipeline *pipeline = cuda->pipeline;
+    vrs_guided_params p = guided_params(pipeline);
     int32_t wanted = 0;
     for (int32_t i = 0; i < count; i++) {
         const vrs_view_work *work = &slot->batch->views[live[i]];
         const vrs_cuda_ticket *t = work->ticket->lane;
-        if (!work->ticket->stream->refine || work->ticket->plain ||
-            !is_wanted(pipeline, work->ticket->stream, 0))
+        if (!is_refined(work->ticket) || vrs_cuda_agrees(work->ticket, work->view))
             continue;
         p.view[wanted++] = (vrs_guided_view){
             .mask = t->masks[work->view],
@@ -213,6 +237,26 @@ static vrs_status queue_guided(vrs_cuda_slot *slot, const int32_t *live, int32_t
     }
     return wanted == 0 ? VRS_OK
                        : vrs_cuda_guided(&cuda->postprocess, slot->lane->stream, &p, wanted);
+}
+
+/* Brings the eyes of a ticket together; their coefficients are made of that. One eye after the
+ * other, as a slot may have scratch memory for one alone. */
+static vrs_status queue_eyes(const vrs_cuda_slot *slot, const vrs_ticket *ticket)
+{
+    const vrs_cuda *cuda = slot->lane->cuda;
+    const vrs_cuda_ticket *t = ticket->lane;
+    vrs_status status = vrs_cuda_queue_agreement(slot, ticket);
+    for (uint32_t eye = 0; eye < 2 && status == VRS_OK && is_refined(ticket); eye++) {
+        vrs_guided_params p = guided_params(cuda->pipeline);
+        p.view[0] = (vrs_guided_view){
+            .mask = t->agreed[eye],
+            .guide = t->guides[eye],
+            .once = slot->once,
+            .coefficients = t->coefficients[eye],
+        };
+        status = vrs_cuda_guided(&cuda->postprocess, slot->lane->stream, &p, 1);
+    }
+    return status;
 }
 
 /* Scores as class maps read them: the engine's, or those that were enlarged. */
@@ -389,13 +433,14 @@ static vrs_post_part view_part(const vrs_ticket *ticket, int32_t target, uint32_
     vrs_rect c = vrs_preprocess_content(stream->plans[view]);
     bool refine = stream->refine && target == 0 && !ticket->plain;
     uint64_t origin = (uint64_t)c.y * (uint64_t)pipeline->spec->width + (uint64_t)c.x;
+    vrs_device_ptr mask = vrs_cuda_agrees(ticket, view) ? t->agreed[view] : t->masks[view];
     return (vrs_post_part){
         .source = &t->source,
         .source_rect = stream->views[view],
         .target_rect = stream->targets[target].rects[view],
         .mask_kind = refine ? VRS_POST_MASK_REFINE : VRS_POST_MASK_SMALL,
         .mask = refine ? t->coefficients[view] + origin * 2 * sizeof(float)
-                       : t->masks[view] + origin * sizeof(int16_t),
+                       : mask + origin * sizeof(int16_t),
         .mask_stride = pipeline->spec->width,
         .mask_width = c.width,
         .mask_height = c.height,
@@ -499,6 +544,8 @@ static vrs_status render_ticket(vrs_rendering *r, vrs_ticket *ticket)
     for (uint32_t v = 0; v < stream->view_count && stream->view_count > 1; v++)
         if (status == VRS_OK)
             status = vrs_cuda_wait(r->slot->lane->stream, t->mask_ready[v]);
+    if (status == VRS_OK && vrs_cuda_agrees(ticket, 0))
+        status = queue_eyes(r->slot, ticket);
     for (int32_t i = 0; i < stream->target_count && status == VRS_OK; i++)
         if (is_wanted(ticket->pipeline, stream, i))
             status =

@@ -106,7 +106,7 @@ vrs_status vrs_settings_read(const vrs_config *config, const vrs_model_spec *spe
     s.isa = isa_from_name(vrs_config_get(config, "kernels"));
     if (spec->state_count > 0 && s.smooth)
         s.smooth = false; /* a recurrent network is steady by itself */
-    s.steady = s.smooth && !gpu && vrs_config_bool(config, "smooth_motion");
+    s.steady = s.smooth && vrs_config_bool(config, "smooth_motion");
     s.match_eyes = s.steady && vrs_config_bool(config, "match_eyes");
     double weight = s.steady ? SMOOTH_WEIGHT_MOTION : SMOOTH_WEIGHT_FIXED;
     s.smooth_weight = q15(vrs_config_float(config, "smooth_weight", weight));

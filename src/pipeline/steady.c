@@ -100,7 +100,7 @@ static bool match(const vrs_steady *s, const vrs_kernels *kernels, const vrs_pyr
     uint64_t unlike = 0;
     vrs_match m = {now, before, s->coarse, s->motion, &unlike};
     kernels->match(&m);
-    return !vrs_match_is_cut(s->width, s->height, unlike);
+    return unlike < vrs_match_cut(s->width, s->height);
 }
 
 /* The mask of a view along the motion; at its first frame and after a cut as it is. */

@@ -6,9 +6,11 @@
 #include "fake_cuda/kernels_net.h"
 #include "fake_cuda/kernels_postprocess.h"
 #include "fake_cuda/kernels_preprocess.h"
+#include "fake_cuda/kernels_steady.h"
 #include "fake_cuda/kernels_warp.h"
 #include "kernels/cuda/params_conv.h"
 #include "kernels/cuda/params_postprocess.h"
+#include "kernels/cuda/params_steady.h"
 
 #define MAX_KERNELS 96
 
@@ -115,6 +117,9 @@ void fake_kernels_init(void)
     add("vrs_conv_taps_sum_sm90", fake_vrs_conv_taps_sum, sizeof(vrs_taps_params));
     add("vrs_conv_taps_i8_sm90", fake_vrs_conv_taps, sizeof(vrs_taps_params));
     add("vrs_conv_taps_i8_sum_sm90", fake_vrs_conv_taps_sum, sizeof(vrs_taps_params));
+#define ADD_STEADY(name) add(#name, fake_##name, sizeof(vrs_steady_params));
+    FAKE_STEADY_KERNELS(ADD_STEADY)
+#undef ADD_STEADY
 #define ADD_POINT(name) add(#name, fake_vrs_conv_point, sizeof(vrs_conv_point_params));
     FAKE_CONV_POINT_KERNELS(ADD_POINT)
 #undef ADD_POINT

@@ -285,15 +285,15 @@ static void settings(void **state)
     (void)state;
     static const char *const lines[] = {
         "refine=off",
-        "smooth=on smooth_motion=off lanes=4 requests=6",
-        "smooth=on smooth_motion=off lanes=3 requests=3 max_batch_size=4",
+        "smooth=on lanes=4 requests=6",
+        "smooth=on lanes=3 requests=3 max_batch_size=4",
         "refine_radius=3 max_batch_size=5",
         "feather=4",
         "threshold=0.4",
         "threshold=0.4 feather=2 refine=off",
         "layout=sbs lanes=4 requests=4",
-        "layout=tb smooth=on smooth_motion=off lanes=4 requests=4 max_batch_size=3",
-        "layout=sbs feather=3 refine=off smooth=on smooth_motion=off",
+        "layout=tb smooth=on lanes=4 requests=4 max_batch_size=3",
+        "layout=sbs feather=3 refine=off smooth=on",
         "lanes=1 requests=1",
         "lanes=8 requests=16",
     };
@@ -360,8 +360,7 @@ static void smaller_input(void **state)
     s.output_count = 3;
     snprintf(path, sizeof(path), "%s/smaller.yaml", folder);
     write_model(path, 16, 10, "green", "");
-    static const char *const lines[] = {"lanes=4 requests=4 max_batch_size=4",
-                                        "smooth=on smooth_motion=off",
+    static const char *const lines[] = {"lanes=4 requests=4 max_batch_size=4", "smooth=on",
                                         "layout=sbs lanes=2 requests=2", "layout=tb feather=2"};
     for (int i = 0; i < 4; i++) {
         snprintf(line, sizeof(line), "live=on latency_target_us=60000000 smaller_model=%s %s", path,
@@ -822,7 +821,7 @@ static void give_up_some(const char *device, outcome *o)
     *o = (outcome){0};
     assert_int_equal(vrs_config_create(&config), VRS_OK);
     configure(config, "requests=1 max_batch_size=1 max_queue_delay_us=0 max_queue_size=2 "
-                      "queue_overflow=drop_oldest smooth=on smooth_motion=off tickets=64");
+                      "queue_overflow=drop_oldest smooth=on tickets=64");
     assert_int_equal(vrs_config_set(config, "device", device), VRS_OK);
     vrs_model *model = load_model("");
     assert_int_equal(vrs_pipeline_create_on(config, model, &fake_engine_ops, &pipeline), VRS_OK);
@@ -873,8 +872,7 @@ static void destroyed_at_work(void **state)
         vrs_pipeline *pipeline = NULL;
         begin(seed);
         assert_int_equal(vrs_config_create(&config), VRS_OK);
-        configure(config,
-                  "device=cuda:0 tickets=12 max_queue_delay_us=0 smooth=on smooth_motion=off");
+        configure(config, "device=cuda:0 tickets=12 max_queue_delay_us=0 smooth=on");
         vrs_model *model = load_model("");
         assert_int_equal(vrs_pipeline_create_on(config, model, &fake_engine_ops, &pipeline),
                          VRS_OK);

@@ -142,8 +142,7 @@ static void test_masks(void **state)
     (void)state;
     static const char *const settings[] = {
         "max_batch_size=1 refine=off", "max_batch_size=3 refine=off lanes=2",
-        "max_batch_size=2 refine=on lanes=2",
-        "max_batch_size=4 smooth=on smooth_motion=off layout=sbs refine=off"};
+        "max_batch_size=2 refine=on lanes=2", "max_batch_size=4 smooth=on layout=sbs refine=off"};
     for (uint64_t seed = 1; seed <= 4; seed++) {
         fake_cuda_reset(seed);
         fake_cuda_set_mode(seed % 2 == 0 ? FAKE_CUDA_SYNC : FAKE_CUDA_THREAD);

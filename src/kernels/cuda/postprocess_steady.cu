@@ -1,0 +1,373 @@
+/* Steady masks: pictures in three sizes, where each cell was in another picture, masks from there.
+ * The definitions are in kernels/steady.h; arithmetic is exact, edges are repeated by holding
+ * coordinates. For 512x512: pictures 0.33 MB read twice, masks and ages 1.6 MB.
+ */
+#include "../steady.h"
+#include "params_steady.h"
+
+#define ALL 0xffffffffu
+#define WARPS 4 /* of a block that matches: a cell each */
+#define SIDE 8
+#define ACROSS (2 * VRS_MATCH_ACROSS + 1)
+#define DOWN (2 * VRS_MATCH_DOWN + 1)
+
+namespace {
+
+__device__ __forceinline__ int held(int v, int last)
+{
+    return min(max(v, 0), last);
+}
+
+/* vrs_cells() and vrs_coarse_cells(). */
+__device__ __forceinline__ int cells(int pixels)
+{
+    return (pixels + VRS_CELL - 1) / VRS_CELL;
+}
+
+__device__ __forceinline__ int coarse_cells(int pixels)
+{
+    return (pixels + VRS_COARSE_CELL - 1) / VRS_COARSE_CELL;
+}
+
+/* A level of both pictures. */
+struct level {
+    const uint8_t *now, *before;
+    int width, height;
+};
+
+__device__ __forceinline__ level level_of(const vrs_steady_params &p, const vrs_steady_view &v,
+                                          int which)
+{
+    level l = {reinterpret_cast<const uint8_t *>(v.picture),
+               reinterpret_cast<const uint8_t *>(v.past_picture), p.width, p.height};
+    if (which == 0)
+        return l;
+    l.width = (p.width + 1) / 2;
+    l.height = (p.height + 1) / 2;
+    l.now = reinterpret_cast<const uint8_t *>(v.small);
+    l.before = reinterpret_cast<const uint8_t *>(v.past_small);
+    if (which == 2) {
+        l.now += (int64_t)l.width * l.height;
+        l.before += (int64_t)l.width * l.height;
+        l.width = (l.width + 1) / 2;
+        l.height = (l.height + 1) / 2;
+    }
+    return l;
+}
+
+__device__ __forceinline__ int sum_of_warp(int value)
+{
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2)
+        value += __shfl_xor_sync(ALL, value, step);
+    return value;
+}
+
+__device__ __forceinline__ unsigned least_of_warp(unsigned value)
+{
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2)
+        value = min(value, __shfl_xor_sync(ALL, value, step));
+    return value;
+}
+
+/* The differences of a square at v, for four vectors at once: eight lanes have a row each of one.
+ * `now`: the lane's row of the square, kept over calls. */
+struct square {
+    level l;
+    int x, y; /* of the lane's row */
+    int now[SIDE];
+
+    __device__ __forceinline__ square(const level &of, int left, int top)
+        : l(of), x(left), y(top + (int)threadIdx.x % SIDE)
+    {
+        const uint8_t *row = l.now + (int64_t)held(y, l.height - 1) * l.width;
+#pragma unroll
+        for (int i = 0; i < SIDE; i++)
+            now[i] = row[held(x + i, l.width - 1)];
+    }
+
+    __device__ __forceinline__ int difference(int vx, int vy) const
+    {
+        const uint8_t *row = l.before + (int64_t)held(y + vy, l.height - 1) * l.width;
+        int sum = 0;
+#pragma unroll
+        for (int i = 0; i < SIDE; i++)
+            sum += abs(now[i] - row[held(x + vx + i, l.width - 1)]);
+#pragma unroll
+        for (int step = 1; step < SIDE; step *= 2)
+            sum += __shfl_xor_sync(ALL, sum, step);
+        return sum;
+    }
+};
+
+/* Costs are compared with the vectors' order below them: of equals the first one stays. */
+__device__ __forceinline__ unsigned key_of(int difference, int vx, int vy, int order)
+{
+    return (unsigned)(difference + VRS_MATCH_PENALTY * (abs(vx) + abs(vy))) << 8 | (unsigned)order;
+}
+
+/* The nine vectors around the best one; that one is the first. */
+__device__ __forceinline__ void look_around(const square &s, int &vx, int &vy, int &cost)
+{
+    const int group = (int)threadIdx.x % 32 / SIDE, x = vx, y = vy;
+    unsigned best = (unsigned)cost << 8;
+#pragma unroll
+    for (int pass = 0; pass < 3; pass++) {
+        const int which = min(pass * 4 + group, 8);
+        const int dx = x + which % 3 - 1, dy = y + which / 3 - 1;
+        best = min(best, key_of(s.difference(dx, dy), dx, dy, which + 1));
+    }
+    best = least_of_warp(best);
+    cost = (int)(best >> 8);
+    const int order = (int)(best & 0xffu) - 1;
+    if (order >= 0) {
+        vx = x + order % 3 - 1;
+        vy = y + order / 3 - 1;
+    }
+}
+
+__device__ __forceinline__ vrs_motion coarse_at(const vrs_steady_params &p,
+                                                const vrs_steady_view &v, int column, int row)
+{
+    const int columns = coarse_cells(p.width), rows = coarse_cells(p.height);
+    return reinterpret_cast<const vrs_motion *>(
+        v.coarse)[held(row, rows - 1) * columns + held(column, columns - 1)];
+}
+
+/* Level 1: rest, the coarse vectors of here and of the neighbours, then around the best. */
+__device__ __forceinline__ void middle(const vrs_steady_params &p, const vrs_steady_view &v,
+                                       int column, int row, int &vx, int &vy)
+{
+    const square s(level_of(p, v, 1), SIDE / 2 * column - 2, SIDE / 2 * row - 2);
+    const int group = (int)threadIdx.x % 32 / SIDE;
+    unsigned best = ~0u;
+    int mine_x[2], mine_y[2];
+#pragma unroll
+    for (int pass = 0; pass < 2; pass++) {
+        const int which =
+            min(pass * 4 + group, 5); /* 0: rest; 1: here, above, below, left, right */
+        const int dx = which == 4 ? -1 : which == 5 ? 1 : 0;
+        const int dy = which == 2 ? -1 : which == 3 ? 1 : 0;
+        const vrs_motion c = coarse_at(p, v, column / 2 + dx, row / 2 + dy);
+        mine_x[pass] = which == 0 ? 0 : 2 * c.x;
+        mine_y[pass] = which == 0 ? 0 : 2 * c.y;
+        best = min(best, key_of(s.difference(mine_x[pass], mine_y[pass]), mine_x[pass],
+                                mine_y[pass], which));
+    }
+    best = least_of_warp(best);
+    const int order = (int)(best & 0xffu), lane = order % 4 * SIDE;
+    const int x0 = __shfl_sync(ALL, mine_x[0], lane), x1 = __shfl_sync(ALL, mine_x[1], lane);
+    const int y0 = __shfl_sync(ALL, mine_y[0], lane), y1 = __shfl_sync(ALL, mine_y[1], lane);
+    vx = order < 4 ? x0 : x1;
+    vy = order < 4 ? y0 : y1;
+    int cost = (int)(best >> 8);
+    look_around(s, vx, vy, cost);
+}
+
+__device__ __forceinline__ int between(int before, int here, int after)
+{
+    const int rise = 2 * (max(before, after) - here), lean = before - after;
+    if (rise <= 0)
+        return 0;
+    const int quarters = min((4 * abs(lean) + rise / 2) / rise, 2);
+    return lean < 0 ? -quarters : quarters;
+}
+
+struct origin {
+    int x, y, right, down;
+
+    __device__ __forceinline__ origin(vrs_motion v, int column, int row)
+        : x(column + (v.x >> 2)), y(row + (v.y >> 2)), right(v.x & 3), down(v.y & 3)
+    {
+    }
+
+    /* Of the four pixels around the place. */
+    template <typename T>
+    __device__ __forceinline__ int between(const T *plane, int width, int height) const
+    {
+        const T *upper = plane + (int64_t)held(y, height - 1) * width;
+        const T *lower = plane + (int64_t)held(y + 1, height - 1) * width;
+        const int x0 = held(x, width - 1), x1 = held(x + 1, width - 1);
+        const int a = (4 - right) * upper[x0] + right * upper[x1];
+        const int b = (4 - right) * lower[x0] + right * lower[x1];
+        return ((4 - down) * a + down * b + 8) >> 4;
+    }
+};
+
+__device__ __forceinline__ vrs_motion motion_at(const vrs_steady_params &p,
+                                                const vrs_steady_view &v, int x, int y)
+{
+    return reinterpret_cast<const vrs_motion *>(
+        v.motion)[y / VRS_CELL * cells(p.width) + x / VRS_CELL];
+}
+
+} // namespace
+
+/* Levels 1 and 2. Grid: x, y: 32x8 pixels of level 2, z: views. */
+extern "C" __global__ void __launch_bounds__(256)
+    vrs_steady_halve(const __grid_constant__ vrs_steady_params p)
+{
+    const vrs_steady_view &v = p.view[blockIdx.z];
+    const uint8_t *from = reinterpret_cast<const uint8_t *>(v.picture);
+    uint8_t *to = reinterpret_cast<uint8_t *>(v.small);
+    const int w1 = (p.width + 1) / 2, h1 = (p.height + 1) / 2, w2 = (w1 + 1) / 2;
+    const int x = blockIdx.x * 32 + threadIdx.x % 32, y = blockIdx.y * 8 + threadIdx.x / 32;
+    if (x >= w2 || y >= (h1 + 1) / 2)
+        return;
+    int sum = 2;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const int x1 = min(2 * x + i % 2, w1 - 1), y1 = min(2 * y + i / 2, h1 - 1);
+        const uint8_t *upper = from + (int64_t)(2 * y1) * p.width;
+        const uint8_t *lower = from + (int64_t)min(2 * y1 + 1, p.height - 1) * p.width;
+        const int left = 2 * x1, right = min(2 * x1 + 1, p.width - 1);
+        const int mean = (upper[left] + upper[right] + lower[left] + lower[right] + 2) >> 2;
+        to[(int64_t)y1 * w1 + x1] = (uint8_t)mean;
+        sum += mean;
+    }
+    to[(int64_t)w1 * h1 + (int64_t)y * w2 + x] = (uint8_t)(sum >> 2);
+}
+
+/* Level 2: all vectors within reach. Grid: x: WARPS coarse cells, z: views. */
+extern "C" __global__ void __launch_bounds__(32 * WARPS)
+    vrs_steady_coarse(const __grid_constant__ vrs_steady_params p)
+{
+    __shared__ uint8_t now[WARPS][SIDE][SIDE];
+    __shared__ uint8_t before[WARPS][SIDE + DOWN - 1][SIDE + ACROSS - 1];
+    const vrs_steady_view &v = p.view[blockIdx.z];
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int cell = blockIdx.x * WARPS + warp, columns = coarse_cells(p.width);
+    if (v.past_picture == 0 || cell >= columns * coarse_cells(p.height))
+        return;
+    const level l = level_of(p, v, 2);
+    const int left = SIDE / 2 * (cell % columns) - 2, top = SIDE / 2 * (cell / columns) - 2;
+    for (int i = lane; i < SIDE * SIDE; i += 32)
+        now[warp][i / SIDE][i % SIDE] =
+            l.now[(int64_t)held(top + i / SIDE, l.height - 1) * l.width +
+                  held(left + i % SIDE, l.width - 1)];
+    for (int i = lane; i < (SIDE + DOWN - 1) * (SIDE + ACROSS - 1); i += 32) {
+        const int row = i / (SIDE + ACROSS - 1), column = i % (SIDE + ACROSS - 1);
+        before[warp][row][column] =
+            l.before[(int64_t)held(top - VRS_MATCH_DOWN + row, l.height - 1) * l.width +
+                     held(left - VRS_MATCH_ACROSS + column, l.width - 1)];
+    }
+    __syncwarp();
+    unsigned best = ~0u;
+    for (int which = lane; which < ACROSS * DOWN; which += 32) {
+        const int dx = which % ACROSS, dy = which / ACROSS;
+        int cost =
+            VRS_MATCH_COARSE_PENALTY * (abs(dx - VRS_MATCH_ACROSS) + abs(dy - VRS_MATCH_DOWN));
+        const bool rest = dx == VRS_MATCH_ACROSS && dy == VRS_MATCH_DOWN;
+#pragma unroll
+        for (int i = 0; i < SIDE * SIDE; i++)
+            cost += abs(now[warp][i / SIDE][i % SIDE] - before[warp][dy + i / SIDE][dx + i % SIDE]);
+        best = min(best, (unsigned)cost << 8 | (rest ? 0u : (unsigned)which + 1u));
+    }
+    best = least_of_warp(best);
+    if (lane != 0)
+        return;
+    const int which = (int)(best & 0xffu) - 1;
+    const bool moves = which >= 0;
+    reinterpret_cast<vrs_motion *>(v.coarse)[cell] = {
+        (int16_t)(moves ? which % ACROSS - VRS_MATCH_ACROSS : 0),
+        (int16_t)(moves ? which / ACROSS - VRS_MATCH_DOWN : 0)};
+    atomicAdd(reinterpret_cast<unsigned long long *>(v.unlike), (unsigned long long)(best >> 8));
+}
+
+/* Levels 1 and 0. Grid: x: WARPS cells, z: views. */
+extern "C" __global__ void __launch_bounds__(32 * WARPS)
+    vrs_steady_fine(const __grid_constant__ vrs_steady_params p)
+{
+    const vrs_steady_view &v = p.view[blockIdx.z];
+    const int lane = threadIdx.x % 32, group = lane / SIDE;
+    const int cell = blockIdx.x * WARPS + threadIdx.x / 32, columns = cells(p.width);
+    if (v.past_picture == 0 || cell >= columns * cells(p.height))
+        return;
+    const int column = cell % columns, row = cell / columns;
+    vrs_motion *to = reinterpret_cast<vrs_motion *>(v.motion) + cell;
+    const square s(level_of(p, v, 0), VRS_CELL * column, VRS_CELL * row);
+    const int still = s.difference(0, 0);
+    if (still <= VRS_MATCH_STILL) {
+        if (lane == 0)
+            *to = {0, 0};
+        return;
+    }
+    int vx, vy;
+    middle(p, v, column, row, vx, vy);
+    vx *= 2;
+    vy *= 2;
+    int cost = s.difference(vx, vy) + VRS_MATCH_PENALTY * (abs(vx) + abs(vy));
+    if (still <= cost) {
+        cost = still;
+        vx = vy = 0;
+    }
+    look_around(s, vx, vy, cost);
+    const int here = cost - VRS_MATCH_PENALTY * (abs(vx) + abs(vy));
+    const int side = group % 2 == 0 ? -1 : 1; /* left, right, above, below */
+    const int beside = s.difference(vx + (group < 2 ? side : 0), vy + (group < 2 ? 0 : side));
+    const int left = __shfl_sync(ALL, beside, 0), right = __shfl_sync(ALL, beside, SIDE);
+    const int above = __shfl_sync(ALL, beside, 2 * SIDE),
+              below = __shfl_sync(ALL, beside, 3 * SIDE);
+    if (lane == 0)
+        *to = {(int16_t)(4 * vx + between(left, here, right)),
+               (int16_t)(4 * vy + between(above, here, below))};
+}
+
+/* Grid: x, y: 32x8 pixels, z: views. */
+extern "C" __global__ void __launch_bounds__(256)
+    vrs_steady_follow(const __grid_constant__ vrs_steady_params p)
+{
+    __shared__ uint8_t apart[10][36];
+    const vrs_steady_view &v = p.view[blockIdx.z];
+    const int left = blockIdx.x * 32, top = blockIdx.y * 8;
+    const int x = left + threadIdx.x % 32, y = top + threadIdx.x / 32;
+    const bool follows =
+        v.past_picture != 0 && *reinterpret_cast<const uint64_t *>(v.unlike) < p.cut;
+    if (follows) {
+        const uint8_t *now = reinterpret_cast<const uint8_t *>(v.picture);
+        const uint8_t *before = reinterpret_cast<const uint8_t *>(v.past_picture);
+        for (int i = threadIdx.x; i < 340; i += 256) {
+            const int column = held(left + i % 34 - 1, p.width - 1);
+            const int row = held(top + i / 34 - 1, p.height - 1);
+            const origin o(motion_at(p, v, column, row), column, row);
+            apart[i / 34][i % 34] = (uint8_t)abs(now[(int64_t)row * p.width + column] -
+                                                 o.between(before, p.width, p.height));
+        }
+    }
+    __syncthreads();
+    const bool inside = x < p.width && y < p.height;
+    int mask = 0;
+    if (inside) {
+        const int64_t at = (int64_t)y * p.width + x;
+        int age = 0;
+        mask = reinterpret_cast<const int16_t *>(v.mask)[at];
+        if (follows) {
+            const origin o(motion_at(p, v, x, y), x, y);
+            const int past =
+                o.between(reinterpret_cast<const int16_t *>(v.past), p.width, p.height);
+            int doubt = (abs(mask - past) >> 7) * p.disbelief >> 8;
+#pragma unroll
+            for (int i = 0; i < 9; i++)
+                doubt += apart[threadIdx.x / 32 + i / 3][threadIdx.x % 32 + i % 3];
+            age = v.past_age == 0
+                      ? 1
+                      : reinterpret_cast<const uint8_t *>(
+                            v.past_age)[(int64_t)held(o.y + o.down / 2, p.height - 1) * p.width +
+                                        held(o.x + o.right / 2, p.width - 1)];
+            age = (age * min(max(p.unlike - doubt, 0), 128) + 64) >> 7;
+            const int share = p.share[age];
+            if (share != VRS_SHARE_ONE)
+                mask = past + (((mask - past) * (share * 256) + 16384) >> 15);
+        }
+        reinterpret_cast<int16_t *>(v.result)[at] = (int16_t)mask;
+        if (v.age != 0)
+            reinterpret_cast<uint8_t *>(v.age)[at] = (uint8_t)min(age + 1, VRS_AGE_MOST);
+    }
+    if (v.sum == 0)
+        return;
+    const bool content = inside && x >= v.x && x < v.x + v.width && y >= v.y && y < v.y + v.height;
+    const int sum = sum_of_warp(content ? mask : 0);
+    if (threadIdx.x % 32 == 0 && sum > 0)
+        atomicAdd(reinterpret_cast<unsigned long long *>(v.sum), (unsigned long long)sum);
+}

@@ -95,9 +95,9 @@ static inline int32_t vrs_match_between(int32_t before, int32_t here, int32_t af
     return lean < 0 ? -quarters : quarters;
 }
 
-/* From this sum of costs on two pictures show something else, as after a cut, or in a frame's halves
- * that are no stereo pair: the mean difference of pixels at their best place is 20 codes. Of the
- * clips in bench/steady.py motion leaves 7 at most, the cut 49. */
+/* From this sum of costs on two pictures show something else, as after a cut, or in halves of a
+ * frame that are no stereo pair: the mean difference of pixels at their best place is 20 codes. Of
+ * the clips in bench/steady.py motion leaves 7 at most, the cut 49. */
 static inline uint64_t vrs_match_cut(int32_t width, int32_t height)
 {
     return (uint64_t)vrs_coarse_cells(width) * (uint64_t)vrs_coarse_cells(height) * (20 * 64);

@@ -88,7 +88,11 @@ static void find_chains(const vrs_cuda_slot *slot, const int32_t *live, int32_t 
         c->longest = c->depth[i] > c->longest ? c->depth[i] : c->longest;
         if (before >= 0)
             c->last[before] = false;
-        if (work->ticket->restart)
+        /* A crop that is not where it was has no past. */
+        const uint8_t tile = work->ticket->tile[work->view];
+        const uint8_t was = before >= 0 ? slot->batch->views[live[before]].ticket->tile[work->view]
+                                        : s->state_tile[work->view];
+        if (work->ticket->restart || tile != was)
             continue;
         if (before >= 0) {
             const vrs_view_work *other = &slot->batch->views[live[before]];

@@ -262,6 +262,17 @@ static inline __m128i codes_at(const uint8_t *b, ptrdiff_t stride, vrs_origin p)
     return _mm_packus_epi16(mean, mean);
 }
 
+/* Whether this cell and the next one rest. */
+static inline bool two_rest(const vrs_motion *motion, int32_t c, int32_t cells)
+{
+    return c + 1 < cells && (motion[c].x | motion[c].y | motion[c + 1].x | motion[c + 1].y) == 0;
+}
+
+static inline __m128i apart(__m128i a, __m128i b)
+{
+    return _mm_or_si128(_mm_subs_epu8(a, b), _mm_subs_epu8(b, a));
+}
+
 /* The pictures' differences in a row, with one more pixel on both sides. */
 static void difference_row(const vrs_follow *f, int32_t y, uint8_t *row)
 {
@@ -270,11 +281,17 @@ static void difference_row(const vrs_follow *f, int32_t y, uint8_t *row)
     const uint8_t *now = f->now->level[0] + y * f->now->stride[0];
     const vrs_motion *motion = f->motion + y / VRS_CELL * cells;
     for (int32_t c = 0; c < cells; c++) {
+        if (two_rest(motion, c, cells)) {
+            const uint8_t *was = f->before->level[0] + y * stride + VRS_CELL * c;
+            _mm_storeu_si128((void *)(row + VRS_CELL * c),
+                             apart(load16(now + VRS_CELL * c), load16(was)));
+            c++;
+            continue;
+        }
         const vrs_origin p = vrs_origin_of(motion[c], VRS_CELL * c, y);
         const __m128i was = codes_at(f->before->level[0] + p.y * stride + p.x, stride, p);
         const __m128i is = load8(now + VRS_CELL * c);
-        _mm_storel_epi64((void *)(row + VRS_CELL * c),
-                         _mm_or_si128(_mm_subs_epu8(is, was), _mm_subs_epu8(was, is)));
+        _mm_storel_epi64((void *)(row + VRS_CELL * c), apart(is, was));
     }
     row[-1] = row[0];
     row[width] = row[width - 1];
@@ -334,12 +351,54 @@ static inline void follow_eight(const vrs_follow *f, ptrdiff_t at, vrs_origin p,
                                                              _mm_set1_epi8(VRS_AGE_MOST)));
 }
 
+static inline __m256i wide(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi16(load16(p));
+}
+
+/* Sixteen pixels that rest, and the rows of differences around them. */
+static inline void follow_sixteen(const vrs_follow *f, ptrdiff_t at, const uint8_t *const rows[3],
+                                  int32_t x)
+{
+    const __m256i mask = _mm256_loadu_si256((const void *)(f->mask + at));
+    const __m256i past = _mm256_loadu_si256((const void *)(f->past + at));
+    const __m256i change = _mm256_sub_epi16(mask, past);
+    const __m256i large = _mm256_srli_epi16(_mm256_abs_epi16(change), 7);
+    __m256i doubt =
+        _mm256_srli_epi16(_mm256_mullo_epi16(large, _mm256_set1_epi16((int16_t)f->disbelief)), 8);
+    for (int i = 0; i < 3; i++) {
+        const uint8_t *row = rows[i] + x;
+        doubt = _mm256_add_epi16(doubt, _mm256_add_epi16(wide(row - 1), wide(row)));
+        doubt = _mm256_add_epi16(doubt, wide(row + 1));
+    }
+    const __m256i trust = _mm256_min_epi16(
+        _mm256_subs_epu16(_mm256_set1_epi16((int16_t)f->unlike), doubt), _mm256_set1_epi16(128));
+    __m256i age = f->past_age != NULL ? wide(f->past_age + at) : _mm256_set1_epi16(1);
+    age = _mm256_srli_epi16(_mm256_add_epi16(_mm256_mullo_epi16(age, trust), _mm256_set1_epi16(64)),
+                            7);
+    const __m128i ages =
+        _mm_packus_epi16(_mm256_castsi256_si128(age), _mm256_extracti128_si256(age, 1));
+    const __m256i share = _mm256_cvtepu8_epi16(_mm_shuffle_epi8(load16(f->share), ages));
+    const __m256i all = _mm256_cmpeq_epi16(share, _mm256_set1_epi16(VRS_SHARE_ONE));
+    const __m256i mixed =
+        _mm256_add_epi16(past, _mm256_mulhrs_epi16(change, _mm256_slli_epi16(share, 8)));
+    _mm256_storeu_si256((void *)(f->result + at), _mm256_blendv_epi8(mixed, mask, all));
+    if (f->age != NULL)
+        _mm_storeu_si128((void *)(f->age + at), _mm_min_epu8(_mm_add_epi8(ages, _mm_set1_epi8(1)),
+                                                             _mm_set1_epi8(VRS_AGE_MOST)));
+}
+
 static void follow_row(const vrs_follow *f, int32_t y, const uint8_t *const rows[3])
 {
     const int32_t width = f->now->width[0], height = f->now->height[0], cells = vrs_cells(width);
     const vrs_motion *motion = f->motion + y / VRS_CELL * cells;
     for (int32_t c = 0; c < cells; c++) {
         const int32_t x = VRS_CELL * c, end = x + VRS_CELL < width ? x + VRS_CELL : width;
+        if (two_rest(motion, c, cells) && x + 2 * VRS_CELL <= width) {
+            follow_sixteen(f, (ptrdiff_t)y * width + x, rows, x);
+            c++;
+            continue;
+        }
         const vrs_origin p = vrs_origin_of(motion[c], x, y);
         const __m128i difference =
             _mm_add_epi16(_mm_add_epi16(sum_of_three(rows[0] + x), sum_of_three(rows[1] + x)),

@@ -13,9 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/pack.h"
 #include "kernels/preprocess.h"
 #include "kernels/steady.h"
 #include "kernels/warp.h"
+#include "kernels/unroll.h"
 #include "vrseg/image.h"
 #include "vrseg/status.h"
 
@@ -194,6 +196,8 @@ typedef struct vrs_kernels {
     vrs_classes_fn classes;
     vrs_preprocess_warp_fn preprocess_warp;
     vrs_patches_fn patches;
+    vrs_pack_fn pack;
+    vrs_unroll_fn unroll;
 } vrs_kernels;
 
 typedef enum vrs_isa {

@@ -22,4 +22,6 @@ void vrs_kernels_fill_reference_postprocess(vrs_kernels *table)
     table->blend_uv8 = vrs_reference_blend_uv8;
     table->blend_uv10 = vrs_reference_blend_uv10;
     table->classes = vrs_reference_classes;
+    table->pack = vrs_reference_pack;
+    table->unroll = vrs_reference_unroll;
 }

@@ -34,6 +34,9 @@ void vrs_avx2_patches(const vrs_patch *patches, int32_t count, const vrs_luma *l
                       int32_t row_begin, int32_t row_end, int32_t width, int16_t *dst,
                       ptrdiff_t dst_stride, float *scratch);
 
+void vrs_avx2_pack(const vrs_pack *pack, int32_t row_begin, int32_t row_end, vrs_image *picture,
+                   void *scratch);
+
 void vrs_avx512_person(const vrs_scores *scores, int16_t *q15, ptrdiff_t stride);
 void vrs_avx512_upsample(const vrs_upsample *upsample, const int16_t *src, ptrdiff_t src_stride,
                          int32_t row_begin, int32_t row_end, int16_t *dst, ptrdiff_t dst_stride,

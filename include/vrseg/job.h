@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "layout.h"
 #include "pipeline.h"
 #include "profile.h"
 #include "system.h"
@@ -27,6 +28,8 @@ typedef enum vrs_job_output {
     VRS_JOB_GREEN = 2,   /* people over the option "background" */
     VRS_JOB_CUTOUT = 3,  /* people with alpha */
     VRS_JOB_PREVIEW = 4, /* one PNG: source, mask and composite side by side */
+    VRS_JOB_ALPHA = 5, /* the picture with alpha packed into its corners, for DeoVR and HereSphere;
+                        * the option "alpha" */
 } vrs_job_output;
 
 /* Makes a job of an input: a file, a folder of pictures, a camera ("/dev/video0") or "-"; NULL: of
@@ -148,6 +151,35 @@ VRS_API vrs_job_input_stats vrs_job_get_input(vrs_job *job, int32_t index);
 VRS_API const char *vrs_job_state_name(vrs_job_state state);
 
 VRS_API void vrs_job_destroy(vrs_job *job);
+
+/* What a look at an input is to make. */
+typedef struct vrs_look_params {
+    const char *sheet; /* a PNG: places all over the film, of each the source, the mask and people
+                        * over the option background; NULL: none */
+    const char *clip;  /* a video of its middle, the same three side by side; NULL: none */
+    int32_t places;    /* of the sheet, 1..64 */
+    double seconds;    /* of the clip, above 0 */
+    bool (*stop)(void *opaque); /* asked before each frame; true ends it. NULL: never */
+    void *opaque;
+} vrs_look_params;
+
+/* What was seen. */
+typedef struct vrs_look_result {
+    vrs_layout_reading layout; /* its mesh is gone */
+    int32_t places, with_people;
+    int64_t clip_frames;
+    double coverage;       /* mean share of the sheet's frames that is person */
+    double clip_fps;       /* masks a second, with drawing and encoding */
+    int64_t frame_estimate; /* of the whole input; -1: unknown */
+    bool in_order;         /* the input cannot seek: its first frames were looked at */
+} vrs_look_result;
+
+/* Looks at an input before a long run, on the device and with the model and masks of the config.
+ * Files are replaced at once. The errors of vrs_job_run() of that input; VRS_CANCELLED; VRS_INVALID:
+ * numbers out of range. */
+VRS_API vrs_status vrs_media_look(const vrs_config *config, const char *input,
+                                  const vrs_look_params *params,
+                                  vrs_look_result *result) VRS_MUST_USE;
 
 /* Writes the versions of libav's libraries that are running and the encoders that are missing. */
 VRS_API void vrs_media_info(char *text, size_t size);

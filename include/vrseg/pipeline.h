@@ -57,6 +57,10 @@ typedef enum vrs_output_kind {
     VRS_OUTPUT_CLASSES = 1,   /* GRAY8: the class of each pixel */
     VRS_OUTPUT_COMPOSITE = 2, /* people over a colour; the source's depth; YUV420P or YUV420P10 */
     VRS_OUTPUT_CUTOUT = 3,    /* people with alpha; YUVA420P or YUVA420P10 */
+    /* The picture with its mask packed into the corners, where DeoVR and HereSphere look for alpha;
+     * the source's depth; YUV420P or YUV420P10. Of side-by-side pictures of even sides: fisheyes as
+     * they are, equirectangular ones made a fisheye of 180 degrees. */
+    VRS_OUTPUT_PACKED = 4,
 } vrs_output_kind;
 
 /* What the pipeline makes of each frame. */
@@ -66,6 +70,7 @@ typedef struct vrs_output_desc {
     int32_t width, height;   /* 0: the source's size. Masks and classes only: -1: the network's
                               * size, else any size */
     uint8_t background[3];   /* composites: R, G, B, full range, BT.709 primaries */
+    bool red;                /* packed: alpha as pure red; false: as grey, which is finer */
     /* Where results have it. VRS_MEMORY_CUDA: on the GPU that made it, without a copy: planes are
      * device addresses, and `ready` is an event that was recorded after the last write. It is the
      * caller's until the result is released: who reads it waits for those reads first. That of a

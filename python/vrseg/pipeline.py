@@ -24,7 +24,8 @@ _SLICE_US = 50_000
 _UNREAD_S, _UNREAD_US = 2.0, 2_200_000
 
 _KINDS = {"mask": _abi.VRS_OUTPUT_MASK, "classes": _abi.VRS_OUTPUT_CLASSES,
-          "composite": _abi.VRS_OUTPUT_COMPOSITE, "cutout": _abi.VRS_OUTPUT_CUTOUT}
+          "composite": _abi.VRS_OUTPUT_COMPOSITE, "cutout": _abi.VRS_OUTPUT_CUTOUT,
+          "packed": _abi.VRS_OUTPUT_PACKED}
 
 OutputLike = Union[str, Mapping[str, Any]]
 

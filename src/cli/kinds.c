@@ -6,11 +6,9 @@
 static const struct {
     const char *name;
     vrs_job_output kind;
-} kinds[] = {{"mask", VRS_JOB_MASK},
-             {"classes", VRS_JOB_CLASSES},
-             {"green", VRS_JOB_GREEN},
-             {"cutout", VRS_JOB_CUTOUT},
-             {"preview", VRS_JOB_PREVIEW}};
+} kinds[] = {{"mask", VRS_JOB_MASK},   {"classes", VRS_JOB_CLASSES},
+             {"green", VRS_JOB_GREEN}, {"cutout", VRS_JOB_CUTOUT},
+             {"alpha", VRS_JOB_ALPHA}, {"preview", VRS_JOB_PREVIEW}};
 
 bool vrs_kind_find(const char *name, size_t length, vrs_job_output *kind)
 {

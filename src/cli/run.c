@@ -30,7 +30,9 @@ typedef struct run_args {
 static const struct argp_option run_options[] = {
     {NULL, 'o', "[KIND:]FILE", 0,
      "Write an output; may be given up to four times. KIND is mask, classes, green (people over "
-     "--background), cutout (with alpha) or preview (one PNG: source, mask, composite). FILE is a "
+     "--background), cutout (with alpha), alpha (the picture with alpha in its corners, for DeoVR "
+     "and "
+     "HereSphere) or preview (one PNG: source, mask, composite). FILE is a "
      "video by its extension, a folder for PNGs (ends with /), - for standard output, or null. In "
      "FILE {name} stands for the input's name without folder and extension, {ext} for its "
      "extension, {folder} for the name of its folder, {number} for its place among the inputs, {{ "
@@ -41,7 +43,7 @@ static const struct argp_option run_options[] = {
      "Take inputs from FILE (- is standard input), a path a line; empty lines and lines that begin "
      "with # are left out. @FILE as an input is the same",
      1},
-    {"output", KEY_OUTPUT_KIND, "mask|classes|green|cutout|preview", 0,
+    {"output", KEY_OUTPUT_KIND, "mask|classes|green|cutout|alpha|preview", 0,
      "Kind of the outputs that name none (mask)", 1},
     {"tuned", KEY_TUNED, NULL, 0,
      "Use the settings that `vrseg tune` has found here for this model and precision, where "
@@ -92,7 +94,8 @@ static error_t parse_run(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_OUTPUT_KIND:
         if (!vrs_kind_find(value, strlen(value), &kind))
-            argp_error(state, "--output %s: expected mask, classes, green, cutout or preview",
+            argp_error(state,
+                       "--output %s: expected mask, classes, green, cutout, alpha or preview",
                        value);
         args->default_kind = value;
         return 0;

@@ -16,8 +16,8 @@
 #include "kernels/pack.h"
 #include "kernels/preprocess.h"
 #include "kernels/steady.h"
-#include "kernels/warp.h"
 #include "kernels/unroll.h"
+#include "kernels/warp.h"
 #include "vrseg/image.h"
 #include "vrseg/status.h"
 

@@ -32,8 +32,8 @@ VRS_UNROLL_FN int32_t vrs_unroll_inside(const vrs_unroll_size *size, int32_t x, 
     return across * across + down * down <= radius * radius;
 }
 
-/* Where a pixel comes from, in 2^-VRS_UNROLL_BITS of the source's pixels with 0 in the middle of the
- * first: between the grid's nodes, which stand at the centres of every 2^cell-th pixel. */
+/* Where a pixel comes from, in 2^-VRS_UNROLL_BITS of the source's pixels with 0 in the middle of
+ * the first: between the grid's nodes, which stand at the centres of every 2^cell-th pixel. */
 VRS_UNROLL_FN void vrs_unroll_position(const vrs_unroll_size *size, const int32_t *grid, int32_t x,
                                        int32_t y, int32_t position[2])
 {
@@ -74,7 +74,7 @@ VRS_UNROLL_FN int32_t vrs_unroll_mix(const int32_t s[4], int32_t across, int32_t
 /* One eye's part of one plane. Samples are unsigned (masks in Q15 are, too). */
 typedef struct vrs_unroll {
     vrs_unroll_size size;
-    const int32_t *grid; /* pairs, see vr/unroll.h */
+    const int32_t *grid; /* pairs, see vr/unroll.h; NULL: every sample is copied, no circle */
     const void *src;     /* the eye's first sample */
     void *dst;
     ptrdiff_t src_stride, dst_stride; /* in bytes */

@@ -8,6 +8,8 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/display.h>
+#include <libavutil/spherical.h>
+#include <libavutil/stereo3d.h>
 
 #include "base/alloc.h"
 #include "media/av.h"
@@ -247,7 +249,62 @@ static vrs_status add_rotation(const vrs_carry *carry, const vrs_carry_params *p
     return add_side_data(to, AV_PKT_DATA_DISPLAYMATRIX, matrix, sizeof matrix);
 }
 
-static vrs_status copy_side_data(const AVStream *from, AVStream *to, bool pictures)
+/* Whether the tags say what a kind of the source's side data says. */
+static bool is_told(const vrs_layout_tags *tags, enum AVPacketSideDataType type)
+{
+    return (type == AV_PKT_DATA_STEREO3D && tags->stereo) ||
+           (type == AV_PKT_DATA_SPHERICAL && (tags->sphere || tags->plain));
+}
+
+static vrs_status add_stereo(const vrs_layout *layout, AVStream *to)
+{
+    const AVStereo3D stereo = {
+        .type = layout->stereo == VRS_STEREO_SBS  ? AV_STEREO3D_SIDEBYSIDE
+                : layout->stereo == VRS_STEREO_TB ? AV_STEREO3D_TOPBOTTOM
+                                                  : AV_STEREO3D_2D,
+        .flags = layout->swapped ? AV_STEREO3D_FLAG_INVERT : 0,
+    };
+    return add_side_data(to, AV_PKT_DATA_STEREO3D, &stereo, sizeof stereo);
+}
+
+static uint32_t fixed_32(double share)
+{
+    const double value = share * 4294967296.0;
+    return value <= 0 ? 0 : value >= 4294967295.0 ? UINT32_MAX : (uint32_t)value;
+}
+
+/* Equirectangular pictures alone: containers have no word for a fisheye. */
+static vrs_status add_sphere(const vrs_layout *layout, AVStream *to)
+{
+    if (layout->projection != VRS_PROJECTION_EQUIRECT &&
+        layout->projection != VRS_PROJECTION_HALF_EQUIRECT) {
+        return VRS_OK;
+    }
+    AVSphericalMapping sphere = {
+        .projection = AV_SPHERICAL_EQUIRECTANGULAR,
+        .yaw = (int32_t)(layout->yaw * 65536),
+        .pitch = (int32_t)(layout->pitch * 65536),
+        .roll = (int32_t)(layout->roll * 65536),
+        .bound_left = fixed_32(layout->cut_left),
+        .bound_right = fixed_32(layout->cut_right),
+        .bound_top = fixed_32(layout->cut_top),
+        .bound_bottom = fixed_32(layout->cut_bottom),
+    };
+    if (sphere.bound_left || sphere.bound_right || sphere.bound_top || sphere.bound_bottom) {
+        sphere.projection = AV_SPHERICAL_EQUIRECTANGULAR_TILE;
+    }
+    return add_side_data(to, AV_PKT_DATA_SPHERICAL, &sphere, sizeof sphere);
+}
+
+static vrs_status add_tags(const vrs_layout_tags *tags, AVStream *to)
+{
+    vrs_status status = tags->stereo ? add_stereo(&tags->layout, to) : VRS_OK;
+    return status == VRS_OK && tags->sphere && !tags->plain ? add_sphere(&tags->layout, to)
+                                                            : status;
+}
+
+static vrs_status copy_side_data(const AVStream *from, AVStream *to, const vrs_layout_tags *tags,
+                                 bool pictures)
 {
     static const struct {
         enum AVPacketSideDataType type;
@@ -259,7 +316,7 @@ static vrs_status copy_side_data(const AVStream *from, AVStream *to, bool pictur
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         size_t size = 0;
         const uint8_t *data = av_stream_get_side_data(from, kinds[i].type, &size);
-        if (!data || (kinds[i].of_pictures && !pictures)) {
+        if (!data || (kinds[i].of_pictures && !pictures) || is_told(tags, kinds[i].type)) {
             continue;
         }
         vrs_status status = add_side_data(to, kinds[i].type, data, size);
@@ -339,8 +396,12 @@ vrs_status vrs_carry_add(vrs_carry *carry, const vrs_carry_params *params, vrs_c
 {
     vrs_status status = add_rotation(carry, params, container->video);
     if (status == VRS_OK && carry->video) {
-        bool pictures = params->kind == VRS_OUTPUT_COMPOSITE || params->kind == VRS_OUTPUT_CUTOUT;
-        status = copy_side_data(carry->video, container->video, pictures);
+        bool pictures = params->kind == VRS_OUTPUT_COMPOSITE || params->kind == VRS_OUTPUT_CUTOUT ||
+                        params->kind == VRS_OUTPUT_PACKED;
+        status = copy_side_data(carry->video, container->video, &params->tags, pictures);
+    }
+    if (status == VRS_OK) {
+        status = add_tags(&params->tags, container->video);
     }
     if (!params->keep_streams || !carry->source) {
         return status;

@@ -26,9 +26,10 @@ typedef struct vrs_carry_params {
     const char *path; /* NULL: nothing is taken */
     bool keep_streams;
     vrs_output_kind kind;
-    int32_t rotation; /* clockwise, as in vrs_stream_info */
-    bool same_size;   /* the output's pictures have the source's size */
-    bool colors;      /* the source's colour tags are looked at */
+    vrs_layout_tags tags; /* all false: as the source */
+    int32_t rotation;     /* clockwise, as in vrs_stream_info */
+    bool same_size;       /* the output's pictures have the source's size */
+    bool colors;          /* the source's colour tags are looked at */
 } vrs_carry_params;
 
 /* Opens the source and looks at its streams. What cannot be opened is taken as having nothing (the

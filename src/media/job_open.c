@@ -30,7 +30,8 @@ static vrs_decoder_place configured_decoder(const vrs_config *config)
 static bool makes_pictures(const vrs_job *job)
 {
     for (int32_t i = 0; i < job->pattern_count; i++)
-        if (job->patterns[i].kind == VRS_JOB_GREEN || job->patterns[i].kind == VRS_JOB_CUTOUT)
+        if (job->patterns[i].kind == VRS_JOB_GREEN || job->patterns[i].kind == VRS_JOB_CUTOUT ||
+            job->patterns[i].kind == VRS_JOB_ALPHA)
             return true;
     return false;
 }

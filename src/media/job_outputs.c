@@ -5,7 +5,9 @@
 
 #include "base/file.h"
 #include "image/format.h"
+#include "media/carry.h"
 #include "media/job_internal.h"
+#include "vr/name.h"
 
 static vrs_output_kind pipeline_kind(vrs_job_output kind)
 {
@@ -16,6 +18,8 @@ static vrs_output_kind pipeline_kind(vrs_job_output kind)
         return VRS_OUTPUT_COMPOSITE;
     case VRS_JOB_CUTOUT:
         return VRS_OUTPUT_CUTOUT;
+    case VRS_JOB_ALPHA:
+        return VRS_OUTPUT_PACKED;
     default:
         return VRS_OUTPUT_MASK;
     }
@@ -87,7 +91,8 @@ static const uint8_t (*class_palette(void))[3]
 /* The format is the source's depth in what vrs_sink_choose() says: the pipeline's own choice. */
 static vrs_status describe(const vrs_job *job, vrs_job_output kind, vrs_output_desc *desc)
 {
-    *desc = (vrs_output_desc){.kind = pipeline_kind(kind)};
+    *desc = (vrs_output_desc){.kind = pipeline_kind(kind),
+                              .red = strcmp(vrs_config_get(job->config, "alpha"), "red") == 0};
     if (kind == VRS_JOB_MASK || kind == VRS_JOB_CLASSES)
         return parse_size(vrs_config_get(job->config, "mask_size"), &desc->width, &desc->height);
     return parse_color(vrs_config_get(job->config, "background"), desc->background);
@@ -155,6 +160,37 @@ static vrs_status make_folders(const vrs_job *job, const vrs_job_sink *out)
     return status == VRS_OK ? vrs_make_folders(folder) : status;
 }
 
+/* What an output's container is to say. Players go by it, so a picture's guess is left out. */
+static vrs_layout_tags tags_of(const vrs_job_slot *slot, vrs_job_output kind)
+{
+    const vrs_layout_reading *r = &slot->layout;
+    return (vrs_layout_tags){
+        .stereo = r->stereo_by < VRS_VOICE_CONTENT,
+        /* libav keeps what it knows of cubes as it is. */
+        .sphere =
+            r->projection_by < VRS_VOICE_CONTENT && r->layout.projection != VRS_PROJECTION_CUBEMAP,
+        .plain = kind == VRS_JOB_ALPHA, /* a fisheye now */
+        .layout = r->layout,
+    };
+}
+
+/* Players know what an output is by its name: where it does not say so, the note does. */
+static void note_name(vrs_job_slot *slot, const vrs_job_sink *out)
+{
+    char words[VRS_NAME_WORDS_SIZE], extension[16];
+    const vrs_layout *layout = &slot->layout.layout;
+    bool alpha = out->kind == VRS_JOB_ALPHA;
+    bool green = out->kind == VRS_JOB_GREEN && layout->stereo == VRS_STEREO_SBS &&
+                 layout->projection != VRS_PROJECTION_FLAT;
+    if ((!alpha && !green) || vrs_name_has_word(out->path, alpha ? "alpha" : "passthrough"))
+        return;
+    vrs_name_words(layout, alpha, words);
+    (void)vrs_path_extension(out->path, extension, sizeof(extension));
+    vrs_note_add(slot->note, sizeof(slot->note),
+                 "players see the %s by the file's name: let it end in %s%s%s",
+                 alpha ? "alpha" : "green screen", words, extension[0] != 0 ? "." : "", extension);
+}
+
 /* An input that is begun again finds what its first try has left. */
 static vrs_status open_sink(vrs_job_slot *slot, vrs_job_sink *out)
 {
@@ -168,12 +204,15 @@ static vrs_status open_sink(vrs_job_slot *slot, vrs_job_sink *out)
         status = describe(job, out->kind, &desc);
     if (status != VRS_OK)
         return status;
+    const vrs_layout_tags tags = tags_of(slot, out->kind);
+    note_name(slot, out);
     const char *options = vrs_config_get(job->config, "encoder_options");
     char settings[VRS_SETTINGS_SIZE];
     vrs_job_settings(job, settings);
     vrs_sink_params params = {
         .path = out->path,
         .kind = desc.kind,
+        .tags = &tags,
         .codec = codec,
         .encoder = configured_encoder(job),
         .stream = &slot->source->info,

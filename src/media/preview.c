@@ -75,14 +75,14 @@ static vrs_status draw(const vrs_image *image, bool gray, vrs_image *picture, in
     return VRS_OK;
 }
 
-static void compose(const vrs_preview *preview, vrs_image *picture, int32_t width)
+static void compose(const uint8_t background[3], vrs_image *picture, int32_t width)
 {
     for (int32_t y = 0; y < picture->height; y++) {
         uint8_t *row = picture->planes[0] + y * picture->strides[0];
         const uint8_t *mask = row + 3 * (ptrdiff_t)(width + VRS_PANEL_GAP);
         uint8_t *to = row + 6 * (ptrdiff_t)(width + VRS_PANEL_GAP);
         for (int32_t i = 0; i < 3 * width; i++) {
-            int32_t back = preview->background[i % 3];
+            int32_t back = background[i % 3];
             to[i] = (uint8_t)(back + ((row[i] - back) * mask[i] + 127) / 255);
         }
     }
@@ -97,12 +97,11 @@ static bool is_wanted(const vrs_preview *preview, uint64_t number, float coverag
     return number >= 2 * preview->kept_number && coverage >= VRS_ENOUGH * preview->kept_coverage;
 }
 
-/* The three panels of a frame; owned. */
-static vrs_status make_picture(const vrs_preview *preview, const vrs_image *source,
-                               const vrs_image *mask, vrs_image *picture)
+vrs_status vrs_preview_panels(const uint8_t background[3], const vrs_image *source,
+                              const vrs_image *mask, int32_t side, vrs_image *picture)
 {
     int32_t longest = source->width > source->height ? source->width : source->height;
-    double zoom = longest > VRS_PANEL_SIDE ? (double)VRS_PANEL_SIDE / longest : 1;
+    double zoom = longest > side ? (double)side / longest : 1;
     int32_t width = (int32_t)(source->width * zoom + 0.5);
     int32_t height = (int32_t)(source->height * zoom + 0.5);
     width = width > 0 ? width : 1;
@@ -120,7 +119,7 @@ static vrs_status make_picture(const vrs_preview *preview, const vrs_image *sour
         vrs_image_release(picture);
         return status;
     }
-    compose(preview, picture, width);
+    compose(background, picture, width);
     return VRS_OK;
 }
 
@@ -137,7 +136,7 @@ vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result, con
         source = &fetched;
     }
     if (status == VRS_OK)
-        status = make_picture(preview, source, mask, &picture);
+        status = vrs_preview_panels(preview->background, source, mask, VRS_PANEL_SIDE, &picture);
     vrs_image_release(&fetched);
     if (status != VRS_OK)
         return status;

@@ -7,6 +7,7 @@
 
 #include "media/source.h"
 #include "vrseg/image.h"
+#include "vrseg/layout.h"
 #include "vrseg/pipeline.h"
 #include "vrseg/status.h"
 
@@ -31,6 +32,13 @@ typedef enum vrs_encoder_place {
     VRS_ENCODER_NVENC = 2, /* or not at all */
 } vrs_encoder_place;
 
+/* What a video's container says of how its pictures lie. */
+typedef struct vrs_layout_tags {
+    bool stereo, sphere; /* say so; false: what the source's container says, if anything */
+    bool plain;          /* and of a sphere nothing, whatever the source's says */
+    vrs_layout layout;
+} vrs_layout_tags;
+
 typedef struct vrs_sink_params {
     const char *path; /* "-": standard output */
     vrs_output_kind kind;
@@ -41,6 +49,8 @@ typedef struct vrs_sink_params {
     int32_t width, height;
     const char *source_path;     /* the input, never overwritten; NULL: no file */
     bool keep_streams;           /* copy the source's other streams */
+    const vrs_layout_tags *tags; /* of the images; borrowed until it is opened; NULL: as the
+                                  * source's container says */
     const char *preset;          /* encoder's; NULL: its default for vrseg */
     double crf;                  /* < 0: default */
     int64_t bitrate;             /* bit/s; 0: by crf */

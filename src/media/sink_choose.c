@@ -20,7 +20,9 @@ typedef enum target {
 
 #define BIT(x) (1U << (unsigned)(x))
 
-#define VIDEO_KINDS (BIT(VRS_OUTPUT_MASK) | BIT(VRS_OUTPUT_CLASSES) | BIT(VRS_OUTPUT_COMPOSITE))
+#define VIDEO_KINDS                                                               \
+    (BIT(VRS_OUTPUT_MASK) | BIT(VRS_OUTPUT_CLASSES) | BIT(VRS_OUTPUT_COMPOSITE) | \
+     BIT(VRS_OUTPUT_PACKED))
 #define ALL_KINDS (VIDEO_KINDS | BIT(VRS_OUTPUT_CUTOUT))
 
 /* What goes together. */
@@ -50,7 +52,7 @@ const char *vrs_codec_name(vrs_codec codec)
 
 const char *vrs_output_kind_name(vrs_output_kind kind)
 {
-    static const char *const names[] = {"mask", "classes", "composite", "cutout"};
+    static const char *const names[] = {"mask", "classes", "composite", "cutout", "alpha"};
     size_t index = (size_t)kind;
     return index < sizeof names / sizeof names[0] ? names[index] : "unknown";
 }
@@ -88,7 +90,7 @@ static target target_of(const char *path)
 static vrs_codec automatic(target where, vrs_output_kind kind, bool deep)
 {
     bool cutout = kind == VRS_OUTPUT_CUTOUT;
-    bool deep_composite = kind == VRS_OUTPUT_COMPOSITE && deep;
+    bool deep_composite = (kind == VRS_OUTPUT_COMPOSITE || kind == VRS_OUTPUT_PACKED) && deep;
     switch (where) {
     case TARGET_MP4:
         return deep_composite ? VRS_CODEC_HEVC : VRS_CODEC_H264;
@@ -141,6 +143,7 @@ static vrs_pixel_format image_format(vrs_output_kind kind, bool deep)
 {
     switch (kind) {
     case VRS_OUTPUT_COMPOSITE:
+    case VRS_OUTPUT_PACKED:
         return deep ? VRS_FORMAT_YUV420P10 : VRS_FORMAT_YUV420P;
     case VRS_OUTPUT_CUTOUT:
         return deep ? VRS_FORMAT_YUVA420P10 : VRS_FORMAT_YUVA420P;

@@ -13,7 +13,7 @@ vrs_status vrs_sink_open_y4m(const vrs_sink_params *params, vrs_sink **sink) VRS
 /* What becomes of what a run that ended early has left. */
 vrs_leftover vrs_sink_leftover(const vrs_sink_params *params);
 
-/* "mask", "classes", "composite", "cutout". */
+/* "mask", "classes", "composite", "cutout", "alpha". */
 const char *vrs_output_kind_name(vrs_output_kind kind);
 
 #endif

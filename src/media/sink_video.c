@@ -151,6 +151,7 @@ static vrs_status copy_params(video_sink *video, const vrs_sink_params *params)
         .path = video->source_path,
         .keep_streams = params->keep_streams,
         .kind = params->kind,
+        .tags = params->tags ? *params->tags : (vrs_layout_tags){.stereo = false},
         .rotation = params->stream->rotation,
         .same_size =
             params->width == params->stream->width && params->height == params->stream->height,

@@ -29,6 +29,7 @@
 #include "pipeline/lane.h"
 #include "pipeline/latency.h"
 #include "pipeline/live.h"
+#include "pipeline/packed.h"
 #include "pipeline/place.h"
 #include "pipeline/steady.h"
 #include "pipeline/views.h"
@@ -108,6 +109,8 @@ typedef struct vrs_view_state {
 typedef struct vrs_scratch {
     void *preprocess;
     int16_t *alpha, *chroma_alpha, *hard; /* strips */
+    int16_t *fish;                        /* the whole mask, of a picture that is unrolled */
+    void *pack;
     int16_t *upsample;
     float *refine;
     float *slope[VRS_MAX_VIEWS], *offset[VRS_MAX_VIEWS];
@@ -116,6 +119,12 @@ typedef struct vrs_scratch {
     float *classes, *patches;
     uint8_t *luma; /* of RGB images, a strip */
 } vrs_scratch;
+
+/* Made of the source's pixels. */
+static inline bool vrs_is_picture(vrs_output_kind kind)
+{
+    return kind == VRS_OUTPUT_COMPOSITE || kind == VRS_OUTPUT_CUTOUT || kind == VRS_OUTPUT_PACKED;
+}
 
 /* Everything that depends on a stream's format and size. Made by its first frame. */
 struct vrs_stream {
@@ -128,6 +137,7 @@ struct vrs_stream {
     vrs_crops *crops;                /* NULL: tiles stay; under `lock` */
     int32_t crop_count, place_count; /* of an eye: crops beside the scout, places of the pool */
     uint64_t past_begin;             /* sequence of its last frame without a past */
+    vrs_packed packed;
     vrs_preprocess_plan *plans[VRS_MAX_VIEWS];
     vrs_preprocess_plan *smaller_plans[VRS_MAX_VIEWS]; /* where there is a smaller network */
     vrs_view_state state[VRS_MAX_VIEWS];

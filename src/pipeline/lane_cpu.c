@@ -87,11 +87,14 @@ static vrs_status make_post_scratch(vrs_pipeline *pipeline, vrs_stream *stream, 
     size_t width, height, net_w = (size_t)pipeline->spec->width;
     size_t net = net_w * (size_t)pipeline->spec->height;
     largest_target(stream, &width, &height);
-    size_t rows = set->feather > 0 ? height : VRS_STRIP_ROWS;
+    bool whole = set->feather > 0 || stream->packed.wanted;
+    size_t rows = whole ? height : VRS_STRIP_ROWS;
     size_t padded = width + 64;
     vrs_take all = {false};
     s->alpha = take(&all, true, rows * padded * sizeof(int16_t));
     s->hard = take(&all, true, padded * sizeof(int16_t) * 2);
+    s->fish = take(&all, stream->packed.unrolls, rows * padded * sizeof(int16_t));
+    s->pack = take(&all, stream->packed.wanted, vrs_pack_scratch((int32_t)width));
     s->chroma_alpha = take(&all, true, padded * sizeof(int16_t));
     s->upsample = take(&all, true, 2 * padded * sizeof(int16_t));
     s->refine = take(&all, stream->refine, 4 * padded * sizeof(float));
@@ -166,6 +169,8 @@ static void free_scratch(vrs_scratch *s)
     vrs_free(s->alpha);
     vrs_free(s->chroma_alpha);
     vrs_free(s->hard);
+    vrs_free(s->fish);
+    vrs_free(s->pack);
     vrs_free(s->upsample);
     vrs_free(s->refine);
     vrs_free(s->luma);

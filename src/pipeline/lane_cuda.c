@@ -446,6 +446,8 @@ static vrs_status make_parts(vrs_cuda *cuda)
     if (status == VRS_OK)
         status = vrs_cuda_steady_open(cuda->device, &cuda->steady);
     if (status == VRS_OK)
+        status = vrs_cuda_packing_open(cuda->device, &cuda->packing);
+    if (status == VRS_OK)
         status = vrs_device_stream_create(cuda->device, VRS_PRIORITY_NORMAL, &cuda->setup);
     if (status == VRS_OK)
         status = vrs_device_event_create(cuda->device, false, &cuda->setup_done);

@@ -20,6 +20,7 @@
 
 #include "device/device.h"
 #include "device/memory.h"
+#include "kernels/cuda/pack_launch.h"
 #include "kernels/cuda/postprocess_launch.h"
 #include "kernels/cuda/postprocess_launch_steady.h"
 #include "kernels/cuda/preprocess_launch.h"
@@ -75,6 +76,7 @@ struct vrs_cuda {
     vrs_cuda_postprocess postprocess;
     vrs_cuda_warp warp;
     vrs_cuda_steady steady;
+    vrs_cuda_packing packing;
     vrs_cuda_mask mask[2];                                          /* by network */
     size_t tensor_stride, scores_stride, small_stride, once_stride; /* for any network */
     size_t coarse_stride, motion_stride;
@@ -106,6 +108,7 @@ typedef struct vrs_cuda_stream {
     vrs_device_event *state_ready;    /* recorded after each use of the states */
     bool direct[VRS_MAX_OUTPUTS + 1]; /* views of a target are rendered straight into outputs */
     vrs_device_ptr alpha[VRS_MAX_LANES][2]; /* where not: masks of the target's size */
+    vrs_device_ptr unroll_grids[2];         /* of packed outputs */
     bool on_device;                         /* its frames lie on the GPU */
     /* Grids of the pool's tiles: for the network and the smaller one; by target. */
     vrs_memory_block *grids;

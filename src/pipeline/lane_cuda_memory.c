@@ -248,6 +248,13 @@ static vrs_preprocess_plan *const *plans_of(const vrs_stream *stream, int networ
     return network == 0 ? stream->plans : stream->smaller_plans;
 }
 
+/* Of a grid that packed outputs are made with. */
+static size_t grid_bytes(const vrs_stream *stream, int index)
+{
+    const vrs_packed *packed = &stream->packed;
+    return packed->unrolls ? (size_t)vrs_packed_nodes(packed, index) * 2 * sizeof(int32_t) : 0;
+}
+
 static size_t cut_stream(const vrs_cuda *cuda, const vrs_stream *stream, uint64_t base)
 {
     const vrs_pipeline *pipeline = cuda->pipeline;
@@ -267,6 +274,8 @@ static size_t cut_stream(const vrs_cuda *cuda, const vrs_stream *stream, uint64_
     for (int n = 0; n < 2; n++)
         for (uint32_t v = 0; v < stream->view_count && plans_of(stream, n)[v] != NULL; v++)
             s->tables[n][v] = cut(&block, true, vrs_cuda_preprocess_bytes(plans_of(stream, n)[v]));
+    for (int k = 0; k < 2; k++)
+        s->unroll_grids[k] = cut(&block, stream->packed.unrolls, grid_bytes(stream, k));
     bool recurrent = pipeline->io->on_device;
     for (uint32_t v = 0; v < stream->view_count; v++)
         for (int32_t i = 0; i < pipeline->io->state_count; i++)
@@ -274,7 +283,8 @@ static size_t cut_stream(const vrs_cuda *cuda, const vrs_stream *stream, uint64_
                 cut(&block, recurrent, pipeline->io->states[i].elements * sizeof(float));
     for (int32_t l = 0; l < pipeline->settings.lanes; l++) {
         s->alpha[l][0] = cut(&block, alpha > 0, alpha);
-        s->alpha[l][1] = cut(&block, alpha > 0 && pipeline->settings.feather > 0, alpha);
+        s->alpha[l][1] = cut(
+            &block, alpha > 0 && (pipeline->settings.feather > 0 || stream->packed.unrolls), alpha);
     }
     return block.used;
 }
@@ -287,6 +297,8 @@ static vrs_status make_tables(vrs_cuda *cuda, const vrs_stream *stream)
     for (int n = 0; n < 2; n++)
         for (uint32_t v = 0; v < stream->view_count && plans_of(stream, n)[v] != NULL; v++)
             bytes += round_up(vrs_cuda_preprocess_bytes(plans_of(stream, n)[v]));
+    for (int k = 0; k < 2; k++)
+        bytes += round_up(grid_bytes(stream, k));
     vrs_memory_block *staging = NULL;
     vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_PINNED, VRS_MEMORY_STAGING,
                                          bytes, &staging);
@@ -300,6 +312,11 @@ static vrs_status make_tables(vrs_cuda *cuda, const vrs_stream *stream)
             vrs_cuda_preprocess_fill(plan, (char *)staging->host + used, &s->constants[n][v]);
             used += round_up(vrs_cuda_preprocess_bytes(plan));
         }
+    for (int k = 0; k < 2; k++) {
+        if (stream->packed.unrolls)
+            memcpy((char *)staging->host + used, stream->packed.grids[k], grid_bytes(stream, k));
+        used += round_up(grid_bytes(stream, k));
+    }
     status = vrs_device_upload(cuda->setup, s->tables[0][0], staging->host, bytes);
     vrs_status ended = vrs_cuda_settle(cuda);
     vrs_memory_free(cuda->memory, staging);
@@ -316,7 +333,8 @@ vrs_status vrs_cuda_make_stream(vrs_stream *stream)
     stream->lane = s;
     s->on_device = stream->shape.memory == VRS_MEMORY_CUDA;
     for (int32_t t = 0; t < stream->target_count; t++)
-        s->direct[t] = is_direct(stream, &stream->targets[t], set->feather);
+        s->direct[t] = is_direct(stream, &stream->targets[t], set->feather) &&
+                       !(stream->packed.wanted && t == 0);
     size_t device = cut_stream(cuda, stream, 0);
     vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TABLES,
                                          device, &s->block);
@@ -404,8 +422,7 @@ static size_t cut_device(const vrs_ticket *ticket, const vrs_ticket_planes *layo
         t->outputs[i].device = vrs_device_get_properties(pipeline->place.device)->number;
         t->outputs[i].color = stream->shape.color;
         /* Of a mask only the first plane is made: its chroma, if any, never changes. */
-        bool picture = stream->outputs[i].kind == VRS_OUTPUT_COMPOSITE ||
-                       stream->outputs[i].kind == VRS_OUTPUT_CUTOUT;
+        bool picture = vrs_is_picture(stream->outputs[i].kind);
         t->output_bytes[i] = picture
                                  ? layout->output_bytes[i]
                                  : (size_t)t->outputs[i].strides[0] * (size_t)t->outputs[i].height;

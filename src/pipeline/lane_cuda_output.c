@@ -500,6 +500,57 @@ static vrs_status render_alpha(vrs_cuda_slot *slot, vrs_ticket *ticket, int32_t 
     return vrs_cuda_feather(&lane->cuda->postprocess, lane->stream, &box, 1);
 }
 
+/* The picture with the mask in its corners. */
+static vrs_status pack_output(vrs_cuda_slot *slot, const vrs_ticket *ticket, uint32_t index)
+{
+    const vrs_cuda_lane *lane = slot->lane;
+    const vrs_stream *stream = ticket->stream;
+    const vrs_cuda_ticket *t = ticket->lane;
+    const vrs_cuda_stream *s = stream->lane;
+    const vrs_device_ptr *alpha = s->alpha[lane - lane->cuda->lanes];
+    const vrs_image *out = &t->outputs[index];
+    const int64_t stride = 2 * (int64_t)vrs_cuda_alpha_stride(out->width);
+    vrs_unroll parts[VRS_PACKED_PARTS];
+    vrs_unroll_params unroll = {.view = {{0}}};
+    vrs_pack_params pack = {.view = {{0}}};
+    const int32_t count =
+        vrs_packed_parts(&stream->packed, &t->source, out, (const void *)(uintptr_t)alpha[0],
+                         (void *)(uintptr_t)alpha[1], (ptrdiff_t)stride, parts);
+    for (int32_t i = 0; i < count; i++) {
+        bool luma = parts[i].grid == stream->packed.grids[0];
+        unroll.view[i] = (vrs_unroll_view){
+            .grid = stream->packed.unrolls ? s->unroll_grids[luma ? 0 : 1] : 0,
+            .src = (uint64_t)(uintptr_t)parts[i].src,
+            .dst = (uint64_t)(uintptr_t)parts[i].dst,
+            .src_stride = parts[i].src_stride,
+            .dst_stride = parts[i].dst_stride,
+            .size = parts[i].size,
+            .sample_bytes = parts[i].sample_bytes,
+            .src_step = parts[i].src_step,
+            .src_shift = parts[i].src_shift,
+            .outside = parts[i].outside,
+        };
+    }
+    vrs_status status = vrs_cuda_unroll(&lane->cuda->packing, lane->stream, &unroll, count);
+    if (status != VRS_OK)
+        return status;
+    const vrs_image *source = &ticket->frame.image;
+    pack.view[0] = (vrs_pack_view){
+        .mask = alpha[stream->packed.unrolls ? 1 : 0],
+        .mask_stride = stride,
+        .width = out->width,
+        .height = out->height,
+        .sample_bytes = vrs_format_get(out->format)->sample_bytes,
+        .codes = vrs_pack_codes_of(vrs_color_resolve(source), vrs_format_get(source->format)->depth,
+                                   stream->outputs[index].red),
+    };
+    for (int p = 0; p < 3; p++) {
+        pack.view[0].dst[p] = (uint64_t)(uintptr_t)out->planes[p];
+        pack.view[0].dst_stride[p] = out->strides[p];
+    }
+    return vrs_cuda_pack(&lane->cuda->packing, lane->stream, &pack, 1);
+}
+
 static vrs_status render_by_alpha(vrs_cuda_slot *slot, vrs_ticket *ticket, int32_t target)
 {
     const vrs_cuda_lane *lane = slot->lane;
@@ -514,6 +565,10 @@ static vrs_status render_by_alpha(vrs_cuda_slot *slot, vrs_ticket *ticket, int32
         const vrs_output_desc *out = &stream->outputs[i];
         if (stream->output_target[i] != target || out->kind == VRS_OUTPUT_CLASSES)
             continue;
+        if (out->kind == VRS_OUTPUT_PACKED) {
+            status = pack_output(slot, ticket, i);
+            continue;
+        }
         vrs_post_part part = {
             .source = &t->source,
             .source_rect = {0, 0, size->width, size->height},
@@ -616,13 +671,13 @@ void vrs_cuda_fill_background(vrs_ticket *ticket)
         bool cutout = desc->kind == VRS_OUTPUT_CUTOUT;
         if (out->memory != VRS_MEMORY_HOST)
             continue; /* the result will have no planes */
-        if (!cutout && desc->kind != VRS_OUTPUT_COMPOSITE) {
+        if (!vrs_is_picture(desc->kind)) {
             fill_plane(out, 0, 0);
             continue;
         }
         int32_t ycc[3];
         vrs_color_from_rgb8(vrs_color_resolve(source), vrs_format_get(source->format)->depth,
-                            cutout ? black : desc->background, ycc);
+                            desc->kind == VRS_OUTPUT_COMPOSITE ? desc->background : black, ycc);
         for (int p = 0; p < 3; p++)
             fill_plane(out, p, ycc[p]);
         if (cutout)

@@ -324,6 +324,7 @@ static bool format_fits(vrs_output_kind kind, vrs_pixel_format format)
     case VRS_OUTPUT_CLASSES:
         return format == VRS_FORMAT_NONE || format == VRS_FORMAT_GRAY8;
     case VRS_OUTPUT_COMPOSITE:
+    case VRS_OUTPUT_PACKED:
         return format == VRS_FORMAT_NONE || format == VRS_FORMAT_YUV420P ||
                format == VRS_FORMAT_YUV420P10;
     case VRS_OUTPUT_CUTOUT:
@@ -360,14 +361,14 @@ vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline, const vrs_output_desc
     if (!format_fits(desc->kind, desc->format))
         return vrs_fail(VRS_INVALID, "output kind %d does not come as %s", (int)desc->kind,
                         vrs_pixel_format_name(desc->format));
-    bool picture = desc->kind == VRS_OUTPUT_COMPOSITE || desc->kind == VRS_OUTPUT_CUTOUT;
+    bool picture = vrs_is_picture(desc->kind);
     bool sized = desc->width != 0 || desc->height != 0;
     bool network = desc->width == -1 && desc->height == -1;
     bool in_range = desc->width >= 1 && desc->width <= VRS_MAX_SIDE && desc->height >= 1 &&
                     desc->height <= VRS_MAX_SIDE;
     if (sized && (picture || (!network && !in_range)))
         return vrs_fail(VRS_INVALID, "output size %dx%d: %s", desc->width, desc->height,
-                        picture ? "composites and cut-outs have the source's size"
+                        picture ? "pictures have the source's size"
                                 : "expected sides of 1 to 32768");
     vrs_status status = check_memory(pipeline, desc);
     if (status != VRS_OK)

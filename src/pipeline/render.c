@@ -193,12 +193,38 @@ static void compose_rows(const vrs_render *r, vrs_image *out, const int32_t ycc[
     }
 }
 
+/* The picture with the mask in its corners; `scratch->alpha` is the whole frame's. */
+static void pack_output(const vrs_render *r, const vrs_output_desc *desc, vrs_image *out)
+{
+    const vrs_packed *packed = &r->stream->packed;
+    const vrs_image *src = &r->ticket->frame.image;
+    const ptrdiff_t bytes = r->stride * (ptrdiff_t)sizeof(int16_t);
+    vrs_unroll parts[VRS_PACKED_PARTS];
+    const int32_t count =
+        vrs_packed_parts(packed, src, out, r->scratch->alpha, r->scratch->fish, bytes, parts);
+    for (int32_t i = 0; i < count; i++)
+        r->kernels->unroll(&parts[i], 0, parts[i].size.height);
+    const vrs_pack pack = {
+        .width = out->width,
+        .height = out->height,
+        .mask = packed->unrolls ? r->scratch->fish : r->scratch->alpha,
+        .stride = r->stride,
+        .codes = vrs_pack_codes_of(vrs_color_resolve(src), vrs_format_get(src->format)->depth,
+                                   desc->red),
+    };
+    r->kernels->pack(&pack, 0, out->height, out, r->scratch->pack);
+}
+
 static void output_rows(const vrs_render *r, uint32_t index, int32_t row_begin, int32_t row_end)
 {
     const vrs_output_desc *desc = &r->stream->outputs[index];
     vrs_image *out = &r->ticket->outputs[index];
     if (desc->kind == VRS_OUTPUT_MASK) {
         store_rows(r, out, 0, row_begin, row_end);
+        return;
+    }
+    if (desc->kind == VRS_OUTPUT_PACKED) {
+        pack_output(r, desc, out);
         return;
     }
     static const uint8_t black[3] = {0, 0, 0};
@@ -232,7 +258,8 @@ static void render_target(vrs_render *r, int32_t target_index, uint32_t output_c
     r->refined = r->stream->refine && target_index == 0 && !r->ticket->plain;
     r->stride = ((ptrdiff_t)r->target->width + 31) & ~(ptrdiff_t)31;
     find_patches(r, target_index);
-    int32_t strip = r->settings->feather > 0 ? r->target->height : VRS_STRIP_ROWS;
+    bool whole = r->settings->feather > 0 || (r->stream->packed.wanted && target_index == 0);
+    int32_t strip = whole ? r->target->height : VRS_STRIP_ROWS;
     for (int32_t y = 0; y < r->target->height; y += strip) {
         int32_t end = y + strip < r->target->height ? y + strip : r->target->height;
         mask_rows(r, y, end);

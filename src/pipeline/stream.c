@@ -153,10 +153,10 @@ static vrs_status resolve_output(vrs_pipeline *pipeline, vrs_stream *stream, uin
     *out = pipeline->outputs[index];
     const vrs_format_info *source = vrs_format_get(stream->shape.format);
     bool deep = source->depth > 8;
-    bool picture = out->kind == VRS_OUTPUT_COMPOSITE || out->kind == VRS_OUTPUT_CUTOUT;
+    bool picture = vrs_is_picture(out->kind);
     if (picture && !source->is_yuv)
         return vrs_fail(VRS_UNSUPPORTED,
-                        "composites and cut-outs are made from YUV images, this stream is %s: "
+                        "pictures with people in them are made from YUV images, this stream is %s: "
                         "convert it to yuv420p first",
                         source->name);
     if (out->width == -1 && !picture)
@@ -166,7 +166,7 @@ static vrs_status resolve_output(vrs_pipeline *pipeline, vrs_stream *stream, uin
         out->height = stream->shape.height;
     }
     vrs_pixel_format made = VRS_FORMAT_GRAY8;
-    if (out->kind == VRS_OUTPUT_COMPOSITE)
+    if (out->kind == VRS_OUTPUT_COMPOSITE || out->kind == VRS_OUTPUT_PACKED)
         made = deep ? VRS_FORMAT_YUV420P10 : VRS_FORMAT_YUV420P;
     if (out->kind == VRS_OUTPUT_CUTOUT)
         made = deep ? VRS_FORMAT_YUVA420P10 : VRS_FORMAT_YUVA420P;
@@ -196,7 +196,7 @@ void vrs_output_prepare(const vrs_stream *stream, uint32_t index, vrs_image *ima
 {
     const vrs_output_desc *out = &stream->outputs[index];
     image->color = stream->shape.color;
-    if (out->kind == VRS_OUTPUT_COMPOSITE || out->kind == VRS_OUTPUT_CUTOUT)
+    if (vrs_is_picture(out->kind))
         return;
     image->color.range = VRS_RANGE_FULL;
     for (int p = 1; out->format == VRS_FORMAT_YUV420P && p < 3; p++)
@@ -306,6 +306,14 @@ static vrs_status make_latency(vrs_pipeline *pipeline, uint32_t number)
     return meter != NULL ? VRS_OK : VRS_NO_MEMORY;
 }
 
+static vrs_status make_packed(const vrs_pipeline *pipeline, const vrs_frame *frame,
+                              vrs_stream *stream)
+{
+    vrs_layout layout;
+    vrs_status status = vrs_views_layout(pipeline, frame, &layout);
+    return status == VRS_OK ? vrs_packed_set(stream, &layout) : status;
+}
+
 static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream *stream)
 {
     stream->pipeline = pipeline;
@@ -328,6 +336,8 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
         status = resolve_output(pipeline, stream, i);
     for (int32_t i = 0; i < stream->target_count && status == VRS_OK; i++)
         status = make_target(pipeline, stream, &stream->targets[i]);
+    if (status == VRS_OK)
+        status = make_packed(pipeline, frame, stream);
     if (status == VRS_OK)
         status = vrs_views_make_grids(stream);
     if (status == VRS_OK)
@@ -374,6 +384,7 @@ void vrs_stream_destroy(vrs_stream *stream)
     vrs_reorder_destroy(stream->results);
     stream->pipeline->lanes->free_stream(stream);
     vrs_views_free(stream);
+    vrs_packed_free(stream);
     for (int v = 0; v < VRS_MAX_VIEWS; v++) {
         vrs_preprocess_plan_destroy(stream->plans[v]);
         vrs_preprocess_plan_destroy(stream->smaller_plans[v]);

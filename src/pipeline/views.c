@@ -9,9 +9,8 @@
 /* Part of a tile's side over which its weight grows: neighbours overlap by a quarter. */
 #define RAMP_PART 6
 
-/* What a frame shows: its own layout, but for what the options say. */
-static vrs_status find_layout(const vrs_pipeline *pipeline, const vrs_frame *frame,
-                              vrs_layout *layout)
+vrs_status vrs_views_layout(const vrs_pipeline *pipeline, const vrs_frame *frame,
+                            vrs_layout *layout)
 {
     const vrs_pipeline_settings *set = &pipeline->settings;
     *layout = frame->layout != NULL ? *frame->layout : vrs_layout_flat();
@@ -129,7 +128,7 @@ vrs_status vrs_views_set(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_str
         return VRS_OK;
     }
     vrs_layout layout;
-    vrs_status status = find_layout(pipeline, frame, &layout);
+    vrs_status status = vrs_views_layout(pipeline, frame, &layout);
     if (status == VRS_OK)
         status = set_eyes(pipeline, &layout, stream);
     if (status == VRS_OK && pipeline->settings.views == VRS_VIEWS_TILES)

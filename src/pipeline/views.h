@@ -49,6 +49,10 @@ void vrs_views_look(vrs_ticket *ticket, int16_t *const masks[VRS_MAX_VIEWS]);
  * it was, and lets a repeated frame have the last one's. */
 void vrs_views_follow(vrs_ticket *ticket);
 
+/* How the frames lie: as the first one says, but for what the options say. */
+vrs_status vrs_views_layout(const vrs_pipeline *pipeline, const vrs_frame *frame,
+                            vrs_layout *layout) VRS_MUST_USE;
+
 /* Fills the tiles' grids; the stream's plans and targets are there. VRS_NO_MEMORY. */
 vrs_status vrs_views_make_grids(vrs_stream *stream) VRS_MUST_USE;
 

@@ -218,12 +218,28 @@ void vrs_name_claim(const char *path, vrs_layout_claim *claim)
     explain(&f, implied, claim);
 }
 
-bool vrs_name_has_alpha(const char *path)
+bool vrs_name_has_word(const char *path, const char *wanted)
 {
     char word[WORD_SIZE];
     const char *end, *text = stem(path, &end);
     while (next_word(&text, end, word))
-        if (strcmp(word, "alpha") == 0)
+        if (strcmp(word, wanted) == 0)
             return true;
     return false;
+}
+
+void vrs_name_words(const vrs_layout *layout, bool alpha, char words[VRS_NAME_WORDS_SIZE])
+{
+    const bool fisheye = layout->projection == VRS_PROJECTION_FISHEYE;
+    const int fov = fisheye ? (int)(layout->fov + 0.5) : HALF_DEGREES;
+    bool known = layout->lens != VRS_LENS_NONE && layout->lens != VRS_LENS_RF52;
+    if (!alpha)
+        (void)snprintf(words, VRS_NAME_WORDS_SIZE, "_LR_%s_SBS_passthrough",
+                       layout->projection == VRS_PROJECTION_EQUIRECT ? "360" : "180");
+    else if (fisheye && known)
+        (void)snprintf(words, VRS_NAME_WORDS_SIZE, "_LR_180_%s_alpha", vrs_lens_name(layout->lens));
+    else if (fov == 190)
+        (void)snprintf(words, VRS_NAME_WORDS_SIZE, "_LR_180_FISHEYE190_alpha");
+    else
+        (void)snprintf(words, VRS_NAME_WORDS_SIZE, "_LR_180_FISHEYE_F%d_alpha", fov);
 }

@@ -22,7 +22,15 @@
  * and `why` tells. */
 void vrs_name_claim(const char *path, vrs_layout_claim *claim);
 
-/* "alpha" is among the words: the file is packed with alpha already. */
-bool vrs_name_has_alpha(const char *path);
+/* Whether a word (in lower case) is among those of the name: "alpha" of a file that is packed with
+ * alpha, "passthrough" of one over a green screen. */
+bool vrs_name_has_word(const char *path, const char *word);
+
+/* The words at the end of a name that players know an output by: of one with alpha packed into its
+ * corners, "_LR_180_FISHEYE_F180_alpha" and with lenses "_LR_180_FISHEYE190_alpha" or the lens's
+ * name in its place (equirectangular pictures are made a fisheye of 180 degrees); of one over a
+ * green screen "_LR_180_SBS_passthrough", with "360" of a whole sphere. */
+#define VRS_NAME_WORDS_SIZE 48
+void vrs_name_words(const vrs_layout *layout, bool alpha, char words[VRS_NAME_WORDS_SIZE]);
 
 #endif

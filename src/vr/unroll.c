@@ -4,9 +4,9 @@
 
 #define PI 3.14159265358979323846
 #define ONE 256.0 /* 2^VRS_UNROLL_BITS */
-/* From this size on positions bend so little within a cell of 8 pixels that it does not matter. */
-#define LARGE 768
-#define LARGE_CELL 3
+/* From these sizes on positions bend little within a cell of 4, and of 8 pixels. */
+#define MIDDLE 768
+#define LARGE 3072
 
 bool vrs_can_unroll(const vrs_layout *layout)
 {
@@ -16,7 +16,8 @@ bool vrs_can_unroll(const vrs_layout *layout)
 
 int32_t vrs_unroll_cell(int32_t width, int32_t height)
 {
-    return width >= LARGE && height >= LARGE ? LARGE_CELL : 0;
+    const int32_t least = width < height ? width : height;
+    return least >= LARGE ? 3 : least >= MIDDLE ? 2 : 0;
 }
 
 int64_t vrs_unroll_nodes(int32_t width, int32_t height)

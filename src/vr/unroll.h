@@ -14,7 +14,8 @@
 bool vrs_can_unroll(const vrs_layout *layout);
 
 /* Pixels a side of a grid's cell (a logarithm), and how many pairs the grid of an eye's plane has:
- * positions are off by a fiftieth of a pixel at most. Sides: 1..VRS_MAX_SIDE. */
+ * away from the poles, where all columns are one, positions are off by a tenth of a pixel at most.
+ * Sides: 1..VRS_MAX_SIDE. */
 int32_t vrs_unroll_cell(int32_t width, int32_t height);
 int64_t vrs_unroll_nodes(int32_t width, int32_t height);
 

@@ -14,10 +14,10 @@ void fake_vrs_pack(const void *params, const uint32_t grid[3], const uint32_t bl
                                .mask = (const int16_t *)(uintptr_t)v->mask,
                                .stride = v->mask_stride / 2,
                                .codes = v->codes};
-        vrs_image picture = {
-            .format = v->sample_bytes == 2 ? VRS_FORMAT_YUV420P10 : VRS_FORMAT_YUV420P,
-            .width = v->width,
-            .height = v->height};
+        vrs_image picture = {.format =
+                                 v->sample_bytes == 2 ? VRS_FORMAT_YUV420P10 : VRS_FORMAT_YUV420P,
+                             .width = v->width,
+                             .height = v->height};
         for (int k = 0; k < 3; k++) {
             picture.planes[k] = (uint8_t *)(uintptr_t)v->dst[k];
             picture.strides[k] = v->dst_stride[k];

@@ -280,6 +280,29 @@ static void formats(void **state)
     both(&s, "lanes=2 requests=3", 21);
 }
 
+/* Pictures with alpha in their corners, as they are and made a fisheye. */
+static void packed_outputs(void **state)
+{
+    (void)state;
+    static const vrs_pixel_format formats[] = {VRS_FORMAT_NV12, VRS_FORMAT_YUV420P, VRS_FORMAT_P010,
+                                               VRS_FORMAT_YUV420P10};
+    for (int i = 0; i < 4; i++) {
+        const scene s = {formats[i],
+                         120,
+                         60,
+                         "",
+                         {{.kind = VRS_OUTPUT_PACKED},
+                          {.kind = VRS_OUTPUT_MASK},
+                          {.kind = VRS_OUTPUT_PACKED, .red = true},
+                          {.kind = VRS_OUTPUT_COMPOSITE, .background = {0, 255, 0}}},
+                         4};
+        const uint64_t seed = 800 + 10 * (uint64_t)i;
+        both(&s, "layout=sbs projection=half-equirect", seed);
+        both(&s, "layout=sbs projection=fisheye:190", seed + 1);
+        both(&s, "layout=sbs projection=equirect feather=3", seed + 2);
+    }
+}
+
 static void settings(void **state)
 {
     (void)state;
@@ -1021,6 +1044,7 @@ int main(int argc, char **argv)
     fake_plan.seed = 5;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats),
+        cmocka_unit_test(packed_outputs),
         cmocka_unit_test(settings),
         cmocka_unit_test(tiles),
         cmocka_unit_test(recurrent),

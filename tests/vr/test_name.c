@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,12 +130,47 @@ static void what_was_read_is_told(void **state)
     assert_string_equal(claim.why, "");
 }
 
-static void alpha_is_a_word(void **state)
+static void words_are_found(void **state)
 {
     (void)state;
-    assert_true(vrs_name_has_alpha("a_LR_180_FISHEYE_F180_Alpha.mp4"));
-    assert_false(vrs_name_has_alpha("alphabet_LR.mp4"));
-    assert_false(vrs_name_has_alpha("/alpha/a.mp4"));
+    assert_true(vrs_name_has_word("a_LR_180_FISHEYE_F180_Alpha.mp4", "alpha"));
+    assert_false(vrs_name_has_word("alphabet_LR.mp4", "alpha"));
+    assert_false(vrs_name_has_word("/alpha/a.mp4", "alpha"));
+}
+
+/* What is proposed is read as what it is. */
+static void names_for_players_are_read_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *projection;
+        const char *alpha, *green;
+        double fov;
+    } cases[] = {
+        {"half-equirect", "_LR_180_FISHEYE_F180_alpha", "_LR_180_SBS_passthrough", 180},
+        {"equirect", "_LR_180_FISHEYE_F180_alpha", "_LR_360_SBS_passthrough", 180},
+        {"fisheye:180", "_LR_180_FISHEYE_F180_alpha", "_LR_180_SBS_passthrough", 180},
+        {"fisheye:190", "_LR_180_FISHEYE190_alpha", "_LR_180_SBS_passthrough", 190},
+        {"rf52", "_LR_180_FISHEYE190_alpha", "_LR_180_SBS_passthrough", 190},
+        {"mkx200", "_LR_180_MKX200_alpha", "_LR_180_SBS_passthrough", 200},
+        {"fisheye:215", "_LR_180_FISHEYE_F215_alpha", "_LR_180_SBS_passthrough", 215},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        vrs_layout layout = {.stereo = VRS_STEREO_SBS};
+        char words[VRS_NAME_WORDS_SIZE], name[80];
+        vrs_layout_claim claim;
+        assert_int_equal(vrs_layout_set_projection(&layout, cases[i].projection), VRS_OK);
+        vrs_name_words(&layout, false, words);
+        assert_string_equal(words, cases[i].green);
+        vrs_name_words(&layout, true, words);
+        assert_string_equal(words, cases[i].alpha);
+        (void)snprintf(name, sizeof(name), "a%s.mp4", words);
+        vrs_name_claim(name, &claim);
+        assert_true(claim.stereo > 0 && claim.layout.stereo == VRS_STEREO_SBS);
+        assert_true(claim.layout.projection == VRS_PROJECTION_FISHEYE);
+        assert_true(claim.layout.fov == cases[i].fov);
+        assert_true(vrs_name_has_word(name, "alpha"));
+    }
 }
 
 int main(void)
@@ -144,7 +180,8 @@ int main(void)
         cmocka_unit_test(half_sizes_are_squeezed),
         cmocka_unit_test(names_that_contradict_themselves_say_nothing),
         cmocka_unit_test(what_was_read_is_told),
-        cmocka_unit_test(alpha_is_a_word),
+        cmocka_unit_test(words_are_found),
+        cmocka_unit_test(names_for_players_are_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,12 @@
-/* Frames as players want them: alpha in the corners, and pictures of a sphere as a fisheye's. All in
- * integers, from the headers that the reference uses.
+/* Frames as players want them: alpha in the corners, and pictures of a sphere as a fisheye's. All
+ * in integers, from the headers that the reference uses.
  *
- * vrs_pack: a thread makes a quad of pixels with its chroma, so that nothing is written by two. It
- * reads about 0.4 bytes and writes 0.2 a pixel of the frame: 8192x4096, grey: 20 MB, 5 us at
- * 4.3 TB/s; neighbours' pixels of the mask come from the L1.
+ * vrs_pack_alpha: a thread makes a quad of pixels with its chroma, so that nothing is written by
+ * two. It reads about 0.4 bytes and writes 0.2 a pixel of the frame: 8192x4096, grey: 20 MB, 5 us
+ * at 4.3 TB/s; neighbours' pixels of the mask come from the L1.
  *
- * vrs_unroll: a thread makes a sample: four of the source and four nodes of the grid, which a warp
- * shares. 8192x4096 NV12 with its mask: 117 MB in and out, 27 us at 4.3 TB/s. */
+ * vrs_unroll_planes: a thread makes a sample: four of the source and four nodes of the grid, which
+ * a warp shares. 8192x4096 NV12 with its mask: 117 MB in and out, 27 us at 4.3 TB/s. */
 #include "params_pack.h"
 #include "postprocess.cuh"
 
@@ -26,7 +26,8 @@ __device__ __forceinline__ int alpha_at(const vrs_pack_view &v, int x, int y)
         int of_row = 0;
 #pragma unroll
         for (int i = 0; i < 3; i++)
-            of_row += vrs_pack_weight(across, i) * __ldg(from + vrs_pack_held(column + i, half - 1));
+            of_row +=
+                vrs_pack_weight(across, i) * __ldg(from + vrs_pack_held(column + i, half - 1));
         sum += vrs_pack_weight(down, j) * of_row;
     }
     return (sum + VRS_PACK_WEIGHT / 2) / VRS_PACK_WEIGHT;
@@ -41,7 +42,8 @@ __device__ __forceinline__ void put(const vrs_pack_view &v, int plane, int x, in
         vrs_at<uint8_t>(row)[x] = (uint8_t)code;
 }
 
-extern "C" __global__ void __launch_bounds__(256) vrs_pack(const __grid_constant__ vrs_pack_params p)
+extern "C" __global__ void __launch_bounds__(256)
+    vrs_pack_alpha(const __grid_constant__ vrs_pack_params p)
 {
     const vrs_pack_view &v = p.view[blockIdx.z];
     const int rows = v.height / 2, part = min(vrs_pack_quad_rows(v.height), rows);
@@ -78,14 +80,16 @@ __device__ __forceinline__ int sample(const vrs_unroll_view &v, int x, int y)
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-    vrs_unroll(const __grid_constant__ vrs_unroll_params p)
+    vrs_unroll_planes(const __grid_constant__ vrs_unroll_params p)
 {
     const vrs_unroll_view &v = p.view[blockIdx.z];
     const int x = blockIdx.x * 32 + threadIdx.x, y = blockIdx.y * 8 + threadIdx.y;
     if (x >= v.size.width || y >= v.size.height)
         return;
     int value = v.outside;
-    if (vrs_unroll_inside(&v.size, x, y)) {
+    if (v.grid == 0) {
+        value = sample(v, x, y);
+    } else if (vrs_unroll_inside(&v.size, x, y)) {
         int position[2], columns[2], rows[2];
         vrs_unroll_position(&v.size, vrs_at<const int32_t>(v.grid), x, y, position);
         const int across = vrs_unroll_neighbours(position[0], v.size.width, columns);

@@ -7,21 +7,22 @@
 
 vrs_status vrs_cuda_packing_open(vrs_device *device, vrs_cuda_packing *kernels)
 {
-    vrs_status status = vrs_device_kernel(device, "vrs_pack", &kernels->pack);
-    return status == VRS_OK ? vrs_device_kernel(device, "vrs_unroll", &kernels->unroll) : status;
+    vrs_status status = vrs_device_kernel(device, "vrs_pack_alpha", &kernels->pack);
+    return status == VRS_OK ? vrs_device_kernel(device, "vrs_unroll_planes", &kernels->unroll)
+                            : status;
 }
 
 vrs_status vrs_cuda_pack(const vrs_cuda_packing *kernels, vrs_device_stream *stream,
                          const vrs_pack_params *params, int32_t count)
 {
     int32_t columns = 1, rows = 1;
-    vrs_status status = vrs_post_check("vrs_pack", count, 1, 1);
+    vrs_status status = vrs_post_check("vrs_pack_alpha", count, 1, 1);
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
         const vrs_pack_view *v = &params->view[i];
-        status = vrs_post_check("vrs_pack", count, v->width, v->height);
+        status = vrs_post_check("vrs_pack_alpha", count, v->width, v->height);
         if (status == VRS_OK && (v->width % 2 != 0 || v->height % 2 != 0))
-            status = vrs_fail(VRS_INVALID, "vrs_pack: a frame of %dx%d: sides are even", v->width,
-                              v->height);
+            status = vrs_fail(VRS_INVALID, "vrs_pack_alpha: a frame of %dx%d: sides are even",
+                              v->width, v->height);
         const int32_t both = 2 * vrs_pack_quad_rows(v->height);
         columns = v->width / 2 > columns ? v->width / 2 : columns;
         rows = both > rows ? both : rows;
@@ -38,10 +39,10 @@ vrs_status vrs_cuda_unroll(const vrs_cuda_packing *kernels, vrs_device_stream *s
                            const vrs_unroll_params *params, int32_t count)
 {
     int32_t width = 1, height = 1;
-    vrs_status status = vrs_post_check("vrs_unroll", count, 1, 1);
+    vrs_status status = vrs_post_check("vrs_unroll_planes", count, 1, 1);
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
         const vrs_unroll_size *size = &params->view[i].size;
-        status = vrs_post_check("vrs_unroll", count, size->width, size->height);
+        status = vrs_post_check("vrs_unroll_planes", count, size->width, size->height);
         width = size->width > width ? size->width : width;
         height = size->height > height ? size->height : height;
     }

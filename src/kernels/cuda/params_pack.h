@@ -26,7 +26,7 @@ VRS_POST_ASSERT(sizeof(vrs_pack_params) <= 4096, "kernel parameters are at most 
 
 /* One eye's part of one plane: vrs_unroll_fn. */
 typedef struct vrs_unroll_view {
-    uint64_t grid, src, dst;
+    uint64_t grid, src, dst; /* grid: 0: a copy */
     int64_t src_stride, dst_stride;
     vrs_unroll_size size;
     int32_t sample_bytes, src_step, src_shift, outside;

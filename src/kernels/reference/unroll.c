@@ -1,6 +1,8 @@
 /* From an equirectangular eye's picture to a fisheye's, a sample at a time. */
 #include "kernels/unroll.h"
 
+#include <string.h>
+
 #include "kernels/reference/postprocess.h"
 
 static int32_t sample(const vrs_unroll *u, int32_t x, int32_t y)
@@ -15,6 +17,8 @@ static int32_t sample(const vrs_unroll *u, int32_t x, int32_t y)
 static int32_t value_at(const vrs_unroll *u, int32_t x, int32_t y)
 {
     int32_t position[2], columns[2], rows[2];
+    if (u->grid == NULL)
+        return sample(u, x, y);
     if (!vrs_unroll_inside(&u->size, x, y))
         return u->outside;
     vrs_unroll_position(&u->size, u->grid, x, y, position);
@@ -29,6 +33,11 @@ void vrs_reference_unroll(const vrs_unroll *u, int32_t row_begin, int32_t row_en
 {
     for (int32_t y = row_begin; y < row_end; y++) {
         char *row = (char *)u->dst + y * u->dst_stride;
+        if (u->grid == NULL && u->src_step == 1 && u->src_shift == 0) {
+            memcpy(row, (const char *)u->src + y * u->src_stride,
+                   (size_t)u->size.width * (size_t)u->sample_bytes);
+            continue;
+        }
         for (int32_t x = 0; x < u->size.width; x++)
             if (u->sample_bytes == 1)
                 ((uint8_t *)row)[x] = (uint8_t)value_at(u, x, y);

@@ -289,6 +289,7 @@ int main(int argc, char **argv)
     open_bench(&b, device);
     bench_cuda_preprocess(&b);
     bench_cuda_postprocess(&b);
+    bench_cuda_pack(&b);
     if (b.plain == 0) {
         printf("\n]}\n");
     }

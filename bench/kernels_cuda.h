@@ -52,5 +52,6 @@ void bench_cuda_measure(bench_cuda *bench, const bench_call *call);
 /* The parts. */
 void bench_cuda_preprocess(bench_cuda *bench);
 void bench_cuda_postprocess(bench_cuda *bench);
+void bench_cuda_pack(bench_cuda *bench);
 
 #endif

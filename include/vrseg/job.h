@@ -168,15 +168,15 @@ typedef struct vrs_look_result {
     vrs_layout_reading layout; /* its mesh is gone */
     int32_t places, with_people;
     int64_t clip_frames;
-    double coverage;       /* mean share of the sheet's frames that is person */
-    double clip_fps;       /* masks a second, with drawing and encoding */
+    double coverage;        /* mean share of the sheet's frames that is person */
+    double clip_fps;        /* masks a second, with drawing and encoding */
     int64_t frame_estimate; /* of the whole input; -1: unknown */
-    bool in_order;         /* the input cannot seek: its first frames were looked at */
+    bool in_order;          /* the input cannot seek: its first frames were looked at */
 } vrs_look_result;
 
 /* Looks at an input before a long run, on the device and with the model and masks of the config.
- * Files are replaced at once. The errors of vrs_job_run() of that input; VRS_CANCELLED; VRS_INVALID:
- * numbers out of range. */
+ * Files are replaced at once. The errors of vrs_job_run() of that input; VRS_CANCELLED;
+ * VRS_INVALID: numbers out of range. */
 VRS_API vrs_status vrs_media_look(const vrs_config *config, const char *input,
                                   const vrs_look_params *params,
                                   vrs_look_result *result) VRS_MUST_USE;

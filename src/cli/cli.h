@@ -36,6 +36,7 @@ extern const vrs_command vrs_commands[];
 
 int vrs_command_run(int argc, char **argv);
 int vrs_command_info(int argc, char **argv);
+int vrs_command_preview(int argc, char **argv);
 int vrs_command_models(int argc, char **argv);
 int vrs_models_compare(int argc, char **argv); /* argv[0] is "vrseg models compare" */
 int vrs_command_compile(int argc, char **argv);
@@ -50,6 +51,7 @@ int vrs_command_docs(int argc, char **argv);
 
 const struct argp *vrs_run_argp(void);
 const struct argp *vrs_info_argp(void);
+const struct argp *vrs_preview_argp(void);
 const struct argp *vrs_compile_argp(void);
 const struct argp *vrs_tune_argp(void);
 const struct argp *vrs_bench_argp(void);

@@ -25,8 +25,9 @@ static vrs_output_kind pipeline_kind(vrs_job_output kind)
     }
 }
 
-static vrs_status parse_color(const char *text, uint8_t rgb[3])
+vrs_status vrs_job_color(const vrs_config *config, uint8_t rgb[3])
 {
+    const char *text = vrs_config_get(config, "background");
     const char *digits = text[0] == '#' ? text + 1 : text;
     char *end = NULL;
     unsigned long value = strtoul(digits, &end, 16);
@@ -95,7 +96,7 @@ static vrs_status describe(const vrs_job *job, vrs_job_output kind, vrs_output_d
                               .red = strcmp(vrs_config_get(job->config, "alpha"), "red") == 0};
     if (kind == VRS_JOB_MASK || kind == VRS_JOB_CLASSES)
         return parse_size(vrs_config_get(job->config, "mask_size"), &desc->width, &desc->height);
-    return parse_color(vrs_config_get(job->config, "background"), desc->background);
+    return vrs_job_color(job->config, desc->background);
 }
 
 vrs_status vrs_job_check_outputs(const vrs_job *job)
@@ -282,7 +283,7 @@ vrs_status vrs_slot_make_preview(vrs_job_slot *slot)
     const vrs_job *job = slot->job;
     const vrs_place *place = vrs_fleet_place(job->fleet, slot->home);
     uint8_t background[3];
-    vrs_status status = parse_color(vrs_config_get(job->config, "background"), background);
+    vrs_status status = vrs_job_color(job->config, background);
     for (int32_t i = 0; i < job->pattern_count && status == VRS_OK; i++)
         if (job->patterns[i].kind == VRS_JOB_PREVIEW && slot->preview == NULL)
             status = vrs_preview_create(background, place->device, &slot->preview);

@@ -136,6 +136,12 @@ vrs_status vrs_source_go_to(vrs_source *source, const vrs_source_place *place)
     return VRS_OK;
 }
 
+vrs_status vrs_source_jump(vrs_source *source, double seconds)
+{
+    return source->ops->jump ? source->ops->jump(source, seconds)
+                             : vrs_fail(VRS_UNSUPPORTED, "the input cannot seek");
+}
+
 void vrs_source_close(vrs_source *source)
 {
     if (source) {

@@ -75,6 +75,7 @@ typedef struct vrs_source_ops {
     /* Goes to a place whose frame is known by its time; `found` is false, and the source at its
      * beginning, where that frame is not to be found. NULL: it cannot. */
     vrs_status (*go_to)(vrs_source *source, const vrs_source_place *place, bool *found);
+    vrs_status (*jump)(vrs_source *source, double seconds); /* NULL: it cannot */
 } vrs_source_ops;
 
 struct vrs_source {
@@ -125,6 +126,11 @@ vrs_status vrs_source_read(vrs_source *source, vrs_frame *frame) VRS_MUST_USE;
  * seek; else every frame before is decoded and counted. VRS_CORRUPT: the source ends before it;
  * else as vrs_source_read(). */
 vrs_status vrs_source_go_to(vrs_source *source, const vrs_source_place *place) VRS_MUST_USE;
+
+/* Goes to the first frame from a time on, counted from the beginning; its own time is the stored
+ * one. Decodes from the key frame before it. VRS_UNSUPPORTED: the source cannot seek; else as
+ * vrs_source_read(). */
+vrs_status vrs_source_jump(vrs_source *source, double seconds) VRS_MUST_USE;
 
 /* Frees the source; NULL is fine. */
 void vrs_source_close(vrs_source *source);

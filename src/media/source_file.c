@@ -374,8 +374,35 @@ static vrs_status file_go_to(vrs_source *source, const vrs_source_place *place, 
     return status;
 }
 
+static vrs_status file_jump(vrs_source *source, double seconds)
+{
+    vrs_file_source *file = (vrs_file_source *)source;
+    const vrs_stream_info *info = &source->info;
+    if (info->still || file->camera || !file->reader->io.seekable || info->time_base_num <= 0) {
+        return vrs_fail(VRS_UNSUPPORTED, "%s: the input cannot seek", file->path);
+    }
+    int64_t start = file->reader->stream->start_time;
+    start = start == AV_NOPTS_VALUE ? 0 : start;
+    av_frame_free(&file->ahead);
+    file->any = false;
+    file->shift = 0;
+    const int64_t time = start + (int64_t)(seconds * info->time_base_den / info->time_base_num);
+    vrs_status status = vrs_reader_seek(file->reader, time);
+    while (status == VRS_OK && !file->ahead) {
+        AVFrame *frame = NULL;
+        status = decode(file, &frame);
+        if (status == VRS_OK && (frame->best_effort_timestamp == AV_NOPTS_VALUE ||
+                                 frame->best_effort_timestamp >= time)) {
+            file->ahead = frame;
+        } else {
+            av_frame_free(&frame);
+        }
+    }
+    return status == VRS_END ? VRS_OK : status; /* the next read says it */
+}
+
 static const vrs_source_ops file_ops = {
-    .read = file_read, .destroy = file_destroy, .go_to = file_go_to};
+    .read = file_read, .destroy = file_destroy, .go_to = file_go_to, .jump = file_jump};
 
 vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_gpu_frames *gpu,
                                 vrs_source **source)

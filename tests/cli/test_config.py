@@ -282,7 +282,7 @@ class Completion(support.CliTest):
 
     @unittest.skipUnless(shutil.which("bash"), "bash is not installed")
     def test_bash_has_every_flag(self) -> None:
-        for command in ("run", "info", "config", "compile", "doctor", "monitor"):
+        for command in ("run", "info", "preview", "config", "compile", "doctor", "monitor"):
             shown = set(re.findall(r"^ {2,8}(?:-\w, )?(--[a-z][a-z0-9-]+)",
                                    run(command, "--help").stdout, re.M))
             self.assertGreater(len(shown), 3)

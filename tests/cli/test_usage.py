@@ -8,8 +8,8 @@ import subprocess
 import support
 from support import run
 
-COMMANDS = ("run", "info", "config", "models", "compile", "cache", "tune", "doctor", "monitor",
-            "report", "docs")
+COMMANDS = ("run", "info", "preview", "config", "models", "compile", "cache", "tune", "doctor",
+            "monitor", "report", "docs")
 
 
 class Usage(support.CliTest):

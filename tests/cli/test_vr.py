@@ -45,8 +45,8 @@ class Packed(support.CliTest):
         ffmpeg("-i", support.SOURCE / "tests" / "data" / "person.ppm", "-vf",
                "scale=160:160,split[a][b];[a][b]hstack,tpad=stop=2:stop_mode=clone", "-c:v", "ffv1",
                "-pix_fmt", "yuv420p", "-color_range", "pc", source)
-        self.run_well(source, "-o", f"alpha:{self.out}/alpha.y4m", "-o", f"mask:{self.out}/mask.y4m",
-                      "--feather", 8)
+        self.run_well(source, "-o", f"alpha:{self.out}/alpha.y4m", "-o",
+                      f"mask:{self.out}/mask.y4m", "--feather", 8)
         packed, masks = luma(self.out / "alpha.y4m"), luma(self.out / "mask.y4m")
         self.assertEqual((len(packed), len(masks)), (3, 3))
         self.assertGreater(max(masks[0]) - min(masks[0]), 200)

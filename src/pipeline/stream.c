@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "pipeline/internal.h"
+#include "vrseg/log.h"
 
 vrs_rect vrs_content_in(const vrs_preprocess_plan *plan, const vrs_model_spec *spec, int32_t width,
                         int32_t height)
@@ -357,8 +358,30 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
     return make_tickets(pipeline, stream);
 }
 
+#define MEGABYTE 1000000.0
+
+/* What the stream takes on the host, before its first frame is worked at: all that it will. `made`:
+ * bytes of blocks while it was made, of which hardly any are other threads'. */
+static void say_budget(const vrs_stream *stream, size_t made)
+{
+    int64_t frame = 0;
+    const vrs_format_info *info = vrs_format_get(stream->shape.format);
+    for (int p = 0; p < info->planes; p++)
+        frame += vrs_plane_row_bytes(&stream->shape, p) * vrs_plane_height(&stream->shape, p);
+    const uint32_t tickets = stream->ticket_count - stream->retired;
+    vrs_log(
+        VRS_LOG_INFO,
+        "stream %u: %dx%d %s, %u views a frame: at most %u frames of %.1f MB in flight and %.1f "
+        "MB for their masks, outputs, tables and scratch, %.0f MB together beside what decoder "
+        "and encoder hold",
+        stream->number, stream->shape.width, stream->shape.height, info->name, stream->view_count,
+        tickets, (double)frame / MEGABYTE, (double)made / MEGABYTE,
+        ((double)frame * tickets + (double)made) / MEGABYTE);
+}
+
 vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream **out)
 {
+    const size_t before = vrs_alloc_bytes_live();
     vrs_stream *stream = vrs_alloc(sizeof(*stream));
     if (stream == NULL)
         return VRS_NO_MEMORY;
@@ -367,6 +390,8 @@ vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame, vrs
         vrs_stream_destroy(stream);
         return status;
     }
+    const size_t after = vrs_alloc_bytes_live();
+    say_budget(stream, after > before ? after - before : 0);
     *out = stream;
     return VRS_OK;
 }

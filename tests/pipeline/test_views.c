@@ -14,6 +14,7 @@
 
 #include "pipeline/rig.h"
 #include "vr/projection.h"
+#include "vrseg/log.h"
 
 #define PI 3.14159265358979323846
 
@@ -341,6 +342,30 @@ static void whole(void **state)
     drop_rig(&r);
 }
 
+static char said[512];
+
+static void hear(void *opaque, vrs_log_level level, const char *line)
+{
+    (void)opaque;
+    (void)level;
+    if (strstr(line, "in flight") != NULL)
+        snprintf(said, sizeof(said), "%s", line);
+}
+
+/* What a stream will take is said before its first frame is worked at. */
+static void budget(void **state)
+{
+    (void)state;
+    const vrs_layout layout = layout_of("sbs", "half-equirect");
+    vrs_log_set(hear, NULL, VRS_LOG_INFO);
+    (void)run("layout=sbs projection=half-equirect views=tiles tickets=3 tile_fov=60", &layout,
+              false, 640, 320);
+    vrs_log_set(NULL, NULL, VRS_LOG_WARNING);
+    if (strstr(said, "640x320") == NULL || strstr(said, "10 views") == NULL ||
+        strstr(said, "at most 3 frames of 0.3 MB in flight") == NULL)
+        fail_msg("\"%s\"", said);
+}
+
 /* Each allocation on the way to the first result fails in turn. */
 static void without_memory(void **state)
 {
@@ -376,6 +401,7 @@ int main(void)
         cmocka_unit_test(crops_stay_and_go),
         cmocka_unit_test(refusals),
         cmocka_unit_test(whole),
+        cmocka_unit_test(budget),
         cmocka_unit_test(without_memory),
     };
     const int failed = cmocka_run_group_tests_name("pipeline/views", tests, NULL, NULL);

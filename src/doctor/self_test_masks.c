@@ -28,6 +28,84 @@ static void run_smooth(vrs_self_case *c)
     vrs_self_compare(c, "mask", &mask, VRS_SELF_I16, 0);
 }
 
+/* Width and height. */
+static const int32_t pictures[][2] = {{1, 1}, {9, 5}, {33, 20}, {47, 31}};
+#define PICTURES 4
+
+/* Two pictures of noise in three sizes, on both sides; the tested one's by `kernels`. */
+typedef struct pair {
+    int32_t width, height;
+    vrs_self_twin storage[2];
+    vrs_pyramid reference[2], tested[2];
+} pair;
+
+static pair make_pair(vrs_self_case *c, const vrs_kernels *kernels)
+{
+    pair p = {.width = pictures[c->which][0], .height = pictures[c->which][1]};
+    size_t bytes = vrs_pyramid_storage(p.width, p.height);
+    for (int i = 0; i < 2; i++) {
+        vrs_self_twin guide = vrs_self_make(c, (size_t)p.width * (size_t)p.height, VRS_SELF_BYTES);
+        p.storage[i] = vrs_self_make(c, bytes, VRS_SELF_POISON);
+        vrs_pyramid_init(&p.reference[i], p.width, p.height, p.storage[i].reference);
+        vrs_pyramid_init(&p.tested[i], p.width, p.height, p.storage[i].tested);
+        c->reference->pyramid(&p.reference[i], guide.reference, p.width);
+        kernels->pyramid(&p.tested[i], guide.tested, p.width);
+    }
+    return p;
+}
+
+static void run_pyramid(vrs_self_case *c)
+{
+    pair p = make_pair(c, c->tested);
+    vrs_self_compare(c, "picture", &p.storage[0], VRS_SELF_U8, 0);
+}
+
+static size_t cell_bytes(const pair *p)
+{
+    return (size_t)vrs_cells(p->width) * (size_t)vrs_cells(p->height) * sizeof(vrs_motion);
+}
+
+static void run_match(vrs_self_case *c)
+{
+    pair p = make_pair(c, c->reference);
+    vrs_motion *coarse = vrs_self_scratch(c, cell_bytes(&p)); /* of larger cells: enough */
+    vrs_self_twin motion = vrs_self_make(c, cell_bytes(&p), VRS_SELF_POISON);
+    uint64_t unlike[2];
+    vrs_match m = {&p.reference[0], &p.reference[1], coarse, motion.reference, &unlike[0]};
+    c->reference->match(&m);
+    m = (vrs_match){&p.tested[0], &p.tested[1], coarse, motion.tested, &unlike[1]};
+    c->tested->match(&m);
+    vrs_self_compare(c, "vector", &motion, VRS_SELF_I16, 0);
+}
+
+static void run_follow(vrs_self_case *c)
+{
+    pair p = make_pair(c, c->reference);
+    size_t pixels = (size_t)p.width * (size_t)p.height;
+    vrs_self_twin mask = vrs_self_make(c, 2 * pixels, VRS_SELF_Q15);
+    vrs_self_twin past = vrs_self_make(c, 2 * pixels, VRS_SELF_Q15);
+    vrs_self_twin age = vrs_self_make(c, pixels, VRS_SELF_POISON);
+    vrs_motion *motion = vrs_self_scratch(c, cell_bytes(&p));
+    for (size_t i = 0; i < cell_bytes(&p) / sizeof(*motion); i++)
+        motion[i] = (vrs_motion){(int16_t)vrs_self_range(c, -110, 110),
+                                 (int16_t)vrs_self_range(c, -78, 78)};
+    uint8_t share[VRS_AGE_MOST + 1];
+    vrs_follow_shares((int16_t)vrs_self_range(c, 0, VRS_Q15_ONE), share);
+    void *scratch = vrs_self_scratch(c, vrs_follow_scratch(p.width));
+    vrs_follow f = {
+        &p.reference[0], &p.reference[1], motion, mask.reference, past.reference,      NULL,
+        mask.reference,  age.reference,   share,  2000,           VRS_FOLLOW_DISBELIEF};
+    c->reference->follow(&f, scratch);
+    f.now = &p.tested[0];
+    f.before = &p.tested[1];
+    f.mask = f.result = mask.tested;
+    f.past = past.tested;
+    f.age = age.tested;
+    c->tested->follow(&f, scratch);
+    vrs_self_compare(c, "mask", &mask, VRS_SELF_I16, 0);
+    vrs_self_compare(c, "age", &age, VRS_SELF_U8, 0);
+}
+
 static void run_threshold(vrs_self_case *c)
 {
     size_t n = lengths[c->which];
@@ -221,18 +299,13 @@ static void run_refine(vrs_self_case *c)
 }
 
 const vrs_self_kernel vrs_self_masks[] = {
-    {"smooth", run_smooth, LENGTHS},
-    {"upsample", run_upsample, RESIZES},
-    {"guided", run_guided, WINDOWS},
-    {"refine", run_refine, RESIZES},
-    {"threshold", run_threshold, LENGTHS},
-    {"feather", run_feather, WINDOWS},
-    {"store8", run_store8, LENGTHS},
-    {"store10", run_store10, LENGTHS},
-    {"blend8", run_blend8, LENGTHS},
-    {"blend10", run_blend10, LENGTHS},
-    {"chroma_alpha", run_chroma_alpha, LENGTHS},
-    {"blend_uv8", run_blend_uv8, LENGTHS},
-    {"blend_uv10", run_blend_uv10, LENGTHS},
+    {"smooth", run_smooth, LENGTHS},       {"pyramid", run_pyramid, PICTURES},
+    {"match", run_match, PICTURES},        {"follow", run_follow, PICTURES},
+    {"upsample", run_upsample, RESIZES},   {"guided", run_guided, WINDOWS},
+    {"refine", run_refine, RESIZES},       {"threshold", run_threshold, LENGTHS},
+    {"feather", run_feather, WINDOWS},     {"store8", run_store8, LENGTHS},
+    {"store10", run_store10, LENGTHS},     {"blend8", run_blend8, LENGTHS},
+    {"blend10", run_blend10, LENGTHS},     {"chroma_alpha", run_chroma_alpha, LENGTHS},
+    {"blend_uv8", run_blend_uv8, LENGTHS}, {"blend_uv10", run_blend_uv10, LENGTHS},
 };
 const size_t vrs_self_mask_count = sizeof(vrs_self_masks) / sizeof(vrs_self_masks[0]);

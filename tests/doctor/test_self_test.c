@@ -21,7 +21,7 @@ static void test_whole(void **state)
     assert_int_equal(count_state(VRS_CHECK_FAILED), 0);
     assert_int_equal(find_check("plain C network")->state, VRS_CHECK_OK);
     int tables = (int)vrs_isa_detect(); /* each has 16 entries */
-    assert_true(count_state(VRS_CHECK_OK) >= 1 + 16 * tables);
+    assert_true(count_state(VRS_CHECK_OK) >= 1 + 19 * tables);
 }
 
 /* ---- kernels that are wrong ---- */
@@ -39,6 +39,24 @@ static void wrong_person(const vrs_scores *scores, int16_t *q15, ptrdiff_t strid
 {
     right->person(scores, q15, stride);
     q15[scores->width - 1] = (int16_t)(q15[scores->width - 1] > 16000 ? 0 : 32767);
+}
+
+static void wrong_pyramid(const vrs_pyramid *pyramid, const uint8_t *guide, ptrdiff_t stride)
+{
+    right->pyramid(pyramid, guide, stride);
+    pyramid->level[2][0] ^= 1;
+}
+
+static void wrong_match(const vrs_match *match)
+{
+    right->match(match);
+    match->motion[0].x ^= 1;
+}
+
+static void wrong_follow(const vrs_follow *follow, void *scratch)
+{
+    right->follow(follow, scratch);
+    follow->result[0] ^= 1;
 }
 
 static void wrong_smooth(int16_t *before, int16_t *mask, size_t n, int16_t weight)
@@ -139,17 +157,20 @@ static void test_each_wrong_kernel(void **state)
 {
     (void)state;
     right = vrs_kernels_get(VRS_ISA_REFERENCE);
-    vrs_kernels table[16];
-    for (int i = 0; i < 16; i++)
+    vrs_kernels table[19];
+    for (int i = 0; i < 19; i++)
         table[i] = *right;
     int n = 0;
-    const char *names[16];
+    const char *names[19];
 #define WRONG(member, function) \
     table[n].member = function; \
     names[n++] = #member;
     WRONG(preprocess, wrong_preprocess)
     WRONG(person, wrong_person)
     WRONG(smooth, wrong_smooth)
+    WRONG(pyramid, wrong_pyramid)
+    WRONG(match, wrong_match)
+    WRONG(follow, wrong_follow)
     WRONG(upsample, wrong_upsample)
     WRONG(guided, wrong_guided)
     WRONG(refine, wrong_refine)
@@ -167,7 +188,7 @@ static void test_each_wrong_kernel(void **state)
     for (int i = 0; i < n; i++) {
         gathered.count = 0;
         assert_int_equal(vrs_self_test_table(&to_gather, &table[i], "wrong"), VRS_OK);
-        assert_int_equal(gathered.count, 16);
+        assert_int_equal(gathered.count, 19);
         char name[64];
         snprintf(name, sizeof(name), "wrong %s", names[i]);
         if (find_check(name)->state != VRS_CHECK_FAILED || count_state(VRS_CHECK_FAILED) != 1) {

@@ -63,17 +63,18 @@ static inline cells load_cells(const vrs_warp *warp, int32_t width, int32_t x, i
     const size_t pairs = (size_t)width + 1;
     const int32_t *p = warp->positions + 2 * ((size_t)y * pairs + (size_t)x);
     const int32_t turn = warp->around != 0 ? warp->source.width * PIXEL : 0;
-    __m256i right[2], below[2], both[2];
+    __m256i corner[2], right[2], below[2], both[2];
     cells c;
-    load_pairs(p, c.corner);
+    load_pairs(p, corner);
     load_pairs(p + 2, right);
     load_pairs(p + 2 * pairs, below);
     load_pairs(p + 2 * pairs + 2, both);
     for (int axis = 0; axis < 2; axis++) {
         const int32_t around = axis == 0 ? turn : 0;
-        c.right[axis] = way(c.corner[axis], right[axis], around);
-        c.below[axis] = way(c.corner[axis], below[axis], around);
-        c.both[axis] = way(c.corner[axis], both[axis], around);
+        c.corner[axis] = corner[axis];
+        c.right[axis] = way(corner[axis], right[axis], around);
+        c.below[axis] = way(corner[axis], below[axis], around);
+        c.both[axis] = way(corner[axis], both[axis], around);
     }
     return c;
 }

@@ -110,6 +110,7 @@ void fake_kernels_init(void)
     add("vrs_box", fake_vrs_box, sizeof(vrs_box_params));
     add("vrs_pack_alpha", fake_vrs_pack, sizeof(vrs_pack_params));
     add("vrs_unroll_planes", fake_vrs_unroll, sizeof(vrs_unroll_params));
+    add("vrs_box_near", fake_vrs_box_near, sizeof(vrs_box_params));
     add("vrs_classes", fake_vrs_classes, sizeof(vrs_classes_params));
     add("vrs_preprocess_warp", fake_vrs_preprocess_warp, sizeof(vrs_warp_params));
     add("vrs_patches", fake_vrs_patches, sizeof(vrs_patches_params));

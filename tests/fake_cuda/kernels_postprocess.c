@@ -440,6 +440,11 @@ void fake_vrs_box(const void *params, const uint32_t grid[3], const uint32_t blo
     }
 }
 
+void fake_vrs_box_near(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    fake_vrs_box(params, grid, block);
+}
+
 void fake_vrs_classes(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
     (void)block;

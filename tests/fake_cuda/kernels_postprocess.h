@@ -22,6 +22,7 @@
     X(vrs_render_picture)           \
     X(vrs_render_picture_refined)   \
     X(vrs_box)                      \
+    X(vrs_box_near)                 \
     X(vrs_classes)
 
 #define FAKE_POSTPROCESS_DECLARE(name) \

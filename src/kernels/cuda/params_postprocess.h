@@ -10,6 +10,7 @@
 
 #define VRS_POST_VIEWS 16
 #define VRS_POST_CLASSES 32
+#define VRS_POST_STRIP_COLUMNS 4 /* of a thread of the fast renderers */
 
 #ifdef __cplusplus
 #define VRS_POST_ASSERT(condition, text) static_assert(condition, text)
@@ -53,11 +54,21 @@ typedef struct vrs_person_params {
 } vrs_person_params;
 VRS_POST_ASSERT(sizeof(vrs_person_params) <= 4096, "kernel parameters are at most 4 KB");
 
-/* Scores of a smaller size to Q15: enlarged as vrs_reference_enlarge() says, a pixel at a time, and
- * then as `person`, whose width and height are the mask's. Enlarged scores are never in memory. */
+/* Filled in by the launch of what enlarges: rows of a thread, and x / (2 width) = (x *
+ * column_factor) >> (32 + column_shift), likewise of the height. */
+typedef struct vrs_enlarge_division {
+    uint32_t column_factor, row_factor;
+    int32_t column_shift, row_shift;
+    int32_t rows;
+    int32_t padding;
+} vrs_enlarge_division;
+
+/* Scores of a smaller size to Q15: enlarged as vrs_reference_enlarge() says, and then as
+ * `person`, whose width and height are the mask's. Enlarged scores are never in memory. */
 typedef struct vrs_person_enlarge_params {
     vrs_person_params person;
     int32_t source_width, source_height; /* of the scores */
+    vrs_enlarge_division division;
 } vrs_person_enlarge_params;
 VRS_POST_ASSERT(sizeof(vrs_person_enlarge_params) <= 4096, "kernel parameters are at most 4 KB");
 
@@ -72,6 +83,7 @@ typedef struct vrs_enlarge_params {
     int64_t class_stride, row_stride, column_stride; /* of the scores */
     int32_t classes, source_width, source_height, width, height;
     int32_t half;
+    vrs_enlarge_division division;
 } vrs_enlarge_params;
 VRS_POST_ASSERT(sizeof(vrs_enlarge_params) <= 4096, "kernel parameters are at most 4 KB");
 
@@ -88,6 +100,7 @@ typedef struct vrs_mask_resize_params {
     int32_t source_width, source_height, width, height;
     int32_t weight;
     int32_t chain[VRS_POST_VIEWS];
+    vrs_enlarge_division division;
     int32_t padding;
 } vrs_mask_resize_params;
 VRS_POST_ASSERT(sizeof(vrs_mask_resize_params) <= 4096, "kernel parameters are at most 4 KB");
@@ -160,7 +173,7 @@ typedef struct vrs_render_view {
 } vrs_render_view;
 VRS_POST_ASSERT(sizeof(vrs_render_view) == 144, "vrs_render_view has no hidden padding");
 
-/* Grid: x: 256 columns, y: 4 strips of `rows` rows, z: views. */
+/* Grid: x: columns of a block (vrs_render 256, the fast renderers 128), y: 4 strips, z: views. */
 typedef struct vrs_render_params {
     vrs_render_view view[VRS_POST_VIEWS];
     int32_t threshold; /* Q15; 0: the mask stays soft */
@@ -172,6 +185,9 @@ typedef struct vrs_render_params {
     uint32_t tile_factor;
 } vrs_render_params;
 VRS_POST_ASSERT(sizeof(vrs_render_params) <= 4096, "kernel parameters are at most 4 KB");
+
+/* Largest radius of vrs_box_near; vrs_box has no limit. */
+#define VRS_POST_NEAR_RADIUS 16
 
 /* One of the two boxes of vrs_feather_fn. */
 typedef struct vrs_box_view {
@@ -198,6 +214,7 @@ typedef struct vrs_classes_view {
     int32_t width, height;
     int32_t dst_stride;
     int32_t padding;
+    vrs_enlarge_division division;
 } vrs_classes_view;
 
 typedef struct vrs_classes_params {

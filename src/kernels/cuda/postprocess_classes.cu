@@ -24,8 +24,8 @@
 #define REGIONS (ACROSS * DOWN)
 #define BAND_COLUMNS (REGION_COLUMNS * ACROSS)
 #define BAND_ROWS (REGION_ROWS * DOWN)
-#define ROWS 5     /* of results that are interpolated together */
-#define TOGETHER 4 /* classes */
+#define ROWS 9     /* of results that are interpolated together */
+#define TOGETHER 2 /* classes */
 #define MOST 1e37f /* greater scores may overflow in between */
 #define ALL 0xffffffffu
 
@@ -150,13 +150,24 @@ struct band {
     int first_column, end_column, first_row[DOWN + 1];
 };
 
+__device__ __forceinline__ vrs_tap column_tap(const vrs_classes_view &v, int x)
+{
+    return vrs_tap_by(x, v.region_width, v.width, v.division.column_factor,
+                      v.division.column_shift);
+}
+
+__device__ __forceinline__ vrs_tap row_tap(const vrs_classes_view &v, int y)
+{
+    return vrs_tap_by(y, v.region_height, v.height, v.division.row_factor, v.division.row_shift);
+}
+
 /* First of `count` results whose left (upper) neighbour is `index` or beyond, or `count`: by the
  * formula of vrs_tap_at, whose rounding may shift it by one. */
 __device__ __forceinline__ int first_result(int index, int source, int count)
 {
     if (index <= 0 || index >= source)
         return index <= 0 ? 0 : count;
-    int x = max((int)(((2 * (int64_t)index + 1) * count - source) / (2 * (int64_t)source)) - 1, 0);
+    int x = max(((2 * index + 1) * count - source) / (2 * source) - 1, 0); /* sides: 2^15 */
     while (x < count && vrs_tap_at(x, source, count).index < index)
         x++;
     return x;
@@ -283,7 +294,7 @@ template <typename T>
 __device__ __forceinline__ void interpolate(const vrs_classes_view &v, int x, int y, int end,
                                             uint32_t left)
 {
-    const vrs_tap column = vrs_tap_at(x, v.region_width, v.width);
+    const vrs_tap column = column_tap(v, x);
     place at;
     at.weight = (float)column.weight * (1.0f / 32768.0f);
     at.left = column.index * v.column_stride;
@@ -292,7 +303,7 @@ __device__ __forceinline__ void interpolate(const vrs_classes_view &v, int x, in
     int which[ROWS];
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-        const vrs_tap tap = vrs_tap_at(min(y + r, end - 1), v.region_height, v.height);
+        const vrs_tap tap = row_tap(v, min(y + r, end - 1));
         at.index[r] = tap.index;
         at.part[r] = (float)tap.weight * (1.0f / 32768.0f);
         best[r] = -INFINITY;
@@ -314,17 +325,11 @@ __device__ __forceinline__ void interpolate(const vrs_classes_view &v, int x, in
             vrs_at<uint8_t>(v.dst)[(int64_t)(y + r) * v.dst_stride + x] = (uint8_t)which[r];
 }
 
-/* A warp's columns from `first` on, in one row of regions. */
+/* A warp's columns in one row of regions; `left` are the classes of the lane's region. */
 template <typename T>
-__device__ __forceinline__ void take_columns(const vrs_classes_view &v, const band &b, int first,
-                                             int down)
+__device__ __forceinline__ void take_rows(const vrs_classes_view &v, int x, bool inside, int y,
+                                          int end, uint32_t left)
 {
-    const int x = min(first + (int)threadIdx.x % 32, b.end_column - 1);
-    const bool inside = first + (int)threadIdx.x % 32 < b.end_column;
-    const int column = vrs_tap_at(x, v.region_width, v.width).index % BAND_COLUMNS;
-    uint32_t left = b.left[down * ACROSS + column / REGION_COLUMNS];
-    const int end = b.first_row[down + 1];
-    int y = b.first_row[down];
     if (__any_sync(ALL, (left & (left - 1)) != 0)) {
 #pragma unroll
         for (int step = 16; step > 0; step /= 2)
@@ -334,10 +339,23 @@ __device__ __forceinline__ void take_columns(const vrs_classes_view &v, const ba
                 interpolate<T>(v, x, y, min(y + ROWS, end), left);
         return;
     }
+    const uint8_t which = (uint8_t)(__ffs((int)left) - 1);
     uint8_t *dst = vrs_at<uint8_t>(v.dst) + (int64_t)y * v.dst_stride + x;
     for (; y < end; y++, dst += v.dst_stride)
         if (inside)
-            *dst = (uint8_t)(__ffs((int)left) - 1);
+            *dst = which;
+}
+
+/* A warp's columns from `first` on. */
+template <typename T>
+__device__ __forceinline__ void take_columns(const vrs_classes_view &v, const band &b, int first)
+{
+    const int mine = first + (int)threadIdx.x % 32, x = min(mine, b.end_column - 1);
+    const int column = column_tap(v, x).index % BAND_COLUMNS;
+#pragma unroll 1
+    for (int down = 0; down < DOWN; down++)
+        take_rows<T>(v, x, mine < b.end_column, b.first_row[down], b.first_row[down + 1],
+                     b.left[down * ACROSS + column / REGION_COLUMNS]);
 }
 
 template <typename T> __device__ __forceinline__ void classes(const vrs_classes_params &p, band &b)
@@ -348,9 +366,8 @@ template <typename T> __device__ __forceinline__ void classes(const vrs_classes_
         return;
     find_results(v, b);
     find_classes<T>(p, v, b);
-    const int units = (b.end_column - b.first_column + 31) / 32;
-    for (int i = threadIdx.x / 32; i < units * DOWN; i += THREADS / 32)
-        take_columns<T>(v, b, b.first_column + i / DOWN * 32, i % DOWN);
+    for (int x = b.first_column + threadIdx.x / 32 * 32; x < b.end_column; x += THREADS)
+        take_columns<T>(v, b, x);
 }
 
 /* Grid: x: bands of 128 columns of the source, y: of 8 rows, z: views. */

@@ -4,9 +4,9 @@
  * block marches down in steps of STEP rows. Each thread keeps running sums down its columns and
  * puts those of a step's rows into shared memory, two rows side by side; then lanes run along
  * SEGMENT columns of two rows. So a step has two barriers, and an access to shared memory serves
- * two rows. Expected: about 6 instructions a pixel down and 9 along, with radius / 4 more for
- * SEGMENT's first window and 4 * radius / rows for a strip's first: 8 us at radius 4 and full rate.
- * The row that leaves a window is read again, from the L2. */
+ * two rows. Expected: about 12 instructions a pixel down and 12 along, with 6 * radius / rows more
+ * for a strip's first windows: 14 us at radius 4 and full rate. The row that leaves a window is
+ * read again, from the L2. */
 #include "postprocess.cuh"
 
 #define COLUMNS 4 /* of a thread */
@@ -16,14 +16,24 @@
 #define ALL_COLUMNS (COLUMNS * THREADS)
 
 /* Sums of two rows at each column; one place is left out behind each SEGMENT, so that lanes a
- * segment apart meet no bank conflict. */
+ * segment apart meet no bank conflict. And sums over whole segments, for first windows. */
 struct step_sums {
     uint2 pair[STEP / 2][ALL_COLUMNS + ALL_COLUMNS / SEGMENT];
+    uint2 segment[STEP / 2][ALL_COLUMNS / SEGMENT];
 };
 
 __device__ __forceinline__ int place(int column)
 {
     return column + column / SEGMENT;
+}
+
+/* Over the lanes that have a segment's columns. */
+__device__ __forceinline__ unsigned over_segment(unsigned sum)
+{
+#pragma unroll
+    for (int step = 1; step < SEGMENT / COLUMNS; step *= 2)
+        sum += __shfl_xor_sync(0xffffffffu, sum, step);
+    return sum;
 }
 
 /* A thread's columns from x on, held inside the picture; `whole`: all inside, and aligned for one
@@ -90,6 +100,10 @@ __device__ __forceinline__ void sum_down(step_sums &s, const step_rows &enter,
 #pragma unroll
         for (int c = 0; c < COLUMNS; c++)
             s.pair[p][first + c] = make_uint2(upper[c], (unsigned)sum[c]);
+        const uint2 all = make_uint2(over_segment(upper[0] + upper[1] + upper[2] + upper[3]),
+                                     over_segment((unsigned)(sum[0] + sum[1] + sum[2] + sum[3])));
+        if (threadIdx.x % (SEGMENT / COLUMNS) == 0)
+            s.segment[p][threadIdx.x * COLUMNS / SEGMENT] = all;
         add_row(sum, leave.row[2 * p + 1], -1);
     }
 }
@@ -113,36 +127,52 @@ __device__ __forceinline__ void store(const vrs_box_view &v, int x, int y, int c
             row[i] = (int16_t)result[i];
 }
 
-/* Along: a lane's segment of two rows, from column `i` of the block on. */
+/* Where a segment of a step is in the picture. */
+struct place_along {
+    int pair, segment; /* rows and columns of the step */
+    int x, y, count, rows;
+};
+
+__device__ __forceinline__ uint2 operator+(uint2 a, uint2 b)
+{
+    return make_uint2(a.x + b.x, a.y + b.y);
+}
+
+__device__ __forceinline__ uint2 operator-(uint2 a, uint2 b)
+{
+    return make_uint2(a.x - b.x, a.y - b.y);
+}
+
+/* Along: a lane's segment of two rows. The window's right end runs through the rest of one segment
+ * and then through the next one. */
 __device__ __forceinline__ void sum_along(const vrs_box_params &p, const vrs_box_view &v,
-                                          const uint2 *sums, int i, int x, int y, int count,
-                                          int rows)
+                                          const step_sums &s, place_along at)
 {
     const unsigned half = (unsigned)((2 * p.radius + 1) * (2 * p.radius + 1)) / 2;
-    const uint2 *leave = sums + place(i);
+    const int whole = 2 * p.radius / SEGMENT, rest = 2 * p.radius % SEGMENT;
+    const uint2 *leave = s.pair[at.pair] + at.segment * (SEGMENT + 1);
+    const uint2 *enter = leave + whole * (SEGMENT + 1);
     uint2 sum = make_uint2(half, half);
-#pragma unroll 4
-    for (int k = 0; k < 2 * p.radius; k++) {
-        const uint2 s = sums[place(i + k)];
-        sum.x += s.x;
-        sum.y += s.y;
-    }
+    for (int k = 0; k < whole; k++)
+        sum = sum + s.segment[at.pair][at.segment + k];
+    for (int k = 0; k < rest; k++)
+        sum = sum + enter[k];
+    enter += rest;
+    const int crossing = SEGMENT - rest;
 #pragma unroll
     for (int begin = 0; begin < SEGMENT; begin += 8) {
         unsigned upper[8], lower[8];
 #pragma unroll
         for (int k = 0; k < 8; k++) {
-            const uint2 in = sums[place(i + begin + k + 2 * p.radius)], out = leave[begin + k];
-            sum.x += in.x;
-            sum.y += in.y;
+            const int column = begin + k;
+            sum = sum + (column < crossing ? enter : enter + 1)[column];
             upper[k] = __umulhi(sum.x, p.factor) >> p.shift;
             lower[k] = __umulhi(sum.y, p.factor) >> p.shift;
-            sum.x -= out.x;
-            sum.y -= out.y;
+            sum = sum - leave[column];
         }
-        store(v, x + begin, y, count - begin, upper);
-        if (rows > 1)
-            store(v, x + begin, y + 1, count - begin, lower);
+        store(v, at.x + begin, at.y, at.count - begin, upper);
+        if (at.rows > 1)
+            store(v, at.x + begin, at.y + 1, at.count - begin, lower);
     }
 }
 
@@ -175,11 +205,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3)
         if (y + STEP < end)
             enter.load(from, y + STEP + p.radius);
         for (int i = threadIdx.x; i < STEP / 2 * ((segments + 31) / 32 * 32); i += blockDim.x) {
-            const int pair = i / 32 % (STEP / 2), segment = i / (32 * STEP / 2) * 32 + i % 32;
-            const int at = segment * SEGMENT, count = min(outs - at, v.width - first - at);
-            if (segment < segments && y + 2 * pair < end)
-                sum_along(p, v, sums.pair[pair], at, first + at, y + 2 * pair, count,
-                          end - y - 2 * pair);
+            place_along at = {i / 32 % (STEP / 2), i / (32 * STEP / 2) * 32 + i % 32};
+            at.x = first + at.segment * SEGMENT;
+            at.y = y + 2 * at.pair;
+            at.count = min(outs - at.segment * SEGMENT, v.width - at.x);
+            at.rows = end - at.y;
+            if (at.segment < segments && at.rows > 0)
+                sum_along(p, v, sums, at);
         }
         __syncthreads();
     }

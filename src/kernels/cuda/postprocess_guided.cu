@@ -2,10 +2,10 @@
  *
  * Bytes: 2 of the mask, 1 of the guide, 8 of the coefficients a pixel; 512x512, 8 views: 23 MB,
  * 5.4 us at 4.3 TB/s. At radius 1 (the default) everything stays in registers: a lane marches down
- * four columns with sums of three rows, what neighbours hold comes by shuffles. Instructions are
- * the limit: per four pixels about 60 for sums, 105 to solve, 35 for means; with the rows that
- * strips of 8 do again 4.4 million of a warp, 4.3 us at full rate. A mask of 512x512 has few rows
- * of work for a lane, so latency counts: four columns are four independent chains.
+ * four columns with sums of three rows, what neighbours hold comes by shuffles. A row takes about
+ * 210 instructions of a warp, of which strips of 12 do a third again: 4.7 million in all, 4.5 us at
+ * full rate. But a mask of 512x512 has few rows of work for a lane, three warps for each scheduler,
+ * so that latency decides: rows are asked for AHEAD rows before they are needed.
  *
  * Sums are integers; mean(I p) - mean(I) mean(p) is taken as n sum(I p) - sum(I) sum(p), exactly,
  * so that no double is needed. */
@@ -14,8 +14,9 @@
 #define ALL 0xffffffffu
 #define COLUMNS 4
 #define WARP_GROUPS 30 /* groups of columns that come out of a warp's 32 */
-#define AHEAD 2        /* rows that are on their way */
+#define AHEAD 4        /* rows that are on their way */
 #define SCALE (255.0f / 32767.0f)
+#define GUIDE_SHIFT 20
 
 /* 1 / x, one unit in the last place. */
 #if defined(__CUDA_ARCH__)
@@ -42,11 +43,6 @@ __device__ __forceinline__ sums add(sums a, sums b, sums c)
 {
     return {a.guide + b.guide + c.guide, a.mask + b.mask + c.mask,
             a.product + b.product + c.product};
-}
-
-__device__ __forceinline__ sums sums_of(unsigned guide, unsigned mask)
-{
-    return {guide * (guide + (1u << 20)), mask, guide * mask};
 }
 
 __device__ __forceinline__ sums shuffle_up(sums s)
@@ -76,25 +72,12 @@ __device__ __forceinline__ float2 shuffle_down(float2 s)
     return make_float2(__shfl_down_sync(ALL, s.x, 1), __shfl_down_sync(ALL, s.y, 1));
 }
 
-/* How many of the three rows (columns) around one lie inside, and what follows of it; all 0 but
- * `count` where that one lies outside itself. */
-struct window {
-    int count;
-    float squared, inverse, scale;
-
-    __device__ __forceinline__ window()
-    {
-    }
-
-    __device__ __forceinline__ window(int at, int size, float factor)
-    {
-        const bool inside = at >= 0 && at < size;
-        count = inside ? 3 - (at == 0) - (at == size - 1) : 1;
-        squared = (float)(count * count);
-        inverse = inside ? reciprocal((float)count) : 0;
-        scale = inside ? factor : 0;
-    }
-};
+/* How many of three neighbouring rows (columns) around one lie inside; 0 where that one itself lies
+ * outside. */
+__device__ __forceinline__ int inside_of_three(int at, int size)
+{
+    return (unsigned)at < (unsigned)size ? 3 - (at == 0) - (at == size - 1) : 0;
+}
 
 /* A lane's place: four columns from x on, rows from `begin` on that come out. Groups of columns and
  * one more outside of the picture, strip after strip, are dealt to the lanes in turn. */
@@ -162,34 +145,79 @@ template <bool WHOLE> struct source {
     }
 };
 
-/* Sums over three columns of a row. */
+/* Sums over three columns of a row. The word with the guide's code in both fields comes from one
+ * permutation of bytes. */
 __device__ __forceinline__ void sum_row(pixels four, sums *three)
 {
     sums one[COLUMNS];
 #pragma unroll
-    for (int i = 0; i < COLUMNS; i++)
-        one[i] = sums_of(four.guide >> (i * 8) & 0xffu,
-                         (i < 2 ? four.mask.x : four.mask.y) >> (i % 2 * 16) & 0xffffu);
+    for (int i = 0; i < COLUMNS; i++) {
+        const unsigned guide = __byte_perm(four.guide, 0, 0x4440 + i);
+        const unsigned mask =
+            __byte_perm(i < 2 ? four.mask.x : four.mask.y, 0, i % 2 ? 0x4432 : 0x4410);
+        one[i] = {guide * __byte_perm(four.guide, 1u << GUIDE_SHIFT, 0x7640 + i), mask,
+                  guide * mask};
+    }
     const sums left = shuffle_up(one[COLUMNS - 1]), right = shuffle_down(one[0]);
 #pragma unroll
     for (int i = 0; i < COLUMNS; i++)
         three[i] = add(i > 0 ? one[i - 1] : left, one[i], i + 1 < COLUMNS ? one[i + 1] : right);
 }
 
-/* Slope and offset. The differences are exact integers; `epsilon` is in units of the guide's code
- * squared. */
-__device__ __forceinline__ float2 solve(sums s, const window &column, const window &row,
-                                        float epsilon)
-{
-    const int n = column.count * row.count;
-    const int guide = (int)(s.guide >> 20), square = (int)(s.guide & 0xfffffu);
-    const int var = square * n - guide * guide;
-    const int cov = (int)s.product * n - guide * (int)s.mask;
-    const float least = column.squared * row.squared * epsilon;
-    const float slope = (float)cov * (column.scale * row.scale) * reciprocal((float)var + least);
-    const float offset = (float)s.mask * (1.0f / 32767.0f) - slope * (float)guide * (1.0f / 255.0f);
-    return make_float2(slope, offset * (column.inverse * row.inverse));
-}
+/* What follows for windows of `n` pixels around a row from how many rows and columns of them are
+ * inside. KINDS of columns differ: where groups are whole, the first, those between and the last;
+ * else each. What lies outside gets coefficients of nothing, so that means need not know. */
+template <bool WHOLE> struct windows {
+    static constexpr int KINDS = WHOLE ? 3 : COLUMNS;
+    int columns[KINDS]; /* inside */
+    int interior;       /* the last so many rows have all of their windows' rows inside */
+    int n[KINDS];
+    float least[KINDS];      /* what is added to the variance, as it is in solve() */
+    float of_offset[KINDS];  /* 1 / (32767 n) */
+    float inverse[2][KINDS]; /* 1 / n, of the last two rows */
+
+    static __device__ __forceinline__ int kind(int i)
+    {
+        return !WHOLE ? i : i == 0 ? 0 : i == COLUMNS - 1 ? 2 : 1;
+    }
+
+    __device__ __forceinline__ windows(int x, int width) : interior(0)
+    {
+#pragma unroll
+        for (int k = 0; k < KINDS; k++)
+            columns[k] = inside_of_three(x + (WHOLE && k == 2 ? COLUMNS - 1 : k), width);
+    }
+
+    /* To row y. */
+    template <int ODD> __device__ __forceinline__ void move(int y, int height, float epsilon)
+    {
+        interior = (unsigned)(y - 1) < (unsigned)(height - 2) ? interior + 1 : 0;
+        if (interior > 2) /* both rows' factors are those already */
+            return;
+        const int rows = inside_of_three(y, height);
+#pragma unroll
+        for (int k = 0; k < KINDS; k++) {
+            n[k] = columns[k] * rows;
+            const float count = (float)n[k];
+            least[k] = n[k] > 0 ? epsilon / SCALE * count * count : 1e30f;
+            inverse[ODD][k] = n[k] > 0 ? reciprocal(count) : 0;
+            of_offset[k] = inverse[ODD][k] * (1.0f / 32767.0f);
+        }
+    }
+
+    /* Slope and offset. The differences are exact integers; `epsilon` was in units of the guide's
+     * code squared. */
+    __device__ __forceinline__ float2 solve(sums s, int i) const
+    {
+        const int k = kind(i), guide = (int)(s.guide >> GUIDE_SHIFT),
+                  square = (int)(s.guide & ((1u << GUIDE_SHIFT) - 1));
+        const int var = square * n[k] - guide * guide;
+        const int cov = (int)s.product * n[k] - guide * (int)s.mask;
+        const float slope = (float)cov * reciprocal(__fmaf_rn((float)var, 1 / SCALE, least[k]));
+        const float offset = __fmaf_rn(-slope, (float)guide * (1 / SCALE), (float)s.mask);
+        return make_float2(slope, offset * of_offset[k]);
+    }
+};
 
 /* Sums over three columns of a row of coefficients. */
 __device__ __forceinline__ void sum_coefficients(const float2 *one, float2 *three)
@@ -217,59 +245,55 @@ __device__ __forceinline__ void store_row(float2 *to, int count, const float2 *m
 
 /* A march: sums of the last rows, each of three columns. Two rows are kept; which is the older one
  * changes from row to row. */
-struct march {
+template <bool WHOLE> struct march {
     sums row[2][COLUMNS];
     float2 coefficient[2][COLUMNS];
-    float inverse; /* rows of the window above the one that is solved */
-    float2 *to;    /* the next row of means */
-};
+    windows<WHOLE> window;
+    float2 *to; /* the next row of means */
 
-/* Takes row y in, the `step`th of the march: row y - 1 gets coefficients when three rows are there,
- * row y - 2 means when three rows have coefficients. ODD is the parity of `step`. */
-template <int ODD, bool WHOLE>
-__device__ __forceinline__ void take_row(const vrs_guided_params &p, const place &at,
-                                         const window *column, march &m, pixels four, int step)
-{
-    const int y = at.begin - 2 + step;
-    sums three[COLUMNS];
-    sum_row(four, three);
-    if (step >= 2) {
-        const window row(y - 1, p.height, 1);
-        float2 solved[COLUMNS], mean[COLUMNS];
+    /* Takes row y in, the `step`th of the march: row y - 1 gets coefficients when three rows are
+     * there, row y - 2 means when three rows have coefficients. ODD is the parity of `step`. */
+    template <int ODD>
+    __device__ __forceinline__ void take(const vrs_guided_params &p, const place &at, float epsilon,
+                                         pixels four, int step)
+    {
+        const int y = at.begin - 2 + step;
+        sums three[COLUMNS];
+        sum_row(four, three);
+        if (step >= 2) {
+            float2 solved[COLUMNS], mean[COLUMNS];
+            window.template move<ODD>(y - 1, p.height, epsilon);
+#pragma unroll
+            for (int i = 0; i < COLUMNS; i++)
+                solved[i] = window.solve(add(row[0][i], row[1][i], three[i]), i);
+            sum_coefficients(solved, mean);
+#pragma unroll
+            for (int i = 0; i < COLUMNS; i++) {
+                const int k = windows<WHOLE>::kind(i);
+                const float2 sum = coefficient[0][i] + coefficient[1][i] + mean[i];
+                coefficient[ODD][i] = mean[i];
+                const float factor = window.inverse[1 - ODD][k];
+                mean[i] = make_float2(sum.x * factor, sum.y * factor);
+            }
+            if (step >= 4) {
+                if (at.store && y - 2 < at.end)
+                    store_row<WHOLE>(to, p.width - at.x, mean);
+                to += p.width;
+            }
+        }
 #pragma unroll
         for (int i = 0; i < COLUMNS; i++)
-            solved[i] = solve(add(m.row[0][i], m.row[1][i], three[i]), column[i], row,
-                              p.epsilon * 65025.0f);
-        sum_coefficients(solved, mean);
-#pragma unroll
-        for (int i = 0; i < COLUMNS; i++) {
-            const float2 sum = m.coefficient[0][i] + m.coefficient[1][i] + mean[i];
-            const float factor = column[i].inverse * m.inverse;
-            m.coefficient[ODD][i] = mean[i];
-            mean[i] = make_float2(sum.x * factor, sum.y * factor);
-        }
-        m.inverse = row.inverse;
-        if (step >= 4) {
-            if (at.store && y - 2 < at.end)
-                store_row<WHOLE>(m.to, p.width - at.x, mean);
-            m.to += p.width;
-        }
+            row[ODD][i] = three[i];
     }
-#pragma unroll
-    for (int i = 0; i < COLUMNS; i++)
-        m.row[ODD][i] = three[i];
-}
+};
 
 template <bool WHOLE>
 __device__ __forceinline__ void guided(const vrs_guided_params &p, const vrs_guided_view &v)
 {
     const place at(p);
-    window column[COLUMNS];
-#pragma unroll
-    for (int i = 0; i < COLUMNS; i++)
-        column[i] = window(at.x + i, p.width, SCALE);
-    march m = {};
+    march<WHOLE> m = {{}, {}, windows<WHOLE>(at.x, p.width)};
     m.to = vrs_at<float2>(v.coefficients) + (int64_t)at.begin * p.width + at.x;
+    const float epsilon = p.epsilon * 65025.0f;
     source<WHOLE> from(p, v, at);
     pixels row[AHEAD];
 #pragma unroll
@@ -278,13 +302,12 @@ __device__ __forceinline__ void guided(const vrs_guided_params &p, const vrs_gui
 #pragma unroll 1
     for (int step = 0; step < p.rows + 4; step += AHEAD) {
 #pragma unroll
-        for (int i = 0; i < AHEAD; i++) {
-            const pixels four = row[i];
-            row[i] = from.next();
+        for (int i = 0; i < AHEAD; i++) { /* the next row is asked for when this one is used up */
             if (i % 2 == 0)
-                take_row<0, WHOLE>(p, at, column, m, four, step + i);
+                m.template take<0>(p, at, epsilon, row[i], step + i);
             else
-                take_row<1, WHOLE>(p, at, column, m, four, step + i);
+                m.template take<1>(p, at, epsilon, row[i], step + i);
+            row[i] = from.next();
         }
     }
 }

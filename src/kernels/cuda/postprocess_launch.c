@@ -8,6 +8,8 @@
 
 #define COLUMNS 4 /* of a thread, in most kernels */
 #define PERSON_THREADS 128
+#define ENLARGE_ROWS 4 /* of a thread of what enlarges, which has COLUMNS columns */
+#define MOST_STRIDE (INT32_MAX / VRS_MAX_SIDE)
 #define PLANES_COLUMNS 8 /* of a thread of vrs_person_planes */
 #define PIXELS_COUNT 256 /* of a block of vrs_person_pixels */
 #define GUIDED_THREADS 128
@@ -19,6 +21,11 @@
 #define FEATHER_UNIT 16 /* columns */
 #define FEATHER_STEP 8  /* rows */
 #define FEATHER_ROWS 24 /* of a strip; a large radius wants more, as it begins with all of it */
+#define NEAR_WARPS 4    /* of a block of vrs_box_near */
+#define NEAR_BLOCKS 6   /* that a multiprocessor runs at once */
+#define NEAR_STEP 4
+#define NEAR_MOST_ROWS 64
+#define NEAR_LEAST_ROWS 8
 #define CLASSES_THREADS 256
 #define CLASSES_COLUMNS 128 /* of the source, a block */
 #define CLASSES_ROWS 8
@@ -45,6 +52,7 @@ vrs_status vrs_cuda_postprocess_open(vrs_device *device, vrs_cuda_postprocess *k
         {"vrs_render_picture", &kernels->render_picture},
         {"vrs_render_picture_refined", &kernels->render_picture_refined},
         {"vrs_box", &kernels->box},
+        {"vrs_box_near", &kernels->box_near},
         {"vrs_classes", &kernels->classes},
     };
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -188,6 +196,37 @@ vrs_status vrs_cuda_person(const vrs_cuda_postprocess *kernels, vrs_device_strea
     return status == VRS_OK ? launch_person(kernels, stream, params, count, chains) : status;
 }
 
+/* Places in a row fit 32 bits. */
+static vrs_status check_columns(const char *kernel, int64_t stride)
+{
+    return stride >= -MOST_STRIDE && stride <= MOST_STRIDE
+               ? VRS_OK
+               : vrs_fail(VRS_UNSUPPORTED,
+                          "%s: columns of scores are %lld elements apart: %d are the limit", kernel,
+                          (long long)stride, MOST_STRIDE);
+}
+
+static void set_division(int32_t width, int32_t height, vrs_enlarge_division *division)
+{
+    vrs_post_divide(2 * (uint32_t)width, &division->column_factor, &division->column_shift);
+    vrs_post_divide(2 * (uint32_t)height, &division->row_factor, &division->row_shift);
+}
+
+/* Grid and divisions of a kernel that enlarges to width x height. */
+static void plan_enlarging(vrs_device_stream *stream, int32_t width, int32_t height, uint32_t views,
+                           uint32_t grid[3], vrs_enlarge_division *division)
+{
+    const vrs_device *device = vrs_device_stream_device(stream);
+    const uint32_t wanted = 4 * (uint32_t)vrs_device_get_properties(device)->multiprocessors;
+    grid[0] = vrs_post_parts(width, PERSON_THREADS * COLUMNS);
+    division->rows = ENLARGE_ROWS; /* fewer where a GPU has too little to do */
+    while (division->rows > 1 && grid[0] * vrs_post_parts(height, division->rows) * views < wanted)
+        division->rows /= 2;
+    grid[1] = vrs_post_parts(height, division->rows);
+    grid[2] = views;
+    set_division(width, height, division);
+}
+
 vrs_status vrs_cuda_person_enlarge(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
                                    vrs_person_enlarge_params *params, int32_t count)
 {
@@ -196,27 +235,32 @@ vrs_status vrs_cuda_person_enlarge(const vrs_cuda_postprocess *kernels, vrs_devi
     vrs_status status = check_person(name, &params->person, count, &chains);
     if (status == VRS_OK)
         status = vrs_post_check(name, count, params->source_width, params->source_height);
+    if (status == VRS_OK)
+        status = check_columns(name, params->person.column_stride);
     if (status != VRS_OK)
         return status;
-    const uint32_t grid[3] = {vrs_post_parts(params->person.width, PERSON_THREADS * COLUMNS),
-                              (uint32_t)params->person.height, chains};
+    uint32_t grid[3];
+    plan_enlarging(stream, params->person.width, params->person.height, chains, grid,
+                   &params->division);
     const uint32_t block[3] = {PERSON_THREADS, 1, 1};
     return vrs_device_launch(stream, kernels->person_enlarge, grid, block, 0, params,
                              sizeof(*params));
 }
 
 vrs_status vrs_cuda_enlarge(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
-                            const vrs_enlarge_params *params, int32_t count)
+                            vrs_enlarge_params *params, int32_t count)
 {
     vrs_status status = vrs_post_check("vrs_enlarge", count, params->width, params->height);
     if (status == VRS_OK)
         status = vrs_post_check("vrs_enlarge", count, params->source_width, params->source_height);
     if (status == VRS_OK)
         status = check_classes("vrs_enlarge", params->classes);
+    if (status == VRS_OK)
+        status = check_columns("vrs_enlarge", params->column_stride);
     if (status != VRS_OK)
         return status;
-    const uint32_t grid[3] = {vrs_post_parts(params->width, PERSON_THREADS * COLUMNS),
-                              (uint32_t)params->height, (uint32_t)count};
+    uint32_t grid[3];
+    plan_enlarging(stream, params->width, params->height, (uint32_t)count, grid, &params->division);
     const uint32_t block[3] = {PERSON_THREADS, 1, 1};
     return vrs_device_launch(stream, kernels->enlarge, grid, block, 0, params, sizeof(*params));
 }
@@ -236,8 +280,8 @@ vrs_status vrs_cuda_mask_resize(const vrs_cuda_postprocess *kernels, vrs_device_
     const uint32_t chains = find_chains(smooth, count, params->chain);
     if (chains == 0)
         return vrs_fail(VRS_INVALID, "vrs_mask_resize: the views of a stream do not form chains");
-    const uint32_t grid[3] = {vrs_post_parts(params->width, PERSON_THREADS * COLUMNS),
-                              (uint32_t)params->height, chains};
+    uint32_t grid[3];
+    plan_enlarging(stream, params->width, params->height, chains, grid, &params->division);
     const uint32_t block[3] = {PERSON_THREADS, 1, 1};
     return vrs_device_launch(stream, kernels->mask_resize, grid, block, 0, params, sizeof(*params));
 }
@@ -313,6 +357,28 @@ vrs_status vrs_cuda_guided(const vrs_cuda_postprocess *kernels, vrs_device_strea
     return vrs_device_launch(stream, kernels->guided, grid, block, 0, params, sizeof(*params));
 }
 
+/* Blocks of vrs_box_near: a warp has 32 groups of COLUMNS, of which those within the radius of its
+ * ends do not come out. */
+static uint32_t near_blocks(int32_t width, int32_t radius)
+{
+    const int32_t groups = 32 - 2 * (int32_t)vrs_post_parts(radius, COLUMNS);
+    return vrs_post_parts(width, groups * COLUMNS * NEAR_WARPS);
+}
+
+/* Rows of its strips, as each begins with the rows of a window: so many that all run at once,
+ * within limits. */
+static int32_t near_rows(vrs_device_stream *stream, int32_t height, uint32_t columns)
+{
+    const vrs_device *device = vrs_device_stream_device(stream);
+    const int32_t slots =
+        NEAR_BLOCKS * vrs_device_get_properties(device)->multiprocessors / (int32_t)columns;
+    const int32_t rows = (int32_t)vrs_post_parts(height, slots > 1 ? slots : 1);
+    const int32_t whole = (rows + NEAR_STEP - 1) / NEAR_STEP * NEAR_STEP;
+    return whole < NEAR_LEAST_ROWS  ? NEAR_LEAST_ROWS
+           : whole > NEAR_MOST_ROWS ? NEAR_MOST_ROWS
+                                    : whole;
+}
+
 vrs_status vrs_cuda_feather(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
                             vrs_box_params *params, int32_t count)
 {
@@ -328,15 +394,23 @@ vrs_status vrs_cuda_feather(const vrs_cuda_postprocess *kernels, vrs_device_stre
     if (params->radius < 1 || params->radius > VRS_BOX_MAX_RADIUS)
         return vrs_fail(VRS_INVALID, "vrs_box: radius %d: 1 to %d are possible", params->radius,
                         VRS_BOX_MAX_RADIUS);
-    if (params->rows <= 0)
-        params->rows = (FEATHER_ROWS + params->radius / 2) / FEATHER_STEP * FEATHER_STEP;
     const uint32_t side = 2 * (uint32_t)params->radius + 1;
     vrs_post_divide(side * side, &params->factor, &params->shift);
-    uint32_t threads;
-    const uint32_t blocks = box_blocks(width, params->radius, FEATHER_UNIT, &threads);
-    const uint32_t grid[3] = {blocks, vrs_post_parts(height, params->rows), (uint32_t)count};
-    const uint32_t block[3] = {threads, 1, 1};
-    status = vrs_device_launch(stream, kernels->box, grid, block, 0, params, sizeof(*params));
+    uint32_t grid[3] = {0, 0, (uint32_t)count}, block[3] = {0, 1, 1};
+    vrs_kernel *kernel = kernels->box;
+    if (params->radius <= VRS_POST_NEAR_RADIUS) {
+        kernel = kernels->box_near;
+        block[0] = 32 * NEAR_WARPS;
+        grid[0] = near_blocks(width, params->radius);
+        if (params->rows <= 0)
+            params->rows = near_rows(stream, height, grid[0] * (uint32_t)count);
+    } else {
+        grid[0] = box_blocks(width, params->radius, FEATHER_UNIT, &block[0]);
+        if (params->rows <= 0)
+            params->rows = (FEATHER_ROWS + params->radius / 2) / FEATHER_STEP * FEATHER_STEP;
+    }
+    grid[1] = vrs_post_parts(height, params->rows);
+    status = vrs_device_launch(stream, kernel, grid, block, 0, params, sizeof(*params));
     if (status != VRS_OK)
         return status;
     vrs_box_params back = *params;
@@ -346,7 +420,7 @@ vrs_status vrs_cuda_feather(const vrs_cuda_postprocess *kernels, vrs_device_stre
         back.view[v].dst = params->view[v].src;
         back.view[v].dst_stride = params->view[v].src_stride;
     }
-    return vrs_device_launch(stream, kernels->box, grid, block, 0, &back, sizeof(back));
+    return vrs_device_launch(stream, kernel, grid, block, 0, &back, sizeof(back));
 }
 
 vrs_status vrs_cuda_classes(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
@@ -355,10 +429,12 @@ vrs_status vrs_cuda_classes(const vrs_cuda_postprocess *kernels, vrs_device_stre
     int32_t width = 1, height = 1;
     vrs_status status = vrs_post_check("vrs_classes", count, width, height);
     for (int32_t v = 0; v < count && status == VRS_OK; v++) {
-        const vrs_classes_view *view = &params->view[v];
+        vrs_classes_view *view = &params->view[v];
         status = vrs_post_check("vrs_classes", count, view->width, view->height);
         if (status == VRS_OK)
             status = vrs_post_check("vrs_classes", count, view->region_width, view->region_height);
+        if (status == VRS_OK)
+            set_division(view->width, view->height, &view->division);
         width = view->region_width > width ? view->region_width : width;
         height = view->region_height > height ? view->region_height : height;
     }

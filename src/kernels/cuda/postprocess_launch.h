@@ -22,8 +22,9 @@ typedef struct vrs_cuda_postprocess {
     vrs_kernel *person; /* any strides; the others where scores lie without gaps */
     vrs_kernel *person_planes, *person_softmax, *person_pixels;
     vrs_kernel *person_enlarge, *enlarge;
-    vrs_kernel *mask_resize, *guided, *guided_solve, *guided_mean, *box, *classes;
-    vrs_kernel *render; /* any view; the others where rows come in whole vectors */
+    vrs_kernel *mask_resize, *guided, *guided_solve, *guided_mean, *classes;
+    vrs_kernel *box, *box_near; /* any radius; small ones */
+    vrs_kernel *render;         /* any view; the others where rows come in whole vectors */
     vrs_kernel *render_mask, *render_mask_refined, *render_picture, *render_picture_refined;
 } vrs_cuda_postprocess;
 
@@ -40,7 +41,7 @@ vrs_status vrs_cuda_person(const vrs_cuda_postprocess *kernels, vrs_device_strea
 vrs_status vrs_cuda_person_enlarge(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
                                    vrs_person_enlarge_params *params, int32_t count) VRS_MUST_USE;
 vrs_status vrs_cuda_enlarge(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
-                            const vrs_enlarge_params *params, int32_t count) VRS_MUST_USE;
+                            vrs_enlarge_params *params, int32_t count) VRS_MUST_USE;
 vrs_status vrs_cuda_mask_resize(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
                                 vrs_mask_resize_params *params, int32_t count) VRS_MUST_USE;
 /* `once` may be 0 at radius 1. Radius 0..VRS_BOX_MAX_RADIUS. */

@@ -4,12 +4,14 @@
 #include "kernels/cuda/postprocess_grid.h"
 #include "kernels/cuda/postprocess_launch.h"
 
-#define COLUMNS 8 /* of a thread */
+#define COLUMNS VRS_POST_STRIP_COLUMNS
+#define ANY_COLUMNS 8 /* of vrs_render's */
 #define WARPS 4
 #define WIDTH (32 * COLUMNS)
 #define MOST_ROWS 16                                   /* of a strip */
 #define PLACES_BYTES (8 * (WIDTH + WARPS * MOST_ROWS)) /* fixed shared memory of a block */
 #define MOST_BYTES (VRS_POST_SHARED_BYTES - PLACES_BYTES)
+#define USUAL_ROWS 8
 #define LEAST_ROWS 4 /* before a GPU has too little to do */
 
 static void set_divisions(vrs_render_view *view)
@@ -75,7 +77,9 @@ static int64_t share_memory(vrs_render_params *params, int32_t count)
         element = size > element ? size : element;
     }
     params->stage_bytes = (int32_t)stage;
-    const int64_t bytes = stage + columns * rows * element;
+    /* Behind every 128 bytes of a row one element is left out (vrs_tile_place). */
+    const int64_t pitch = element > 0 ? columns + columns / (128 / element) : 0;
+    const int64_t bytes = stage + pitch * rows * element;
     if (bytes > MOST_BYTES)
         return bytes;
     params->tile_columns = (int32_t)columns;
@@ -103,13 +107,14 @@ static vrs_kernel *choose_kernel(const vrs_cuda_postprocess *kernels,
     return refined ? kernels->render_mask_refined : kernels->render_mask;
 }
 
-/* Rows of a strip: many, as each begins with work of its own, but not so many that there are fewer
- * than two blocks for each multiprocessor. */
-static int32_t choose_rows(vrs_device_stream *stream, int32_t width, int32_t height, int32_t count)
+/* Rows of a strip: at most `most`, but not so many that there are fewer than two blocks for each
+ * multiprocessor. */
+static int32_t choose_rows(vrs_device_stream *stream, int32_t width, int32_t height, int32_t count,
+                           int32_t most)
 {
     const vrs_device *device = vrs_device_stream_device(stream);
     const uint32_t wanted = 2 * (uint32_t)vrs_device_get_properties(device)->multiprocessors;
-    int32_t rows = MOST_ROWS;
+    int32_t rows = most;
     while (rows > LEAST_ROWS &&
            vrs_post_parts(width, WIDTH) * vrs_post_parts(height, WARPS * rows) * (uint32_t)count <
                wanted)
@@ -136,10 +141,13 @@ vrs_status vrs_cuda_render(const vrs_cuda_postprocess *kernels, vrs_device_strea
         return status;
     for (int32_t v = 0; v < count; v++)
         set_divisions(&params->view[v]);
-    if (params->rows <= 0 || params->rows > MOST_ROWS)
-        params->rows = choose_rows(stream, width, height, count);
-    params->rows += params->rows % 2;
     vrs_kernel *kernel = choose_kernel(kernels, params, count);
+    /* Strips begin with work of their own, which counts where each row has little; but what they
+     * read ahead lies in shared memory, and low ones leave room for more of them. */
+    const int32_t most = kernel == kernels->render_mask ? MOST_ROWS : USUAL_ROWS;
+    if (params->rows <= 0 || params->rows > MOST_ROWS)
+        params->rows = choose_rows(stream, width, height, count, most);
+    params->rows += params->rows % 2;
     const int32_t rows = params->rows;
     int64_t shared = kernel == kernels->render ? 0 : share_memory(params, count);
     while (shared > MOST_BYTES && params->rows > 2) {
@@ -151,7 +159,8 @@ vrs_status vrs_cuda_render(const vrs_cuda_postprocess *kernels, vrs_device_strea
         kernel = kernels->render;
         shared = 0;
     }
-    const uint32_t grid[3] = {vrs_post_parts(width, WIDTH),
+    const int32_t columns = kernel == kernels->render ? 32 * ANY_COLUMNS : WIDTH;
+    const uint32_t grid[3] = {vrs_post_parts(width, columns),
                               vrs_post_parts(height, WARPS * params->rows), (uint32_t)count};
     const uint32_t block[3] = {32, WARPS, 1};
     return vrs_device_launch(stream, kernel, grid, block, (uint32_t)shared, params,

@@ -23,41 +23,19 @@ __device__ __forceinline__ void copy(const uint8_t *from, int bytes, uint8_t *to
     vrs_copy_wait();
 }
 
-template <int ACTIVATION, int COUNT, typename T>
-__device__ __forceinline__ void take(const T *const *at, int first, uint32_t persons,
-                                     vrs_score<ACTIVATION> *s)
-{
-    float value[COUNT][EACH];
-#pragma unroll
-    for (int k = 0; k < COUNT; k++)
-#pragma unroll
-        for (int i = 0; i < EACH; i++)
-            value[k][i] = (float)at[i][first + k];
-    vrs_add_scores<ACTIVATION, EACH, COUNT>(s, value, first, persons);
-}
+/* A thread's pixels, which lie in shared memory. */
+template <typename T> struct pixels {
+    const T *at[EACH];
 
-template <int ACTIVATION, typename T>
-__device__ __forceinline__ void read(const vrs_person_params &p, const T *const *at, int (*q15)[1])
-{
-    vrs_score<ACTIVATION> s[EACH];
-    int c = 0;
-    if (vrs_takes_all<ACTIVATION>()) {
-#pragma unroll 1
-        for (; c + CHUNK <= p.classes; c += CHUNK)
-            take<ACTIVATION, CHUNK>(at, c, p.person_classes, s);
-        if (c + CHUNK / 2 <= p.classes) {
-            take<ACTIVATION, CHUNK / 2>(at, c, p.person_classes, s);
-            c += CHUNK / 2;
-        }
-    }
-#pragma unroll 1
-    for (; c < p.classes; c++)
-        if (vrs_takes_all<ACTIVATION>() || (p.person_classes >> c & 1) != 0)
-            take<ACTIVATION, 1>(at, c, p.person_classes, s);
+    template <int COUNT> __device__ __forceinline__ void load(int first, float (*value)[EACH]) const
+    {
 #pragma unroll
-    for (int i = 0; i < EACH; i++)
-        q15[i][0] = s[i].q15();
-}
+        for (int k = 0; k < COUNT; k++)
+#pragma unroll
+            for (int i = 0; i < EACH; i++)
+                value[k][i] = (float)at[i][first + k];
+    }
+};
 
 /* Where pixel `pixel` of the view is; nowhere, if it is not inside. */
 __device__ __forceinline__ vrs_pixels<1> pixel_at(const vrs_person_params &p, int pixel)
@@ -76,18 +54,18 @@ __device__ __forceinline__ void person(const vrs_person_params &p, uint8_t *stag
     const vrs_pixels<1> at[EACH] = {pixel_at(p, first + threadIdx.x),
                                     pixel_at(p, first + THREADS + threadIdx.x)};
     vrs_past<1> past[EACH] = {{p.view[v].smooth, at[0]}, {p.view[v].smooth, at[1]}};
-    const T *from[EACH];
+    pixels<T> scores;
 #pragma unroll
     for (int i = 0; i < EACH; i++) /* beyond the end the last one again, for nothing */
-        from[i] = reinterpret_cast<const T *>(stage) +
-                  min(i * THREADS + (int)threadIdx.x, count - 1) * p.classes;
+        scores.at[i] = reinterpret_cast<const T *>(stage) +
+                       min(i * THREADS + (int)threadIdx.x, count - 1) * p.classes;
     for (; v >= 0; v = p.view[v].smooth.next) {
         int q15[EACH][1];
         __syncthreads(); /* the last view's pixels are read */
         copy(vrs_at<const uint8_t>(p.view[v].scores) + (int64_t)first * bytes, count * bytes,
              stage);
         __syncthreads();
-        read<ACTIVATION>(p, from, q15);
+        vrs_read_scores<ACTIVATION, EACH, CHUNK>(scores, p.classes, p.person_classes, q15[0]);
 #pragma unroll
         for (int i = 0; i < EACH; i++)
             past[i].finish(p.view[v].smooth, p.view[v].mask, p.weight, at[i], q15[i]);

@@ -54,39 +54,22 @@ template <> struct vector<float> {
     }
 };
 
-/* COUNT classes from `first` on. */
-template <int ACTIVATION, int COUNT, typename T>
-__device__ __forceinline__ void take(const vrs_person_params &p, const T *at, int first,
-                                     vrs_score<ACTIVATION> *s)
-{
-    vector<T> stored[COUNT];
-    float value[COUNT][N];
-#pragma unroll
-    for (int k = 0; k < COUNT; k++)
-        stored[k].load(at + (first + k) * p.class_stride);
-#pragma unroll
-    for (int k = 0; k < COUNT; k++)
-        stored[k].get(value[k]);
-    vrs_add_scores<ACTIVATION, N, COUNT>(s, value, first, p.person_classes);
-}
+/* A thread's pixels. */
+template <typename T> struct pixels {
+    const T *at; /* of the first class */
+    int64_t class_stride;
 
-template <int ACTIVATION, typename T>
-__device__ __forceinline__ void read(const vrs_person_params &p, const T *at, int *q15)
-{
-    vrs_score<ACTIVATION> s[N];
-    int c = 0;
-    if (vrs_takes_all<ACTIVATION>())
-#pragma unroll 1
-        for (; c + CHUNK <= p.classes; c += CHUNK)
-            take<ACTIVATION, CHUNK>(p, at, c, s);
-#pragma unroll 1
-    for (; c < p.classes; c++)
-        if (vrs_takes_all<ACTIVATION>() || (p.person_classes >> c & 1) != 0)
-            take<ACTIVATION, 1>(p, at, c, s);
+    template <int COUNT> __device__ __forceinline__ void load(int first, float (*value)[N]) const
+    {
+        vector<T> stored[COUNT];
 #pragma unroll
-    for (int i = 0; i < N; i++)
-        q15[i] = s[i].q15();
-}
+        for (int k = 0; k < COUNT; k++)
+            stored[k].load(at + (first + k) * class_stride);
+#pragma unroll
+        for (int k = 0; k < COUNT; k++)
+            stored[k].get(value[k]);
+    }
+};
 
 template <int ACTIVATION, typename T>
 __device__ __forceinline__ void person(const vrs_person_params &p)
@@ -101,7 +84,8 @@ __device__ __forceinline__ void person(const vrs_person_params &p)
     vrs_past<N> past(p.view[v].smooth, at);
     for (; v >= 0; v = p.view[v].smooth.next) {
         int q15[N];
-        read<ACTIVATION>(p, vrs_at<const T>(p.view[v].scores) + from, q15);
+        const pixels<T> scores = {vrs_at<const T>(p.view[v].scores) + from, p.class_stride};
+        vrs_read_scores<ACTIVATION, N, CHUNK>(scores, p.classes, p.person_classes, q15);
         past.finish(p.view[v].smooth, p.view[v].mask, p.weight, at, q15);
     }
 }

@@ -3,9 +3,9 @@
  *
  * Bytes at 1080p, 8 views, masks of 512x512 (2 bytes a pixel; coefficients: 8), at 4.3 TB/s: GRAY8
  * 16.6 MB + mask 4.2 MB: 4.8 us; refined 16.6 + luma 16.6 + 16.8: 11.6 us; refined Q15 15.5 us.
- * Instructions decide: at a scale of 3.75 x 2.1 a pixel costs about 5 for its own, 3 for its
- * columns of source rows and 3 for the block's tile and places, refined 8 + 4 + 3: 6 and 8 us at
- * full rate. */
+ * Instructions decide: at a scale of 3.75 x 2.1 a pixel costs 22 in strips of 16 rows (refined 34
+ * in strips of 8), about half of them for the block's tile, places and copies: 11 and 17 us at full
+ * rate. */
 #include "postprocess_samples.cuh"
 #include "postprocess_strip.cuh"
 
@@ -76,25 +76,31 @@ __device__ __forceinline__ void render(const vrs_strip &s, vrs_strip_places &pla
     const int bytes = v.output == VRS_POST_ALPHA || (v.flags & VRS_POST_DST_DEEP) ? 2 : 1;
     vrs_strip_target target(v.dst[0], v.dst_stride[0], (int64_t)s.x * bytes, s.begin);
     const uint8_t *slot = vrs_strip_slot<samples::bytes>(0);
+    const int rows = vrs_keep(s.end - s.begin);
 #pragma unroll 1
-    for (int r = 0; r < s.end - s.begin; r++) {
-        samples luma(magic);
-        float value[N];
-        if (refine)
-            luma.read(slot, high);
-        alphas.move(s, places, r);
+    for (int r = 0; r < rows; r += 2) {
+        const uint4 at = alphas.two();
 #pragma unroll
-        for (int i = 0; i < N; i++)
-            value[i] = alphas.get(i, refine ? luma.get(i, 0) : 0);
-        l.write(target.row, value);
-        target.next();
-        slot += VRS_STRIP_NEXT(samples::bytes);
+        for (int half = 0; half < 2; half++) {
+            samples luma(magic);
+            float value[N];
+            if (refine)
+                luma.read(slot, high);
+            alphas.move(half == 0 ? at.x : at.z, half == 0 ? at.y : at.w);
+#pragma unroll
+            for (int i = 0; i < N; i++)
+                value[i] = alphas.get(i, refine ? luma.get(i, 0) : 0);
+            if (half == 0 || r + 1 < rows)
+                l.write(target.row, value);
+            target.next();
+            slot += VRS_STRIP_NEXT(samples::bytes);
+        }
     }
 }
 
-/* Of small masks and those at full size. Grid: x: 256 columns, y: 4 strips of p.rows rows, z:
+/* Of small masks and those at full size. Grid: x: 128 columns, y: 4 strips of p.rows rows, z:
  * views. */
-extern "C" __global__ void __launch_bounds__(VRS_STRIP_THREADS, 7)
+extern "C" __global__ void __launch_bounds__(VRS_STRIP_THREADS, 8)
     vrs_render_mask(const __grid_constant__ vrs_render_params p)
 {
     __shared__ __align__(16) vrs_strip_places places;
@@ -108,7 +114,7 @@ extern "C" __global__ void __launch_bounds__(VRS_STRIP_THREADS, 7)
 }
 
 /* Of coefficients. */
-extern "C" __global__ void __launch_bounds__(VRS_STRIP_THREADS, 5)
+extern "C" __global__ void __launch_bounds__(VRS_STRIP_THREADS, 8)
     vrs_render_mask_refined(const __grid_constant__ vrs_render_params p)
 {
     __shared__ __align__(16) vrs_strip_places places;

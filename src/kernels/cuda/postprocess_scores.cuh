@@ -41,7 +41,8 @@ __device__ __forceinline__ int vrs_q15_round(float p)
 /* What is kept of the classes seen so far. Softmax: the largest, and sums of exp(x - largest).
  * Argmax: the largest person score in `person`, the largest other in `all`. Others: `person`. */
 template <int ACTIVATION> struct vrs_score {
-    float largest, base, person, all; /* base: the largest, or 0 where that is -Inf */
+    float largest, base, person, all; /* base: the largest in units of a power of 2, rounded once
+                                       * for all, or 0 where that is -Inf */
 
     __device__ __forceinline__ vrs_score()
     {
@@ -114,6 +115,42 @@ __device__ __forceinline__ void vrs_add_scores(vrs_score<ACTIVATION> *s, const f
         for (int i = 0; i < N; i++)
             s[i].add(value[k][i], is_person);
     }
+}
+
+/* COUNT classes of a thread's N pixels, from class `first` on: SCORES is a struct whose
+ * load<COUNT>(first, value) gives them. */
+template <int ACTIVATION, int N, int COUNT, typename SCORES>
+__device__ __forceinline__ void vrs_take_scores(const SCORES &scores, int first, uint32_t persons,
+                                                vrs_score<ACTIVATION> *s)
+{
+    float value[COUNT][N];
+    scores.template load<COUNT>(first, value);
+    vrs_add_scores<ACTIVATION, N, COUNT>(s, value, first, persons);
+}
+
+/* All classes of a thread's N pixels to Q15; CHUNK are loaded together. */
+template <int ACTIVATION, int N, int CHUNK, typename SCORES>
+__device__ __forceinline__ void vrs_read_scores(const SCORES &scores, int classes, uint32_t persons,
+                                                int *q15)
+{
+    vrs_score<ACTIVATION> s[N];
+    int c = 0;
+    if (vrs_takes_all<ACTIVATION>()) {
+#pragma unroll 1
+        for (; c + CHUNK <= classes; c += CHUNK)
+            vrs_take_scores<ACTIVATION, N, CHUNK>(scores, c, persons, s);
+        if (CHUNK >= 8 && c + CHUNK / 2 <= classes) {
+            vrs_take_scores<ACTIVATION, N, CHUNK / 2>(scores, c, persons, s);
+            c += CHUNK / 2;
+        }
+    }
+#pragma unroll 1
+    for (; c < classes; c++)
+        if (vrs_takes_all<ACTIVATION>() || (persons >> c & 1) != 0)
+            vrs_take_scores<ACTIVATION, N, 1>(scores, c, persons, s);
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        q15[i] = s[i].q15();
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* Alphas for strips of rows whose columns all come in whole vectors: what the fast renderers share.
  *
- * A block of 4 warps makes 256 columns of 4 strips, a strip a warp, 8 columns a lane. What a thread
+ * A block of 4 warps makes 128 columns of 4 strips, a strip a warp, 4 columns a lane. What a thread
  * reads at full size goes ahead of it into slots of shared memory that it alone touches; the part
  * of the small mask that the block needs lies there for all, prepared: a value and the difference
  * to its right neighbour, so that a source row costs one access and one multiply-add a column. */
@@ -11,15 +11,15 @@
 
 #define VRS_STRIP_WARPS 4
 #define VRS_STRIP_THREADS (32 * VRS_STRIP_WARPS)
-#define VRS_STRIP_COLUMNS 8 /* of a thread */
+#define VRS_STRIP_COLUMNS VRS_POST_STRIP_COLUMNS /* of a thread */
 #define VRS_STRIP_WIDTH (32 * VRS_STRIP_COLUMNS)
 #define VRS_STRIP_ROWS 64 /* of a block at most */
 
 /* Slots, then the tile. */
 extern __shared__ uint4 vrs_strip_memory[];
 
-/* Where a block's columns and rows lie in the tile: bytes (of a column) or rows, and the weight of
- * the right (lower) neighbour as a float's word. */
+/* Where a block's columns and rows lie in the tile: bytes (of a column) or rows, and a weight as a
+ * float's word: of the right neighbour; of that one of two neighbouring rows which is odd. */
 struct vrs_strip_places {
     uint2 column[VRS_STRIP_WIDTH];
     uint2 row[VRS_STRIP_ROWS];
@@ -154,7 +154,9 @@ __device__ __forceinline__ void vrs_strip_ahead(const vrs_strip &s, int offset, 
 template <int WORDS>
 __device__ __forceinline__ void vrs_strip_read(const uint8_t *slot, uint32_t *w)
 {
-    if (WORDS == 2) {
+    if (WORDS == 1) {
+        w[0] = *reinterpret_cast<const uint32_t *>(slot);
+    } else if (WORDS == 2) {
         const uint2 both = *reinterpret_cast<const uint2 *>(slot);
         w[0] = both.x;
         w[1] = both.y;
@@ -278,15 +280,23 @@ template <> struct vrs_mask_tile<VRS_POST_MASK_REFINE> {
     };
 };
 
+/* Where a column lies in a row of the tile: behind every 128 bytes one element is left out, so that
+ * lanes that read about every second one meet no bank conflict. */
+template <typename T> __device__ __forceinline__ int vrs_tile_place(int column)
+{
+    return column + column / (128 / (int)sizeof(T));
+}
+
 /* A thread fills every VRS_STRIP_THREADS'th element. INSIDE: they and their right neighbours are
  * all inside of the mask. */
 template <int KIND, bool INSIDE>
 __device__ __forceinline__ void vrs_fill_tile(const vrs_strip &s, int left, int upper, float origin)
 {
     typedef vrs_mask_tile<KIND> tile;
-    constexpr int together = 6; /* loads that wait for the memory together */
+    constexpr int together = 5; /* loads that wait for the memory together */
     const vrs_render_view &v = s.v;
     const int columns = s.p.tile_columns, count = columns * s.p.tile_rows;
+    const int pitch = vrs_keep(vrs_tile_place<typename tile::element>(columns));
     const unsigned factor = (unsigned)vrs_keep((int)s.p.tile_factor);
     const int base = upper * v.mask_stride + left, skip = vrs_keep(v.mask_stride - columns);
     const float luma_scale = vrs_keep(v.luma_scale);
@@ -308,25 +318,28 @@ __device__ __forceinline__ void vrs_fill_tile(const vrs_strip &s, int left, int 
         }
 #pragma unroll
         for (int k = 0; k < together; k++) {
+            const int at = i + k * VRS_STRIP_THREADS;
+            const int row = (int)__umulhi((unsigned)at, factor), column = at - row * columns;
             const typename tile::element element = tile::prepare(raw[k], luma_scale, luma_offset);
-            if (i + k * VRS_STRIP_THREADS < count)
-                to[i + k * VRS_STRIP_THREADS] = element;
+            if (at < count)
+                to[row * pitch + vrs_tile_place<typename tile::element>(column)] = element;
         }
     }
 }
 
 /* Alphas of a strip, row by row from its first on: begin() before the copies are waited for, then a
- * barrier, ready(), and move() to each row. `origin` is what the luma that get() takes has less. */
+ * barrier, ready(), and move() to each row in turn, to places that two() gives for two rows.
+ * `origin` is what the luma that get() takes has less. */
 template <int KIND> struct vrs_alphas {
     typedef vrs_mask_tile<KIND> tile;
     static constexpr float scale = tile::scale, bias = tile::bias;
     static constexpr int shift = tile::shift;
     typename tile::column column[VRS_STRIP_COLUMNS];
-    int place[VRS_STRIP_COLUMNS]; /* in shared memory, in row `at` of the tile */
-    int weight[VRS_STRIP_COLUMNS];
-    int at, current, row_bytes;
-    float of_even, of_odd;
-    uint2 next; /* where the next row lies: one ahead, so that nothing waits for it */
+    int place[VRS_STRIP_COLUMNS]; /* in shared memory, in the tile's first row */
+    float weight[VRS_STRIP_COLUMNS];
+    int current, row_bytes;
+    float of_odd;
+    const uint4 *rows;
 
     /* Places, and p.tile_rows rows of p.tile_columns from the block's first neighbours on; beyond
      * the mask its last ones again. */
@@ -339,14 +352,16 @@ template <int KIND> struct vrs_alphas {
 #pragma unroll
         for (int i = 0; i < VRS_STRIP_WIDTH; i += VRS_STRIP_THREADS) {
             const vrs_tap tap = s.column_tap(s.first + thread + i);
-            places.column[thread + i] =
-                make_uint2((unsigned)((tap.index - left) * bytes),
-                           __float_as_uint((float)tap.weight * (1.0f / 32768.0f)));
+            places.column[thread + i] = make_uint2(
+                (unsigned)(vrs_tile_place<typename tile::element>(tap.index - left) * bytes),
+                __float_as_uint((float)tap.weight * (1.0f / 32768.0f)));
         }
         if (thread < VRS_STRIP_WARPS * s.p.rows) {
             const vrs_tap tap = s.row_tap(s.top + thread);
-            places.row[thread] = make_uint2((unsigned)(tap.index - upper),
-                                            __float_as_uint((float)tap.weight * (1.0f / 32768.0f)));
+            const int row = tap.index - upper;
+            const float lower = (float)tap.weight * (1.0f / 32768.0f);
+            places.row[thread] =
+                make_uint2((unsigned)row, __float_as_uint(row % 2 == 0 ? lower : 1 - lower));
         }
         if (left + s.p.tile_columns < s.v.mask_width && upper + s.p.tile_rows <= s.v.mask_height)
             vrs_fill_tile<KIND, true>(s, left, upper, origin);
@@ -361,25 +376,24 @@ template <int KIND> struct vrs_alphas {
 #pragma unroll
         for (int i = 0; i < VRS_STRIP_COLUMNS; i += 2) {
             const uint4 two = mine[i / 2];
-            place[i] = tile_place + (int)two.x;
-            weight[i] = vrs_keep((int)two.y);
-            place[i + 1] = tile_place + (int)two.z;
-            weight[i + 1] = vrs_keep((int)two.w);
+            place[i] = vrs_keep(tile_place + (int)two.x);
+            weight[i] = vrs_keep(__uint_as_float(two.y));
+            place[i + 1] = vrs_keep(tile_place + (int)two.z);
+            weight[i + 1] = vrs_keep(__uint_as_float(two.w));
         }
-        row_bytes = vrs_keep(s.p.tile_columns * (int)sizeof(typename tile::element));
-        at = 0;
+        row_bytes = vrs_keep(vrs_tile_place<typename tile::element>(s.p.tile_columns) *
+                             (int)sizeof(typename tile::element));
         current = -2;
-        next = places.row[threadIdx.y * s.p.rows];
+        rows = reinterpret_cast<const uint4 *>(places.row + threadIdx.y * s.p.rows);
     }
 
-    template <bool ODD> __device__ __forceinline__ void load_columns(int step)
+    template <bool ODD> __device__ __forceinline__ void load_columns(int offset)
     {
 #pragma unroll
         for (int i = 0; i < VRS_STRIP_COLUMNS; i++) {
             typename tile::element element;
-            place[i] += step;
-            vrs_load_shared(place[i], element);
-            const typename tile::value value = tile::across(element, __int_as_float(weight[i]));
+            vrs_load_shared(place[i] + offset, element);
+            const typename tile::value value = tile::across(element, weight[i]);
             if (ODD)
                 column[i].put_odd(value);
             else
@@ -390,23 +404,24 @@ template <int KIND> struct vrs_alphas {
     /* Brings row `row` of the tile in. */
     __device__ __forceinline__ void load(int row)
     {
-        const int step = vrs_keep((row - at) * row_bytes);
-        at = row;
+        const int offset = vrs_keep(row * row_bytes);
         if (row % 2 == 0)
-            load_columns<false>(step);
+            load_columns<false>(offset);
         else
-            load_columns<true>(step);
+            load_columns<true>(offset);
     }
 
-    /* To the strip's row `r`. A warp's lanes are in the same row. */
-    __device__ __forceinline__ void move(const vrs_strip &s, const vrs_strip_places &places, int r)
+    /* Places of the next two rows. */
+    __device__ __forceinline__ uint4 two()
     {
-        const uint2 tap = next;
-        const int row = (int)tap.x;
-        next = places.row[min((int)threadIdx.y * s.p.rows + r + 1, VRS_STRIP_ROWS - 1)];
-        const float lower = __uint_as_float(tap.y);
-        of_odd = row % 2 == 0 ? lower : 1 - lower;
-        of_even = 1 - of_odd;
+        return *rows++;
+    }
+
+    /* To a row. A warp's lanes are in the same one. */
+    __device__ __forceinline__ void move(unsigned at, unsigned odd)
+    {
+        const int row = (int)at;
+        of_odd = __uint_as_float(odd);
         if (row == current)
             return;
         if (row != current + 1)
@@ -415,9 +430,14 @@ template <int KIND> struct vrs_alphas {
         current = row;
     }
 
+    /* move() is next to the same row. */
+    __device__ __forceinline__ void again()
+    {
+    }
+
     __device__ __forceinline__ float get(int i, float luma) const
     {
-        return column[i].get(of_even, of_odd, luma);
+        return column[i].get(1 - of_odd, of_odd, luma);
     }
 };
 
@@ -440,9 +460,19 @@ template <> struct vrs_alphas<VRS_POST_MASK_FULL> {
         slot = vrs_strip_slot<bytes>(offset);
     }
 
-    __device__ __forceinline__ void move(const vrs_strip &, const vrs_strip_places &, int)
+    __device__ __forceinline__ uint4 two()
     {
-        vrs_strip_read<4>(slot, word);
+        return make_uint4(0, 0, 0, 0);
+    }
+
+    __device__ __forceinline__ void again()
+    {
+        slot -= VRS_STRIP_NEXT(bytes);
+    }
+
+    __device__ __forceinline__ void move(unsigned, unsigned)
+    {
+        vrs_strip_read<VRS_STRIP_COLUMNS / 2>(slot, word);
         slot += VRS_STRIP_NEXT(bytes);
     }
 
@@ -452,8 +482,8 @@ template <> struct vrs_alphas<VRS_POST_MASK_FULL> {
     }
 };
 
-/* Eight samples of a row as they are stored. get() makes a code less `origin` of one by putting it
- * into the low bits of 2^23; words of 16 bits may have it in their upper 10. */
+/* A thread's samples of a row as they are stored. get() makes a code less `origin` of one by
+ * putting it into the low bits of 2^23; words of 16 bits may have it in their upper 10. */
 template <bool DEEP> struct vrs_strip_samples {
     static constexpr int sample = DEEP ? 2 : 1, bytes = VRS_STRIP_COLUMNS * sample;
     uint32_t word[bytes / 4];

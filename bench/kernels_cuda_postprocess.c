@@ -39,6 +39,7 @@ typedef struct bench_job {
     int32_t count, rows;
     /* person, classes */
     int32_t classes, last, areas; /* last: NHWC; areas: scores as networks give them */
+    int32_t side;                 /* of scores or masks that are enlarged; 0: SIDE, as they are */
     vrs_activation activation;
     int32_t smooth, chain;
     /* guided, feather */
@@ -58,25 +59,47 @@ static void run_person(void *ctx, int rotation)
 {
     const bench_job *j = ctx;
     bench_state *s = j->state;
-    vrs_person_params p = {.width = SIDE,
-                           .height = SIDE,
-                           .classes = j->classes,
-                           .class_stride = j->last ? 1 : (int64_t)SIDE * SIDE,
-                           .column_stride = j->last ? j->classes : 1,
-                           .row_stride = j->last ? (int64_t)SIDE * j->classes : SIDE,
-                           .person_classes = j->classes == 1 ? 1 : 1U << 15,
-                           .activation = (int32_t)j->activation,
-                           .half = 1,
-                           .weight = 20000};
+    const int32_t side = j->side > 0 ? j->side : SIDE;
+    vrs_person_enlarge_params large = {.source_width = side, .source_height = side};
+    vrs_person_params *p = &large.person;
+    *p = (vrs_person_params){.width = SIDE,
+                             .height = SIDE,
+                             .classes = j->classes,
+                             .class_stride = j->last ? 1 : (int64_t)side * side,
+                             .column_stride = j->last ? j->classes : 1,
+                             .row_stride = j->last ? (int64_t)side * j->classes : side,
+                             .person_classes = j->classes == 1 ? 1 : 1U << (j->classes * 3 / 4),
+                             .activation = (int32_t)j->activation,
+                             .half = 1,
+                             .weight = 20000};
     for (int32_t v = 0; v < j->count; v++) {
         const bench_view *view = view_of(j, rotation, v);
-        p.view[v].scores = view->scores;
-        p.view[v].mask = view->mask;
-        p.view[v].smooth.next = j->chain && v + 1 < j->count ? v + 1 : -1;
-        p.view[v].smooth.state_in = j->smooth ? view->state : 0;
-        p.view[v].smooth.state_out = j->smooth ? view->state : 0;
+        p->view[v].scores = view->scores;
+        p->view[v].mask = view->mask;
+        p->view[v].smooth.next = j->chain && v + 1 < j->count ? v + 1 : -1;
+        p->view[v].smooth.state_in = j->smooth ? view->state : 0;
+        p->view[v].smooth.state_out = j->smooth ? view->state : 0;
     }
-    bench_require(vrs_cuda_person(&s->kernels, s->stream, &p, j->count));
+    if (j->side > 0)
+        bench_require(vrs_cuda_person_enlarge(&s->kernels, s->stream, &large, j->count));
+    else
+        bench_require(vrs_cuda_person(&s->kernels, s->stream, p, j->count));
+}
+
+static void run_resize(void *ctx, int rotation)
+{
+    const bench_job *j = ctx;
+    bench_state *s = j->state;
+    vrs_mask_resize_params p = {.source_stride = j->side,
+                                .source_width = j->side,
+                                .source_height = j->side,
+                                .width = SIDE,
+                                .height = SIDE};
+    for (int32_t v = 0; v < j->count; v++) {
+        const bench_view *view = view_of(j, rotation, v);
+        p.view[v] = (vrs_mask_resize_view){view->state, view->mask, {.next = -1}};
+    }
+    bench_require(vrs_cuda_mask_resize(&s->kernels, s->stream, &p, j->count));
 }
 
 static void run_guided(void *ctx, int rotation)
@@ -263,6 +286,11 @@ typedef struct bench_row {
         .classes = classes_, .activation = activation_, .last = last_, .smooth = smooth_, \
         .chain = chain_                                                                   \
     }
+#define ENLARGE(classes_, activation_, last_)                                           \
+    run_person, small *(2 * (classes_) / 16.0 + 2),                                     \
+    {                                                                                   \
+        .classes = classes_, .activation = activation_, .last = last_, .side = SIDE / 4 \
+    }
 #define RENDER(bytes_, from_, to_, output_, kind_)                                                \
     run_render, bytes_,                                                                           \
     {                                                                                             \
@@ -278,6 +306,11 @@ static void run_rows(bench_state *s)
         {"softmax 512x512x21 FP16 NCHW", PERSON(21, VRS_ACTIVATION_SOFTMAX, 0, 0, 0)},
         {"softmax 512x512x21 FP16 NHWC", PERSON(21, VRS_ACTIVATION_SOFTMAX, 1, 0, 0)},
         {"argmax 512x512x21 FP16 NCHW", PERSON(21, VRS_ACTIVATION_ARGMAX, 0, 0, 0)},
+        {"softmax 128x128x2 FP16 to 512x512", ENLARGE(2, VRS_ACTIVATION_SOFTMAX, 0)},
+        {"softmax 128x128x2 FP16 NHWC to 512x512", ENLARGE(2, VRS_ACTIVATION_SOFTMAX, 1)},
+        {"argmax 128x128x21 FP16 to 512x512", ENLARGE(21, VRS_ACTIVATION_ARGMAX, 0)},
+        {"softmax 128x128x21 FP16 to 512x512", ENLARGE(21, VRS_ACTIVATION_SOFTMAX, 0)},
+        {"mask 256x256 to 512x512", run_resize, small * 2 * 5 / 4, {.side = SIDE / 2}},
         {"guided 512x512, radius 1", run_guided, small * 11, {.radius = 1}},
         {"guided 512x512, radius 4", run_guided, small * 27, {.radius = 4}},
         {"mask, gray8", RENDER(large + mask, NV12, GRAY8, VRS_POST_GRAY, VRS_POST_MASK_SMALL)},

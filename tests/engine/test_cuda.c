@@ -749,7 +749,8 @@ static void test_device_failures(void **state)
 
 /* ---- frames of a stream ---- */
 
-#define FRAMES 300
+#define THIRD 100
+#define FRAMES (3 * THIRD)
 
 /* An engine with what it has of one stream. */
 typedef struct stream_run {
@@ -852,14 +853,14 @@ static void follow_stream(const vrs_model *model, double times)
         run_frame(&full, picture);
         double off = apart(&half, &full);
         assert_true(isfinite(off));
-        begin += frame < FRAMES / 3 ? off : 0;
-        end += frame >= FRAMES - FRAMES / 3 ? off : 0;
+        begin += frame < THIRD ? off : 0;
+        end += frame >= FRAMES - THIRD ? off : 0;
         if (frame == 0) {
             memcpy(first, half.scores, half.io->scores_elements * sizeof(float));
         }
     }
-    begin /= FRAMES / 3;
-    end /= FRAMES / 3;
+    begin /= THIRD;
+    end /= THIRD;
     print_message("FP16 is %.2g of the scores off FP32 in the first frames, %.2g in the last\n",
                   begin, end);
     assert_true(end <= times * begin + 1e-3 && end < 0.05);

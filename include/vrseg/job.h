@@ -181,6 +181,14 @@ VRS_API vrs_status vrs_media_look(const vrs_config *config, const char *input,
                                   const vrs_look_params *params,
                                   vrs_look_result *result) VRS_MUST_USE;
 
+/* Makes an output of its shards, which runs with the option shard have left beside it, and removes
+ * them. `note` gets what a user should know, or "". VRS_NOT_FOUND: a shard is missing; VRS_INVALID:
+ * one is not whole or was made with other settings, or the output exists and is not to be
+ * overwritten; VRS_CORRUPT: a segment is not as it was written; VRS_NO_SPACE, VRS_IO,
+ * VRS_PERMISSION, VRS_NO_MEMORY. On failure nothing is changed. */
+VRS_API vrs_status vrs_job_join(const char *output, bool overwrite, char *note,
+                                size_t note_size) VRS_MUST_USE;
+
 /* Writes the versions of libav's libraries that are running and the encoders that are missing. */
 VRS_API void vrs_media_info(char *text, size_t size);
 

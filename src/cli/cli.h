@@ -35,6 +35,7 @@ typedef struct vrs_command {
 extern const vrs_command vrs_commands[];
 
 int vrs_command_run(int argc, char **argv);
+int vrs_command_join(int argc, char **argv);
 int vrs_command_info(int argc, char **argv);
 int vrs_command_preview(int argc, char **argv);
 int vrs_command_models(int argc, char **argv);
@@ -50,6 +51,7 @@ int vrs_command_bench(int argc, char **argv);
 int vrs_command_docs(int argc, char **argv);
 
 const struct argp *vrs_run_argp(void);
+const struct argp *vrs_join_argp(void);
 const struct argp *vrs_info_argp(void);
 const struct argp *vrs_preview_argp(void);
 const struct argp *vrs_compile_argp(void);

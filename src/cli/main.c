@@ -5,6 +5,7 @@
 const vrs_command vrs_commands[] = {
     {"run", "INPUT... -o OUTPUT", "segment the people in videos, pictures or folders",
      vrs_command_run, vrs_run_argp},
+    {"join", "OUTPUT", "make one file of the shards of an output", vrs_command_join, vrs_join_argp},
     {"info", "FILE... [--json]", "show what files are: eyes, projection, and who says so",
      vrs_command_info, vrs_info_argp},
     {"preview", "FILE [-o FOLDER]",

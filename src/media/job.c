@@ -108,7 +108,9 @@ static vrs_status prepare(vrs_job *job)
         return vrs_fail(VRS_INVALID, "no input is given");
     if (job->pattern_count == 0)
         return vrs_fail(VRS_INVALID, "%s: no output is given", first);
-    vrs_status status = vrs_job_name_outputs(job);
+    vrs_status status = vrs_job_parse_range(job);
+    if (status == VRS_OK)
+        status = vrs_job_name_outputs(job);
     if (status == VRS_OK)
         status = vrs_job_check_outputs(job);
     if (status == VRS_OK)

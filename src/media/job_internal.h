@@ -54,6 +54,28 @@ typedef struct vrs_job_input {
 struct vrs_job;
 vrs_status vrs_job_check_room(struct vrs_job *job) VRS_MUST_USE;
 
+/* A place in a video, as the user gave it. */
+typedef struct vrs_job_place {
+    bool given, by_frame;
+    double seconds; /* after the first frame */
+    int64_t frame;
+} vrs_job_place;
+
+/* The part of each input that is made. */
+typedef struct vrs_job_range {
+    bool any;
+    vrs_job_place from, to;
+    int32_t shard, shards; /* from 1; 0: all */
+} vrs_job_range;
+
+/* That part of one input. */
+typedef struct vrs_slot_range {
+    bool any;
+    int64_t first, end; /* frames */
+    int64_t origin;     /* time of the input's first frame */
+    int64_t before_pts; /* of the frame before `first` */
+} vrs_slot_range;
+
 /* A result that sinks still use. */
 typedef struct vrs_held {
     vrs_result *result;
@@ -86,8 +108,9 @@ typedef struct vrs_job_slot {
     vrs_preview *preview;
     vrs_job_sink sinks[VRS_MAX_OUTPUTS];
 
-    bool finished;             /* all outputs of the present input were there before */
-    int64_t first_frame;       /* that is read of it: those before were finished */
+    bool finished; /* all outputs of the present input were there before */
+    vrs_slot_range range;
+    int64_t first_frame; /* that is read of it: those before were finished, or are not wanted */
     atomic_bool times_changed; /* a frame that was read has not the source's own time */
     atomic_bool failed;        /* the present input */
     atomic_bool by_hardware;   /* its last frame was decoded by the GPU */
@@ -117,6 +140,7 @@ struct vrs_job {
     const struct vrs_engine_ops *engine; /* of tests; NULL: the configured one */
     vrs_model *model;
     vrs_fleet *fleet;
+    vrs_job_range range;
     int32_t in_flight; /* frames of a slot that are read and not yet in all files, at most */
     vrs_job_slot *slots;
     int32_t slot_count, slots_started;
@@ -170,6 +194,12 @@ vrs_status vrs_job_check_outputs(const vrs_job *job) VRS_MUST_USE;
 vrs_status vrs_slot_open_sinks(vrs_job_slot *slot) VRS_MUST_USE;
 vrs_status vrs_slot_make_preview(vrs_job_slot *slot) VRS_MUST_USE;
 vrs_status vrs_job_describe_outputs(vrs_job *job) VRS_MUST_USE;
+
+/* job_range.c: what the options from, to and shard say; and which frames of an input that is, by
+ * one reading of its packets. VRS_INVALID: they are wrong, or there is no such frame;
+ * VRS_UNSUPPORTED. */
+vrs_status vrs_job_parse_range(vrs_job *job) VRS_MUST_USE;
+vrs_status vrs_slot_find_range(vrs_job_slot *slot, const vrs_source_params *params) VRS_MUST_USE;
 
 /* job_resume.c: going on with what a run that ended early has finished. Whether a sink of that
  * codec is to; what decides about an input's pixels, for its journals; whether an output is whole;

@@ -61,6 +61,14 @@ static vrs_status open_source(vrs_job_slot *slot)
     if (status != VRS_OK)
         return status;
     gpu.slots += SLOTS_BESIDE;
+    status = vrs_slot_find_range(slot, &params);
+    if (status != VRS_OK)
+        return status;
+    if (slot->range.any &&
+        (params.max_frames == 0 || params.max_frames > slot->range.end - slot->range.first))
+        params.max_frames = slot->range.end;
+    else if (slot->range.any)
+        params.max_frames += slot->range.first;
     vrs_thread_name("vrs-decode");
     status = vrs_source_open(&params, &slot->source);
     if (status == VRS_OK)

@@ -229,6 +229,10 @@ static vrs_status open_sink(vrs_job_slot *slot, vrs_job_sink *out)
         .overwrite = vrs_config_bool(job->config, "overwrite") || slot->input->tries > 1,
         .resume = vrs_slot_resumes(slot, codec),
         .settings = settings,
+        .shard = job->range.shard,
+        .shards = job->range.shards,
+        .partial = slot->range.any,
+        .origin_pts = slot->range.origin,
         .palette = class_palette(),
     };
     output_size(slot, &desc, &params.width, &params.height);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "media/carry.h"
 #include "media/job_internal.h"
+#include "media/journal.h"
 #include "media/workplace.h"
 #include "vrseg/log.h"
 
@@ -23,8 +24,9 @@ void vrs_job_settings(const vrs_job *job, char *text)
     text[0] = 0;
     for (size_t i = 0; i < vrs_config_count(job->config); i++) {
         const vrs_option_info *option = vrs_config_option(job->config, i);
-        static const char *const others[] = {"model",     "background", "mask_size", "layout",
-                                             "precision", "raw_format", NULL};
+        static const char *const others[] = {"model",      "background", "mask_size", "layout",
+                                             "precision",  "raw_format", "from",      "to",
+                                             "max_frames", NULL};
         bool counts = strcmp(option->section, "mask") == 0;
         for (int k = 0; others[k] != NULL && !counts; k++)
             counts = strcmp(option->name, others[k]) == 0;
@@ -37,7 +39,7 @@ void vrs_job_settings(const vrs_job *job, char *text)
 }
 
 /* An output is whole when it is there and nothing of its making is. */
-static vrs_status look_at(vrs_job_sink *out, const char *source, bool *whole)
+static vrs_status look_at(const vrs_job *job, vrs_job_sink *out, const char *source, bool *whole)
 {
     vrs_workplace place;
     size_t length = strlen(out->path);
@@ -46,8 +48,14 @@ static vrs_status look_at(vrs_job_sink *out, const char *source, bool *whole)
         out->path[length - 1] == '/')
         return VRS_OK;
     vrs_status status = vrs_workplace_find(&place, out->path, source, VRS_WORKPLACE_FILE, true);
-    *whole = status == VRS_OK && vrs_file_exists(place.output) && !vrs_file_exists(place.folder);
-    return status;
+    if (status != VRS_OK)
+        return status;
+    if (job->range.shards > 0) {
+        status = vrs_workplace_of_shard(&place, job->range.shard, job->range.shards);
+        return status == VRS_OK ? vrs_journal_ended(place.folder, whole) : status;
+    }
+    *whole = vrs_file_exists(place.output) && !vrs_file_exists(place.folder);
+    return VRS_OK;
 }
 
 vrs_status vrs_slot_look_at_outputs(vrs_job_slot *slot)
@@ -61,7 +69,7 @@ vrs_status vrs_slot_look_at_outputs(vrs_job_slot *slot)
         return VRS_OK;
     for (int32_t i = 0; i < job->pattern_count; i++) {
         vrs_job_sink *out = &slot->sinks[i];
-        vrs_status status = look_at(out, slot->input->path, &out->whole);
+        vrs_status status = look_at(job, out, slot->input->path, &out->whole);
         if (status != VRS_OK)
             return status;
         all = all && out->whole;
@@ -102,12 +110,19 @@ vrs_status vrs_slot_go_on(vrs_job_slot *slot)
     if (status != VRS_OK)
         return status;
     (void)common_frame(slot, &last); /* the rewound ones know the time of their last frame too */
-    slot->first_frame = frame;
-    if (frame == 0)
+    slot->first_frame = slot->range.first + frame;
+    if (frame > 0) {
+        vrs_note_add(slot->note, sizeof(slot->note), "went on at frame %" PRId64,
+                     slot->first_frame);
+        vrs_log(VRS_LOG_INFO, "%s: goes on at frame %" PRId64, slot->input->path,
+                slot->first_frame);
+    }
+    if (slot->first_frame == 0)
         return VRS_OK;
-    vrs_note_add(slot->note, sizeof(slot->note), "went on at frame %" PRId64, frame);
-    vrs_log(VRS_LOG_INFO, "%s: goes on at frame %" PRId64, slot->input->path, frame);
     vrs_source_place place = {
-        .frame = frame, .last_pts = last.last_pts, .known = last.source_times};
+        .frame = slot->first_frame,
+        .last_pts = frame > 0 ? last.last_pts : slot->range.before_pts,
+        .known = frame > 0 ? last.source_times : true,
+    };
     return vrs_source_go_to(slot->source, &place);
 }

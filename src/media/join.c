@@ -15,14 +15,16 @@ typedef struct joining {
     vrs_container container;
     vrs_carry carry;
     AVPacket *packet;
+    int64_t last_dts;
     char *note;
     size_t note_size;
 } joining;
 
 static vrs_status segment_path(const vrs_join_params *params, size_t index, char *path)
 {
-    return vrs_path_format(path, VRS_PATH_MAX, "%s/%s", params->place->folder,
-                           params->journal->entries[index].file);
+    const vrs_journal_entry *entry = &params->journal->entries[index];
+    const char *folder = params->folders ? params->folders[entry->part] : params->place->folder;
+    return vrs_path_format(path, VRS_PATH_MAX, "%s/%s", folder, entry->file);
 }
 
 static vrs_status open_segment(const char *path, AVFormatContext **segment)
@@ -103,6 +105,11 @@ static vrs_status write_video(joining *join, AVStream *from, int64_t zero)
     av_packet_rescale_ts(packet, from->time_base, params->time_base);
     packet->pts += zero;
     packet->dts += zero;
+    /* A shard knows not when the last packet before it is decoded. */
+    if (packet->dts <= join->last_dts && join->last_dts < packet->pts) {
+        packet->dts = join->last_dts + 1;
+    }
+    join->last_dts = packet->dts;
     vrs_status status = vrs_carry_until(&join->carry, &join->container, packet->dts,
                                         params->time_base, join->note, join->note_size);
     if (status != VRS_OK) {
@@ -196,7 +203,7 @@ static vrs_status join_all(joining *join, const char *path)
 vrs_status vrs_join(const vrs_join_params *params, char *note, size_t note_size)
 {
     char path[VRS_PATH_MAX];
-    joining join = {.params = params, .note = note, .note_size = note_size};
+    joining join = {.params = params, .note = note, .note_size = note_size, .last_dts = INT64_MIN};
     join.container.file.fd = -1;
     vrs_status status =
         vrs_path_format(path, sizeof path, "%s/joined.%s", params->place->folder, params->muxer);

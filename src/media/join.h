@@ -9,6 +9,7 @@
 typedef struct vrs_join_params {
     const vrs_workplace *place;
     const vrs_journal *journal; /* at least one segment */
+    const char *const *folders; /* by the entries' parts; NULL: all lie in the place's folder */
     const char *muxer;
     const AVCodecParameters *video; /* the encoder's */
     AVRational time_base, rate;     /* of the video */

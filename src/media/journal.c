@@ -92,13 +92,16 @@ vrs_status vrs_journal_header_line(const vrs_journal_header *header, char **line
                        "{\"journal\":2,\"vrseg\":\"%s\",\"output\":\"%s\",\"encoder\":\"%s\","
                        "\"preset\":%s,\"crf\":%g,\"bitrate\":%" PRId64 ",\"options\":%s,"
                        "\"threads\":%d,\"width\":%d,\"height\":%d,\"time_base\":\"%d/%d\","
-                       "\"rate\":\"%d/%d\",\"segment_frames\":%d,\"settings\":%s,"
+                       "\"rate\":\"%d/%d\",\"segment_frames\":%d,\"shard\":\"%d/%d\","
+                       "\"keep_streams\":%d,\"same_size\":%d,\"rotation\":%d,\"settings\":%s,"
                        "\"source_bytes\":%" PRId64 ",\"source\":%s}\n",
                        vrs_version(), header->kind, header->encoder, preset, header->crf,
                        header->bitrate, options, (int)header->threads, (int)header->width,
                        (int)header->height, (int)header->time_base_num, (int)header->time_base_den,
                        (int)header->rate_num, (int)header->rate_den, (int)header->segment_frames,
-                       settings, header->source_bytes, source);
+                       (int)header->shard, (int)header->shards, header->keep_streams,
+                       header->same_size, (int)header->rotation, settings, header->source_bytes,
+                       source);
     } else {
         vrs_free(*line);
         *line = NULL;
@@ -186,6 +189,13 @@ vrs_status vrs_journal_add(vrs_journal *journal, const vrs_journal_entry *entry)
         journal->entries[journal->count++] = *entry;
     }
     return status;
+}
+
+vrs_status vrs_journal_end(vrs_journal *journal)
+{
+    char line[64];
+    (void)snprintf(line, sizeof line, "{\"end\":%zu}\n", journal->count);
+    return append(journal, line);
 }
 
 vrs_status vrs_journal_cut(vrs_journal *journal, size_t count)

@@ -27,6 +27,9 @@ typedef struct vrs_journal_header {
     int64_t bitrate;
     int32_t threads, width, height, segment_frames;
     int32_t time_base_num, time_base_den, rate_num, rate_den;
+    int32_t shard, shards;        /* 0: all of it */
+    bool keep_streams, same_size; /* and rotation: as of vrs_carry_params */
+    int32_t rotation;
 } vrs_journal_header;
 
 typedef struct vrs_journal_entry {
@@ -37,6 +40,7 @@ typedef struct vrs_journal_entry {
     int64_t shift;              /* that these times have in them beside the source's */
     int64_t bytes;
     uint32_t crc;
+    int32_t part;      /* of several journals, the one that it comes from */
     bool source_times; /* the last frame has the source's own time, by which it can be found */
 } vrs_journal_entry;
 
@@ -68,8 +72,35 @@ vrs_status vrs_journal_cut(vrs_journal *journal, size_t count) VRS_MUST_USE;
  * VRS_NO_SPACE, VRS_IO, VRS_NO_MEMORY. */
 vrs_status vrs_journal_add(vrs_journal *journal, const vrs_journal_entry *entry) VRS_MUST_USE;
 
+/* Says that no segment follows, on the disk when it returns: a shard is whole. VRS_NO_SPACE,
+ * VRS_IO. */
+vrs_status vrs_journal_end(vrs_journal *journal) VRS_MUST_USE;
+
 /* Closes; the file stays. */
 void vrs_journal_close(vrs_journal *journal);
+
+/* Whether the journal of a folder, if it has one, is that of a whole shard. VRS_IO,
+ * VRS_PERMISSION, VRS_NO_MEMORY. */
+vrs_status vrs_journal_ended(const char *folder, bool *ended) VRS_MUST_USE;
+
+/* What two first lines differ in. */
+#define VRS_JOURNAL_VALUE 160
+typedef struct vrs_journal_difference {
+    char was[VRS_JOURNAL_VALUE], is[VRS_JOURNAL_VALUE]; /* "crf 20", "threshold=0" */
+} vrs_journal_difference;
+
+/* A parsed first line, of YAJL's tree; freed with yajl_tree_free(). */
+struct yajl_val_s;
+
+/* Reads a whole shard's journal to be joined; it is not opened for writing. `header` is owned.
+ * VRS_NOT_FOUND: there is none; VRS_INVALID: it is not whole; VRS_CORRUPT: it is no journal, or a
+ * segment is not as it was written; VRS_IO, VRS_NO_MEMORY. */
+vrs_status vrs_journal_read_shard(vrs_journal *journal, const char *folder,
+                                  struct yajl_val_s **header) VRS_MUST_USE;
+
+/* Whether two runs did the same, but for the path of their source and which shard they made. */
+bool vrs_journal_same(const struct yajl_val_s *before, const struct yajl_val_s *now,
+                      vrs_journal_difference *difference);
 
 /* The first line for a header, owned (vrs_free). VRS_NO_MEMORY. */
 vrs_status vrs_journal_header_line(const vrs_journal_header *header, char **line) VRS_MUST_USE;

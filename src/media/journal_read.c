@@ -15,8 +15,6 @@
 #include "media/out_file.h"
 #include "vrseg/log.h"
 
-#define VALUE_BYTES 160
-
 /* An object of one line, freed with yajl_tree_free(); NULL: the line is none. VRS_NO_MEMORY: nobody
  * knows. */
 static vrs_status parse(const char *line, size_t length, yajl_val *object)
@@ -49,22 +47,25 @@ static yajl_val member(yajl_val object, const char *name)
 
 /* ---- the header ----------------------------------------------------------------------------- */
 
-static void text_of(yajl_val value, char *text)
+static void text_of(const char *name, yajl_val value, char *text)
 {
     const char *string = value ? YAJL_GET_STRING(value) : NULL;
     const char *number = value ? YAJL_GET_NUMBER(value) : NULL;
-    (void)snprintf(text, VALUE_BYTES, "%s", string ? string : number ? number : "nothing");
+    (void)snprintf(text, VRS_JOURNAL_VALUE, "%s %s", name,
+                   string   ? string
+                   : number ? number
+                            : "nothing");
 }
 
 /* The first line of "name=value" that two texts differ in; false: they are the same. */
-static bool settings_differ(const char *before, const char *now, char *was, char *is)
+static bool settings_differ(const char *before, const char *now, vrs_journal_difference *difference)
 {
     while (*before || *now) {
         size_t old = strcspn(before, "\n");
         size_t fresh = strcspn(now, "\n");
         if (old != fresh || memcmp(before, now, old) != 0) {
-            (void)snprintf(was, VALUE_BYTES, "%.*s", (int)old, before);
-            (void)snprintf(is, VALUE_BYTES, "%.*s", (int)fresh, now);
+            (void)snprintf(difference->was, VRS_JOURNAL_VALUE, "%.*s", (int)old, before);
+            (void)snprintf(difference->is, VRS_JOURNAL_VALUE, "%.*s", (int)fresh, now);
             return true;
         }
         before += old + (before[old] != '\0');
@@ -73,39 +74,37 @@ static bool settings_differ(const char *before, const char *now, char *was, char
     return false;
 }
 
-/* Whether the run that wrote `before` made the same of the same. The path of the source may be
- * another: files are moved. */
-static vrs_status compare_headers(const char *path, yajl_val before, yajl_val now)
+static bool members_differ(const char *name, yajl_val before, yajl_val now,
+                           vrs_journal_difference *difference)
 {
-    char was[VALUE_BYTES];
-    char is[VALUE_BYTES];
+    const char *old = before ? YAJL_GET_STRING(before) : NULL;
+    const char *fresh = YAJL_GET_STRING(now);
+    if (strcmp(name, "settings") == 0 && old && fresh) {
+        return settings_differ(old, fresh, difference);
+    }
+    text_of(name, before, difference->was);
+    text_of(name, now, difference->is);
+    return strcmp(difference->was, difference->is) != 0;
+}
+
+/* Files are moved, so that the path of the source does not count. */
+static bool same(yajl_val before, yajl_val now, bool shards, vrs_journal_difference *difference)
+{
     for (size_t i = 0; i < now->u.object.len; i++) {
         const char *name = now->u.object.keys[i];
-        if (strcmp(name, "source") == 0) {
-            continue;
-        }
-        yajl_val old = member(before, name);
-        const char *old_settings = old ? YAJL_GET_STRING(old) : NULL;
-        const char *settings = YAJL_GET_STRING(now->u.object.values[i]);
-        if (strcmp(name, "settings") == 0 && old_settings && settings) {
-            if (settings_differ(old_settings, settings, was, is)) {
-                return vrs_fail(VRS_INVALID,
-                                "%s: the run that ended early had %s, and this one has %s; use the "
-                                "same settings, or begin anew without resume",
-                                path, was[0] ? was : "nothing", is[0] ? is : "nothing");
-            }
-            continue;
-        }
-        text_of(old, was);
-        text_of(now->u.object.values[i], is);
-        if (strcmp(was, is) != 0) {
-            return vrs_fail(VRS_INVALID,
-                            "%s: the run that ended early had %s %s, and this one has %s; use the "
-                            "same settings, or begin anew without resume",
-                            path, name, was, is);
+        bool counts = strcmp(name, "source") != 0 && (!shards || strcmp(name, "shard") != 0);
+        if (counts &&
+            members_differ(name, member(before, name), now->u.object.values[i], difference)) {
+            return false;
         }
     }
-    return VRS_OK;
+    return true;
+}
+
+bool vrs_journal_same(const struct yajl_val_s *before, const struct yajl_val_s *now,
+                      vrs_journal_difference *difference)
+{
+    return same((yajl_val)before, (yajl_val)now, true, difference);
 }
 
 static vrs_status check_header(const vrs_journal *journal, const char *line, size_t length,
@@ -116,6 +115,7 @@ static vrs_status check_header(const vrs_journal *journal, const char *line, siz
     if (status != VRS_OK) {
         return status;
     }
+    vrs_journal_difference difference;
     yajl_val before = NULL;
     yajl_val now = NULL;
     status = parse(line, length, &before);
@@ -126,8 +126,12 @@ static vrs_status check_header(const vrs_journal *journal, const char *line, siz
         status = vrs_fail(VRS_CORRUPT,
                           "%s: its first line is no journal's; remove the folder to begin anew",
                           journal->path);
-    } else if (status == VRS_OK) {
-        status = compare_headers(journal->path, before, now);
+    } else if (status == VRS_OK && !same(before, now, false, &difference)) {
+        status = vrs_fail(VRS_INVALID,
+                          "%s: the run that ended early had %s, and this one has %s; use the same "
+                          "settings, or begin anew without resume",
+                          journal->path, difference.was[0] ? difference.was : "nothing",
+                          difference.is[0] ? difference.is : "nothing");
     }
     yajl_tree_free(before);
     yajl_tree_free(now);
@@ -209,9 +213,10 @@ static vrs_status look_at_segment(const char *folder, const vrs_journal_entry *e
     return status;
 }
 
-/* Takes the entries up to the first that is not whole, and sets the size to the end of the last. */
+/* Takes the entries up to the first that is not whole, and sets the size to the end of the last;
+ * with `again` says of a segment that it is made again. */
 static vrs_status read_entries(vrs_journal *journal, const char *folder, const char *text,
-                               size_t size)
+                               size_t size, bool again)
 {
     size_t at = (size_t)journal->size;
     bool going = true;
@@ -235,11 +240,11 @@ static vrs_status read_entries(vrs_journal *journal, const char *folder, const c
         if (status != VRS_OK) {
             return status;
         }
-        if (going && !whole) {
+        if (going && !whole && again) {
             vrs_log(VRS_LOG_WARNING, "%s/%s: is not as it was written; it is made again", folder,
                     entry.file);
-            going = false;
         }
+        going = going && whole;
         if (going) {
             journal->places[journal->count] = journal->size;
             journal->entries[journal->count++] = entry;
@@ -260,7 +265,7 @@ static vrs_status read_all(vrs_journal *journal, const char *folder,
     size_t length = (size_t)(end - text);
     vrs_status status = check_header(journal, text, length, header);
     journal->size = (int64_t)length + 1;
-    return status == VRS_OK ? read_entries(journal, folder, text, size) : status;
+    return status == VRS_OK ? read_entries(journal, folder, text, size, true) : status;
 }
 
 /* Opens the file behind its last whole entry. */
@@ -304,4 +309,88 @@ vrs_status vrs_journal_resume(vrs_journal *journal, const char *folder,
         vrs_journal_close(journal);
     }
     return status;
+}
+
+/* ---- shards --------------------------------------------------------------------------------- */
+
+static vrs_status read_text(vrs_journal *journal, const char *folder, char **text, size_t *size)
+{
+    *journal = (vrs_journal){.fd = -1};
+    vrs_status status =
+        vrs_path_format(journal->path, sizeof journal->path, "%s/%s", folder, VRS_JOURNAL_NAME);
+    return status == VRS_OK ? vrs_file_read(journal->path, VRS_JOURNAL_MAX_BYTES, text, size)
+                            : status;
+}
+
+/* Whether what follows the last entry says that there are so many and no more. */
+static vrs_status look_at_end(const vrs_journal *journal, const char *text, size_t size,
+                              bool *ended)
+{
+    yajl_val line = NULL;
+    int64_t count = -1;
+    *ended = false;
+    size_t at = (size_t)journal->size;
+    const char *end = at < size ? memchr(text + at, '\n', size - at) : NULL;
+    if (!end) {
+        return VRS_OK;
+    }
+    vrs_status status = parse(text + at, (size_t)(end - text) - at, &line);
+    *ended = line && read_integer(line, "end", &count) && count == (int64_t)journal->count;
+    yajl_tree_free(line);
+    return status;
+}
+
+static vrs_status read_shard(vrs_journal *journal, const char *folder, const char *text,
+                             size_t size, yajl_val *header)
+{
+    bool ended = false;
+    const char *end = memchr(text, '\n', size);
+    vrs_status status = end ? parse(text, (size_t)(end - text), header) : VRS_OK;
+    if (status == VRS_OK && (!*header || !member(*header, "journal"))) {
+        status = vrs_fail(VRS_CORRUPT, "%s: its first line is no journal's", journal->path);
+    }
+    if (status != VRS_OK) {
+        return status;
+    }
+    journal->size = end - text + 1;
+    status = read_entries(journal, folder, text, size, false);
+    if (status == VRS_OK) {
+        status = look_at_end(journal, text, size, &ended);
+    }
+    if (status == VRS_OK && (!ended || journal->count == 0)) {
+        status =
+            vrs_fail(VRS_INVALID, "%s: is not whole; run this shard again with resume", folder);
+    }
+    return status;
+}
+
+vrs_status vrs_journal_read_shard(vrs_journal *journal, const char *folder,
+                                  struct yajl_val_s **header)
+{
+    char *text = NULL;
+    size_t size = 0;
+    *header = NULL;
+    vrs_status status = read_text(journal, folder, &text, &size);
+    if (status == VRS_OK) {
+        status = read_shard(journal, folder, text, size, header);
+    }
+    vrs_free(text);
+    if (status != VRS_OK) {
+        yajl_tree_free(*header);
+        *header = NULL;
+        vrs_journal_close(journal);
+    }
+    return status;
+}
+
+vrs_status vrs_journal_ended(const char *folder, bool *ended)
+{
+    vrs_journal journal;
+    struct yajl_val_s *header = NULL;
+    vrs_status status = vrs_journal_read_shard(&journal, folder, &header);
+    *ended = status == VRS_OK;
+    yajl_tree_free(header);
+    vrs_journal_close(&journal);
+    bool known = status == VRS_INVALID || status == VRS_NOT_FOUND || status == VRS_CORRUPT;
+    return known ? VRS_OK : status;
 }

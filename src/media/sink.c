@@ -103,6 +103,13 @@ vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink)
     if (status != VRS_OK) {
         return status;
     }
+    bool video = chosen.codec != VRS_CODEC_RAW && chosen.codec != VRS_CODEC_PNG &&
+                 chosen.codec != VRS_CODEC_NULL;
+    if (params->shards > 0 && !video) {
+        return vrs_fail(VRS_UNSUPPORTED,
+                        "%s: shards are made of video files only (.mp4, .mov, .mkv, .webm)",
+                        params->path);
+    }
     if (params->resume && chosen.codec == VRS_CODEC_RAW) {
         return vrs_fail(VRS_UNSUPPORTED,
                         "%s: Y4M cannot be gone on with; use .mkv (ffv1) or leave out resume",

@@ -59,8 +59,13 @@ typedef struct vrs_sink_params {
     int32_t segment_frames;      /* 1 .. */
     bool overwrite;
     bool resume; /* go on with what a run that ended early has finished, if it did the same */
-    const char *settings; /* what decides about the images to come, "name=value" by line feeds, in
-                           * the journal to be compared; NULL: nothing */
+    const char *settings;  /* what decides about the images to come, "name=value" by line feeds, in
+                            * the journal to be compared; NULL: nothing */
+    int32_t shard, shards; /* of a video file: this part of so many, left for vrs_job_join(); 0:
+                            * all of it */
+    bool partial;          /* the images begin later than the source, whose first time is
+                            * origin_pts: but for a shard's, times count from them */
+    int64_t origin_pts;
     const uint8_t (*palette)[3]; /* classes: 256 R, G, B; NULL: black to white */
 } vrs_sink_params;
 

@@ -57,6 +57,17 @@ const char *vrs_output_kind_name(vrs_output_kind kind)
     return index < sizeof names / sizeof names[0] ? names[index] : "unknown";
 }
 
+vrs_output_kind vrs_output_kind_of(const char *name)
+{
+    vrs_output_kind kind = VRS_OUTPUT_MASK;
+    for (int i = 0; strcmp(vrs_output_kind_name((vrs_output_kind)i), "unknown") != 0; i++) {
+        if (strcmp(vrs_output_kind_name((vrs_output_kind)i), name) == 0) {
+            kind = (vrs_output_kind)i;
+        }
+    }
+    return kind;
+}
+
 static target target_of(const char *path)
 {
     char extension[16];

@@ -15,5 +15,7 @@ vrs_leftover vrs_sink_leftover(const vrs_sink_params *params);
 
 /* "mask", "classes", "composite", "cutout", "alpha". */
 const char *vrs_output_kind_name(vrs_output_kind kind);
+/* The kind of that name; a mask where there is none. */
+vrs_output_kind vrs_output_kind_of(const char *name);
 
 #endif

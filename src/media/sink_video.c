@@ -28,6 +28,9 @@ typedef struct video_sink {
     AVRational time_base;
     int32_t segment_frames;
     char *settings;
+    int32_t shard, shards;
+    bool from_zero;   /* times count from the first image */
+    int64_t origin;   /* of the times of a shard */
     bool others_work; /* what lies in the place is not yet ours to remove */
     vrs_workplace place;
     vrs_journal journal;
@@ -114,6 +117,14 @@ static vrs_status copy_text(const char *text, char **copy)
     return *copy ? VRS_OK : VRS_NO_MEMORY;
 }
 
+static void begin_times(video_sink *video)
+{
+    vrs_times_init(&video->times, video->time_base, video->encoding.rate);
+    video->times.from_zero = video->from_zero;
+    video->times.has_origin = video->shards > 0;
+    video->times.origin = video->origin;
+}
+
 static vrs_status copy_params(video_sink *video, const vrs_sink_params *params)
 {
     vrs_status status = copy_text(params->preset, &video->preset);
@@ -163,7 +174,11 @@ static vrs_status copy_params(video_sink *video, const vrs_sink_params *params)
                              : av_inv_q(video->encoding.rate);
     video->segment_frames = params->segment_frames;
     video->muxer = vrs_container_name(params->path);
-    vrs_times_init(&video->times, video->time_base, video->encoding.rate);
+    video->shard = params->shard;
+    video->shards = params->shards;
+    video->from_zero = params->partial && params->shards == 0;
+    video->origin = params->origin_pts;
+    begin_times(video);
     return status;
 }
 
@@ -252,6 +267,11 @@ static vrs_journal_header header_of(const video_sink *video)
         .width = encoding->width,
         .height = encoding->height,
         .segment_frames = video->segment_frames,
+        .shard = video->shard,
+        .shards = video->shards,
+        .keep_streams = video->carrying.keep_streams,
+        .rotation = video->carrying.rotation,
+        .same_size = video->carrying.same_size,
         .time_base_num = video->time_base.num,
         .time_base_den = video->time_base.den,
         .rate_num = encoding->rate.num,
@@ -263,7 +283,7 @@ static vrs_journal_header header_of(const video_sink *video)
 static void note_resumed(video_sink *video)
 {
     const vrs_journal *journal = &video->journal;
-    vrs_times_init(&video->times, video->time_base, video->encoding.rate);
+    begin_times(video);
     video->base.resumed = (vrs_sink_resumed){0};
     if (journal->count > 0) {
         const vrs_journal_entry *last = &journal->entries[journal->count - 1];
@@ -553,7 +573,9 @@ static vrs_status video_finish(vrs_sink *sink)
         return VRS_OK;
     }
     vrs_status status = video->segment.format ? end_segment(video) : VRS_OK;
-    if (status == VRS_OK) {
+    if (status == VRS_OK && video->shards > 0) {
+        status = vrs_journal_end(&video->journal);
+    } else if (status == VRS_OK) {
         vrs_join_params joining = {
             .place = &video->place,
             .journal = &video->journal,
@@ -570,7 +592,9 @@ static vrs_status video_finish(vrs_sink *sink)
         return give_up(video, status);
     }
     note_times(video);
-    vrs_journal_close(&video->journal); /* forgets the segments: stop() removes them */
+    if (video->shards == 0) {
+        vrs_journal_close(&video->journal); /* forgets the segments: stop() removes them */
+    }
     stop(video);
     return VRS_OK;
 }
@@ -601,6 +625,9 @@ static vrs_status open_all(video_sink *video, const vrs_sink_params *params)
     if (status == VRS_OK) {
         status = vrs_workplace_find(&video->place, params->path, params->source_path,
                                     VRS_WORKPLACE_FILE, params->overwrite || params->resume);
+    }
+    if (status == VRS_OK && video->shards > 0) {
+        status = vrs_workplace_of_shard(&video->place, video->shard, video->shards);
     }
     if (status == VRS_OK) {
         video->packet = vrs_inject("libav") ? av_packet_alloc() : NULL;

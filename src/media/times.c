@@ -35,7 +35,8 @@ void vrs_times_add(vrs_times *times, int64_t pts, int64_t duration)
     bool first = times->count == 0;
     if (first) {
         times->first = pts == AV_NOPTS_VALUE ? 0 : pts;
-        times->shift = times->first < 0 ? -times->first : 0;
+        int64_t zero = times->has_origin ? times->origin : times->first;
+        times->shift = zero < 0 || times->from_zero ? -zero : 0;
         times->first += times->shift;
     }
     int64_t at = pts == AV_NOPTS_VALUE ? times->end : pts + times->shift;

@@ -18,8 +18,11 @@ typedef struct vrs_times {
     int64_t nominal;          /* ticks of a frame at the average rate, at least 1 */
     int64_t count;            /* frames so far */
     int64_t first, last, end; /* of the first and the last frame, and after it */
-    int64_t shift;            /* added to every time: a file cannot begin before 0 */
-    int64_t repaired;         /* frames whose time was not after the one before */
+    bool from_zero;           /* the first frame is at 0, wherever it was; set after init */
+    bool has_origin; /* the shift goes by `origin`, the time of an earlier frame; likewise */
+    int64_t origin;
+    int64_t shift;    /* added to every time: a file cannot begin before 0 */
+    int64_t repaired; /* frames whose time was not after the one before */
     int64_t last_dts;
     int64_t pts[VRS_TIMES_KEPT], duration[VRS_TIMES_KEPT];
 } vrs_times;

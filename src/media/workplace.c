@@ -121,6 +121,12 @@ vrs_status vrs_workplace_find(vrs_workplace *place, const char *path, const char
     return status;
 }
 
+vrs_status vrs_workplace_of_shard(vrs_workplace *place, int32_t shard, int32_t shards)
+{
+    return vrs_path_format(place->folder, sizeof place->folder, "%s.%dof%d.vrseg", place->output,
+                           (int)shard, (int)shards);
+}
+
 /* ---- what lies in the folder ---------------------------------------------------------------- */
 
 static bool is_ours(const char *name)

@@ -4,6 +4,7 @@
 #define VRS_MEDIA_WORKPLACE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/file.h"
 #include "vrseg/status.h"
@@ -26,6 +27,10 @@ typedef enum vrs_workplace_kind {
  * file (no folder). */
 vrs_status vrs_workplace_find(vrs_workplace *place, const char *path, const char *source_path,
                               vrs_workplace_kind kind, bool overwrite) VRS_MUST_USE;
+
+/* The place where a shard of that output is made: others may be made beside it. VRS_INVALID: the
+ * name is too long. */
+vrs_status vrs_workplace_of_shard(vrs_workplace *place, int32_t shard, int32_t shards) VRS_MUST_USE;
 
 typedef enum vrs_leftover {
     VRS_LEFTOVER_REFUSE, /* VRS_INVALID where finished segments lie there */

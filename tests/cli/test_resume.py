@@ -3,9 +3,11 @@ comes out must be the same each time."""
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import support
 from support import clip, frames, run, start, summary
@@ -24,6 +26,11 @@ def decoded(path) -> str:
                            "framemd5", "-"], capture_output=True, text=True, check=True,
                           timeout=support.PATIENCE)
     return done.stdout
+
+
+def decoded_frames(path) -> list[str]:
+    """Checksums of the frames alone."""
+    return [line.rsplit(" ", 1)[1] for line in decoded(path).splitlines() if line[0] != "#"]
 
 
 class Resume(support.CliTest):
@@ -139,6 +146,87 @@ class Resume(support.CliTest):
         self.assert_refused(run("run", self.clip, "-o", output, *COMMON, "--overwrite", "off"), 2,
                             "finished segments of a run that ended early")
         self.assert_left("o.mkv.vrseg")
+
+    def shards(self, count: int, *args: object, **changed: tuple) -> None:
+        """Makes all shards; `changed` gives some other arguments."""
+        for number in range(1, count + 1):
+            done = run("run", self.clip, "-o", self.out / "o.mkv", "--shard", f"{number}/{count}",
+                       *COMMON, *changed.get(f"shard{number}", args))
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_shards_are_the_whole(self) -> None:
+        expected = self.whole("whole.mkv")
+        self.shards(3)
+        self.assert_left(*(f"o.mkv.{n}of3.vrseg" for n in (1, 2, 3)))
+        # Another run of a whole shard leaves it as it is.
+        before = os.stat(self.out / "o.mkv.2of3.vrseg" / "journal.jsonl").st_mtime_ns
+        done = run("run", self.clip, "-o", self.out / "o.mkv", "--shard", "2/3", *COMMON, "--resume")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(os.stat(self.out / "o.mkv.2of3.vrseg" / "journal.jsonl").st_mtime_ns,
+                         before)
+        done = run("join", self.out / "o.mkv")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assert_left("o.mkv")
+        self.assertEqual(decoded(self.out / "o.mkv"), expected)
+        whole, joined = support.probe(self.folder / "whole.mkv"), support.probe(self.out / "o.mkv")
+        self.assertEqual([s["codec_name"] for s in whole], [s["codec_name"] for s in joined])
+        self.assertEqual([s["nb_read_frames"] for s in whole],
+                         [s["nb_read_frames"] for s in joined])
+
+    def test_shards_that_do_not_go_together(self) -> None:
+        self.shards(2, shard2=("--threshold", "0.5"))
+        join = "join", self.out / "o.mkv"
+        self.assert_refused(run(*join), 2, r"2of2.vrseg: was made with threshold=0.5, and the "
+                                           "first shard with threshold=0;")
+        shutil.rmtree(self.out / "o.mkv.2of2.vrseg")
+        self.assert_refused(run(*join), 2, "shard 2 of 2 is missing")
+        self.kill_after("o.mkv.2of2.vrseg", 3, "-o", self.out / "o.mkv", "--shard", "2/2")
+        self.assert_refused(run(*join), 2, "2of2.vrseg: is not whole; run this shard again")
+        self.shards(2, "--resume")
+        segment = next((self.out / "o.mkv.1of2.vrseg").glob("seg-00001.*"))
+        segment.write_bytes(segment.read_bytes()[:-1])
+        self.assert_refused(run(*join), 2, "1of2.vrseg: is not whole; run this shard again")
+        self.shards(2, "--resume")
+        self.assertEqual(run(*join).returncode, 0)
+        self.assert_left("o.mkv")
+        self.assert_refused(run(*join), 2, "there is no first shard beside it")
+        self.assert_refused(run("join", self.folder / "none.mkv"), 2, "there is no first shard")
+
+    def test_a_range(self) -> None:
+        whole = decoded_frames(self.clip_masks())
+        output = self.out / "o.mkv"
+        for start_, end, first, last in (("1", "0:00:02", 25, 50), ("30f", "31f", 30, 31),
+                                         ("4.4", "", 110, 120), ("", "0.5", 0, 13)):
+            args = [*(("--from", start_) if start_ else ()), *(("--to", end) if end else ())]
+            done = run("run", self.clip, "-o", output, "--codec", "ffv1", *args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(decoded_frames(output), whole[first:last])
+            self.assertEqual(float(support.video(output)["start_time"]), 0)
+
+    def clip_masks(self) -> Path:
+        path = self.folder / "masks.mkv"
+        done = run("run", self.clip, "-o", path, "--codec", "ffv1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path
+
+    def test_no_such_range(self) -> None:
+        for args, complaint in (
+                (("--from", "x"), 'from: "x" is no place in a video'),
+                (("--from", "5"), "no frame lies between from and to; it has 120 frames"),
+                (("--from", "2", "--to", "1"), "no frame lies between"),
+                (("--to", "1:75"), 'to: "1:75" is no place'),
+                (("--shard", "0/3"), 'shard: "0/3" is no shard'),
+                (("--shard", "3"), 'shard: "3" is no shard'),
+                (("--shard", "13/13", "--segment-frames", 50), "fewer segments than there are")):
+            done = run("run", self.clip, "-o", self.out / "o.mkv", *args)
+            self.assert_refused(done, 2, complaint)
+        done = run("run", "-", "-o", self.out / "o.mkv", "--from", "1", input=self.clip.read_bytes(),
+                   text=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"only of a video in a file", done.stderr)
+        self.assert_refused(run("run", self.clip, "-o", f"{self.out}/p/", "--shard", "1/2"), 2,
+                            "shards are made of video files only")
+        self.assert_left()
 
 
 if __name__ == "__main__":

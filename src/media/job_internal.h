@@ -111,6 +111,8 @@ typedef struct vrs_job_slot {
     bool finished; /* all outputs of the present input were there before */
     vrs_slot_range range;
     int64_t first_frame; /* that is read of it: those before were finished, or are not wanted */
+    int32_t warm_up;     /* frames before it that are read too, for what the past decides, and not
+                            written */
     atomic_bool times_changed; /* a frame that was read has not the source's own time */
     atomic_bool failed;        /* the present input */
     atomic_bool by_hardware;   /* its last frame was decoded by the GPU */
@@ -221,6 +223,9 @@ void vrs_slot_pace(vrs_job_slot *slot, vrs_frame *frame);
 /* Whether no more frames are to be read, and whether nothing is to be finished. Any thread. */
 bool vrs_slot_reading_ends(void *slot);
 bool vrs_slot_at_once(const vrs_job_slot *slot);
+
+/* Of frames that were read or delivered, those that are written. */
+uint64_t vrs_slot_wanted(const vrs_job_slot *slot, uint64_t frames);
 
 /* Keep the first failure of an input, or of the job, with the calling thread's last error. Any
  * thread. */

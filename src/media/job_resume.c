@@ -10,6 +10,8 @@
 #include "media/workplace.h"
 #include "vrseg/log.h"
 
+#define WARM_UP_FRAMES 32
+
 bool vrs_slot_resumes(const vrs_job_slot *slot, vrs_codec codec)
 {
     bool again = slot->input->tries > 1 && codec != VRS_CODEC_RAW;
@@ -99,6 +101,18 @@ static int64_t common_frame(const vrs_job_slot *slot, vrs_sink_resumed *of)
     return frame;
 }
 
+/* Smoothing and recurrent networks take after what they saw before. After so many frames they have
+ * forgotten what was before those. */
+static int32_t warm_up(const vrs_job_slot *slot)
+{
+    const vrs_job *job = slot->job;
+    bool past = strcmp(vrs_config_get(job->config, "smooth"), "off") != 0 ||
+                vrs_model_get_info(job->model).recurrent;
+    if (!past || slot->source->info.still)
+        return 0;
+    return slot->first_frame < WARM_UP_FRAMES ? (int32_t)slot->first_frame : WARM_UP_FRAMES;
+}
+
 vrs_status vrs_slot_go_on(vrs_job_slot *slot)
 {
     vrs_sink_resumed last;
@@ -123,6 +137,8 @@ vrs_status vrs_slot_go_on(vrs_job_slot *slot)
         .frame = slot->first_frame,
         .last_pts = frame > 0 ? last.last_pts : slot->range.before_pts,
         .known = frame > 0 ? last.source_times : true,
+        .before = warm_up(slot),
     };
+    slot->warm_up = place.before;
     return vrs_source_go_to(slot->source, &place);
 }

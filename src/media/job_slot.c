@@ -23,6 +23,11 @@ bool vrs_slot_reading_ends(void *opaque)
     return atomic_load(&slot->job->stop) != 0 || vrs_slot_at_once(slot);
 }
 
+uint64_t vrs_slot_wanted(const vrs_job_slot *slot, uint64_t frames)
+{
+    return frames > (uint64_t)slot->warm_up ? frames - (uint64_t)slot->warm_up : 0;
+}
+
 void vrs_slot_fail(vrs_job_slot *slot, vrs_status status)
 {
     vrs_mutex_lock(&slot->job->lock);
@@ -86,7 +91,7 @@ static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
     vrs_status status = vrs_source_read(slot->source, &frame);
     if (status != VRS_OK)
         return status;
-    frame.id -= slot->first_frame; /* the fleet counts what it is given */
+    frame.id -= slot->first_frame - slot->warm_up; /* the fleet counts what it is given */
     record_read(slot, &frame, begin_ns);
     atomic_store(&slot->by_hardware, slot->source->by_hardware);
     if (slot->source->times_changed)
@@ -151,6 +156,12 @@ static void release_held(void *opaque)
     vrs_fleet_release(slot->job->fleet, result);
 }
 
+/* Read for the past of those after it alone. */
+static bool is_warm_up(const vrs_job_slot *slot, const vrs_result *result)
+{
+    return result->id < slot->warm_up;
+}
+
 /* In live mode a frame that came too late has no outputs. */
 static bool is_late(const vrs_job *job, const vrs_result *result)
 {
@@ -177,11 +188,12 @@ static void write_result(vrs_job_sink *sink, vrs_held *held)
     vrs_status status = VRS_OK;
     int64_t begin_ns = vrs_now_ns();
     if (sink->kind == VRS_JOB_PREVIEW) {
-        if (!vrs_slot_at_once(slot) && !is_late(job, result))
+        if (!vrs_slot_at_once(slot) && !is_late(job, result) && !is_warm_up(slot, result))
             status =
                 vrs_preview_offer(slot->preview, result, &result->outputs[job->preview_output]);
         release_held(held);
-    } else if (sink->sink == NULL || vrs_slot_at_once(slot) || is_late(job, result)) {
+    } else if (sink->sink == NULL || vrs_slot_at_once(slot) || is_late(job, result) ||
+               is_warm_up(slot, result)) {
         release_held(held); /* too late for anybody; files have times */
     } else {
         int64_t id = result->id;
@@ -229,11 +241,12 @@ static void note_failure(vrs_job_slot *slot, const vrs_result *result)
 {
     if (result->status == VRS_DEVICE_LOST)
         vrs_slot_fail(slot, vrs_fail(VRS_DEVICE_LOST, "%s: frame %lld: %.300s", slot->input->path,
-                                     (long long)(result->id + slot->first_frame), result->detail));
+                                     (long long)(result->id + slot->first_frame - slot->warm_up),
+                                     result->detail));
     if (result->status == VRS_OK || slot->note[0] != 0)
         return;
     (void)snprintf(slot->note, sizeof(slot->note), "frame %lld: %.400s",
-                   (long long)(result->id + slot->first_frame), result->detail);
+                   (long long)(result->id + slot->first_frame - slot->warm_up), result->detail);
 }
 
 void vrs_job_deliver(void *opaque, vrs_result *result)
@@ -344,7 +357,7 @@ static vrs_status outcome(vrs_job_slot *slot, vrs_job_state *state)
     if (atomic_load(&slot->job->stop) != 0) {
         *state = VRS_JOB_STOPPED;
         return vrs_fail(VRS_CANCELLED, "%s: stopped after %llu frames%s", input->path,
-                        (unsigned long long)slot->frames_read,
+                        (unsigned long long)vrs_slot_wanted(slot, slot->frames_read),
                         is_suspended(slot->job) ? "; resume goes on where the last segment ended"
                                                 : "");
     }
@@ -373,8 +386,8 @@ static void end_input(vrs_job_slot *slot)
     input->status = status;
     if (input->decoder[0] != 0)
         input->decoder = atomic_load(&slot->by_hardware) ? "nvdec" : "cpu";
-    input->read = slot->frames_read;
-    input->written = slot->delivered - slot->dropped;
+    input->read = vrs_slot_wanted(slot, slot->frames_read);
+    input->written = vrs_slot_wanted(slot, slot->delivered) - slot->dropped;
     input->failed = slot->failures;
     input->damaged = damaged;
     vrs_mutex_unlock(&job->lock);
@@ -397,7 +410,7 @@ static void begin_anew(vrs_job_slot *slot)
     slot->failure = VRS_OK;
     slot->read_ended = false;
     slot->frames_read = slot->delivered = slot->failures = slot->dropped = 0;
-    slot->first_frame = 0;
+    slot->first_frame = slot->warm_up = 0;
     atomic_store(&slot->failed, false);
     atomic_store(&slot->times_changed, false);
 }

@@ -192,6 +192,30 @@ class Resume(support.CliTest):
         self.assert_refused(run(*join), 2, "there is no first shard beside it")
         self.assert_refused(run("join", self.folder / "none.mkv"), 2, "there is no first shard")
 
+    def test_job_array(self) -> None:
+        """The example for Slurm, with the variables that an array sets."""
+        expected, output = self.whole("whole.mkv"), self.out / "o.mkv"
+        script = support.SOURCE / "examples" / "cluster" / "shards.slurm"
+        for task in (2, 1):
+            array = {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_MIN": "1",
+                     "SLURM_ARRAY_TASK_MAX": "2", "VRSEG": support.PROGRAM}
+            subprocess.run(["sh", script, self.clip, output, *map(str, COMMON)], check=True,
+                           env=os.environ | array, capture_output=True, timeout=support.PATIENCE)
+        self.assertEqual(run("join", output).returncode, 0)
+        self.assertEqual(decoded(output), expected)
+        done = subprocess.run(["sh", script, self.clip, output], capture_output=True, check=False,
+                              env=os.environ | {"SLURM_ARRAY_TASK_MIN": "0"})
+        self.assertEqual(done.returncode, 2)
+
+    def test_smoothing_is_warmed_up(self) -> None:
+        smooth = "--smooth", "on", "--codec", "ffv1"
+        whole = self.folder / "whole.mkv"
+        self.assertEqual(run("run", self.clip, "-o", whole, *smooth).returncode, 0)
+        output = self.out / "o.mkv"
+        done = run("run", self.clip, "-o", output, *smooth, "--from", "60f", "--to", "90f")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(decoded_frames(output), decoded_frames(whole)[60:90])
+
     def test_a_range(self) -> None:
         whole = decoded_frames(self.clip_masks())
         output = self.out / "o.mkv"

@@ -333,7 +333,7 @@ class Terminal(support.CliTest):
     def test_narrow(self) -> None:
         """Each line of the progress is cut at the terminal's width: of one that the terminal breaks
         in two, only the second half is overwritten by the next."""
-        source = clip(self.folder / "narrow.mkv", 40, *LOSSLESS, size="640x480")
+        source = clip(self.folder / "narrow.mkv", 300, *LOSSLESS, size="640x480")
         child, terminal = pty.fork()
         if child == 0:
             os.execv(support.PROGRAM, [support.PROGRAM, "run", str(source), "-o", "null"])
@@ -402,11 +402,11 @@ class Disk(support.CliTest):
         for name, args in (("o.mkv", ["--codec", "ffv1"]), ("o.mp4", ["--crf", 0]),
                            ("o.y4m", [])):
             with self.subTest(name):
-                _, left = self.run_full("64k", "-o", f"{out}/{name}", *args)
+                _, left = self.run_full("64k", "-o", f"{out}/{name}", "--disk-check", "off", *args)
                 self.assertEqual(left, "")
 
     def test_full_disk_keeps_segments(self) -> None:
-        args = ["--codec", "ffv1", "--segment-frames", 5]
+        args = ["--codec", "ffv1", "--segment-frames", 5, "--disk-check", "off"]
         message, left = self.run_full("256k", "-o", f"green:{self.out}/o.mkv", *args)
         self.assertEqual(left, "o.mkv.vrseg\n")
         self.assertRegex(message, r"frames in finished segments are kept in .*o\.mkv\.vrseg")

@@ -32,7 +32,7 @@ typedef struct fake_engine {
 } fake_engine;
 
 /* Those that were made and not destroyed; under the lock. */
-#define MOST_ENGINES 16
+#define MOST_ENGINES 128
 static struct {
     pthread_mutex_t lock;
     fake_engine *engines[MOST_ENGINES];

@@ -59,7 +59,6 @@ static size_t stored_bytes(int32_t type)
                                                            : vrs_dtype_bytes(vrs_onnx_dtype(type));
 }
 
-
 static float from_bfloat(uint16_t half)
 {
     uint32_t bits = (uint32_t)half << 16;

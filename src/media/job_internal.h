@@ -250,7 +250,6 @@ void vrs_job_profile_leave(vrs_job *job);
 /* job_stats.c: CPU time of the process. */
 double vrs_job_cpu_seconds(void);
 
-
 /* R, G, B of the option background. VRS_INVALID. */
 vrs_status vrs_job_color(const vrs_config *config, uint8_t rgb[3]) VRS_MUST_USE;
 

@@ -160,7 +160,8 @@ class Resume(support.CliTest):
         self.assert_left(*(f"o.mkv.{n}of3.vrseg" for n in (1, 2, 3)))
         # Another run of a whole shard leaves it as it is.
         before = os.stat(self.out / "o.mkv.2of3.vrseg" / "journal.jsonl").st_mtime_ns
-        done = run("run", self.clip, "-o", self.out / "o.mkv", "--shard", "2/3", *COMMON, "--resume")
+        done = run("run", self.clip, "-o", self.out / "o.mkv", "--shard", "2/3", *COMMON,
+                   "--resume")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(os.stat(self.out / "o.mkv.2of3.vrseg" / "journal.jsonl").st_mtime_ns,
                          before)
@@ -244,8 +245,8 @@ class Resume(support.CliTest):
                 (("--shard", "13/13", "--segment-frames", 50), "fewer segments than there are")):
             done = run("run", self.clip, "-o", self.out / "o.mkv", *args)
             self.assert_refused(done, 2, complaint)
-        done = run("run", "-", "-o", self.out / "o.mkv", "--from", "1", input=self.clip.read_bytes(),
-                   text=False)
+        done = run("run", "-", "-o", self.out / "o.mkv", "--from", "1",
+                   input=self.clip.read_bytes(), text=False)
         self.assertEqual(done.returncode, 2)
         self.assertIn(b"only of a video in a file", done.stderr)
         self.assert_refused(run("run", self.clip, "-o", f"{self.out}/p/", "--shard", "1/2"), 2,

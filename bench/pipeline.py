@@ -12,7 +12,7 @@
              that of one processor times as many: at least 85 % of it
 
 Busy shares are medians of the readings while frames went through. The rows go to --to, for
-`store.py h200 pipeline`; what fails is said and left out.
+`store.py h100 pipeline`; what fails is said and left out.
 """
 
 from __future__ import annotations

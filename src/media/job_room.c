@@ -18,15 +18,16 @@ static void add_open(const vrs_job *job, vrs_room_sum *sum, known_room *known)
         const vrs_job_slot *slot = &job->slots[i];
         if (slot->source == NULL || slot->source->info.frame_estimate < 0)
             continue;
-        uint64_t frames = (uint64_t)slot->source->info.frame_estimate;
+        uint64_t end = (uint64_t)slot->source->info.frame_estimate;
+        uint64_t begin = (uint64_t)slot->first_frame; /* of a part, and of a resumed run */
+        uint64_t frames = begin < end ? end - begin : 0;
         known->inputs++;
         for (int32_t k = 0; k < job->pattern_count; k++) {
             const vrs_sink *sink = slot->sinks[k].sink;
             if (sink == NULL)
                 continue;
             vrs_room frame = {sink->least_bytes, sink->likely_bytes};
-            uint64_t there = sink->frames < frames ? sink->frames : frames; /* of a resumed run */
-            vrs_room room = vrs_room_times(frame, frames - there);
+            vrs_room room = vrs_room_times(frame, frames);
             known->sum[k].least += room.least;
             known->sum[k].likely += room.likely;
             vrs_room_add(sum, slot->sinks[k].path, room);

@@ -49,9 +49,9 @@ typedef struct vrs_device_properties {
     size_t l2_bytes;
     size_t block_shared_bytes; /* shared memory that a block may have, at most */
     int32_t copy_engines;
-    int32_t clock_khz; /* of the multiprocessors, at most */
+    int32_t clock_khz;  /* of the multiprocessors, at most */
     double memory_rate; /* bytes a second that its memory could move, by clock and width */
-    bool integrated; /* shares the RAM */
+    bool integrated;    /* shares the RAM */
     bool virtual_memory;
 } vrs_device_properties;
 

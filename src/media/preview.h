@@ -28,8 +28,7 @@ vrs_status vrs_preview_offer(vrs_preview *preview, const vrs_result *result,
  * `side`, white between; RGB24 in host memory, owned by the caller also after a failure. All lie in
  * host memory. VRS_NO_MEMORY. */
 vrs_status vrs_preview_panels(const uint8_t background[3], const vrs_image *source,
-                              const vrs_image *mask, int32_t side,
-                              vrs_image *picture) VRS_MUST_USE;
+                              const vrs_image *mask, int32_t side, vrs_image *picture) VRS_MUST_USE;
 
 /* Writes the kept frame as a PNG in place of `path`. Nothing kept: nothing written, VRS_OK. */
 vrs_status vrs_preview_write(vrs_preview *preview, const char *path) VRS_MUST_USE;

@@ -89,13 +89,13 @@ static void print_claims(const vrs_layout_reading *r)
 static void print_eyes(const facts *f)
 {
     static const char *const names[] = {"left", "right"};
-    vrs_rect eyes[2];
+    vrs_rect eyes[2] = {0};
     int count = 0;
     if (vrs_layout_eyes(&f->layout.layout, f->info.width, f->info.height, eyes, &count) != VRS_OK ||
         count < 2)
         return;
     (void)fputs("  eyes        ", stdout);
-    for (int e = 0; e < count; e++)
+    for (int e = 0; e < count && e < 2; e++)
         (void)printf("%s%s %dx%d at %d,%d", e > 0 ? ", " : "", names[e], eyes[e].width,
                      eyes[e].height, eyes[e].x, eyes[e].y);
     (void)putchar('\n');

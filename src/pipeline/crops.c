@@ -45,8 +45,8 @@ struct vrs_crops {
 static void find_weights(const vrs_crops *crops, int32_t place)
 {
     for (int32_t i = 0; i < CELLS; i++) {
-        const vrs_uv uv = {(i % VRS_CROPS_MAP + 0.5) / VRS_CROPS_MAP,
-                           ((double)(i / VRS_CROPS_MAP) + 0.5) / VRS_CROPS_MAP};
+        const int32_t row = i / VRS_CROPS_MAP;
+        const vrs_uv uv = {(i % VRS_CROPS_MAP + 0.5) / VRS_CROPS_MAP, (row + 0.5) / VRS_CROPS_MAP};
         double s = -1, t = -1;
         const bool found = vrs_tile_find(&crops->eye, &crops->places[place], uv, &s, &t);
         const double edge = fmin(fmin(s, 1 - s), fmin(t, 1 - t));
@@ -141,9 +141,9 @@ void vrs_crops_add_place(const vrs_crops *crops, vrs_crops_seen *seen, int32_t p
     for (int32_t i = 0; i < CELLS; i++) {
         int32_t sum = 0, count = 0;
         for (int32_t k = 0; k < 9 && crops->weight[place][i] > 0; k++) {
+            const int32_t row = i / VRS_CROPS_MAP, part = k / 3;
             const vrs_uv uv = {(i % VRS_CROPS_MAP + (k % 3 + 0.5) / 3) / VRS_CROPS_MAP,
-                               ((double)(i / VRS_CROPS_MAP) + ((double)(k / 3) + 0.5) / 3) /
-                                   VRS_CROPS_MAP};
+                               (row + (part + 0.5) / 3) / VRS_CROPS_MAP};
             double s, t;
             if (!vrs_tile_find(&crops->eye, &crops->places[place], uv, &s, &t) || s < 0 || t < 0 ||
                 s >= 1 || t >= 1)

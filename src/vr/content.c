@@ -151,9 +151,10 @@ static double row_deviation(const uint8_t *row, int32_t count, double *mean)
 static bool has_poles(const uint8_t *luma, int32_t stride, vrs_rect eye)
 {
     double all = 0, mean;
-    for (int32_t y = eye.height / 4; y < eye.height * 3 / 4; y++)
+    const int32_t begin = eye.height / 4, end_row = eye.height * 3 / 4;
+    for (int32_t y = begin; y < end_row; y++)
         all += row_deviation(luma + (ptrdiff_t)(eye.y + y) * stride + eye.x, eye.width, &mean);
-    all /= eye.height * 3 / 4 - eye.height / 4;
+    all /= end_row - begin;
     for (int end = 0; end < 2; end++) {
         const int32_t y = end == 0 ? 0 : eye.height - 1;
         const double own =
@@ -168,14 +169,15 @@ static bool has_poles(const uint8_t *luma, int32_t stride, vrs_rect eye)
 static bool goes_round(const uint8_t *luma, int32_t stride, vrs_rect eye)
 {
     int64_t across = 0, elsewhere = 0;
-    for (int32_t y = eye.height / 8; y < eye.height - eye.height / 8; y++) {
+    const int32_t begin = eye.height / 8;
+    for (int32_t y = begin; y < eye.height - begin; y++) {
         const uint8_t *row = luma + (ptrdiff_t)(eye.y + y) * stride + eye.x;
         for (int32_t x = 0; x + 1 < eye.width; x++)
             elsewhere += row[x] > row[x + 1] ? row[x] - row[x + 1] : row[x + 1] - row[x];
         const int last = row[eye.width - 1];
         across += row[0] > last ? row[0] - last : last - row[0];
     }
-    const double rows = eye.height - eye.height / 8 * 2;
+    const double rows = eye.height - 2 * begin;
     return (double)across / rows < 2 + 2.5 * (double)elsewhere / (rows * (eye.width - 1));
 }
 

@@ -134,7 +134,7 @@ static vrs_status read_list(bits *b, vrs_mesh_eye *eye)
 {
     int size = delta_bits(eye->vertex_count);
     uint32_t texture = take(b, 8), type = take(b, 8);
-    int32_t count, last[2] = {0, 0}, first = 0;
+    int32_t count = 0, last[2] = {0, 0}, first = 0;
     int64_t index = 0;
     vrs_status status = take_count(b, "corners of triangles", 0, VRS_MESH_MOST_TRIANGLES, &count);
     if (status != VRS_OK)
@@ -164,7 +164,7 @@ static vrs_status read_list(bits *b, vrs_mesh_eye *eye)
 
 static vrs_status read_lists(bits *b, vrs_mesh_eye *eye)
 {
-    int32_t lists;
+    int32_t lists = 0;
     vrs_status status = take_count(b, "lists of triangles", 1, MOST_LISTS, &lists);
     for (int32_t i = 0; i < lists && status == VRS_OK; i++)
         status = read_list(b, eye);
@@ -176,7 +176,7 @@ static vrs_status read_lists(bits *b, vrs_mesh_eye *eye)
 static vrs_status read_eye(const uint8_t *data, size_t size, vrs_mesh_eye *eye)
 {
     bits b = {.data = data, .end = (uint64_t)size * 8};
-    int32_t count;
+    int32_t count = 0;
     vrs_status status = take_count(&b, "coordinates", 1, VRS_MESH_MOST_COORDINATES, &count);
     if (status != VRS_OK)
         return status;

@@ -68,7 +68,7 @@ static bool is_equirect(const vrs_mesh *mesh, vrs_layout *layout)
             const vrs_mesh_vertex *p = &mesh->eyes[e].vertices[i];
             double lat = asin(fmax(-1, fmin(1, p->y)));
             if (fabs(lat) < MOST_LATITUDE)
-                add_point(&across, p->u, atan2(p->x, p->z));
+                add_point(&across, p->u, atan2((double)p->x, (double)p->z));
             add_point(&down, p->v, lat);
         }
     if (!fit(&across, &lon1, &lon0) || !fit(&down, &lat1, &lat0) || lon1 <= 0 || lat1 >= 0)

@@ -272,8 +272,9 @@ static int32_t flat_places(vrs_tile tiles[VRS_TILE_PLACES])
 {
     const double step = (1.0 - FLAT_SIDE) / (FLAT_STEPS - 1);
     for (int32_t i = 0; i < FLAT_STEPS * FLAT_STEPS; i++) {
+        const int32_t row = i / FLAT_STEPS;
         tiles[i] = (vrs_tile){.left = step * (i % FLAT_STEPS),
-                              .top = step * (i / FLAT_STEPS),
+                              .top = step * row,
                               .width = FLAT_SIDE,
                               .height = FLAT_SIDE};
     }
@@ -309,7 +310,8 @@ int32_t vrs_tiles_places(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_TILE
     const double low = LOWEST + fov / 4.0, high = HIGHEST - fov / 4.0;
     const double half = tan(fov * PI / 360.0);
     for (int32_t i = 0; i < columns * rows; i++) {
-        const double up = rows > 1 ? low + (high - low) * (i / columns) / (rows - 1) : RING_PITCH;
+        const int32_t row = i / columns;
+        const double up = rows > 1 ? low + (high - low) * row / (rows - 1) : RING_PITCH;
         tiles[i] = (vrs_tile){.yaw = across * (i % columns - 0.5 * (columns - 1)) * PI / 180.0,
                               .pitch = up * PI / 180.0,
                               .tan_x = half,

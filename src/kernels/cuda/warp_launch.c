@@ -21,12 +21,20 @@ static vrs_status check_image(const vrs_image *image, int32_t planes)
     return VRS_OK;
 }
 
+static bool same_values(const float *a, const float *b, size_t count)
+{
+    bool same = true;
+    for (size_t i = 0; i < count; i++)
+        same = same && a[i] == b[i];
+    return same;
+}
+
 static bool same_network(const vrs_preprocess_plan *a, const vrs_preprocess_plan *b)
 {
     return a->desc.width == b->desc.width && a->desc.height == b->desc.height &&
            a->desc.tensor == b->desc.tensor && a->channels == b->channels &&
-           memcmp(a->scale, b->scale, sizeof(a->scale)) == 0 &&
-           memcmp(a->bias, b->bias, sizeof(a->bias)) == 0 &&
+           same_values(a->scale, b->scale, sizeof(a->scale) / sizeof(a->scale[0])) &&
+           same_values(a->bias, b->bias, sizeof(a->bias) / sizeof(a->bias[0])) &&
            (a->type != VRS_TENSOR_I8 || a->desc.quantum == b->desc.quantum);
 }
 

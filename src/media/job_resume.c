@@ -26,9 +26,10 @@ void vrs_job_settings(const vrs_job *job, char *text)
     text[0] = 0;
     for (size_t i = 0; i < vrs_config_count(job->config); i++) {
         const vrs_option_info *option = vrs_config_option(job->config, i);
-        static const char *const others[] = {"model",      "background", "mask_size", "layout",
-                                             "precision",  "raw_format", "from",      "to",
-                                             "max_frames", NULL};
+        static const char *const others[] = {"model",      "background", "mask_size",  "layout",
+                                             "projection", "views",      "crops",      "crop_fov",
+                                             "tile_fov",   "alpha",      "precision",  "raw_format",
+                                             "from",       "to",         "max_frames", NULL};
         bool counts = strcmp(option->section, "mask") == 0;
         for (int k = 0; others[k] != NULL && !counts; k++)
             counts = strcmp(option->name, others[k]) == 0;

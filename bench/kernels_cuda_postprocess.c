@@ -60,8 +60,8 @@ static void run_person(void *ctx, int rotation)
     const bench_job *j = ctx;
     bench_state *s = j->state;
     const int32_t side = j->side > 0 ? j->side : SIDE;
-    vrs_person_enlarge_params large = {.source_width = side, .source_height = side};
-    vrs_person_params *p = &large.person;
+    vrs_person_enlarge_params enlarging = {.source_width = side, .source_height = side};
+    vrs_person_params *p = &enlarging.person;
     *p = (vrs_person_params){.width = SIDE,
                              .height = SIDE,
                              .classes = j->classes,
@@ -81,7 +81,7 @@ static void run_person(void *ctx, int rotation)
         p->view[v].smooth.state_out = j->smooth ? view->state : 0;
     }
     if (j->side > 0)
-        bench_require(vrs_cuda_person_enlarge(&s->kernels, s->stream, &large, j->count));
+        bench_require(vrs_cuda_person_enlarge(&s->kernels, s->stream, &enlarging, j->count));
     else
         bench_require(vrs_cuda_person(&s->kernels, s->stream, p, j->count));
 }

@@ -48,7 +48,8 @@ class Usage(support.CliTest):
     def test_unknown_command(self) -> None:
         self.assert_refused(run("rnu"), 2, "rnu: no such command, expected one of: run join info "
                             r'.*; did you mean "run"\?$')
-        self.assert_refused(run("xyzzy"), 2, "no such command, expected one of: run join info [^;]+$")
+        self.assert_refused(run("xyzzy"), 2,
+                            "no such command, expected one of: run join info [^;]+$")
 
     def test_monitor(self) -> None:
         for args, complaint in ((["--interval", "0"], "--interval 0: expected 0.1 to 3600"),

@@ -59,7 +59,6 @@ static vrs_status prepare(bench_preprocess *made, const vrs_image *image)
         .channels = 16,
         .mean = {123.7F, 116.3F, 103.5F},
         .scale = {0.0171F, 0.0175F, 0.0174F},
-        .channels = 16,
     };
     vrs_status status = vrs_cuda_preprocess_open(made->device, &made->kernels);
     if (status == VRS_OK) {

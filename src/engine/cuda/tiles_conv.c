@@ -356,7 +356,10 @@ static void tiles_make_table(const vrs_conv_plan *base, void *table)
     const tiles_plan *plan = (const tiles_plan *)base;
     memset(table, 0, plan->table_bytes);
     for (int i = 0; plan->taps && i < TABLES; i++) {
-        memcpy((char *)table + plan->table_at[i], plan->taps[i].table, plan->taps[i].table_bytes);
+        if (plan->taps[i].table_bytes > 0) {
+            memcpy((char *)table + plan->table_at[i], plan->taps[i].table,
+                   plan->taps[i].table_bytes);
+        }
     }
 }
 

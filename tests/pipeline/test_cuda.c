@@ -319,8 +319,8 @@ static void settings(void **state)
         "layout=sbs lanes=4 requests=4",
         "layout=tb smooth=on lanes=4 requests=4 max_batch_size=3",
         "layout=sbs feather=3 refine=off smooth=on",
-        "layout=sbs smooth=on smooth_weight=0.3 refine_radius=3 lanes=4 requests=6 "
-        "max_batch_size=5",
+        ("layout=sbs smooth=on smooth_weight=0.3 refine_radius=3 lanes=4 requests=6 "
+         "max_batch_size=5"),
         "layout=tb smooth=on match_eyes=off max_batch_size=1 requests=3 lanes=2",
         "smooth=on smooth_motion=off lanes=3 requests=5 max_batch_size=4",
         "lanes=1 requests=1",
@@ -348,8 +348,8 @@ static void tiles(void **state)
     static const char *const lines[] = {
         "layout=sbs projection=half-equirect lanes=2 requests=3",
         "projection=fisheye:200 refine=off max_batch_size=3",
-        "layout=tb projection=equirect tile_fov=50 smooth=on "
-        "smooth_motion=off lanes=3 requests=3 max_batch_size=5",
+        ("layout=tb projection=equirect tile_fov=50 smooth=on "
+         "smooth_motion=off lanes=3 requests=3 max_batch_size=5"),
         "layout=sbs projection=fisheye feather=3 max_batch_size=16",
         "projection=half-equirect threshold=0.4 views=crops crops=2 smooth=on smooth_motion=off",
     };

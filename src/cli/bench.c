@@ -98,16 +98,6 @@ static const struct argp_option bench_options[] = {
 
 /* ---- the command line ---- */
 
-static double number_of(const char *flag, const char *value, double low, double high,
-                        struct argp_state *state)
-{
-    char *end;
-    double number = strtod(value, &end);
-    if (end == value || *end != 0 || !(number >= low && number <= high))
-        argp_error(state, "--%s %s: expected a number from %g to %g", flag, value, low, high);
-    return number;
-}
-
 static void set_size(bench_args *a, const char *value, struct argp_state *state)
 {
     int used = 0;
@@ -151,18 +141,16 @@ static error_t parse_value(bench_args *a, int key, char *value, struct argp_stat
 {
     switch (key) {
     case KEY_SECONDS:
-        a->seconds = number_of("seconds", value, 0.01, 3600, state);
+        a->seconds = vrs_flag_number("seconds", value, 0.01, 3600, state);
         return 0;
     case KEY_FRAMES:
-        a->frames = (int64_t)number_of("frames", value, 1, 1e9, state);
+        a->frames = (int64_t)vrs_flag_number("frames", value, 1, 1e9, state);
         return 0;
     case KEY_REPEAT:
-        a->repeat = (int32_t)number_of("repeat", value, 1, VRS_BENCH_MAX_RUNS, state);
+        a->repeat = (int32_t)vrs_flag_number("repeat", value, 1, VRS_BENCH_MAX_RUNS, state);
         return 0;
     case KEY_PROGRESS:
-        if (strcmp(value, "auto") != 0 && strcmp(value, "none") != 0)
-            argp_error(state, "--progress %s: expected auto or none", value);
-        a->progress = strcmp(value, "none") == 0 ? VRS_PROGRESS_NONE : VRS_PROGRESS_AUTO;
+        a->progress = vrs_flag_progress(value, state);
         return 0;
     case ARGP_KEY_ARG:
         if (a->input != NULL)

@@ -138,6 +138,12 @@ typedef enum vrs_progress_kind {
     VRS_PROGRESS_NONE = 2,
 } vrs_progress_kind;
 
+/* flags.c: values of a command's own flags, by their names without dashes; argp_error() where they
+ * are wrong. A number from `low` to `high`; and --progress auto|none. */
+double vrs_flag_number(const char *flag, const char *value, double low, double high,
+                       struct argp_state *state);
+vrs_progress_kind vrs_flag_progress(const char *value, struct argp_state *state);
+
 /* compiling.c: the same of a network that is compiled for a GPU. */
 typedef struct vrs_compiling {
     vrs_progress_kind kind;

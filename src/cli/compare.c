@@ -43,16 +43,6 @@ static const struct argp_option compare_options[] = {
     {0},
 };
 
-static double number_of(const char *flag, const char *value, double low, double high,
-                        struct argp_state *state)
-{
-    char *end;
-    double number = strtod(value, &end);
-    if (end == value || *end != 0 || !(number >= low && number <= high))
-        argp_error(state, "--%s %s: expected a number from %g to %g", flag, value, low, high);
-    return number;
-}
-
 static void check_args(const compare_args *a, struct argp_state *state)
 {
     if (a->input == NULL)
@@ -77,10 +67,10 @@ static error_t parse_compare(int key, char *value, struct argp_state *state)
         a->models = value;
         return 0;
     case KEY_FRAMES:
-        a->frames = (int64_t)number_of("frames", value, 1, MOST_FRAMES, state);
+        a->frames = (int64_t)vrs_flag_number("frames", value, 1, MOST_FRAMES, state);
         return 0;
     case KEY_SECONDS:
-        a->seconds = number_of("seconds", value, 0.01, 3600, state);
+        a->seconds = vrs_flag_number("seconds", value, 0.01, 3600, state);
         return 0;
     case KEY_SHEET:
         a->sheet = value;
@@ -89,9 +79,7 @@ static error_t parse_compare(int key, char *value, struct argp_state *state)
         a->json = value;
         return 0;
     case KEY_PROGRESS:
-        if (strcmp(value, "auto") != 0 && strcmp(value, "none") != 0)
-            argp_error(state, "--progress %s: expected auto or none", value);
-        a->progress = strcmp(value, "none") == 0 ? VRS_PROGRESS_NONE : VRS_PROGRESS_AUTO;
+        a->progress = vrs_flag_progress(value, state);
         return 0;
     case ARGP_KEY_ARG:
         if (a->input != NULL)

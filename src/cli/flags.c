@@ -138,6 +138,23 @@ vrs_status vrs_flags_config(vrs_config **config)
     return status;
 }
 
+double vrs_flag_number(const char *flag, const char *value, double low, double high,
+                       struct argp_state *state)
+{
+    char *end;
+    double number = strtod(value, &end);
+    if (end == value || *end != 0 || !(number >= low && number <= high))
+        argp_error(state, "--%s %s: expected a number from %g to %g", flag, value, low, high);
+    return number;
+}
+
+vrs_progress_kind vrs_flag_progress(const char *value, struct argp_state *state)
+{
+    if (strcmp(value, "auto") != 0 && strcmp(value, "none") != 0)
+        argp_error(state, "--progress %s: expected auto or none", value);
+    return strcmp(value, "none") == 0 ? VRS_PROGRESS_NONE : VRS_PROGRESS_AUTO;
+}
+
 /* argp's lists end with an entry that is empty. */
 static bool is_end(const struct argp_option *o)
 {

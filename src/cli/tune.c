@@ -101,17 +101,6 @@ static const struct argp_option tune_options[] = {
     {0},
 };
 
-/* A number of a flag, of what is sensible for it. */
-static double number_of(const char *flag, const char *value, double low, double high,
-                        struct argp_state *state)
-{
-    char *end;
-    double number = strtod(value, &end);
-    if (end == value || *end != 0 || !(number >= low && number <= high))
-        argp_error(state, "--%s %s: expected a number from %g to %g", flag, value, low, high);
-    return number;
-}
-
 static void set_size(tune_args *args, const char *value, struct argp_state *state)
 {
     int used = 0;
@@ -180,19 +169,19 @@ static error_t parse_value(tune_args *args, int key, char *value, struct argp_st
         args->searched[args->searched_count++] = value;
         return 0;
     case KEY_RATE:
-        args->rate = number_of("rate", value, 0.1, 100000, state);
+        args->rate = vrs_flag_number("rate", value, 0.1, 100000, state);
         return 0;
     case KEY_LATENCY:
-        args->most_latency = number_of("max-latency", value, 0.01, 1e6, state);
+        args->most_latency = vrs_flag_number("max-latency", value, 0.01, 1e6, state);
         return 0;
     case KEY_TRIALS:
-        args->trials = (int32_t)number_of("trials", value, 1, VRS_TUNE_MAX_TRIALS, state);
+        args->trials = (int32_t)vrs_flag_number("trials", value, 1, VRS_TUNE_MAX_TRIALS, state);
         return 0;
     case KEY_SECONDS:
-        args->seconds = number_of("trial-seconds", value, 0.05, 600, state);
+        args->seconds = vrs_flag_number("trial-seconds", value, 0.05, 600, state);
         return 0;
     case KEY_SEED:
-        args->seed = (uint32_t)number_of("seed", value, 0, 4294967295.0, state);
+        args->seed = (uint32_t)vrs_flag_number("seed", value, 0, 4294967295.0, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -6,9 +6,7 @@
 # Without further arguments it also compiles with gcc's and clang's warnings as errors and runs the
 # C tests under sanitizers, in builds of their own below BUILD; their tests are in the sum:
 #   strict  gcc, release, warnings are errors; compiled only
-#   asan    gcc, address and undefined behaviour: all tests in C, and those of the program that do
-#           not start it by the hundred: about once in 500 runs the sanitizer's own store of stacks
-#           crashes while OpenVINO frees its million blocks at the end
+#   asan    gcc, address and undefined behaviour: all tests in C, and the program's that tell most
 #   fuzz    clang, as asan: the fuzzers, for a fixed number of runs
 #   tsan    clang, threads, warnings are errors: the tests with threads in them
 # Exit status: 0 when at least one test passed, none failed and everything was built.

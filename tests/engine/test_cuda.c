@@ -4,95 +4,11 @@
 
 #include <math.h>
 
-#include "base/alloc.h"
-#include "device/memory.h"
-#include "engine/report.h"
-#include "engine/support.h"
-#include "vrseg/model.h"
-#include "vrseg/system.h"
+#include "engine/cuda_rig.h"
 
 #define OPS_DESCRIPTOR                                              \
     HEAD "input: {width: 24, height: 16, scale: 1/64, mean: 128}\n" \
          "output: {activation: softmax, classes: [a, person], person: [person]}\n"
-#define STATE_DESCRIPTOR                                                                   \
-    HEAD "input: {name: picture, width: 6, height: 4}\n"                                   \
-         "output: {name: scores, activation: none, classes: [person], person: [person]}\n" \
-         "states:\n  - {input: sum_in, output: sum_out, channels: 1, divisor: 1}\n"        \
-         "  - {input: half_in, output: half_out, channels: 1, divisor: 2}\n"
-
-static vrs_device *device;
-static vrs_memory *memory;
-static vrs_device_stream *stream;
-static vrs_device_event *done;
-
-static bool on_stand_in(void)
-{
-    return getenv("VRSEG_CUDA_LIBRARY") != NULL;
-}
-
-static int open_device(void)
-{
-    if (vrs_device_open("cuda", &device) != VRS_OK) {
-        const char *needed = getenv("VRSEG_REQUIRE_CUDA");
-        fprintf(stderr, "%s: %s\n", needed ? "no GPU" : "skipped", vrs_last_error());
-        return needed && *needed == '1' ? 1 : SHARED_SKIP;
-    }
-    /* On a GPU what others take meanwhile looks like the libraries'. */
-    vrs_memory_settings settings = {.limit = (uint64_t)(on_stand_in() ? 1 : 16) << 30};
-    assert_int_equal(vrs_memory_create(device, &settings, &memory), VRS_OK);
-    assert_int_equal(vrs_device_stream_create(device, VRS_PRIORITY_NORMAL, &stream), VRS_OK);
-    assert_int_equal(vrs_device_event_create(device, false, &done), VRS_OK);
-    return 0;
-}
-
-static void close_device(void)
-{
-    char text[1024];
-    size_t blocks = vrs_memory_report(memory, text, sizeof text);
-    vrs_device_event_destroy(done);
-    vrs_device_stream_destroy(stream);
-    vrs_memory_destroy(memory);
-    vrs_device_close(device);
-    if (blocks != 0) {
-        fail_msg("blocks are left: %s", text);
-    }
-}
-
-static void settle(void)
-{
-    assert_int_equal(vrs_device_event_record(done, stream), VRS_OK);
-    assert_int_equal(vrs_device_event_wait(done), VRS_OK);
-}
-
-static vrs_engine_params on_device(vrs_precision precision, int32_t batch)
-{
-    return (vrs_engine_params){.requests = 1,
-                               .threads = on_stand_in() ? 2 : vrs_cpu_count(),
-                               .max_batch = batch,
-                               .precision = precision,
-                               .branches = VRS_BRANCHES_OFF,
-                               .device = device,
-                               .memory = memory};
-}
-
-static vrs_engine *make(const vrs_model *model, const vrs_engine_params *params)
-{
-    vrs_engine *engine = NULL;
-    if (vrs_engine_create("cuda", model, params, &engine) != VRS_OK) {
-        fail_msg("%s", vrs_last_error());
-    }
-    return engine;
-}
-
-static void expect_good(void *opaque, const vrs_engine_check *check)
-{
-    int *count = opaque;
-    if (!check->good) {
-        fail_msg("%s (%s) is off by %g, at most %g", check->name, check->does, check->off,
-                 check->worst);
-    }
-    (*count)++;
-}
 
 /* Each node of each size in each precision. */
 static void verify(const char *descriptor, const char *onnx, int32_t batch, int least)
@@ -198,13 +114,6 @@ static void put_input(vrs_request *request, int32_t position, int seed, float *h
     }
     vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, position);
     assert_int_equal(vrs_device_upload(stream, to, host, W * H * 3 * sizeof(float)), VRS_OK);
-    settle();
-}
-
-static void get_scores(const vrs_request *request, int32_t position, float *scores, size_t count)
-{
-    vrs_device_ptr from = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, position);
-    assert_int_equal(vrs_device_download(stream, scores, from, count * sizeof(float)), VRS_OK);
     settle();
 }
 
@@ -354,178 +263,6 @@ static void test_branches(void **state)
     }
 }
 
-/* ---- fewer views at once ---- */
-
-#define MOST 16
-
-/* A network of any size, and what its batch of MOST views gives. */
-#define LIMIT_PIXELS (96 * 64)
-static int32_t limit_pixels;
-static float limit_expected[MOST][2 * LIMIT_PIXELS];
-
-static void put_views(vrs_request *request)
-{
-    static float host[MOST][3 * LIMIT_PIXELS];
-    for (int32_t v = 0; v < MOST; v++) {
-        for (int32_t i = 0; i < 3 * limit_pixels; i++) {
-            host[v][i] = (float)((i * 37 + v * 101) % 256) / 64.0f - 2.0f;
-        }
-        vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, v);
-        size_t bytes = (size_t)limit_pixels * 3 * sizeof(float);
-        assert_int_equal(vrs_device_upload(stream, to, host[v], bytes), VRS_OK);
-    }
-    settle();
-}
-
-static void get_views(const vrs_request *request, int32_t batch, float (*scores)[2 * LIMIT_PIXELS])
-{
-    for (int32_t v = 0; v < batch; v++) {
-        vrs_device_ptr from = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, v);
-        size_t bytes = (size_t)limit_pixels * 2 * sizeof(float);
-        assert_int_equal(vrs_device_download(stream, scores[v], from, bytes), VRS_OK);
-    }
-    settle();
-}
-
-/* The scores of a batch are those of the whole one, view by view. */
-static void check_batch(vrs_request *request, int32_t batch)
-{
-    static float scores[MOST][2 * LIMIT_PIXELS];
-    size_t bytes = (size_t)limit_pixels * 2 * sizeof(float);
-    for (int32_t v = 0; v < MOST; v++) {
-        vrs_device_ptr at = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, v);
-        assert_int_equal(vrs_device_fill(stream, at, 0x7f, bytes), VRS_OK);
-    }
-    if (vrs_request_enqueue(request, batch, stream) != VRS_OK) {
-        fail_msg("%s", vrs_last_error());
-    }
-    get_views(request, batch, scores);
-    for (int32_t v = 0; v < batch; v++) {
-        assert_memory_equal(scores[v], limit_expected[v], bytes);
-    }
-}
-
-static uint64_t used_bytes(void)
-{
-    vrs_memory_stats stats;
-    vrs_memory_get_stats(memory, VRS_MEMORY_PLACE_DEVICE, &stats);
-    return stats.used;
-}
-
-static vrs_model *load_any(int32_t width, int32_t height)
-{
-    char text[512];
-    limit_pixels = width * height;
-    snprintf(text, sizeof text,
-             HEAD "input: {width: %d, height: %d, layout: nhwc}\n"
-                  "output: {activation: none, layout: nhwc, classes: 2, person: [1]}\n",
-             width, height);
-    return load_model(text, "tiny-nhwc.onnx");
-}
-
-static vrs_engine *make_limited(const vrs_model *model)
-{
-    vrs_engine_params params = on_device(VRS_PRECISION_F32, MOST);
-    params.requests = 2;
-    params.batches[0] = 1;
-    params.batches[1] = 3; /* does not divide the largest */
-    vrs_engine *engine = make(model, &params);
-    for (int32_t r = 0; r < 2; r++) {
-        put_views(vrs_engine_request(engine, r));
-    }
-    vrs_request *request = vrs_engine_request(engine, 0);
-    assert_int_equal(vrs_request_enqueue(request, MOST, stream), VRS_OK);
-    get_views(request, MOST, limit_expected);
-    return engine;
-}
-
-/* Batches of every size are right whatever the limit, on every request; memory comes and goes. */
-static void test_limit(void **state)
-{
-    (void)state;
-    static const int32_t limits[] = {16, 5, 1, 2, 16, 3, 15, 16, 1};
-    static const int32_t largest[] = {16, 3, 1, 1, 16, 3, 3, 16, 1};
-    vrs_model *model = load_any(96, 64);
-    vrs_engine *engine = make_limited(model);
-    uint64_t all = used_bytes();
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        int32_t limit = 0;
-        assert_int_equal(vrs_engine_limit_batch(engine, limits[i], &limit), VRS_OK);
-        assert_int_equal(limit, largest[i]);
-        assert_true(limit == MOST ? used_bytes() == all : used_bytes() < all);
-        for (int32_t batch = 1; batch <= MOST; batch += i == 0 ? 5 : 3) {
-            check_batch(vrs_engine_request(engine, batch % 2), batch);
-        }
-    }
-    vrs_engine_destroy(engine);
-    vrs_model_destroy(model);
-}
-
-/* Growing takes nothing that is not free twice, and asks nobody. */
-static void test_limit_without_room(void **state)
-{
-    (void)state;
-    vrs_model *model = load_any(96, 64);
-    vrs_engine *engine = make_limited(model);
-    uint64_t all = used_bytes();
-    int32_t limit = 0;
-    assert_int_equal(vrs_engine_limit_batch(engine, 1, &limit), VRS_OK);
-    uint64_t given = all - used_bytes();
-    assert_true(given > 0);
-    vrs_memory_block *block = NULL;
-    size_t rest = (size_t)(vrs_memory_available(memory, VRS_MEMORY_PLACE_DEVICE) - given);
-    assert_int_equal(
-        vrs_memory_alloc(memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TENSORS, rest, &block),
-        VRS_OK);
-    assert_int_equal(vrs_engine_limit_batch(engine, MOST, &limit), VRS_OK);
-    assert_int_not_equal(limit, MOST);
-    check_batch(vrs_engine_request(engine, 1), MOST);
-    vrs_memory_free(memory, block);
-    assert_int_equal(vrs_engine_limit_batch(engine, MOST, &limit), VRS_OK);
-    assert_int_equal(limit, MOST);
-    check_batch(vrs_engine_request(engine, 0), MOST);
-    vrs_engine_destroy(engine);
-    vrs_model_destroy(model);
-}
-
-typedef struct pressed {
-    vrs_engine *engine;
-    int32_t limit, calls;
-} pressed;
-
-static bool shrink_engine(void *opaque, const vrs_pressure *pressure)
-{
-    pressed *p = opaque;
-    int32_t before = p->limit;
-    p->calls++;
-    if (pressure->level != VRS_PRESSURE_BATCH || before == 1) {
-        return false;
-    }
-    assert_int_equal(vrs_engine_limit_batch(p->engine, before - 1, &p->limit), VRS_OK);
-    return p->limit < before;
-}
-
-/* Where somebody else is short of memory, smaller batches make room. */
-static void test_limit_under_pressure(void **state)
-{
-    (void)state;
-    vrs_model *model = load_any(96, 64);
-    pressed p = {make_limited(model), MOST, 0};
-    vrs_memory_on_pressure(memory, shrink_engine, &p);
-    vrs_memory_block *block = NULL;
-    size_t wanted = (size_t)vrs_memory_available(memory, VRS_MEMORY_PLACE_DEVICE) + 1;
-    assert_int_equal(
-        vrs_memory_alloc(memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TENSORS, wanted, &block),
-        VRS_OK);
-    vrs_memory_on_pressure(memory, NULL, NULL);
-    assert_true(p.limit < MOST);
-    assert_true(p.calls > 0);
-    check_batch(vrs_engine_request(p.engine, 0), MOST);
-    vrs_memory_free(memory, block);
-    vrs_engine_destroy(p.engine);
-    vrs_model_destroy(model);
-}
-
 /* What is left to the caller: the last enlarging, and the layout of input and scores. */
 static void test_io(void **state)
 {
@@ -654,18 +391,6 @@ static void test_refusals(void **state)
 
 /* ---- each failure in turn ---- */
 
-typedef struct injection {
-    const char *what; /* NULL: all */
-    int fail_at, calls;
-} injection;
-
-static bool inject(void *opaque, const char *what)
-{
-    injection *i = opaque;
-    bool counts = strcmp(what, i->what) == 0;
-    return !counts || i->calls++ != i->fail_at;
-}
-
 /* Fails the n-th call of a kind until an engine is made without a failure. */
 static void fail_each(const char *what)
 {
@@ -694,45 +419,6 @@ static void fail_each(const char *what)
     vrs_model_destroy(model);
 }
 
-/* A limit that fails on its way stays what it was, and every batch is right. */
-static void fail_limits(const char *what)
-{
-    vrs_model *model = load_any(6, 4);
-    vrs_engine *engine = make_limited(model);
-    size_t live = vrs_resources_live();
-    for (int32_t round = 0; round < 2; round++) { /* down, then up again */
-        int32_t before = round == 0 ? MOST : 3, after = round == 0 ? 3 : MOST, limit = before;
-        bool last = false;
-        for (int n = 0; !last; n++) {
-            injection in = {.what = what, .fail_at = n};
-            vrs_inject_set(inject, &in);
-            vrs_status status = vrs_engine_limit_batch(engine, after, &limit);
-            vrs_inject_set(NULL, NULL);
-            last = in.calls <= n;
-            assert_int_equal(limit, status == VRS_OK ? after : before);
-            if (last && status != VRS_OK) {
-                fail_msg("%s", vrs_last_error());
-            }
-            check_batch(vrs_engine_request(engine, n % 2), MOST);
-            if (!last && status == VRS_OK) {
-                assert_int_equal(vrs_engine_limit_batch(engine, before, &limit), VRS_OK);
-            }
-            assert_true(n < 2000);
-        }
-    }
-    assert_true(vrs_resources_live() >= live);
-    vrs_engine_destroy(engine);
-    vrs_model_destroy(model);
-}
-
-static void test_limit_failures(void **state)
-{
-    (void)state;
-    fail_limits("memory");
-    fail_limits("cuda memory");
-    fail_limits("cuda");
-}
-
 static void test_memory_failures(void **state)
 {
     (void)state;
@@ -747,216 +433,13 @@ static void test_device_failures(void **state)
     fail_each("cudnn");
 }
 
-/* ---- frames of a stream ---- */
-
-#define THIRD 100
-#define FRAMES (3 * THIRD)
-
-/* An engine with what it has of one stream. */
-typedef struct stream_run {
-    vrs_engine *engine;
-    vrs_request *request;
-    const vrs_engine_io *io;
-    float *scores;
-} stream_run;
-
-static vrs_device_ptr device_of(const void *address)
+static int run_all(void)
 {
-    return (vrs_device_ptr)(uintptr_t)address;
-}
-
-static size_t state_bytes(const stream_run *r, int32_t state)
-{
-    return r->io->states[state].elements * sizeof(float);
-}
-
-/* As before the first frame. */
-static void reset_stream(const stream_run *r)
-{
-    for (int32_t i = 0; i < r->io->state_count; i++) {
-        vrs_device_ptr to = device_of(vrs_request_state_in(r->request, i, 0));
-        assert_int_equal(vrs_device_fill(stream, to, 0, state_bytes(r, i)), VRS_OK);
-    }
-}
-
-static stream_run begin_stream(const vrs_model *model, vrs_precision precision)
-{
-    vrs_engine_params params = on_device(precision, 1);
-    params.float_input = true;
-    stream_run r = {.engine = make(model, &params)};
-    r.request = vrs_engine_request(r.engine, 0);
-    r.io = vrs_engine_get_io(r.engine);
-    r.scores = malloc(r.io->scores_elements * sizeof(float));
-    assert_non_null(r.scores);
-    assert_true(r.io->state_count > 0);
-    reset_stream(&r);
-    return r;
-}
-
-static void end_stream(stream_run *r)
-{
-    free(r->scores);
-    vrs_engine_destroy(r->engine);
-}
-
-/* A bright square that wanders over a moving texture. */
-static void draw_frame(const vrs_model *model, int frame, float *picture)
-{
-    int32_t width = vrs_model_get_spec(model)->width, height = vrs_model_get_spec(model)->height;
-    int32_t left = frame * 3 % width, top = frame * 2 % height;
-    for (int32_t i = 0; i < 3 * width * height; i++) {
-        int32_t x = i % width, y = i / width % height;
-        bool inside = x >= left && x < left + width / 3 && y >= top && y < top + height / 2;
-        picture[i] = inside ? 0.9f : (float)((x * 7 + y * 13 + frame * 5) % 64) / 128.0f;
-    }
-}
-
-/* The next frame of the stream, whose states stay on the device. */
-static void run_frame(const stream_run *r, const float *picture)
-{
-    vrs_device_ptr to = device_of(vrs_request_input(r->request, 0));
-    assert_int_equal(vrs_device_upload(stream, to, picture, r->io->input_bytes), VRS_OK);
-    assert_int_equal(vrs_request_enqueue(r->request, 1, stream), VRS_OK);
-    for (int32_t i = 0; i < r->io->state_count; i++) {
-        vrs_device_ptr in = device_of(vrs_request_state_in(r->request, i, 0));
-        vrs_device_ptr out = device_of(vrs_request_state_out(r->request, i, 0));
-        assert_int_equal(vrs_device_copy(stream, in, out, state_bytes(r, i)), VRS_OK);
-    }
-    get_scores(r->request, 0, r->scores, r->io->scores_elements);
-}
-
-/* How far one stream's scores are from the other's, of their size. */
-static double apart(const stream_run *a, const stream_run *b)
-{
-    double off = 0, all = 0;
-    for (size_t i = 0; i < a->io->scores_elements; i++) {
-        double d = (double)a->scores[i] - (double)b->scores[i];
-        off += d * d;
-        all += (double)b->scores[i] * (double)b->scores[i];
-    }
-    return sqrt(off) / (sqrt(all) + 1e-3 * sqrt((double)a->io->scores_elements));
-}
-
-/* In FP16 what is remembered from frame to frame, in FP32, does not wander off: the last frames
- * are at most `times` as far from FP32 as the first ones. Forgetting it all gives the first frame
- * again. */
-static void follow_stream(const vrs_model *model, double times)
-{
-    stream_run half = begin_stream(model, VRS_PRECISION_F16);
-    stream_run full = begin_stream(model, VRS_PRECISION_F32);
-    float *picture = malloc(half.io->input_bytes), *first = malloc(half.io->scores_elements * 4);
-    double begin = 0, end = 0;
-    assert_true(picture && first && half.io->input_bytes == full.io->input_bytes);
-    for (int frame = 0; frame < FRAMES; frame++) {
-        draw_frame(model, frame, picture);
-        run_frame(&half, picture);
-        run_frame(&full, picture);
-        double off = apart(&half, &full);
-        assert_true(isfinite(off));
-        begin += frame < THIRD ? off : 0;
-        end += frame >= FRAMES - THIRD ? off : 0;
-        if (frame == 0) {
-            memcpy(first, half.scores, half.io->scores_elements * sizeof(float));
-        }
-    }
-    begin /= THIRD;
-    end /= THIRD;
-    print_message("FP16 is %.2g of the scores off FP32 in the first frames, %.2g in the last\n",
-                  begin, end);
-    assert_true(end <= times * begin + 1e-3 && end < 0.05);
-    draw_frame(model, 0, picture);
-    reset_stream(&half);
-    run_frame(&half, picture);
-    assert_memory_equal(first, half.scores, half.io->scores_elements * sizeof(float));
-    free(picture);
-    free(first);
-    end_stream(&half);
-    end_stream(&full);
-}
-
-static void test_stream(void **state)
-{
-    (void)state;
-    vrs_model *model = load_model(STATE_DESCRIPTOR, "tiny-state.onnx");
-    follow_stream(model, 20); /* it adds up all frames: halves of a growing sum are coarser */
-    vrs_model_destroy(model);
-}
-
-/* ---- a real network ---- */
-
-static const char *wanted; /* a shipped descriptor, whose weights are in the shared folder */
-
-/* "NAME FILE ..." in tests/data/models.txt says which file. */
-static void find_weights(char *onnx, size_t size)
-{
-    char line[256];
-    FILE *file = fopen(data_path("models.txt"), "r");
-    assert_non_null(file);
-    onnx[0] = 0;
-    while (onnx[0] == 0 && fgets(line, sizeof line, file)) {
-        const char *name = strtok(line, " "), *weights = strtok(NULL, " ");
-        if (name && weights && strcmp(name, wanted) == 0) {
-            snprintf(onnx, size, "models/%s", weights);
-        }
-    }
-    fclose(file);
-    assert_true(onnx[0] != 0);
-}
-
-static void test_real(void **state)
-{
-    (void)state;
-    char onnx[300], yaml[600], link[600], shipped[600];
-    find_weights(onnx, sizeof onnx);
-    snprintf(link, sizeof link, "%s/%s.onnx", folder, wanted);
-    snprintf(yaml, sizeof yaml, "%s/%s.yaml", folder, wanted);
-    snprintf(shipped, sizeof shipped, "%s/models/%s.yaml", getenv("VRSEG_SOURCE_DIR"), wanted);
-    assert_int_equal(symlink(shared_path(onnx), link), 0);
-    assert_int_equal(symlink(shipped, yaml), 0);
-    vrs_model *model;
-    assert_int_equal(vrs_model_load(yaml, &model), VRS_OK);
-    vrs_engine_params params = on_device(VRS_PRECISION_F16, 1);
-    vrs_engine *engine = make(model, &params);
-    int count = 0;
-    if (vrs_engine_verify(engine, 1, 3, expect_good, &count) != VRS_OK) {
-        fail_msg("%s", vrs_last_error());
-    }
-    assert_true(count > 20);
-    int32_t states = vrs_engine_get_io(engine)->state_count;
-    vrs_engine_destroy(engine);
-    if (states > 0) {
-        follow_stream(model, 2);
-    }
-    vrs_model_destroy(model);
-}
-
-static int run_real(const char *name)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_real)};
-    wanted = name;
-    int failed = cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);
-    close_device();
-    temp_remove(folder);
-    return failed;
-}
-
-int main(int argc, char **argv)
-{
-    temp_make(folder, sizeof folder);
-    int unusable = open_device();
-    if (unusable) {
-        temp_remove(folder);
-        return unusable;
-    }
-    if (argc > 1) {
-        return run_real(argv[1]);
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_quantised),
         cmocka_unit_test(test_int8),
         cmocka_unit_test(test_pyramid),
-        cmocka_unit_test(test_stream),
         cmocka_unit_test(test_branches),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_io),
@@ -966,13 +449,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_memory_failures),
         cmocka_unit_test(test_device_failures),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_limit_without_room),
-        cmocka_unit_test(test_limit_failures),
-        cmocka_unit_test(test_limit_under_pressure),
     };
-    int failed = cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);
-    close_device();
-    temp_remove(folder);
-    return failed;
+    return cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return run_on_device(run_all);
 }

@@ -21,7 +21,7 @@ typedef struct CUgraphNode_st *vrs_cupti_node;
 enum { VRS_CUPTI_DOMAIN_RESOURCE = 3 };
 enum { VRS_CUPTI_NODE_CREATED = 13, VRS_CUPTI_NODE_CLONED = 20 };
 enum { VRS_CUPTI_KIND_CONCURRENT_KERNEL = 10 };
-enum { VRS_CUPTI_FLUSH_FORCED = 1 };
+enum { VRS_CUPTI_FLUSH_DONE = 0, VRS_CUPTI_FLUSH_FORCED = 1 }; /* 0: buffers whose kernels ended */
 
 typedef struct vrs_cupti_graph { /* CUpti_GraphData */
     void *graph, *original_graph;
@@ -42,14 +42,18 @@ _Static_assert(sizeof(vrs_cupti_graph) == 56 && sizeof(vrs_cupti_resource) == 24
 typedef struct vrs_cupti_kernel {
     uint32_t kind;
     uint8_t between_kind_and_start[12];
-    uint64_t start, end; /* ns; both 0: not known */
-    uint8_t between_end_and_name[72];
+    uint64_t start, end; /* ns of cuptiGetTimestamp(); both 0: not known */
+    uint8_t between_end_and_device[8];
+    uint32_t device, context, stream;
+    uint8_t between_stream_and_name[52];
     const char *name; /* mangled */
     uint8_t between_name_and_node[32];
     uint64_t graph_node; /* 0: it was not launched by a graph */
 } __attribute__((packed)) vrs_cupti_kernel;
 
 _Static_assert(offsetof(vrs_cupti_kernel, start) == 16 && offsetof(vrs_cupti_kernel, end) == 24 &&
+                   offsetof(vrs_cupti_kernel, device) == 40 &&
+                   offsetof(vrs_cupti_kernel, stream) == 48 &&
                    offsetof(vrs_cupti_kernel, name) == 104 &&
                    offsetof(vrs_cupti_kernel, graph_node) == 144,
                "CUpti_ActivityKernel10");
@@ -70,6 +74,7 @@ typedef void (*vrs_cupti_complete)(void *context, uint32_t stream, uint8_t *buff
     X(activity_callbacks, cuptiActivityRegisterCallbacks, (vrs_cupti_request, vrs_cupti_complete)) \
     X(next_record, cuptiActivityGetNextRecord, (uint8_t * buffer, size_t used, void **record))     \
     X(flush, cuptiActivityFlushAll, (uint32_t flag))                                               \
+    X(timestamp, cuptiGetTimestamp, (uint64_t * ns))                                               \
     X(graph_node_id, cuptiGetGraphNodeId, (vrs_cupti_node, uint64_t * id))                         \
     X(result_text, cuptiGetResultString, (vrs_cupti_result, const char **text))
 

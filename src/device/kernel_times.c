@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/thread.h"
 #include "device/cupti_api.h"
 #include "device/library.h"
@@ -47,9 +48,22 @@ typedef struct graph_node {
 
 typedef struct entry {
     int32_t owner;
+    uint32_t id;
+    bool told;    /* a run of it was drained */
     char *kernel; /* owned */
     uint64_t runs, total_ns, least_ns, most_ns;
 } entry;
+
+/* A run by CUPTI's clock. */
+typedef struct run {
+    uint32_t id, device, stream;
+    uint64_t start, end;
+} run;
+
+/* CUPTI's clock and vrs_now_ns() at one moment. */
+typedef struct reading {
+    int64_t cupti_ns, host_ns;
+} reading;
 
 /* Arrays that grow; graph_nodes is sorted by id. */
 static struct {
@@ -65,6 +79,11 @@ static struct {
     int32_t graph_node_count, graph_node_room;
     entry *entries;
     int32_t entry_count, entry_room;
+    uint32_t last_id;
+    run *runs; /* VRS_KERNEL_RUNS of them */
+    int32_t run_count;
+    uint64_t runs_beyond; /* that there was no room for */
+    reading older, newer; /* the last two */
     bool short_of_memory;
 } self;
 
@@ -210,7 +229,8 @@ static entry *entry_of(int32_t of, const char *kernel)
         self.short_of_memory = true;
         return NULL;
     }
-    self.entries[self.entry_count] = (entry){.owner = of, .kernel = copy, .least_ns = UINT64_MAX};
+    self.entries[self.entry_count] =
+        (entry){.owner = of, .id = ++self.last_id, .kernel = copy, .least_ns = UINT64_MAX};
     return &self.entries[self.entry_count++];
 }
 
@@ -224,6 +244,10 @@ static void take_kernel(const vrs_cupti_kernel *k)
     e->total_ns += ns;
     e->least_ns = ns < e->least_ns ? ns : e->least_ns;
     e->most_ns = ns > e->most_ns ? ns : e->most_ns;
+    if (self.run_count == VRS_KERNEL_RUNS)
+        self.runs_beyond++;
+    else
+        self.runs[self.run_count++] = (run){e->id, k->device, k->stream, k->start, k->end};
 }
 
 /* By a thread of CUPTI, or one that flushes. */
@@ -243,6 +267,42 @@ static void take_buffer(void *context, uint32_t stream, uint8_t *buffer, size_t 
     vrs_free(buffer);
 }
 
+/* ---- the clocks ---- */
+
+#define READINGS 5
+
+/* Reads both clocks, several times: what took least between two readings of the host's counts. */
+static vrs_cupti_result compare_clocks(reading *found)
+{
+    int64_t least_ns = INT64_MAX;
+    for (int i = 0; i < READINGS; i++) {
+        uint64_t now = 0;
+        int64_t before = vrs_now_ns();
+        vrs_cupti_result result = self.api.timestamp(&now);
+        int64_t took = vrs_now_ns() - before;
+        if (result != VRS_CUPTI_SUCCESS)
+            return result;
+        if (took < least_ns)
+            *found = (reading){(int64_t)now, before + took / 2};
+        least_ns = took < least_ns ? took : least_ns;
+    }
+    return VRS_CUPTI_SUCCESS;
+}
+
+/* A time of CUPTI's on the host's clock: between two readings by their line, else at the distance
+ * of the nearer one. With the lock. */
+static int64_t host_time(uint64_t cupti_ns)
+{
+    const reading *a = &self.older, *b = &self.newer;
+    int64_t since = (int64_t)cupti_ns - a->cupti_ns, between = b->cupti_ns - a->cupti_ns;
+    if (since >= between)
+        return b->host_ns + (since - between);
+    if (since <= 0)
+        return a->host_ns + since;
+    double share = (double)since / (double)between;
+    return a->host_ns + (int64_t)(share * (double)(b->host_ns - a->host_ns));
+}
+
 /* ---- beginning and end ---- */
 
 static vrs_status subscribe(void)
@@ -259,6 +319,9 @@ static vrs_status subscribe(void)
     if (result == VRS_CUPTI_SUCCESS)
         result = self.api.activity_callbacks(give_buffer, take_buffer);
     if (result == VRS_CUPTI_SUCCESS)
+        result = compare_clocks(&self.newer);
+    self.older = self.newer;
+    if (result == VRS_CUPTI_SUCCESS)
         result = self.api.activity_enable(VRS_CUPTI_KIND_CONCURRENT_KERNEL);
     return result == VRS_CUPTI_SUCCESS ? VRS_OK : failed("kernels cannot be followed", result);
 }
@@ -268,6 +331,8 @@ static void forget_entries(void)
     for (int32_t i = 0; i < self.entry_count; i++)
         vrs_free(self.entries[i].kernel);
     self.entry_count = 0;
+    self.run_count = 0;
+    self.runs_beyond = 0;
 }
 
 static void clear(void)
@@ -277,6 +342,7 @@ static void clear(void)
     vrs_library_close(self.handle);
     forget_entries();
     vrs_free(self.entries);
+    vrs_free(self.runs);
     vrs_free(self.graph_nodes);
     vrs_free(self.owners);
     if (self.has_lock)
@@ -296,6 +362,10 @@ vrs_status vrs_kernel_times_start(void)
         status = VRS_NO_MEMORY;
     if (status == VRS_OK && self.owner_count != 1)
         status = VRS_NO_MEMORY;
+    if (status == VRS_OK) {
+        self.runs = vrs_alloc_array(VRS_KERNEL_RUNS, sizeof(run));
+        status = self.runs == NULL ? VRS_NO_MEMORY : VRS_OK;
+    }
     if (status == VRS_OK)
         status = subscribe();
     if (status != VRS_OK) {
@@ -319,6 +389,54 @@ void vrs_kernel_times_reset(void)
     vrs_mutex_lock(&self.lock);
     forget_entries();
     vrs_mutex_unlock(&self.lock);
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const run *x = a, *y = b;
+    return x->start < y->start ? -1 : x->start > y->start ? 1 : 0;
+}
+
+/* With the lock. */
+static void visit_run(const run *r, vrs_kernel_run_fn visit, void *opaque)
+{
+    entry *e = self.entries;
+    while (e->id != r->id) /* its entry is there as long as its runs */
+        e++;
+    const vrs_kernel_run seen = {.id = e->id,
+                                 .first = !e->told,
+                                 .device = r->device,
+                                 .stream = r->stream,
+                                 .begin_ns = host_time(r->start),
+                                 .end_ns = host_time(r->end),
+                                 .batch = self.owners[e->owner].batch,
+                                 .node = self.owners[e->owner].node,
+                                 .kernel = e->kernel};
+    e->told = true;
+    visit(opaque, &seen);
+}
+
+uint64_t vrs_kernel_times_drain(vrs_kernel_run_fn visit, void *opaque)
+{
+    reading now;
+    if (!vrs_kernel_times_on())
+        return 0;
+    bool read = compare_clocks(&now) == VRS_CUPTI_SUCCESS; /* else the last one holds on */
+    (void)self.api.flush(VRS_CUPTI_FLUSH_DONE);
+    vrs_mutex_lock(&self.lock);
+    if (read) {
+        self.older = self.newer;
+        self.newer = now;
+    }
+    if (self.run_count > 1)
+        qsort(self.runs, (size_t)self.run_count, sizeof(run), by_start);
+    for (int32_t i = 0; i < self.run_count; i++)
+        visit_run(&self.runs[i], visit, opaque);
+    uint64_t beyond = self.runs_beyond;
+    self.run_count = 0;
+    self.runs_beyond = 0;
+    vrs_mutex_unlock(&self.lock);
+    return beyond;
 }
 
 static int by_time(const void *a, const void *b)

@@ -24,6 +24,23 @@ typedef struct vrs_kernel_time {
 
 typedef void (*vrs_kernel_time_fn)(void *opaque, const vrs_kernel_time *time);
 
+/* One run of a kernel, on the clock of vrs_now_ns(): CUPTI's clock is read beside that one again
+ * and again, and what lies between two readings is interpolated, so that neither an offset nor a
+ * drift shows. Text borrows until the call returns. */
+typedef struct vrs_kernel_run {
+    uint32_t id;             /* of this kernel of this node, never of another */
+    bool first;              /* the first of its id */
+    uint32_t device, stream; /* CUPTI's numbers */
+    int64_t begin_ns, end_ns;
+    int32_t batch; /* these three as above */
+    const char *node, *kernel;
+} vrs_kernel_run;
+
+typedef void (*vrs_kernel_run_fn)(void *opaque, const vrs_kernel_run *run);
+
+/* Runs that are kept between two drains; further ones are only counted. */
+#define VRS_KERNEL_RUNS 2048
+
 /* Begins, before the networks are made that are to be told apart. VRS_MISSING: no CUPTI, with how
  * to get it. VRS_DEVICE: what CUPTI says, e.g. that another profiler has it. VRS_INVALID: it was
  * begun. VRS_SYSTEM. Once at a time; any thread. */
@@ -40,6 +57,10 @@ VRS_API void vrs_kernel_times_reset(void);
  * counts later. VRS_NO_MEMORY: some were left out for want of memory, here or while it was counted.
  * VRS_DEVICE. Any thread. */
 VRS_API vrs_status vrs_kernel_times_visit(vrs_kernel_time_fn visit, void *opaque) VRS_MUST_USE;
+/* Calls `visit` for the runs since the last drain or reset, by their begins: the first
+ * VRS_KERNEL_RUNS that CUPTI handed over. Returns how many more there were. Often, as the clocks
+ * are compared here. One thread at a time. */
+VRS_API uint64_t vrs_kernel_times_drain(vrs_kernel_run_fn visit, void *opaque);
 /* Ends; nothing where it was not begun. */
 VRS_API void vrs_kernel_times_stop(void);
 

@@ -69,86 +69,114 @@ static bool draw_series(vrs_buffer *out, vrs_svg_chart *chart, const vrs_profile
 
 /* ---- rows of the Gantt chart ---- */
 
-#define ROWS 40
+#define ROWS 40 /* of stages; kernels have some below */
 #define ROWS_OF_A_KIND 6
+#define STAGES_SHOWN 9
 
 static int by_begin(const void *a, const void *b)
 {
     const vrs_bar *first = a, *second = b;
-    if (first->kind != second->kind)
-        return first->kind < second->kind ? -1 : 1;
     return first->begin_ns < second->begin_ns ? -1 : first->begin_ns > second->begin_ns ? 1 : 0;
 }
 
-/* The bars of a kind from `next` on, each in the first row that is free by then; what needs more
- * rows goes into the last one. Returns the next kind's first bar. */
-static int32_t place_kind(const vrs_profile_report *report, const vrs_bar *bars, int32_t next,
-                          vrs_svg_rows *rows, vrs_svg_box *boxes, const char **names)
+static int by_kind(const void *a, const void *b)
+{
+    const vrs_bar *first = a, *second = b;
+    return first->kind < second->kind ? -1 : first->kind > second->kind ? 1 : by_begin(a, b);
+}
+
+/* The chart while it is filled. */
+typedef struct gantt {
+    const vrs_profile_report *report;
+    vrs_svg_rows rows;
+    vrs_svg_box boxes[VRS_REPORT_BARS + VRS_REPORT_KERNEL_BARS];
+    const char *names[ROWS + ROWS_OF_A_KIND];
+} gantt;
+
+static void add_box(gantt *g, const vrs_bar *bar, int32_t row, bool kernel)
+{
+    int64_t origin = g->report->first_frame_ns;
+    g->boxes[g->rows.box_count++] = (vrs_svg_box){
+        .row = row,
+        .begin = (double)(bar->begin_ns - origin) / 1e6,
+        .end = (double)(bar->end_ns - origin) / 1e6,
+        .number = kernel ? bar->kind : bar->frame,
+        .tip = kernel ? vrs_report_kernel_name(g->report, (uint64_t)bar->kind) : NULL};
+}
+
+/* Bars by their begins, of a kind or (without one) of kernels, each in the first row that is free
+ * by then; what needs more rows, or more of them than the chart has, goes into the last one. */
+static void place_bars(gantt *g, const vrs_bar *bars, int32_t count, const char *kind)
 {
     int64_t ends[ROWS_OF_A_KIND];
-    int32_t used = 0, kind = bars[next].kind, first_row = rows->row_count;
-    for (; next < report->bar_count && bars[next].kind == kind; next++) {
+    int32_t used = 0, first_row = g->rows.row_count;
+    int32_t most = kind != NULL ? ROWS : ROWS + ROWS_OF_A_KIND;
+    for (int32_t i = 0; i < count; i++) {
         int32_t row = 0;
-        while (row < used && ends[row] > bars[next].begin_ns)
+        while (row < used && ends[row] > bars[i].begin_ns)
             row++;
-        row = row == ROWS_OF_A_KIND || first_row + row == ROWS ? row - 1 : row;
+        row = row == ROWS_OF_A_KIND || first_row + row == most ? row - 1 : row;
         if (row < 0)
             continue;
         if (row == used) {
-            names[first_row + row] = row == 0 ? report->kinds[kind].name : "";
+            g->names[first_row + row] = row > 0 ? "" : kind != NULL ? kind : "kernels";
             used++;
         }
-        ends[row] = bars[next].end_ns;
-        boxes[rows->box_count++] = (vrs_svg_box){
-            first_row + row, (double)(bars[next].begin_ns - report->first_frame_ns) / 1e6,
-            (double)(bars[next].end_ns - report->first_frame_ns) / 1e6, bars[next].frame};
+        ends[row] = bars[i].end_ns;
+        add_box(g, &bars[i], first_row + row, kind == NULL);
     }
-    rows->row_count += used;
-    return next;
+    g->rows.row_count += used;
 }
 
 static int32_t place_of_kind(const vrs_profile_report *report, int32_t kind)
 {
-    static const char *const order[] = {"decode", "upload",      "queue",  "preprocess", "infer",
-                                        "scores", "postprocess", "encode", "download"};
-    for (int32_t i = 0; i < (int32_t)(sizeof(order) / sizeof(order[0])); i++)
+    static const char *const order[STAGES_SHOWN] = {"decode",      "upload", "queue",
+                                                    "preprocess",  "infer",  "scores",
+                                                    "postprocess", "encode", "download"};
+    for (int32_t i = 0; i < STAGES_SHOWN; i++)
         if (strcmp(report->kinds[kind].name, order[i]) == 0)
             return i;
     return 0;
 }
 
+/* The bars of the kind at that place, if there are some; `bars` are by kind. */
+static void place_stage(gantt *g, const vrs_bar *bars, int32_t stage)
+{
+    for (int32_t i = 0, next = 0; i < g->report->bar_count; i = next) {
+        while (next < g->report->bar_count && bars[next].kind == bars[i].kind)
+            next++;
+        if (place_of_kind(g->report, bars[i].kind) == stage)
+            place_bars(g, bars + i, next - i, g->report->kinds[bars[i].kind].name);
+    }
+}
+
 static bool draw_gantt(vrs_buffer *out, const vrs_profile_report *report, bool alone)
 {
-    vrs_bar bars[VRS_REPORT_BARS];
-    vrs_svg_box boxes[VRS_REPORT_BARS];
-    const char *names[ROWS];
-    char title[96];
+    vrs_bar bars[VRS_REPORT_BARS], kernels[VRS_REPORT_KERNEL_BARS];
+    char title[160];
+    gantt g = {.report = report};
     if (report->bar_count == 0)
         return false;
     memcpy(bars, report->bars, (size_t)report->bar_count * sizeof(bars[0]));
-    qsort(bars, (size_t)report->bar_count, sizeof(bars[0]), by_begin);
+    qsort(bars, (size_t)report->bar_count, sizeof(bars[0]), by_kind);
+    memcpy(kernels, report->kernel_bars, (size_t)report->kernel_bar_count * sizeof(kernels[0]));
+    qsort(kernels, (size_t)report->kernel_bar_count, sizeof(kernels[0]), by_begin);
     (void)snprintf(title, sizeof(title),
-                   "Stages in the middle of the run, a colour for each "
-                   "frame%s",
-                   report->bars_beyond ? " (the first 800 spans)" : "");
-    vrs_svg_rows rows = {
+                   "Stages in the middle of the run, a colour for each frame%s%s%s",
+                   report->bars_beyond ? " (the first 800 spans)" : "",
+                   report->kernel_bar_count > 0 ? "; below, kernels of the GPU" : "",
+                   report->kernel_bars_beyond ? " (the first 1,000)" : "");
+    g.rows = (vrs_svg_rows){
         .title = title,
-        .names = names,
+        .names = g.names,
         .begin = (double)(report->window_begin_ns - report->first_frame_ns) / 1e6,
         .end = (double)(report->window_end_ns - report->first_frame_ns) / 1e6,
-        .boxes = boxes,
+        .boxes = g.boxes,
     };
-    for (int32_t place = 0; place < 9; place++)
-        for (int32_t next = 0; next < report->bar_count;) {
-            int32_t kind = bars[next].kind;
-            if (place_of_kind(report, kind) == place) {
-                (void)place_kind(report, bars, next, &rows, boxes, names);
-                break;
-            }
-            while (next < report->bar_count && bars[next].kind == kind)
-                next++;
-        }
-    vrs_svg_gantt(out, &rows, alone);
+    for (int32_t stage = 0; stage < STAGES_SHOWN; stage++)
+        place_stage(&g, bars, stage);
+    place_bars(&g, kernels, report->kernel_bar_count, NULL);
+    vrs_svg_gantt(out, &g.rows, alone);
     return true;
 }
 

@@ -19,8 +19,23 @@
 #define HOST 1
 #define GPU 2
 
+/* Kernels of a stream may run side by side, and complete events of a thread may not: such a stream
+ * has several threads, told apart by a number that no track has. */
+#define STREAMS 32
+#define LANES 8
+#define LANE_STEP (1u << 21)
+
+typedef struct kernel_stream {
+    uint32_t track;
+    int32_t lanes;
+    int64_t ends[LANES];
+} kernel_stream;
+
 typedef struct writer {
+    const vrs_profile_report *report;
     FILE *file;
+    kernel_stream streams[STREAMS];
+    int32_t stream_count;
     vrs_buffer line;
     bool gpu[VRS_REPORT_TRACKS];
     char tracks[VRS_REPORT_TRACKS][32];
@@ -99,6 +114,57 @@ static void add_name(writer *w, const char *what, int process, uint32_t track, c
     vrs_buffer_add(&w->line, "}}");
 }
 
+static kernel_stream *stream_of(writer *w, uint32_t track)
+{
+    int32_t i = 0;
+    while (i < w->stream_count && w->streams[i].track != track)
+        i++;
+    if (i == STREAMS)
+        return NULL;
+    if (i == w->stream_count)
+        w->streams[w->stream_count++] = (kernel_stream){.track = track};
+    return &w->streams[i];
+}
+
+/* The thread in which a kernel has nothing beside it; 0: in none. */
+static uint32_t kernel_thread(writer *w, const vrs_event *e)
+{
+    kernel_stream *s = stream_of(w, e->track);
+    int32_t lane = 0;
+    while (s != NULL && lane < s->lanes && s->ends[lane] > e->time_ns)
+        lane++;
+    if (s == NULL || lane == LANES)
+        return 0;
+    uint32_t thread = e->track + (uint32_t)lane * LANE_STEP;
+    if (lane == s->lanes) {
+        s->lanes++;
+        if (lane > 0)
+            add_name(w, "thread_name", GPU, thread,
+                     e->track < VRS_REPORT_TRACKS ? w->report->tracks[e->track] : "kernels");
+    }
+    s->ends[lane] = e->time_ns + e->length_ns;
+    return thread;
+}
+
+/* By the name of the network's node. More side by side than there are threads are left out. */
+static void add_kernel(writer *w, const vrs_event *e)
+{
+    const vrs_report_kernel_id *is = vrs_report_kernel_of(w->report, e->counts[0]);
+    uint32_t thread = kernel_thread(w, e);
+    if (thread == 0)
+        return;
+    begin_event(w);
+    vrs_buffer_add(&w->line, "{\"name\":");
+    vrs_buffer_json(&w->line, vrs_report_kernel_name(w->report, e->counts[0]));
+    vrs_buffer_format(&w->line, ",\"cat\":\"kernel\",\"ph\":\"X\",\"pid\":%d,\"tid\":%" PRIu32, GPU,
+                      thread);
+    microseconds(w, "ts", e->time_ns);
+    microseconds(w, "dur", e->length_ns);
+    vrs_buffer_add(&w->line, ",\"args\":{\"kernel\":");
+    vrs_buffer_json(&w->line, is != NULL ? is->kernel : "");
+    vrs_buffer_format(&w->line, ",\"batch\":%d}}", is != NULL ? is->batch : 0);
+}
+
 static void add_counter(writer *w, const vrs_event *e)
 {
     char number[VRS_FLOAT_TEXT_SIZE];
@@ -122,6 +188,9 @@ static vrs_status write_chrome(writer *w, const vrs_event *event)
         break;
     case VRS_EVENT_SPAN:
         add_span(w, event);
+        break;
+    case VRS_EVENT_KERNEL_RUN:
+        add_kernel(w, event);
         break;
     case VRS_EVENT_VALUE:
         add_counter(w, event);
@@ -222,6 +291,7 @@ static vrs_status convert(const vrs_profile_report *report, const char *path,
     writer *w = vrs_alloc(sizeof(*w));
     if (w == NULL)
         return VRS_NO_MEMORY;
+    w->report = report;
     w->write = write;
     w->file = fopen(part, special ? "we" : "wxe");
     if (w->file == NULL) {

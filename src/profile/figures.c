@@ -208,6 +208,16 @@ static void add_kernel(vrs_profile_report *report, const vrs_event *event)
     kernel->most_us = event->numbers[2];
 }
 
+static void add_kernel_id(vrs_profile_report *report, const vrs_event *event)
+{
+    if (event->counts[0] > VRS_REPORT_KERNELS)
+        return;
+    vrs_report_kernel_id *kernel = &report->kernel_ids[event->counts[0] - 1];
+    kernel->batch = event->batch;
+    (void)snprintf(kernel->node, sizeof(kernel->node), "%s", event->name);
+    (void)snprintf(kernel->kernel, sizeof(kernel->kernel), "%s", event->text);
+}
+
 /* Several GPUs have places of the same name. */
 static void add_exit(vrs_profile_report *report, const char *place)
 {
@@ -255,6 +265,12 @@ vrs_status vrs_figures_add(void *opaque, const vrs_event *event)
         break;
     case VRS_EVENT_KERNEL:
         add_kernel(report, event);
+        break;
+    case VRS_EVENT_KERNEL_ID:
+        add_kernel_id(report, event);
+        break;
+    case VRS_EVENT_KERNEL_RUN:
+        report->kernel_runs++;
         break;
     case VRS_EVENT_EXIT:
         add_exit(report, event->name);

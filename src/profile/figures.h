@@ -20,6 +20,7 @@
 #define VRS_REPORT_LEFT 64
 #define VRS_REPORT_EXITS 8
 #define VRS_REPORT_BARS 800
+#define VRS_REPORT_KERNEL_BARS 1000
 
 /* Spans of a kind. */
 typedef struct vrs_kind_figures {
@@ -58,6 +59,12 @@ typedef struct vrs_report_kernel {
     double total_us, least_us, most_us;
 } vrs_report_kernel;
 
+/* A kernel whose runs are in the trace, by its number. */
+typedef struct vrs_report_kernel_id {
+    int32_t batch;
+    char node[96], kernel[160];
+} vrs_report_kernel_id;
+
 /* The kernels of a node together. */
 typedef struct vrs_report_node_time {
     const vrs_report_kernel *first; /* names it; of no node: the kernel itself */
@@ -71,7 +78,7 @@ typedef struct vrs_report_left {
     uint64_t bytes, blocks;
 } vrs_report_left;
 
-/* A span in the window that the Gantt chart shows. */
+/* A span in the window that the Gantt chart shows, or a kernel, whose number is its kind. */
 typedef struct vrs_bar {
     int32_t kind;
     int64_t frame, begin_ns, end_ns;
@@ -98,13 +105,15 @@ struct vrs_profile_report {
     vrs_report_kernel *kernels;
     vrs_report_left left[VRS_REPORT_LEFT];
     char exits[VRS_REPORT_EXITS][24];
-    vrs_bar *bars;
+    vrs_report_kernel_id *kernel_ids; /* number i at i - 1 */
+    vrs_bar *bars, *kernel_bars;
     int32_t kind_count, series_count, note_count, node_count, left_count, exit_count, bar_count;
-    int32_t kernel_count;
+    int32_t kernel_count, kernel_bar_count;
+    uint64_t kernel_runs;  /* in the trace */
     uint64_t nodes_beyond; /* that were not kept */
     uint64_t spans, lost;
     int64_t window_begin_ns, window_end_ns; /* of the bars */
-    bool bars_beyond;
+    bool bars_beyond, kernel_bars_beyond;
     bool cut_short;
     int64_t written_s; /* when the file was last written, in seconds since 1970 */
 };
@@ -140,6 +149,11 @@ void vrs_report_bottleneck(const vrs_profile_report *report, char *text, size_t 
  * kernels together. */
 int32_t vrs_report_node_times(const vrs_profile_report *report, vrs_report_node_time *times,
                               int32_t room, double *all_us);
+/* What a run of a kernel is called: the node of the network, else the kernel; "kernel" where its
+ * number is not known. */
+const char *vrs_report_kernel_name(const vrs_profile_report *report, uint64_t id);
+/* NULL: its number is not known. */
+const vrs_report_kernel_id *vrs_report_kernel_of(const vrs_profile_report *report, uint64_t id);
 /* A note that is a number; 0: there is none. */
 double vrs_report_number(const vrs_profile_report *report, const char *name);
 

@@ -55,3 +55,16 @@ int32_t vrs_report_node_times(const vrs_profile_report *report, vrs_report_node_
     qsort(times, (size_t)count, sizeof(*times), by_time);
     return count;
 }
+
+const vrs_report_kernel_id *vrs_report_kernel_of(const vrs_profile_report *report, uint64_t id)
+{
+    bool known = id >= 1 && id <= VRS_REPORT_KERNELS;
+    const vrs_report_kernel_id *found = known ? &report->kernel_ids[id - 1] : NULL;
+    return known && (found->node[0] != 0 || found->kernel[0] != 0) ? found : NULL;
+}
+
+const char *vrs_report_kernel_name(const vrs_profile_report *report, uint64_t id)
+{
+    const vrs_report_kernel_id *kernel = vrs_report_kernel_of(report, id);
+    return kernel == NULL ? "kernel" : kernel->node[0] != 0 ? kernel->node : kernel->kernel;
+}

@@ -1,5 +1,6 @@
 #include "profile/profile.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,8 +69,38 @@ static void drain_all(vrs_profile *profile)
     profile->lost_told = profile->lost;
 }
 
+/* The track of a GPU's stream. */
+static uint32_t kernel_track(vrs_profile *profile, const vrs_kernel_run *run)
+{
+    char name[32];
+    int32_t i = 0;
+    while (i < profile->kernel_track_count && (profile->kernel_tracks[i].device != run->device ||
+                                               profile->kernel_tracks[i].stream != run->stream))
+        i++;
+    if (i == VRS_PROFILE_KERNEL_TRACKS)
+        return profile->kernel_tracks[i - 1].id;
+    if (i == profile->kernel_track_count) {
+        profile->kernel_track_count++;
+        profile->kernel_tracks[i].device = run->device;
+        profile->kernel_tracks[i].stream = run->stream;
+        profile->kernel_tracks[i].id = ++profile->last_track;
+        (void)snprintf(name, sizeof(name), "kernels of gpu %u, stream %u", run->device,
+                       run->stream);
+        vrs_trace_track(profile->trace, profile->last_track, name, true);
+    }
+    return profile->kernel_tracks[i].id;
+}
+
+static void write_run(void *opaque, const vrs_kernel_run *run)
+{
+    vrs_profile *profile = opaque;
+    vrs_trace_kernel_run(profile->trace, kernel_track(profile, run), run);
+}
+
 static void sample_now(vrs_profile *profile)
 {
+    if (profile->kernels_run)
+        profile->kernel_runs_counted += vrs_kernel_times_drain(write_run, profile);
     vrs_profile_take_sample(profile);
     if (profile->trace != NULL)
         vrs_trace_sample(profile->trace, &profile->sample);
@@ -177,8 +208,15 @@ static void write_kernel(void *trace, const vrs_kernel_time *time)
 /* Also where some could not be had: the trace then says so. */
 static void write_kernels(vrs_profile *profile)
 {
+    char text[32];
     if (vrs_kernel_times_visit(write_kernel, profile->trace) != VRS_OK)
         vrs_trace_note(profile->trace, "kernels", vrs_last_error());
+    if (profile->kernels_run)
+        profile->kernel_runs_counted += vrs_kernel_times_drain(write_run, profile);
+    if (profile->kernel_runs_counted > 0) {
+        (void)snprintf(text, sizeof(text), "%" PRIu64, profile->kernel_runs_counted);
+        vrs_trace_note(profile->trace, VRS_NOTE_RUNS_COUNTED, text);
+    }
     vrs_kernel_times_stop();
 }
 
@@ -272,6 +310,7 @@ vrs_status vrs_profile_attach(vrs_profile *profile, vrs_pipeline *pipeline)
         watch_gpu(profile, followed);
         if (profile->kernels && profile->pipeline_count == 0)
             vrs_kernel_times_reset(); /* compiling was no run */
+        profile->kernels_run = profile->kernels;
         profile->pipeline_count++;
         describe(profile, pipeline);
     }

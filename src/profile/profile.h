@@ -11,7 +11,8 @@
 
 #define VRS_PROFILE_RECORDERS 128
 #define VRS_PROFILE_PIPELINES 64
-#define VRS_PROFILE_TRACKS 256 /* of a recorder */
+#define VRS_PROFILE_TRACKS 256       /* of a recorder */
+#define VRS_PROFILE_KERNEL_TRACKS 32 /* streams of GPUs; what is beyond goes to the last */
 /* Upper ends of the latencies that the metrics count, in milliseconds. */
 #define VRS_LATENCY_STEPS 14
 extern const int32_t vrs_latency_steps_ms[VRS_LATENCY_STEPS];
@@ -39,7 +40,13 @@ struct vrs_profile {
     bool has_lock, has_wake, closing;
     vrs_thread thread;
     vrs_trace *trace; /* NULL: none is written */
-    bool kernels;     /* they are followed */
+    bool kernels;     /* they are followed, and with kernels_run since there is a pipeline */
+    bool kernels_run;
+    struct {
+        uint32_t device, stream, id;
+    } kernel_tracks[VRS_PROFILE_KERNEL_TRACKS];
+    int32_t kernel_track_count;
+    uint64_t kernel_runs_counted; /* that are not in the trace each */
 
     vrs_followed_recorder *recorders;
     int32_t recorder_count;

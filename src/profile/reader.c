@@ -208,6 +208,39 @@ static const char *read_kernel(reader *r, yajl_val line, vrs_status *status)
     return NULL;
 }
 
+/* The number of a kernel. */
+static bool read_kernel_id(yajl_val value, uint64_t *id)
+{
+    return read_count(value, id) && *id >= 1 && *id <= UINT32_MAX;
+}
+
+static const char *read_kernel_name(reader *r, yajl_val line, vrs_status *status)
+{
+    vrs_event event = {.type = VRS_EVENT_KERNEL_ID};
+    int64_t batch = 0;
+    yajl_val a = array_of(line, 4);
+    if (a == NULL || !read_kernel_id(element(a, 0), &event.counts[0]) ||
+        !read_integer(element(a, 1), 0, 1 << 20, &batch) ||
+        !read_text(element(a, 2), &event.name) || !read_text(element(a, 3), &event.text))
+        return "a kernel's name is a number, a batch size and two texts";
+    event.batch = (int32_t)batch;
+    *status = r->visit(r->opaque, &event);
+    return NULL;
+}
+
+static const char *read_kernel_run(reader *r, yajl_val line, vrs_status *status)
+{
+    vrs_event event = {.type = VRS_EVENT_KERNEL_RUN};
+    yajl_val a = array_of(line, 4);
+    if (a == NULL || !read_track(element(a, 0), &event.track) ||
+        !read_kernel_id(element(a, 1), &event.counts[0]) ||
+        !read_integer(element(a, 2), -TIME_LIMIT, TIME_LIMIT, &event.time_ns) ||
+        !read_integer(element(a, 3), 0, TIME_LIMIT, &event.length_ns))
+        return "a run of a kernel is a track, a kernel, a begin and a length";
+    *status = r->visit(r->opaque, &event);
+    return NULL;
+}
+
 static const char *read_end(reader *r, yajl_val line, vrs_status *status)
 {
     vrs_event event = {.type = VRS_EVENT_END};
@@ -247,9 +280,17 @@ static vrs_status read_other(reader *r, yajl_val line)
     static const struct {
         const char *key;
         line_fn read;
-    } kinds[] = {{"span", read_span},        {"sample", read_sample}, {"note", read_note},
-                 {"track", read_track_line}, {"lost", read_lost},     {"exit", read_exit},
-                 {"node", read_node},        {"kernel", read_kernel}, {"end", read_end}};
+    } kinds[] = {{"span", read_span},
+                 {"sample", read_sample},
+                 {"note", read_note},
+                 {"track", read_track_line},
+                 {"lost", read_lost},
+                 {"exit", read_exit},
+                 {"node", read_node},
+                 {"kernel", read_kernel},
+                 {"end", read_end},
+                 {"kernel_id", read_kernel_name},
+                 {"kernel_run", read_kernel_run}};
     vrs_status status = VRS_OK;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(line->u.object.keys[0], kinds[i].key) == 0) {

@@ -18,7 +18,9 @@ typedef enum vrs_event_type {
     VRS_EVENT_NODE,  /* batch, name, text: what it does, plan, numbers: microseconds, flop, bytes */
     VRS_EVENT_KERNEL, /* batch (0: of no node), name: the node; text: the kernel; counts[0]: runs;
                        * numbers: microseconds in all, least, most */
-    VRS_EVENT_END,    /* time_ns, counts: spans, lost */
+    VRS_EVENT_KERNEL_ID,  /* counts[0]: its number, from 1 on; batch, name, text as above */
+    VRS_EVENT_KERNEL_RUN, /* track, counts[0]: the kernel's number, time_ns, length_ns */
+    VRS_EVENT_END,        /* time_ns, counts: spans, lost */
 } vrs_event_type;
 
 /* Text borrows until the call returns; it is UTF-8 and may hold anything. Times are within

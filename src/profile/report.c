@@ -20,10 +20,13 @@ static vrs_status make_parts(vrs_profile_report *report, const char *path)
     report->tracks = vrs_alloc_array(VRS_REPORT_TRACKS, sizeof(*report->tracks));
     report->nodes = vrs_alloc_array(VRS_REPORT_NODES, sizeof(*report->nodes));
     report->kernels = vrs_alloc_array(VRS_REPORT_KERNELS, sizeof(*report->kernels));
+    report->kernel_ids = vrs_alloc_array(VRS_REPORT_KERNELS, sizeof(*report->kernel_ids));
     report->bars = vrs_alloc_array(VRS_REPORT_BARS, sizeof(*report->bars));
+    report->kernel_bars = vrs_alloc_array(VRS_REPORT_KERNEL_BARS, sizeof(*report->kernel_bars));
     bool whole = report->path != NULL && report->kinds != NULL && report->series != NULL &&
                  report->notes != NULL && report->tracks != NULL && report->nodes != NULL &&
-                 report->kernels != NULL && report->bars != NULL;
+                 report->kernels != NULL && report->kernel_ids != NULL && report->bars != NULL &&
+                 report->kernel_bars != NULL;
     report->bin_ns = VRS_FIRST_BIN_NS;
     return whole ? VRS_OK : VRS_NO_MEMORY;
 }
@@ -60,6 +63,8 @@ void vrs_report_destroy(vrs_profile_report *report)
     vrs_free(report->tracks);
     vrs_free(report->nodes);
     vrs_free(report->kernels);
+    vrs_free(report->kernel_ids);
+    vrs_free(report->kernel_bars);
     vrs_free(report->bars);
     vrs_free(report);
 }

@@ -263,7 +263,12 @@ static void draw_box(vrs_buffer *out, const vrs_svg_box *box, const scale *x, do
     attribute(out, "y", 30 + ROW * box->row + 2);
     attribute(out, "width", fmax(end - begin, 0.8));
     attribute(out, "height", ROW - 4);
-    vrs_buffer_format(out, "><title>frame %" PRId64 ", ", box->number);
+    vrs_buffer_add(out, "><title>");
+    if (box->tip != NULL)
+        vrs_buffer_html(out, box->tip);
+    else
+        vrs_buffer_format(out, "frame %" PRId64, box->number);
+    vrs_buffer_add(out, ", ");
     vrs_buffer_number(out, box->end - box->begin, 3);
     vrs_buffer_add(out, " ms</title></rect>");
 }

@@ -46,7 +46,8 @@ void vrs_svg_bars(vrs_buffer *out, const vrs_svg_histogram *histogram, bool alon
 typedef struct vrs_svg_box {
     int32_t row;
     double begin, end; /* ms */
-    int64_t number;    /* chooses the colour, and stands in the box's tip */
+    int64_t number;    /* chooses the colour, and stands in the box's tip, if that has no name */
+    const char *tip;   /* its name, or NULL */
 } vrs_svg_box;
 
 typedef struct vrs_svg_rows {

@@ -184,6 +184,24 @@ void vrs_trace_kernel(vrs_trace *trace, const vrs_kernel_time *time)
     end_line(trace);
 }
 
+void vrs_trace_kernel_run(vrs_trace *trace, uint32_t track, const vrs_kernel_run *run)
+{
+    if (run->first) {
+        begin_line(trace);
+        vrs_buffer_format(&trace->line, "{\"kernel_id\":[%" PRIu32 ",%d,", run->id, run->batch);
+        vrs_buffer_json(&trace->line, run->node);
+        vrs_buffer_add(&trace->line, ",");
+        vrs_buffer_json(&trace->line, run->kernel);
+        vrs_buffer_add(&trace->line, "]}");
+        end_line(trace);
+    }
+    begin_line(trace);
+    vrs_buffer_format(&trace->line,
+                      "{\"kernel_run\":[%" PRIu32 ",%" PRIu32 ",%" PRId64 ",%" PRId64 "]}", track,
+                      run->id, run->begin_ns - trace->origin_ns, run->end_ns - run->begin_ns);
+    end_line(trace);
+}
+
 void vrs_trace_flush(vrs_trace *trace)
 {
     errno = 0;

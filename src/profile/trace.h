@@ -48,9 +48,15 @@ void vrs_trace_node(vrs_trace *trace, const struct vrs_engine_node *node);
 struct vrs_kernel_time;
 void vrs_trace_kernel(vrs_trace *trace, const struct vrs_kernel_time *time);
 
+/* A run of a kernel on a track, after the kernel's own line where it is the first of its id. */
+struct vrs_kernel_run;
+void vrs_trace_kernel_run(vrs_trace *trace, uint32_t track, const struct vrs_kernel_run *run);
+
 /* Notes with numbers: what the GPU could do a second. */
 #define VRS_NOTE_PEAK_BYTES "peak bytes a second"
 #define VRS_NOTE_PEAK_OPERATIONS "peak operations a second"
+/* Runs of kernels that are in the sums alone. */
+#define VRS_NOTE_RUNS_COUNTED "runs of kernels that were only counted"
 
 /* Hands what was written to the system. */
 void vrs_trace_flush(vrs_trace *trace);

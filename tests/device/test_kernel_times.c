@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "device/kernel_times.h"
 #include "fake_cupti/fake_cupti.h"
 #include "support/inject.h"
@@ -19,6 +20,8 @@ static const char *whole, *broken;
 static void *handle;
 static __typeof__(fake_cupti_node) *node;
 static __typeof__(fake_cupti_kernel) *kernel;
+static __typeof__(fake_cupti_kernel_on) *kernel_on;
+static __typeof__(fake_cupti_time) *clock_shows;
 static __typeof__(fake_cupti_left) *left;
 
 typedef struct seen {
@@ -152,6 +155,109 @@ static void test_many(void **state)
     assert_true(total == 20000);
 }
 
+/* ---- runs, one by one ---- */
+
+typedef struct runs {
+    int count;
+    vrs_kernel_run run[VRS_KERNEL_RUNS];
+    char node[8][32], kernel[8][32]; /* of the first ones */
+} runs;
+
+static void see_run(void *opaque, const vrs_kernel_run *r)
+{
+    runs *s = opaque;
+    assert_true(s->count < VRS_KERNEL_RUNS);
+    if (s->count < 8) {
+        snprintf(s->node[s->count], sizeof(s->node[0]), "%s", r->node);
+        snprintf(s->kernel[s->count], sizeof(s->kernel[0]), "%s", r->kernel);
+    }
+    s->run[s->count++] = *r;
+}
+
+static runs drained;
+
+static uint64_t drain(void)
+{
+    memset(&drained, 0, sizeof(drained));
+    return vrs_kernel_times_drain(see_run, &drained);
+}
+
+/* CUPTI's clock is another one: an offset at first, then it goes twice as fast, then as fast. */
+static void test_clocks(void **state)
+{
+    (void)state;
+    vrs_clock_use_virtual(1000);
+    clock_shows(500000);
+    start();
+    record();
+    kernel("gemm", 500100, 500300, 11);
+    kernel_on("copy", 500050, 500060, 0, 1, 9);
+    kernel("gemm", 501000, 502000,
+           21); /* over the reading's end: half of it ran at another speed */
+    vrs_clock_advance_ns(1000);
+    clock_shows(502000);
+    assert_int_equal(drain(), 0);
+    assert_int_equal(drained.count, 3);
+    assert_string_equal(drained.kernel[0], "copy"); /* by their begins */
+    assert_true(drained.run[0].device == 1 && drained.run[0].stream == 9);
+    assert_true(drained.run[0].begin_ns == 1025 && drained.run[0].end_ns == 1030);
+    assert_true(drained.run[1].begin_ns == 1050 && drained.run[1].end_ns == 1150);
+    assert_true(drained.run[2].begin_ns == 1500 && drained.run[2].end_ns == 2000);
+    assert_true(drained.run[1].first && !drained.run[2].first && drained.run[0].first);
+    assert_int_equal(drained.run[1].id, drained.run[2].id);
+    assert_int_not_equal(drained.run[0].id, drained.run[1].id);
+    assert_true(drained.run[1].batch == 8 && drained.run[0].batch == 0);
+    assert_string_equal(drained.node[1], "layer1/conv");
+    assert_string_equal(drained.node[0], "");
+
+    kernel("gemm", 502500, 502600, 11); /* known by now; between two readings of the same speed */
+    kernel("gemm", 501999, 502001, 11); /* begun before the older one, at its distance */
+    kernel("gemm", 503500, 503600, 13); /* of another node; behind the newer one */
+    vrs_clock_advance_ns(1000);
+    clock_shows(503000);
+    assert_int_equal(drain(), 0);
+    assert_int_equal(drained.count, 3);
+    assert_true(drained.run[0].begin_ns == 1999 && drained.run[0].end_ns == 2001);
+    assert_true(drained.run[1].begin_ns == 2500 && drained.run[1].end_ns == 2600);
+    assert_true(drained.run[2].begin_ns == 3500 && drained.run[2].first);
+    assert_int_equal(drain(), 0);
+    assert_int_equal(drained.count, 0);
+
+    /* A reading that fails leaves the last one. */
+    setenv("VRSEG_FAKE_CUPTI", "cuptiGetTimestamp", 1);
+    vrs_clock_advance_ns(1000);
+    kernel("gemm", 503900, 504000, 11);
+    assert_int_equal(drain(), 0);
+    assert_true(drained.count == 1 && drained.run[0].end_ns == 4000);
+    unsetenv("VRSEG_FAKE_CUPTI");
+
+    /* What ran before a reset is forgotten, numbers are not given again. */
+    uint32_t id = drained.run[0].id;
+    kernel("gemm", 504000, 504100, 11);
+    vrs_kernel_times_reset();
+    kernel("gemm", 504200, 504300, 11);
+    assert_int_equal(drain(), 0);
+    assert_int_equal(drained.count, 1);
+    assert_true(drained.run[0].id > id && drained.run[0].first);
+    vrs_clock_use_real();
+    clock_shows(0);
+}
+
+/* More than are kept are counted; the totals have all. */
+static void test_many_runs(void **state)
+{
+    (void)state;
+    start();
+    for (uint64_t i = 0; i < VRS_KERNEL_RUNS + 100; i++)
+        kernel("k", 1000 * i, 1000 * i + 10, 0);
+    assert_int_equal(drain(), 100);
+    assert_int_equal(drained.count, VRS_KERNEL_RUNS);
+    assert_true(drained.run[1].begin_ns - drained.run[0].begin_ns == 1000);
+    assert_int_equal(visited().runs[0], VRS_KERNEL_RUNS + 100);
+    assert_int_equal(drain(), 0);
+    assert_int_equal(drained.count, 0);
+}
+
 /* Not begun, it costs nothing and does nothing. */
 static void test_off(void **state)
 {
@@ -160,6 +266,8 @@ static void test_off(void **state)
     kernel("gemm", 0, 1000, 11);
     assert_int_equal(visited().count, 0);
     vrs_kernel_times_reset();
+    assert_int_equal(drain(), 0);
+    assert_int_equal(drained.count, 0);
     vrs_kernel_times_stop();
 }
 
@@ -175,7 +283,7 @@ static void test_refused(void **state)
 {
     (void)state;
     static const char *const functions[] = {"cuptiSubscribe", "cuptiEnableCallback",
-                                            "cuptiActivityRegisterCallbacks",
+                                            "cuptiActivityRegisterCallbacks", "cuptiGetTimestamp",
                                             "cuptiActivityEnable"};
     for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
         setenv("VRSEG_FAKE_CUPTI", functions[i], 1);
@@ -204,6 +312,7 @@ static vrs_status everything(void *opaque)
         kernel("gemm", 0, 1000, 11 + i % 4);
     seen s = {0};
     status = vrs_kernel_times_visit(see, &s);
+    (void)drain();
     vrs_kernel_times_stop();
     return status;
 }
@@ -225,11 +334,15 @@ int main(void)
         return 1;
     *(void **)&node = dlsym(handle, "fake_cupti_node");
     *(void **)&kernel = dlsym(handle, "fake_cupti_kernel");
+    *(void **)&kernel_on = dlsym(handle, "fake_cupti_kernel_on");
+    *(void **)&clock_shows = dlsym(handle, "fake_cupti_time");
     *(void **)&left = dlsym(handle, "fake_cupti_left");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whose, use_whole, stop),
         cmocka_unit_test_setup_teardown(test_reset, use_whole, stop),
         cmocka_unit_test_setup_teardown(test_many, use_whole, stop),
+        cmocka_unit_test_setup_teardown(test_clocks, use_whole, stop),
+        cmocka_unit_test_setup_teardown(test_many_runs, use_whole, stop),
         cmocka_unit_test_setup_teardown(test_off, use_whole, stop),
         cmocka_unit_test_setup_teardown(test_refused, use_whole, stop),
         cmocka_unit_test_setup_teardown(test_inject, use_whole, stop),

@@ -1,6 +1,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "device/cupti_api.h"
 #include "fake_cupti/fake_cupti.h"
@@ -106,9 +107,25 @@ static void hand_back(void)
     used = 0;
 }
 
+/* What the stand-in's clock shows: what a test set, else the time of day. */
+static uint64_t test_time;
+
+vrs_cupti_result cuptiGetTimestamp(uint64_t *ns)
+{
+    struct timespec now;
+    (void)timespec_get(&now, TIME_UTC);
+    *ns = test_time != 0 ? test_time : (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return leave("cuptiGetTimestamp");
+}
+
 vrs_cupti_result cuptiActivityFlushAll(uint32_t flag)
 {
+    uint64_t now = 0;
     (void)flag;
+    if (active && getenv("VRSEG_FAKE_CUPTI_KERNELS") != NULL) {
+        (void)cuptiGetTimestamp(&now);
+        fake_cupti_kernel("of_a_flush", now, now + 1, 0);
+    }
     hand_back();
     return leave("cuptiActivityFlushAll");
 }
@@ -156,7 +173,18 @@ static uint8_t *place(size_t bytes)
     return buffer + used - bytes;
 }
 
+FAKE void fake_cupti_time(uint64_t ns)
+{
+    test_time = ns;
+}
+
 FAKE void fake_cupti_kernel(const char *name, uint64_t start, uint64_t end, uint64_t node)
+{
+    fake_cupti_kernel_on(name, start, end, node, 0, 7);
+}
+
+FAKE void fake_cupti_kernel_on(const char *name, uint64_t start, uint64_t end, uint64_t node,
+                               uint32_t device, uint32_t stream)
 {
     uint8_t *at = active ? place(OTHER_BYTES) : NULL;
     const uint32_t other = 1, kind = VRS_CUPTI_KIND_CONCURRENT_KERNEL;
@@ -168,6 +196,8 @@ FAKE void fake_cupti_kernel(const char *name, uint64_t start, uint64_t end, uint
     memcpy(at, &kind, sizeof(kind));
     memcpy(at + 16, &start, sizeof(start)); /* as offsetof() says of NVIDIA's own header */
     memcpy(at + 24, &end, sizeof(end));
+    memcpy(at + 40, &device, sizeof(device));
+    memcpy(at + 48, &stream, sizeof(stream));
     memcpy(at + 104, &name, sizeof(name));
     memcpy(at + 144, &node, sizeof(node));
 }

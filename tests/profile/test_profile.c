@@ -273,6 +273,11 @@ static void test_hostile(void **state)
         {HEAD "{\"node\":[1,\"a\",\"b\",\"c\",1,2]}\n", VRS_CORRUPT, "a node is"},
         {HEAD "{\"kernel\":[1,\"a\",\"b\",1,2,3]}\n", VRS_CORRUPT, "a kernel is"},
         {HEAD "{\"kernel\":[-1,\"a\",\"b\",1,2,3,4]}\n", VRS_CORRUPT, "a kernel is"},
+        {HEAD "{\"kernel_id\":[0,1,\"a\",\"b\"]}\n", VRS_CORRUPT, "a kernel's name is"},
+        {HEAD "{\"kernel_id\":[1,1,\"a\"]}\n", VRS_CORRUPT, "a kernel's name is"},
+        {HEAD "{\"kernel_run\":[1,4294967296,0,5]}\n", VRS_CORRUPT, "a run of a kernel is"},
+        {HEAD "{\"kernel_run\":[1,1,0,-5]}\n", VRS_CORRUPT, "a run of a kernel is"},
+        {HEAD "{\"kernel_run\":[1,7,0,5]}\n", VRS_OK, NULL},
         {HEAD "{\"track\":[1,\"a\",3]}\n", VRS_CORRUPT, "a track is"},
         {HEAD "{\"lost\":[1,-1]}\n", VRS_CORRUPT, "what is lost"},
         {HEAD "{\"end\":[1]}\n", VRS_CORRUPT, "the end is"},
@@ -501,6 +506,80 @@ static void test_kernels(void **state)
     vrs_report_destroy(report);
 }
 
+/* 400 frames, with the first kernels of each 100 of them: a node's, side by side with one of no
+ * node, then one whose number nothing names. */
+static void write_kernel_runs(const char *path)
+{
+    vrs_trace *trace;
+    assert_int_equal(vrs_trace_open(path, 1000, &trace), VRS_OK);
+    vrs_trace_track(trace, 1, "worker", false);
+    vrs_trace_track(trace, 2, "kernels of gpu 0, stream 7", true);
+    vrs_kernel_run conv = {
+        .id = 1, .first = true, .batch = 8, .node = "conv <1>", .kernel = "gemm"};
+    vrs_kernel_run copy = {.id = 2, .first = true, .node = "", .kernel = "copy"};
+    for (int64_t i = 0; i < 400; i++) {
+        vrs_span span = {.begin_ns = 1000 + i * MS, .frame = i, .kind = VRS_SPAN_INFER};
+        span.end_ns = span.begin_ns + MS / 2;
+        vrs_trace_span(trace, 1, &span);
+        span.kind = VRS_SPAN_FRAME;
+        vrs_trace_span(trace, 1, &span);
+        if (i % 100 != 10)
+            continue;
+        conv.begin_ns = span.begin_ns + MS / 4;
+        conv.end_ns = conv.begin_ns + 2000;
+        copy.begin_ns = conv.begin_ns + 1000;
+        copy.end_ns = copy.begin_ns + 500;
+        vrs_trace_kernel_run(trace, 2, &conv);
+        vrs_trace_kernel_run(trace, 2, &copy);
+        conv.first = copy.first = false;
+        const vrs_kernel_run odd = {.id = 4000000000u,
+                                    .begin_ns = conv.end_ns,
+                                    .end_ns = conv.end_ns + 100,
+                                    .node = "",
+                                    .kernel = ""};
+        vrs_trace_kernel_run(trace, 2, &odd);
+    }
+    assert_int_equal(vrs_trace_close(trace, 1000 + 400 * MS, 800, 0), VRS_OK);
+}
+
+/* Kernels one by one: in the chart of stages, whose window goes to where some are, and for
+ * Perfetto. */
+static void test_kernel_runs(void **state)
+{
+    (void)state;
+    vrs_profile_report *report;
+    write_kernel_runs(trace_path);
+    assert_int_equal(vrs_report_load(trace_path, &report), VRS_OK);
+    assert_int_equal(report->kernel_runs, 12);
+    assert_int_equal(report->kernel_bar_count, 3); /* those of frame 210 */
+    assert_int_equal(report->kernel_bars[0].begin_ns, 210 * MS + MS / 4);
+    assert_true(report->window_begin_ns < report->kernel_bars[0].begin_ns &&
+                report->window_end_ns > report->kernel_bars[2].end_ns);
+    assert_string_equal(vrs_report_kernel_name(report, 1), "conv <1>");
+    assert_string_equal(vrs_report_kernel_name(report, 2), "copy");
+    assert_string_equal(vrs_report_kernel_name(report, 3), "kernel");
+    assert_int_equal(vrs_report_write_html(report, NULL, other_path), VRS_OK);
+    char *page = read_text(other_path);
+    assert_non_null(strstr(page, "; below, kernels of the GPU</text>"));
+    assert_non_null(strstr(page, ">kernels</text>"));
+    assert_non_null(strstr(page, "<title>conv &lt;1&gt;, 0.002 ms</title>"));
+    vrs_free(page);
+    assert_int_equal(vrs_report_write_chrome(report, other_path), VRS_OK);
+    char *chrome = read_text(other_path);
+    assert_non_null(strstr(chrome, "{\"name\":\"conv <1>\",\"cat\":\"kernel\",\"ph\":\"X\","
+                                   "\"pid\":2,\"tid\":2,\"ts\":210250.000,\"dur\":2.000,"
+                                   "\"args\":{\"kernel\":\"gemm\",\"batch\":8}}"));
+    /* Beside it, so in a thread of its own, which is named. */
+    assert_non_null(strstr(chrome, "{\"name\":\"copy\",\"cat\":\"kernel\",\"ph\":\"X\","
+                                   "\"pid\":2,\"tid\":2097154,\"ts\":210251.000,"));
+    assert_non_null(strstr(chrome, "\"tid\":2097154,\"args\":{\"name\":\"kernels of gpu 0, "));
+    /* After it, so in the first one again. */
+    assert_non_null(strstr(chrome, "{\"name\":\"kernel\",\"cat\":\"kernel\",\"ph\":\"X\","
+                                   "\"pid\":2,\"tid\":2,\"ts\":210252.000,"));
+    vrs_free(chrome);
+    vrs_report_destroy(report);
+}
+
 /* ---- two runs ---- */
 
 /* 3,000 frames at an even rate whose stages take `ms`, more or less. */
@@ -639,6 +718,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ledger, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nodes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_kernels, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_kernel_runs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_compare, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_percentiles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),

@@ -12,14 +12,16 @@ from ._library import version
 from .config import Config, Model, ModelInfo, models
 from .errors import (ClosedError, DeviceError, FullError, InvalidError, MissingError,
                      NotFoundError, OutOfMemoryError, RefusedError, VrsegError, WaitTimeout)
+from .gpu import DeviceArray
 from .images import FORMATS, Picture
 from .pipeline import AsyncPipeline, Result
 from .reader import Reader, ReaderInfo, TensorSpec
 from .system import Check, deploy_check, gpus, requirements, self_test, system_info
 
 __all__ = [
-    "FORMATS", "AsyncPipeline", "Check", "ClosedError", "Config", "DeviceError", "FullError",
-    "InvalidError", "MissingError", "Model", "ModelInfo", "NotFoundError", "OutOfMemoryError",
-    "Picture", "Reader", "ReaderInfo", "RefusedError", "Result", "TensorSpec", "VrsegError", "WaitTimeout", "deploy_check", "gpus", "models",
-    "requirements", "self_test", "system_info", "version",
+    "FORMATS", "AsyncPipeline", "Check", "ClosedError", "Config", "DeviceArray", "DeviceError",
+    "FullError", "InvalidError", "MissingError", "Model", "ModelInfo", "NotFoundError", "OutOfMemoryError",
+    "Picture", "Reader", "ReaderInfo", "RefusedError", "Result", "TensorSpec", "VrsegError",
+    "WaitTimeout", "deploy_check", "gpus", "models", "requirements", "self_test", "system_info",
+    "version",
 ]

@@ -35,7 +35,8 @@ def _open(name: str) -> ctypes.CDLL:
 
 
 def _declare(library: ctypes.CDLL, name: str) -> None:
-    for function, (result, arguments) in _abi.FUNCTIONS[name].items():
+    functions: Any = _abi.FUNCTIONS
+    for function, (result, arguments) in functions[name].items():
         try:
             found = getattr(library, function)
         except AttributeError as error:

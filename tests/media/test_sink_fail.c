@@ -12,32 +12,10 @@
 #include <unistd.h>
 
 #include "media/journal.h"
+#include "media/sink_folder.h"
 #include "media/sink_tools.h"
 #include "support/inject.h"
-#include "support/temp.h"
 #include "vrseg/log.h"
-
-static char folder[256];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    temp_make(folder, sizeof folder);
-    return chmod(folder, 0755);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    int live = tools_images_live();
-    temp_remove(folder);
-    return live;
-}
-
-static void path_of(char *path, const char *name)
-{
-    tools_join(path, 512, folder, name);
-}
 
 static void touch(const char *path, const char *text)
 {

@@ -8,30 +8,8 @@
 #include <unistd.h>
 
 #include "media/picture.h"
+#include "media/sink_folder.h"
 #include "media/sink_tools.h"
-#include "support/temp.h"
-
-static char folder[256];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    temp_make(folder, sizeof folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    int live = tools_images_live();
-    temp_remove(folder);
-    return live;
-}
-
-static void path_of(char *path, const char *name)
-{
-    tools_join(path, 512, folder, name);
-}
 
 /* Reads a picture of one frame and checks its format and size. */
 static void read_one(tools_clip *clip, const char *path, enum AVPixelFormat format, int width,

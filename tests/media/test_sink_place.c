@@ -9,32 +9,16 @@
 
 #include "base/alloc.h"
 #include "media/journal.h"
+#include "media/sink_folder.h"
 #include "media/sink_tools.h"
-#include "support/temp.h"
 #include "vrseg/log.h"
 
-static char folder[256];
 static char last_warning[512];
 
-static int make_folder(void **state)
+static int make_quiet_folder(void **state)
 {
-    (void)state;
-    temp_make(folder, sizeof folder);
     last_warning[0] = '\0';
-    return chmod(folder, 0755);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    int live = tools_images_live();
-    temp_remove(folder);
-    return live;
-}
-
-static void path_of(char *path, const char *name)
-{
-    tools_join(path, 512, folder, name);
+    return make_folder(state);
 }
 
 static void touch(const char *path)
@@ -313,7 +297,7 @@ static void the_journal_says_what_is_finished(void **state)
 
 int main(void)
 {
-#define ONE(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+#define ONE(test) cmocka_unit_test_setup_teardown(test, make_quiet_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         ONE(places_that_cannot_be),     ONE(an_output_that_exists),
         ONE(a_link_is_followed),        ONE(the_output_is_not_the_input),

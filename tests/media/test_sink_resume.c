@@ -9,36 +9,25 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "media/journal.h"
+#include "media/sink_folder.h"
 #include "media/sink_tools.h"
 #include "support/inject.h"
-#include "support/temp.h"
 #include "vrseg/log.h"
 
 #define FRAMES 22
 #define SEGMENT 4
 #define WRITTEN 14 /* before the run ends early: three segments and two frames */
 
-static char folder[256];
-
-static int make_folder(void **state)
+static int make_quiet_folder(void **state)
 {
-    (void)state;
-    temp_make(folder, sizeof folder);
     vrs_log_set(NULL, NULL, VRS_LOG_ERROR);
-    return 0;
+    return make_folder(state);
 }
 
-static int remove_folder(void **state)
+static int remove_quiet_folder(void **state)
 {
-    (void)state;
     vrs_log_set(NULL, NULL, VRS_LOG_WARNING);
-    temp_remove(folder);
-    return tools_images_live();
-}
-
-static void path_of(char *path, const char *name)
-{
-    tools_join(path, 512, folder, name);
+    return remove_folder(state);
 }
 
 static void prepare(tools_setup *setup, const char *path)
@@ -357,21 +346,23 @@ static void pictures_go_on_after_the_last_before_a_gap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(goes_on_as_if_nothing_had_been, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_power_cut_at_each_byte_of_the_journal, make_folder,
-                                        remove_folder),
-        cmocka_unit_test_setup_teardown(a_segment_that_was_changed_is_made_again, make_folder,
-                                        remove_folder),
-        cmocka_unit_test_setup_teardown(another_run_is_refused_and_nothing_is_lost, make_folder,
-                                        remove_folder),
-        cmocka_unit_test_setup_teardown(y4m_is_refused, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_sink_goes_back_to_where_another_is, make_folder,
-                                        remove_folder),
-        cmocka_unit_test_setup_teardown(hostile_entries_end_the_journal, make_folder,
-                                        remove_folder),
-        cmocka_unit_test_setup_teardown(every_resource_may_fail, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(pictures_go_on_after_the_last_before_a_gap, make_folder,
-                                        remove_folder),
+        cmocka_unit_test_setup_teardown(goes_on_as_if_nothing_had_been, make_quiet_folder,
+                                        remove_quiet_folder),
+        cmocka_unit_test_setup_teardown(a_power_cut_at_each_byte_of_the_journal, make_quiet_folder,
+                                        remove_quiet_folder),
+        cmocka_unit_test_setup_teardown(a_segment_that_was_changed_is_made_again, make_quiet_folder,
+                                        remove_quiet_folder),
+        cmocka_unit_test_setup_teardown(another_run_is_refused_and_nothing_is_lost,
+                                        make_quiet_folder, remove_quiet_folder),
+        cmocka_unit_test_setup_teardown(y4m_is_refused, make_quiet_folder, remove_quiet_folder),
+        cmocka_unit_test_setup_teardown(a_sink_goes_back_to_where_another_is, make_quiet_folder,
+                                        remove_quiet_folder),
+        cmocka_unit_test_setup_teardown(hostile_entries_end_the_journal, make_quiet_folder,
+                                        remove_quiet_folder),
+        cmocka_unit_test_setup_teardown(every_resource_may_fail, make_quiet_folder,
+                                        remove_quiet_folder),
+        cmocka_unit_test_setup_teardown(pictures_go_on_after_the_last_before_a_gap,
+                                        make_quiet_folder, remove_quiet_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,31 +10,9 @@
 #include <libavutil/stereo3d.h>
 
 #include "media/mp4_layout.h"
+#include "media/sink_folder.h"
 #include "media/sink_tools.h"
 #include "media/times.h"
-#include "support/temp.h"
-
-static char folder[256];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    temp_make(folder, sizeof folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    int live = tools_images_live();
-    temp_remove(folder);
-    return live;
-}
-
-static void path_of(char *path, const char *name)
-{
-    tools_join(path, 512, folder, name);
-}
 
 static void check_times(const char *path, int count, tools_time_fn time_of, int64_t shift)
 {

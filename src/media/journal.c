@@ -224,26 +224,3 @@ void vrs_journal_close(vrs_journal *journal)
     vrs_free(journal->places);
     *journal = (vrs_journal){.fd = -1};
 }
-
-vrs_status vrs_journal_count(const char *folder, int64_t *segments)
-{
-    char path[VRS_PATH_MAX];
-    char *text = NULL;
-    size_t size = 0;
-    *segments = 0;
-    vrs_status status = vrs_path_format(path, sizeof path, "%s/%s", folder, VRS_JOURNAL_NAME);
-    if (status != VRS_OK || !vrs_file_exists(path)) {
-        return status;
-    }
-    status = vrs_file_read(path, VRS_JOURNAL_MAX_BYTES, &text, &size);
-    if (status != VRS_OK) {
-        return status;
-    }
-    int64_t lines = 0;
-    for (size_t i = 0; i < size; i++) {
-        lines += text[i] == '\n';
-    }
-    *segments = lines > 1 ? lines - 1 : 0; /* the first line is the header */
-    vrs_free(text);
-    return VRS_OK;
-}

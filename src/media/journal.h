@@ -79,8 +79,8 @@ vrs_status vrs_journal_end(vrs_journal *journal) VRS_MUST_USE;
 /* Closes; the file stays. */
 void vrs_journal_close(vrs_journal *journal);
 
-/* Whether the journal of a folder, if it has one, is that of a whole shard. VRS_IO,
- * VRS_PERMISSION, VRS_NO_MEMORY. */
+/* Whether the journal of a folder, if it has one, is that of a whole shard. The segments are read
+ * only where it says that none follows. VRS_IO, VRS_PERMISSION, VRS_NO_MEMORY. */
 vrs_status vrs_journal_ended(const char *folder, bool *ended) VRS_MUST_USE;
 
 /* What two first lines differ in. */
@@ -93,8 +93,8 @@ typedef struct vrs_journal_difference {
 struct yajl_val_s;
 
 /* Reads a whole shard's journal to be joined; it is not opened for writing. `header` is owned.
- * VRS_NOT_FOUND: there is none; VRS_INVALID: it is not whole; VRS_CORRUPT: it is no journal, or a
- * segment is not as it was written; VRS_IO, VRS_NO_MEMORY. */
+ * VRS_NOT_FOUND: there is none; VRS_INVALID: it is not whole, or a segment is not as it was
+ * written; VRS_CORRUPT: it is no journal; VRS_IO, VRS_PERMISSION, VRS_NO_MEMORY. */
 vrs_status vrs_journal_read_shard(vrs_journal *journal, const char *folder,
                                   struct yajl_val_s **header) VRS_MUST_USE;
 

@@ -213,47 +213,88 @@ static vrs_status look_at_segment(const char *folder, const vrs_journal_entry *e
     return status;
 }
 
-/* Takes the entries up to the first that is not whole, and sets the size to the end of the last;
- * with `again` says of a segment that it is made again. */
-static vrs_status read_entries(vrs_journal *journal, const char *folder, const char *text,
-                               size_t size, bool again)
+/* Takes the entries up to the first line that is none, and sets the size to the end of the last. */
+static vrs_status read_entries(vrs_journal *journal, const char *text, size_t size)
 {
-    size_t at = (size_t)journal->size;
     bool going = true;
-    while (going && at < size) {
-        const char *end = memchr(text + at, '\n', size - at);
-        size_t length = end ? (size_t)(end - text) - at : 0;
-        vrs_journal_entry entry = {0};
-        vrs_status status = vrs_journal_make_room(journal);
-        if (status != VRS_OK) {
-            return status;
+    while (going) {
+        size_t at = (size_t)journal->size;
+        const char *end = at < size ? memchr(text + at, '\n', size - at) : NULL;
+        if (!end) {
+            return VRS_OK;
         }
+        vrs_journal_entry entry = {0};
         yajl_val line = NULL;
-        status = end ? parse(text + at, length, &line) : VRS_OK;
+        vrs_status status = vrs_journal_make_room(journal);
+        if (status == VRS_OK) {
+            status = parse(text + at, (size_t)(end - text) - at, &line);
+        }
         if (status != VRS_OK) {
             return status;
         }
         going = line && read_entry(journal, line, &entry);
         yajl_tree_free(line);
-        bool whole = false;
-        status = going ? look_at_segment(folder, &entry, &whole) : VRS_OK;
-        if (status != VRS_OK) {
-            return status;
-        }
-        if (going && !whole && again) {
-            vrs_log(VRS_LOG_WARNING, "%s/%s: is not as it was written; it is made again", folder,
-                    entry.file);
-        }
-        going = going && whole;
         if (going) {
             journal->places[journal->count] = journal->size;
             journal->entries[journal->count++] = entry;
-            at += length + 1;
-            journal->size = (int64_t)at;
+            journal->size = end - text + 1;
         }
     }
     return VRS_OK;
 }
+
+/* Leaves the entries up to the first whose segment is not as it was written; with `again` says of
+ * that one that it is made again. */
+static vrs_status check_segments(vrs_journal *journal, const char *folder, bool again)
+{
+    for (size_t i = 0; i < journal->count; i++) {
+        bool whole = false;
+        vrs_status status = look_at_segment(folder, &journal->entries[i], &whole);
+        if (status != VRS_OK) {
+            return status;
+        }
+        if (!whole) {
+            if (again) {
+                vrs_log(VRS_LOG_WARNING, "%s/%s: is not as it was written; it is made again",
+                        folder, journal->entries[i].file);
+            }
+            journal->size = journal->places[i];
+            journal->count = i;
+        }
+    }
+    return VRS_OK;
+}
+
+/* Reads a folder's journal, which is closed and knows its path; the text is owned. VRS_NOT_FOUND:
+ * there is none; VRS_INVALID: it is too large. */
+static vrs_status read_text(vrs_journal *journal, const char *folder, char **text, size_t *size)
+{
+    *journal = (vrs_journal){.fd = -1};
+    vrs_status status =
+        vrs_path_format(journal->path, sizeof journal->path, "%s/%s", folder, VRS_JOURNAL_NAME);
+    if (status == VRS_OK && !vrs_file_exists(journal->path)) {
+        status = vrs_fail(VRS_NOT_FOUND, "%s: there is no such file", journal->path);
+    }
+    return status == VRS_OK ? vrs_file_read(journal->path, VRS_JOURNAL_MAX_BYTES, text, size)
+                            : status;
+}
+
+vrs_status vrs_journal_count(const char *folder, int64_t *segments)
+{
+    vrs_journal journal;
+    char *text = NULL;
+    size_t size = 0;
+    int64_t lines = 0;
+    vrs_status status = read_text(&journal, folder, &text, &size);
+    for (size_t i = 0; text && i < size; i++) {
+        lines += text[i] == '\n';
+    }
+    *segments = lines > 1 ? lines - 1 : 0; /* the first line is the header */
+    vrs_free(text);
+    return status == VRS_NOT_FOUND ? VRS_OK : status;
+}
+
+/* ---- going on ------------------------------------------------------------------------------- */
 
 static vrs_status read_all(vrs_journal *journal, const char *folder,
                            const vrs_journal_header *header, const char *text, size_t size)
@@ -265,7 +306,10 @@ static vrs_status read_all(vrs_journal *journal, const char *folder,
     size_t length = (size_t)(end - text);
     vrs_status status = check_header(journal, text, length, header);
     journal->size = (int64_t)length + 1;
-    return status == VRS_OK ? read_entries(journal, folder, text, size, true) : status;
+    if (status == VRS_OK) {
+        status = read_entries(journal, text, size);
+    }
+    return status == VRS_OK ? check_segments(journal, folder, true) : status;
 }
 
 /* Opens the file behind its last whole entry. */
@@ -289,13 +333,10 @@ vrs_status vrs_journal_resume(vrs_journal *journal, const char *folder,
     char *text = NULL;
     size_t size = 0;
     *has = false;
-    *journal = (vrs_journal){.fd = -1};
-    vrs_status status =
-        vrs_path_format(journal->path, sizeof journal->path, "%s/%s", folder, VRS_JOURNAL_NAME);
-    if (status != VRS_OK || !vrs_file_exists(journal->path)) {
-        return status;
+    vrs_status status = read_text(journal, folder, &text, &size);
+    if (status == VRS_NOT_FOUND) {
+        return VRS_OK;
     }
-    status = vrs_file_read(journal->path, VRS_JOURNAL_MAX_BYTES, &text, &size);
     if (status == VRS_OK) {
         status = read_all(journal, folder, header, text, size);
     }
@@ -312,15 +353,6 @@ vrs_status vrs_journal_resume(vrs_journal *journal, const char *folder,
 }
 
 /* ---- shards --------------------------------------------------------------------------------- */
-
-static vrs_status read_text(vrs_journal *journal, const char *folder, char **text, size_t *size)
-{
-    *journal = (vrs_journal){.fd = -1};
-    vrs_status status =
-        vrs_path_format(journal->path, sizeof journal->path, "%s/%s", folder, VRS_JOURNAL_NAME);
-    return status == VRS_OK ? vrs_file_read(journal->path, VRS_JOURNAL_MAX_BYTES, text, size)
-                            : status;
-}
 
 /* Whether what follows the last entry says that there are so many and no more. */
 static vrs_status look_at_end(const vrs_journal *journal, const char *text, size_t size,
@@ -353,11 +385,15 @@ static vrs_status read_shard(vrs_journal *journal, const char *folder, const cha
         return status;
     }
     journal->size = end - text + 1;
-    status = read_entries(journal, folder, text, size, false);
+    status = read_entries(journal, text, size);
     if (status == VRS_OK) {
         status = look_at_end(journal, text, size, &ended);
     }
-    if (status == VRS_OK && (!ended || journal->count == 0)) {
+    size_t count = journal->count;
+    if (status == VRS_OK && ended) { /* else they need not be read to know */
+        status = check_segments(journal, folder, false);
+    }
+    if (status == VRS_OK && (!ended || count == 0 || journal->count < count)) {
         status =
             vrs_fail(VRS_INVALID, "%s: is not whole; run this shard again with resume", folder);
     }

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "kernels/preprocess_plan.h"
+#include "kernels/cuda/preprocess_batch.h"
 
 #define ROWS_ANY 2 /* of a block of the kernel for any source */
 #define FAST_COLUMNS (VRS_PREPROCESS_THREADS * VRS_PREPROCESS_COLUMNS)
@@ -33,52 +33,16 @@ vrs_status vrs_cuda_preprocess_open(vrs_device *device, vrs_cuda_preprocess *ker
     return status;
 }
 
-static bool same_network(const vrs_preprocess_plan *a, const vrs_preprocess_plan *b)
-{
-    bool same = a->desc.width == b->desc.width && a->desc.height == b->desc.height &&
-                a->desc.tensor == b->desc.tensor && a->channels == b->channels &&
-                a->pad_code == b->pad_code &&
-                (a->type != VRS_TENSOR_I8 || a->desc.quantum == b->desc.quantum);
-    for (int c = 0; c < 3; c++) {
-        same = same && a->scale[c] == b->scale[c] && a->bias[c] == b->bias[c] &&
-               a->pad[c] == b->pad[c];
-    }
-    return same;
-}
-
 static vrs_status check_item(const vrs_cuda_preprocess_item *items, int32_t index)
 {
     const vrs_cuda_preprocess_item *item = &items[index];
-    const vrs_preprocess_desc *desc = &item->plan->desc;
-    const vrs_image *image = item->image;
-    if (image->format != desc->format || image->width != desc->image_width ||
-        image->height != desc->image_height) {
-        return vrs_fail(VRS_INVALID,
-                        "preprocess: view %d: a %s image of %dx%d, the plan is for %s of %dx%d",
-                        index, vrs_pixel_format_name(image->format), image->width, image->height,
-                        vrs_pixel_format_name(desc->format), desc->image_width, desc->image_height);
-    }
     if (item->tensor == 0 || item->tensor % 16 != 0 || item->tables == 0 || item->tables % 4 != 0) {
         return vrs_fail(VRS_INVALID,
                         "preprocess: view %d: the tensor must lie at a multiple of 16 bytes and "
                         "the tables at one of 4",
                         index);
     }
-    if (!same_network(items[0].plan, item->plan)) {
-        return vrs_fail(VRS_INVALID,
-                        "preprocess: views 0 and %d of a batch are for different networks", index);
-    }
-    const int32_t planes = item->plan->info->planes;
-    for (int32_t plane = 0; plane < planes; plane++) {
-        if (image->planes[plane] == NULL || image->strides[plane] > INT32_MAX ||
-            image->strides[plane] < -INT32_MAX) {
-            return vrs_fail(VRS_INVALID,
-                            "preprocess: view %d: plane %d has no address or too "
-                            "large a stride",
-                            index, plane);
-        }
-    }
-    return VRS_OK;
+    return vrs_preprocess_batch_view("preprocess", index, items[0].plan, item->plan, item->image);
 }
 
 /* Whether every plane and its rows begin at multiples of so many bytes. */
@@ -151,11 +115,10 @@ static void set_network(vrs_preprocess_params *params, const vrs_preprocess_plan
     params->channels = plan->channels;
     params->store = store_of(plan);
     params->pad_code = plan->pad_code;
+    vrs_preprocess_batch_scale(plan, params->scale, params->bias);
     for (int c = 0; c < 3; c++) {
         const float quantum = plan->type == VRS_TENSOR_I8 ? plan->desc.quantum : 1.0F;
         const bool codes = plan->type == VRS_TENSOR_U8;
-        params->scale[c] = codes ? 255.0F : plan->scale[c] / quantum;
-        params->bias[c] = codes ? 0.0F : plan->bias[c] / quantum;
         params->pad[c] = codes ? (float)plan->pad_code : plan->pad[c] / quantum;
     }
 }
@@ -163,18 +126,10 @@ static void set_network(vrs_preprocess_params *params, const vrs_preprocess_plan
 static void set_view(vrs_preprocess_view *view, const vrs_cuda_preprocess_item *item)
 {
     *view = *item->view;
-    for (int32_t plane = 0; plane < item->plan->info->planes && plane < 3; plane++) {
-        view->plane[plane] = (uint64_t)(uintptr_t)item->image->planes[plane];
-        view->stride[plane] = (int32_t)item->image->strides[plane];
-    }
+    vrs_preprocess_batch_planes(item->plan, item->image, view->plane, view->stride);
     view->tables = item->tables;
     view->tensor = item->tensor;
     view->luma = item->luma;
-}
-
-static uint32_t parts_of(int32_t whole, int32_t part)
-{
-    return ((uint32_t)whole + (uint32_t)part - 1) / (uint32_t)part;
 }
 
 /* Units of 16 bytes of a strip of 2 << i rows; 0: too many. */
@@ -296,24 +251,23 @@ static vrs_status run_whole(vrs_kernel *kernel, vrs_device_stream *stream,
 vrs_status vrs_cuda_preprocess_run(const vrs_cuda_preprocess *kernels, vrs_device_stream *stream,
                                    const vrs_cuda_preprocess_item *items, int32_t count)
 {
-    if (count < 1 || count > VRS_PREPROCESS_VIEWS) {
-        return vrs_fail(VRS_INVALID, "preprocess: %d views in a batch; 1 to %d are possible", count,
-                        VRS_PREPROCESS_VIEWS);
-    }
     vrs_preprocess_params params;
     memset(&params, 0, sizeof(params));
-    for (int32_t i = 0; i < count; i++) {
-        const vrs_status status = check_item(items, i);
-        if (status != VRS_OK) {
-            return status;
+    vrs_status status = vrs_preprocess_batch_count("preprocess", count);
+    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+        status = check_item(items, i);
+        if (status == VRS_OK) {
+            set_view(&params.view[i], &items[i]);
         }
-        set_view(&params.view[i], &items[i]);
+    }
+    if (status != VRS_OK) {
+        return status;
     }
     set_network(&params, items[0].plan);
     const int format = choose(items, count);
     if (format >= 0 && are_whole(&params, items, count)) {
         bool done = false;
-        const vrs_status status = run_whole(kernels->whole[format], stream, &params, count, &done);
+        status = run_whole(kernels->whole[format], stream, &params, count, &done);
         if (done || status != VRS_OK) {
             return status;
         }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "kernels/preprocess_plan.h"
+#include "kernels/cuda/preprocess_batch.h"
 
 vrs_status vrs_cuda_warp_open(vrs_device *device, vrs_cuda_warp *kernels)
 {
@@ -10,45 +10,9 @@ vrs_status vrs_cuda_warp_open(vrs_device *device, vrs_cuda_warp *kernels)
     return status == VRS_OK ? vrs_device_kernel(device, "vrs_patches", &kernels->patches) : status;
 }
 
-static vrs_status check_image(const vrs_image *image, int32_t planes)
-{
-    for (int32_t p = 0; p < planes; p++) {
-        if (image->planes[p] == NULL || image->strides[p] > INT32_MAX ||
-            image->strides[p] < -INT32_MAX) {
-            return vrs_fail(VRS_INVALID, "tiles: plane %d has no address or too large a stride", p);
-        }
-    }
-    return VRS_OK;
-}
-
-static bool same_values(const float *a, const float *b, size_t count)
-{
-    bool same = true;
-    for (size_t i = 0; i < count; i++)
-        same = same && a[i] == b[i];
-    return same;
-}
-
-static bool same_network(const vrs_preprocess_plan *a, const vrs_preprocess_plan *b)
-{
-    return a->desc.width == b->desc.width && a->desc.height == b->desc.height &&
-           a->desc.tensor == b->desc.tensor && a->channels == b->channels &&
-           same_values(a->scale, b->scale, sizeof(a->scale) / sizeof(a->scale[0])) &&
-           same_values(a->bias, b->bias, sizeof(a->bias) / sizeof(a->bias[0])) &&
-           (a->type != VRS_TENSOR_I8 || a->desc.quantum == b->desc.quantum);
-}
-
 static vrs_status check_item(const vrs_cuda_warp_item *items, int32_t index)
 {
     const vrs_cuda_warp_item *item = &items[index];
-    const vrs_preprocess_desc *desc = &item->plan->desc;
-    if (item->image->format != desc->format || item->image->width != desc->image_width ||
-        item->image->height != desc->image_height) {
-        return vrs_fail(
-            VRS_INVALID, "tiles: view %d: a %s image of %dx%d, the plan is for %s of %dx%d", index,
-            vrs_pixel_format_name(item->image->format), item->image->width, item->image->height,
-            vrs_pixel_format_name(desc->format), desc->image_width, desc->image_height);
-    }
     if (item->tensor == 0 || item->tensor % 16 != 0 || item->positions == 0 ||
         item->positions % 8 != 0 || (item->plan->tone && item->tone == 0)) {
         return vrs_fail(
@@ -57,22 +21,16 @@ static vrs_status check_item(const vrs_cuda_warp_item *items, int32_t index)
             "one of 8, and a plan with tones has its table",
             index);
     }
-    if (!same_network(items[0].plan, item->plan)) {
-        return vrs_fail(VRS_INVALID, "tiles: views 0 and %d of a batch are for different networks",
-                        index);
-    }
-    const vrs_status status = vrs_warp_check(item->warp);
-    return status == VRS_OK ? check_image(item->image, item->plan->info->planes) : status;
+    const vrs_status status =
+        vrs_preprocess_batch_view("tiles", index, items[0].plan, item->plan, item->image);
+    return status == VRS_OK ? vrs_warp_check(item->warp) : status;
 }
 
 static void set_view(vrs_warp_view *view, const vrs_cuda_warp_item *item)
 {
     const vrs_preprocess_plan *plan = item->plan;
     const vrs_chroma_site site = plan->desc.color.chroma_site;
-    for (int32_t p = 0; p < plan->info->planes && p < 3; p++) {
-        view->plane[p] = (uint64_t)(uintptr_t)item->image->planes[p];
-        view->stride[p] = (int32_t)item->image->strides[p];
-    }
+    vrs_preprocess_batch_planes(plan, item->image, view->plane, view->stride);
     view->positions = item->positions;
     view->tensor = item->tensor;
     view->luma = item->luma;
@@ -99,26 +57,20 @@ static void set_view(vrs_warp_view *view, const vrs_cuda_warp_item *item)
     }
 }
 
-static uint32_t parts_of(int32_t whole, int32_t part)
-{
-    return ((uint32_t)whole + (uint32_t)part - 1) / (uint32_t)part;
-}
-
 vrs_status vrs_cuda_preprocess_warp(const vrs_cuda_warp *kernels, vrs_device_stream *stream,
                                     const vrs_cuda_warp_item *items, int32_t count)
 {
-    if (count < 1 || count > VRS_PREPROCESS_VIEWS) {
-        return vrs_fail(VRS_INVALID, "tiles: %d views in a batch; 1 to %d are possible", count,
-                        VRS_PREPROCESS_VIEWS);
-    }
     vrs_warp_params params;
     memset(&params, 0, sizeof(params));
-    for (int32_t i = 0; i < count; i++) {
-        const vrs_status status = check_item(items, i);
-        if (status != VRS_OK) {
-            return status;
+    vrs_status status = vrs_preprocess_batch_count("tiles", count);
+    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+        status = check_item(items, i);
+        if (status == VRS_OK) {
+            set_view(&params.view[i], &items[i]);
         }
-        set_view(&params.view[i], &items[i]);
+    }
+    if (status != VRS_OK) {
+        return status;
     }
     const vrs_preprocess_plan *plan = items[0].plan;
     params.width = plan->desc.width;
@@ -126,12 +78,7 @@ vrs_status vrs_cuda_preprocess_warp(const vrs_cuda_warp *kernels, vrs_device_str
     params.type = (int32_t)plan->type;
     params.layout = (int32_t)plan->layout;
     params.channels = plan->channels;
-    for (int c = 0; c < 3; c++) {
-        const float quantum = plan->type == VRS_TENSOR_I8 ? plan->desc.quantum : 1.0F;
-        const bool codes = plan->type == VRS_TENSOR_U8;
-        params.scale[c] = codes ? 255.0F : plan->scale[c] / quantum;
-        params.bias[c] = codes ? 0.0F : plan->bias[c] / quantum;
-    }
+    vrs_preprocess_batch_scale(plan, params.scale, params.bias);
     const uint32_t grid[3] = {parts_of(params.width, VRS_WARP_COLUMNS),
                               parts_of(params.height, VRS_WARP_ROWS), (uint32_t)count};
     const uint32_t block[3] = {VRS_WARP_COLUMNS, VRS_WARP_ROWS, 1};
@@ -224,8 +171,8 @@ vrs_status vrs_cuda_patches_run(const vrs_cuda_warp *kernels, vrs_device_stream 
     for (int32_t i = 0; i < patches->count && status == VRS_OK; i++) {
         status = set_patch(&params.view[i], patches, i);
     }
-    if (status == VRS_OK && patches->luma_of != NULL) {
-        status = check_image(patches->luma_of, 1);
+    if (status == VRS_OK && patches->luma_of != NULL && !in_reach(patches->luma_of, 0)) {
+        status = vrs_fail(VRS_INVALID, "patches: the luma has no address or too large a stride");
     }
     if (status != VRS_OK) {
         return status;

@@ -65,8 +65,6 @@ typedef struct benching {
     vrs_bench_work work;
 } benching;
 
-static volatile sig_atomic_t interrupted;
-
 static const struct argp_option bench_options[] = {
     {"from", KEY_FROM, "memory|video|both", 0,
      "Frames in memory, end to end from video into a file, or both (both)", 1},
@@ -356,7 +354,7 @@ static vrs_status describe_network(benching *b)
         (void)snprintf(t->model, sizeof(t->model), "%s: %s", info.name, info.title);
     vrs_model_destroy(model);
     (void)snprintf(b->work.output, sizeof(b->work.output), "%s", named);
-    if (vrs_trial_run(count, b->work.output, &c, sizeof(c), PATIENCE_SECONDS, &interrupted) ==
+    if (vrs_trial_run(count, b->work.output, &c, sizeof(c), PATIENCE_SECONDS, vrs_interrupted()) ==
         VRS_OK)
         t->flops = c.cost.flops;
     return VRS_OK;
@@ -406,7 +404,7 @@ static vrs_status make_clip(benching *b)
                           .seconds = gpu ? CLIP_SECONDS_GPU : CLIP_SECONDS_CPU,
                           .most_seconds = OPENING_SECONDS};
     if (status == VRS_OK)
-        status = vrs_tune_clip_make(a->config, &work, &interrupted, &report);
+        status = vrs_tune_clip_make(a->config, &work, vrs_interrupted(), &report);
     return status;
 }
 
@@ -484,7 +482,7 @@ static vrs_status measure_row(benching *b, vrs_bench_row *row, vrs_bench_source 
     (void)snprintf(b->work.pci, sizeof(b->work.pci), "%s", b->table.device.pci);
     vrs_status status = set_row(b, row);
     if (status == VRS_OK)
-        status = vrs_bench_measure(a->config, &b->work, &interrupted, &row->result[source]);
+        status = vrs_bench_measure(a->config, &b->work, vrs_interrupted(), &row->result[source]);
     row->status[source] = status;
     row->measured[source] = status == VRS_OK && row->result[source].runs > 0;
     if (!row->measured[source])
@@ -507,7 +505,7 @@ static vrs_status measure_all(benching *b)
         const char *video = b->table.sources[VRS_BENCH_VIDEO] ? b->work.input : NULL;
         note(b->args, "the peers run");
         status = vrs_bench_peers_run(&b->table, b->own_network ? model : NULL, video,
-                                     b->args->frames > 0 ? b->args->frames : 12, &interrupted);
+                                     b->args->frames > 0 ? b->args->frames : 12, vrs_interrupted());
     }
     return status;
 }
@@ -536,7 +534,7 @@ static vrs_status prepare(benching *b)
     vrs_bench_table *t = &b->table;
     vrs_status status = check_files(a);
     if (status == VRS_OK)
-        status = vrs_bench_device_find(a->config, &interrupted, &t->device);
+        status = vrs_bench_device_find(a->config, vrs_interrupted(), &t->device);
     if (status == VRS_OK)
         status = set_device(b);
     if (status == VRS_OK)
@@ -616,20 +614,6 @@ static int bench(benching *b)
     return status == VRS_OK ? exit_code(b) : vrs_report(status);
 }
 
-static void interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = interrupt};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
 const struct argp *vrs_bench_argp(void)
 {
     static struct argp_child children[2];
@@ -673,7 +657,7 @@ int vrs_command_bench(int argc, char **argv)
         b->args = &args;
         b->table.rows = rows;
         b->table.peers = peers;
-        catch_signals();
+        vrs_interrupts_catch();
         code = bench(b);
         if (b->temporary)
             vrs_tune_folder_remove(b->folder);

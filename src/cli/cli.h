@@ -3,6 +3,7 @@
 #define VRS_CLI_H
 
 #include <argp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -138,12 +139,6 @@ typedef enum vrs_progress_kind {
     VRS_PROGRESS_NONE = 2,
 } vrs_progress_kind;
 
-/* flags.c: values of a command's own flags, by their names without dashes; argp_error() where they
- * are wrong. A number from `low` to `high`; and --progress auto|none. */
-double vrs_flag_number(const char *flag, const char *value, double low, double high,
-                       struct argp_state *state);
-vrs_progress_kind vrs_flag_progress(const char *value, struct argp_state *state);
-
 /* compiling.c: the same of a network that is compiled for a GPU. */
 typedef struct vrs_compiling {
     vrs_progress_kind kind;
@@ -169,5 +164,16 @@ typedef struct vrs_progress {
 void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind);
 void vrs_progress_show(void *progress, const vrs_job_stats *stats); /* a vrs_job_progress_fn */
 void vrs_progress_end(vrs_progress *progress);
+
+/* flags.c: values of a command's own flags, by their names without dashes; argp_error() where they
+ * are wrong. A number from `low` to `high`; and --progress auto|none. */
+double vrs_flag_number(const char *flag, const char *value, double low, double high,
+                       struct argp_state *state);
+vrs_progress_kind vrs_flag_progress(const char *value, struct argp_state *state);
+
+/* interrupts.c: for commands that look now and then whether to end. After vrs_interrupts_catch()
+ * SIGINT and SIGTERM end nothing, but set for good what vrs_interrupted() points to. */
+void vrs_interrupts_catch(void);
+const volatile sig_atomic_t *vrs_interrupted(void);
 
 #endif

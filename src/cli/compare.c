@@ -26,8 +26,6 @@ typedef struct compare_args {
     vrs_progress_kind progress;
 } compare_args;
 
-static volatile sig_atomic_t interrupted;
-
 static const struct argp_option compare_options[] = {
     {"masks", KEY_MASKS, "DIR", 0,
      "Folder of the right masks, in the order of the frames (for pictures with the same names): "
@@ -236,7 +234,7 @@ static void look(void *opaque, void *report)
 static vrs_status look_at_input(compare_args *a, vrs_comparison *c)
 {
     looked l;
-    vrs_status status = vrs_trial_run(look, a, &l, sizeof(l), 120, &interrupted);
+    vrs_status status = vrs_trial_run(look, a, &l, sizeof(l), 120, vrs_interrupted());
     if (status != VRS_OK)
         return status;
     c->width = l.info.width;
@@ -294,7 +292,7 @@ static vrs_status measure_model(const compare_args *a, const vrs_compare_work *w
 {
     vrs_status status = vrs_config_set(a->config, "model", m->name);
     if (status == VRS_OK)
-        status = vrs_compare_measure(a->config, work, &interrupted, &m->result);
+        status = vrs_compare_measure(a->config, work, vrs_interrupted(), &m->result);
     if (status == VRS_CANCELLED)
         return status;
     m->cells = calloc(VRS_COMPARE_CELLS, VRS_COMPARE_CELL_BYTES);
@@ -378,7 +376,7 @@ static vrs_status compare(compare_args *a, vrs_comparison *c)
     if (status == VRS_OK)
         status = look_at_input(a, c);
     if (status == VRS_OK)
-        status = vrs_bench_device_find(a->config, &interrupted, &c->device);
+        status = vrs_bench_device_find(a->config, vrs_interrupted(), &c->device);
     if (status == VRS_OK)
         status = vrs_config_set(a->config, "device", c->device.id);
     if (status == VRS_OK)
@@ -390,26 +388,12 @@ static vrs_status compare(compare_args *a, vrs_comparison *c)
     return status == VRS_OK || c->stopped ? deliver(a, c) : status;
 }
 
-static void interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = interrupt};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
 static int run_compare(compare_args *a)
 {
     vrs_comparison c = {.input = a->input, .masks = a->masks != NULL, .best = -1};
     c.models = calloc(VRS_COMPARE_MAX_MODELS, sizeof(*c.models));
     c.pictures = calloc(VRS_COMPARE_CELLS, (size_t)3 * VRS_COMPARE_CELL_BYTES);
-    catch_signals();
+    vrs_interrupts_catch();
     vrs_status status = c.models == NULL || c.pictures == NULL
                             ? vrs_fail(VRS_NO_MEMORY, "no memory for a comparison")
                             : compare(a, &c);

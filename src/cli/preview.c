@@ -1,6 +1,4 @@
 /* vrseg preview: what a file is and what masks it gets, before a night's run. */
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,29 +24,10 @@ typedef struct arguments {
     int32_t places;
 } arguments;
 
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
 static bool is_interrupted(void *opaque)
 {
     (void)opaque;
-    return interrupted != 0;
-}
-
-static double read_number(const char *flag, const char *text, double least, double most,
-                          struct argp_state *state)
-{
-    char *end = NULL;
-    errno = 0;
-    const double value = strtod(text, &end);
-    if (errno != 0 || end == text || *end != 0 || !(value >= least && value <= most))
-        argp_error(state, "%s %s: expected a number, %g to %g", flag, text, least, most);
-    return value;
+    return *vrs_interrupted() != 0;
 }
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -62,10 +41,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
         a->folder = value;
         return 0;
     case KEY_SECONDS:
-        a->seconds = read_number("--seconds", value, 0, 3600, state);
+        a->seconds = vrs_flag_number("seconds", value, 0, 3600, state);
         return 0;
     case KEY_PLACES:
-        a->places = (int32_t)read_number("--places", value, 1, 64, state);
+        a->places = (int32_t)vrs_flag_number("places", value, 1, 64, state);
         return 0;
     case ARGP_KEY_ARG:
         if (a->file != NULL)
@@ -183,9 +162,7 @@ int vrs_command_preview(int argc, char **argv)
     if (status != VRS_OK)
         return vrs_report(status);
     (void)argp_parse(vrs_preview_argp(), argc, argv, 0, NULL, &a);
-    const struct sigaction action = {.sa_handler = interrupt};
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    vrs_interrupts_catch();
     status = look(&a);
     vrs_config_destroy(a.config);
     return status == VRS_OK ? VRS_EXIT_DONE : vrs_report(status);

@@ -67,8 +67,6 @@ typedef struct tuning {
     vrs_tune_show show;
 } tuning;
 
-static volatile sig_atomic_t interrupted;
-
 static const struct argp_option tune_options[] = {
     {NULL, 'o', "[KIND:]NAME", 0,
      "What the run will write, as for `vrseg run`; it is written to a folder that is removed "
@@ -314,14 +312,14 @@ static vrs_status make_clip(tuning *t)
     if (a->progress == VRS_PROGRESS_AUTO)
         (void)fprintf(stderr, "vrseg: a clip of %dx%d is made\n", a->width, a->height);
     t->work.input = t->clip;
-    return vrs_tune_clip_make(a->config, &work, &interrupted, &report);
+    return vrs_tune_clip_make(a->config, &work, vrs_interrupted(), &report);
 }
 
 /* A run with the settings as they are: it fills caches, says how many frames a trial takes, and
  * finds what would be wrong with every trial. Without memory for it others may still do. */
 static vrs_status first_run(tuning *t, vrs_tune_report *first)
 {
-    vrs_status status = vrs_tune_trial_run(t->args->config, &t->work, &interrupted, first);
+    vrs_status status = vrs_tune_trial_run(t->args->config, &t->work, vrs_interrupted(), first);
     if (status == VRS_NO_MEMORY || status == VRS_DEVICE) {
         (void)fprintf(stderr, "vrseg: as it is: %s\n", vrs_last_error());
         return VRS_OK;
@@ -363,7 +361,7 @@ static vrs_status measure(void *opaque, const vrs_tune_trial *trial, vrs_tune_me
     t->work.hopeless = compared ? HOPELESS * trial->best.fps : 0;
     vrs_status status = vrs_tune_choices_set(&t->choices, trial->choice, t->args->config);
     if (status == VRS_OK)
-        status = vrs_tune_trial_run(t->args->config, &t->work, &interrupted, &report);
+        status = vrs_tune_trial_run(t->args->config, &t->work, vrs_interrupted(), &report);
     vrs_tune_folder_empty(t->folder);
     if (status == VRS_CANCELLED)
         return status;
@@ -471,20 +469,6 @@ static vrs_status search(tuning *t, bool *stopped)
     return status;
 }
 
-static void interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = interrupt};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
 static int tune(const tune_args *args)
 {
     tuning *t = calloc(1, sizeof(*t));
@@ -492,7 +476,7 @@ static int tune(const tune_args *args)
     if (t == NULL)
         return vrs_report(vrs_fail(VRS_NO_MEMORY, "no memory for a search"));
     t->args = args;
-    catch_signals();
+    vrs_interrupts_catch();
     vrs_status status = check_save(args);
     if (status == VRS_OK)
         status = vrs_tune_folder_make(t->folder, sizeof(t->folder));

@@ -15,6 +15,8 @@
 /* What a peer prints, at most. */
 #define MOST_OUTPUT (1 << 20)
 #define MOST_SECONDS 1800.0
+/* The exit code of a peer whose Python lacks what it imports. */
+#define NOT_INSTALLED 77
 /* The name by which the peers know how the network is fed. */
 #define KNOWN_NAME "deeplabv3plus_r50_person_512.onnx"
 
@@ -114,6 +116,8 @@ static vrs_status run(char *const *arguments, output *o, const volatile sig_atom
     int how = 0;
     while (child > 0 && waitpid(child, &how, 0) < 0 && errno == EINTR)
         continue;
+    if (status == VRS_OK && WIFEXITED(how) && WEXITSTATUS(how) == NOT_INSTALLED)
+        return vrs_fail(VRS_MISSING, "%s lacks what %s imports", arguments[0], arguments[1]);
     if (status == VRS_OK && (!WIFEXITED(how) || WEXITSTATUS(how) != 0))
         status = vrs_fail(VRS_SYSTEM, "%s %s failed", arguments[0], arguments[1]);
     return status;
@@ -185,7 +189,9 @@ static char *argument(const char *text)
     return both.to;
 }
 
-static vrs_status run_torch(const char *root, output *o, const volatile sig_atomic_t *stop)
+/* PyTorch with the same network: on a GPU in all its ways, on the CPU eager and compiled. */
+static vrs_status run_torch(const char *root, bool gpu, output *o,
+                            const volatile sig_atomic_t *stop)
 {
     char python[VRS_BENCH_PATH + 64], script[VRS_BENCH_PATH + 64];
     find_python(root, "VRSEG_TORCH_PYTHON", "torch-venv", python, sizeof(python));
@@ -195,7 +201,8 @@ static vrs_status run_torch(const char *root, output *o, const volatile sig_atom
                         "%s is missing: run `make torch`, or name a Python that has "
                         "torch and torchvision by VRSEG_TORCH_PYTHON",
                         python);
-    char *arguments[] = {python, script, NULL};
+    char *arguments[] = {python, script, argument("--device"), argument(gpu ? "cuda" : "cpu"),
+                         NULL};
     return run(arguments, o, stop);
 }
 
@@ -232,11 +239,41 @@ static vrs_status run_script(const char *root, const char *model, const char *vi
     return status;
 }
 
+/* What a peer printed goes into the table; one that did not run has a line there, and its reason
+ * below. VRS_CANCELLED. */
+static vrs_status finish(vrs_bench_table *t, output *o, const char *peer, vrs_status status)
+{
+    size_t used = strlen(t->peers_note);
+    take(t, o->text);
+    if (status == VRS_OK || status == VRS_CANCELLED)
+        return status;
+    add(t, peer, status == VRS_MISSING ? "not installed" : "not run", -1, -1);
+    (void)snprintf(t->peers_note + used, sizeof(t->peers_note) - used, "%s%s: not run: %s.",
+                   used > 0 ? " " : "", peer, vrs_last_error());
+    return VRS_OK;
+}
+
+static vrs_status run_all(vrs_bench_table *t, const char *root, const char *model,
+                          const char *video, int64_t frames, output *o,
+                          const volatile sig_atomic_t *stop)
+{
+    vrs_status status = VRS_OK;
+    if (!t->device.gpu) {
+        status = video == NULL ? vrs_fail(VRS_UNSUPPORTED, "it takes a video: leave out --from "
+                                                           "memory")
+                               : run_script(root, model, video, frames, o, stop);
+        status = finish(t, o, "OpenCV and ONNX Runtime", status);
+    }
+    o->text[0] = 0;
+    return status == VRS_OK ? finish(t, o, "PyTorch", run_torch(root, t->device.gpu, o, stop))
+                            : status;
+}
+
 vrs_status vrs_bench_peers_run(vrs_bench_table *t, const char *model, const char *video,
                                int64_t frames, const volatile sig_atomic_t *stop)
 {
     char root[VRS_BENCH_PATH];
-    output o = {.text = malloc(MOST_OUTPUT)};
+    output o = {.text = calloc(1, MOST_OUTPUT)};
     vrs_status status;
     if (o.text == NULL)
         status = vrs_fail(VRS_NO_MEMORY, "no memory for what peers print");
@@ -246,15 +283,8 @@ vrs_status vrs_bench_peers_run(vrs_bench_table *t, const char *model, const char
     else if (!find_root(root, sizeof(root)))
         status = vrs_fail(VRS_MISSING, "bench/peers is not beside the program: they are run from a "
                                        "checkout's build folder");
-    else if (t->device.gpu)
-        status = run_torch(root, &o, stop);
-    else if (video == NULL)
-        status = vrs_fail(VRS_UNSUPPORTED, "the peer of the CPU takes a video: leave out --from "
-                                           "memory");
     else
-        status = run_script(root, model, video, frames, &o, stop);
-    if (o.text != NULL)
-        take(t, o.text);
+        status = run_all(t, root, model, video, frames, &o, stop);
     free(o.text);
     if (status != VRS_OK && status != VRS_CANCELLED)
         (void)snprintf(t->peers_note, sizeof(t->peers_note), "Not run: %s.", vrs_last_error());

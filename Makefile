@@ -39,6 +39,7 @@ check: check-packages build models ## builds and runs all tests
 check-full: export VRSEG_STRESS_OPERATIONS := 100000000
 check-full: export VRSEG_SOAK_FRAMES := 200000
 check-full: export VRSEG_KILLS := 50
+check-full: export VRSEG_ANALYZER := deep
 check-full: check ## as check, but with the long runs: 10^8 operations on the queues, soak, 50 kills
 
 tidy: check-packages build ## runs the checks of style alone

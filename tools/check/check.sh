@@ -4,7 +4,8 @@
 # Usage: check.sh BUILD [ARGUMENTS OF meson test...]
 #
 # Without further arguments it also compiles with gcc's and clang's warnings as errors and runs the
-# C tests under sanitizers, in builds of their own below BUILD; their tests are in the sum:
+# C tests under sanitizers, in builds of their own below BUILD, with the GPU kernels of BUILD; their
+# tests are in the sum:
 #   strict  gcc, release, warnings are errors; compiled only
 #   asan    gcc, address and undefined behaviour: all tests in C, and the program's that tell most
 #   fuzz    clang, as asan: the fuzzers, for a fixed number of runs
@@ -68,9 +69,10 @@ run_named() {
 
 run_tests "$build" "$@"
 if [ $# -eq 0 ]; then
-	compile "$build/strict" -Dwerror=true
+	image=$(find "$(realpath "$build")/src/kernels/cuda" -name 'cuda_image_*.S' | sort | head -n 1)
+	compile "$build/strict" -Dwerror=true "-Dgpu_image=$image"
 	compile "$build/asan" --buildtype=debugoptimized -Db_sanitize=address,undefined \
-		-Db_lundef=false -Dc_args=-fno-sanitize-recover=undefined &&
+		-Db_lundef=false -Dc_args=-fno-sanitize-recover=undefined "-Dgpu_image=$image" &&
 		run_named "$build/asan" base/ batch/ stress/ image/ kernels/ model/ graph/arena graph/graph \
 			graph/hostile graph/operators engine/ media/ cli/usage cli/stop cli/examples \
 			pipeline outputs golden live
@@ -81,7 +83,7 @@ if [ $# -eq 0 ]; then
 		run_named "$build/fuzz" fuzz/
 	targets=
 	CC=clang compile "$build/tsan" --buildtype=debugoptimized -Db_sanitize=thread \
-		-Db_lundef=false -Dwerror=true &&
+		-Db_lundef=false -Dwerror=true "-Dgpu_image=$image" &&
 		run_named "$build/tsan" base/ batch/ stress/ engine/engine engine/inject \
 			engine/onnxruntime-engine engine/onnxruntime-inject engine/onnxruntime-device media/ \
 			pipeline outputs golden live

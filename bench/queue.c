@@ -4,9 +4,9 @@
  * as tickets do; a figure is millions of items a second through one queue, median of the rounds, in
  * which all kinds take turns. Usage: bench_queue [ROUNDS]
  *
- * A bare ring has one producer and one consumer in its fast mode; vrs_queue is always in the mode
- * for several, and its consumers sleep. What was expected: alone, the two locked operations of that
- * mode and the wait word cost some ten times a bare ring's plain ones; between threads the transfer
+ * A bare ring has one producer and one consumer in its fast mode; vrs_queue's producers take turns
+ * by a mutex, and its consumers sleep. What was expected: alone, the locked operations of the mutex
+ * and of taking out cost some ten times a bare ring's plain ones; between threads the transfer
  * of cache lines costs more than either, so that no less than half of the bare ring's rate is left.
  */
 #include <ck_ring.h>

@@ -1,35 +1,35 @@
 #include "base/queue.h"
 
 #include <assert.h>
-#include <ck_ring.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 
 #include "base/alloc.h"
+#include "base/ring.h"
 #include "base/thread.h"
 #include "base/tsan.h"
 
 #define MAX_CAPACITY 65536u
 
-/* The wait word is `sleepers`. A consumer adds itself and looks into the ring again before it
- * sleeps; a producer puts its item in and then reads the word, by a read-modify-write. Both changes
- * of the word have an order: if the producer's comes first, the consumer's acquires it and the
- * second look sees the item; otherwise the producer sees the sleeper. It then takes the mutex, so
- * the consumer, which holds it from before its second look, is in the wait when it is signalled.
- * A plain load after the enqueue would not do: the processor may read it before the item is seen.
- */
+/* Producers take turns: they hold the mutex while they put an item in. The ring's own way for
+ * several has them take places in it by compare-and-swap and publish these in turn, spinning until
+ * whoever took the place before has: where the system has sent that one to sleep, all others burn
+ * their time slices until it comes back, and each hand-over may cost another round. A mutex costs
+ * as much where nobody else wants it, and puts who waits to sleep.
+ *
+ * Consumers take items out without the mutex. One that finds none takes it, looks again, and counts
+ * itself as a sleeper before it waits; as no item comes in meanwhile, none is slept over. */
 struct vrs_queue {
     struct ck_ring ring;
     struct ck_ring_buffer *slots;
     uint32_t capacity;
     char order; /* what the thread sanitizer knows the ring by */
-    alignas(VRS_ALIGNMENT) atomic_uint sleepers;
-    atomic_bool closed;
-    vrs_mutex mutex;
+    alignas(VRS_ALIGNMENT) vrs_mutex mutex;
     vrs_cond wake;
-    /* Of the producers alone, on a line of their own. */
-    alignas(VRS_ALIGNMENT) _Atomic uint64_t pushes;
-    _Atomic uint64_t found;
+    uint32_t sleepers; /* under the mutex */
+    atomic_bool closed;
+    /* Changed under the mutex, read at any time. */
+    _Atomic uint64_t pushes, found;
     _Atomic uint32_t most;
 };
 
@@ -99,14 +99,15 @@ void vrs_queue_destroy(vrs_queue *queue)
     vrs_free(queue);
 }
 
+/* With the mutex held: nobody else writes these. */
 static void count_push(vrs_queue *queue, uint32_t found)
 {
-    atomic_fetch_add_explicit(&queue->pushes, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&queue->found, found, memory_order_relaxed);
-    uint32_t most = atomic_load_explicit(&queue->most, memory_order_relaxed);
-    while (found + 1 > most &&
-           !atomic_compare_exchange_weak_explicit(&queue->most, &most, found + 1,
-                                                  memory_order_relaxed, memory_order_relaxed)) {
+    uint64_t pushes = atomic_load_explicit(&queue->pushes, memory_order_relaxed);
+    uint64_t sum = atomic_load_explicit(&queue->found, memory_order_relaxed);
+    atomic_store_explicit(&queue->pushes, pushes + 1, memory_order_relaxed);
+    atomic_store_explicit(&queue->found, sum + found, memory_order_relaxed);
+    if (found + 1 > atomic_load_explicit(&queue->most, memory_order_relaxed)) {
+        atomic_store_explicit(&queue->most, found + 1, memory_order_relaxed);
     }
 }
 
@@ -114,22 +115,22 @@ void vrs_queue_push(vrs_queue *queue, void *item)
 {
     assert(item != NULL);
     unsigned int depth = 0;
+    vrs_mutex_lock(&queue->mutex);
     vrs_tsan_release(&queue->order);
-    bool added = ck_ring_enqueue_mpmc_size(&queue->ring, queue->slots, item, &depth);
+    bool added = ck_ring_enqueue_spmc_size(&queue->ring, queue->slots, item, &depth);
     assert(added && depth < queue->capacity);
     (void)added;
     count_push(queue, depth);
-    if (atomic_fetch_add_explicit(&queue->sleepers, 0, memory_order_acq_rel) > 0) {
-        vrs_mutex_lock(&queue->mutex);
+    if (queue->sleepers > 0) {
         vrs_cond_signal(&queue->wake);
-        vrs_mutex_unlock(&queue->mutex);
     }
+    vrs_mutex_unlock(&queue->mutex);
 }
 
 void *vrs_queue_try_pop(vrs_queue *queue)
 {
     void *item = NULL;
-    if (!ck_ring_dequeue_mpmc(&queue->ring, queue->slots, &item)) {
+    if (!ck_ring_dequeue_spmc(&queue->ring, queue->slots, &item)) {
         return NULL;
     }
     vrs_tsan_acquire(&queue->order);
@@ -139,14 +140,14 @@ void *vrs_queue_try_pop(vrs_queue *queue)
 /* With the mutex held. NULL: closed and empty, or the deadline passed. */
 static void *sleep_for_item(vrs_queue *queue, int64_t deadline_ns)
 {
-    atomic_fetch_add_explicit(&queue->sleepers, 1, memory_order_acq_rel);
     void *item = vrs_queue_try_pop(queue);
+    queue->sleepers++;
     bool in_time = true;
     while (item == NULL && in_time && !atomic_load(&queue->closed)) {
         in_time = vrs_cond_wait_until(&queue->wake, &queue->mutex, deadline_ns);
         item = vrs_queue_try_pop(queue);
     }
-    atomic_fetch_sub_explicit(&queue->sleepers, 1, memory_order_relaxed);
+    queue->sleepers--;
     return item;
 }
 

@@ -468,15 +468,49 @@ static void test_after_the_end(void **state)
     drop_rig(&r);
 }
 
+/* A thread that submits one frame without a limit of time; a frame that is refused stays its own.
+ */
+typedef struct one_more {
+    rig *r;
+    vrs_frame frame;
+    vrs_status status;
+    char detail[VRS_DETAIL_SIZE];
+    vrs_thread thread;
+} one_more;
+
+static void submit_one_more(void *arg)
+{
+    one_more *self = arg;
+    self->status = vrs_pipeline_submit(self->r->pipeline, &self->frame, -1);
+    snprintf(self->detail, sizeof(self->detail), "%s", vrs_last_error());
+}
+
+static void start_one_more(one_more *self, rig *r, int64_t id)
+{
+    *self = (one_more){.r = r, .frame = frame_of(id, 0, 0)};
+    assert_int_equal(vrs_thread_start(&self->thread, "submit", submit_one_more, self), VRS_OK);
+    while (atomic_load(&r->pipeline->waiting) == 0)
+        (void)sched_yield();
+}
+
+static void expect_refused(one_more *self, vrs_status status, const char *words)
+{
+    vrs_thread_join(&self->thread);
+    assert_int_equal(self->status, status);
+    assert_non_null(strstr(self->detail, words));
+    assert_non_null(self->frame.image.release);
+    vrs_image_release(&self->frame.image);
+}
+
 /* Nobody ever reads: submitting says so in time, also where old frames may be dropped, for those
  * have results that nobody reads either. */
 static void test_a_reader_that_never_reads(void **state)
 {
     (void)state;
-    static const char *const settings[] = {ONE_SLOT,
+    static const char *const settings[] = {ONE_SLOT, ONE_SLOT "result_order=ready",
                                            ONE_SLOT "max_queue_size=1 queue_overflow=drop_oldest"};
-    for (int i = 0; i < 2; i++) {
-        vrs_clock_use_virtual(0);
+    for (int i = 0; i < 3; i++) {
+        vrs_clock_use_virtual(VRS_NS_PER_S);
         rig r = start_rig(settings[i]);
         for (int64_t id = 0; id < 8; id++)
             submit_to(&r, id, 0, 0);
@@ -484,9 +518,83 @@ static void test_a_reader_that_never_reads(void **state)
         vrs_frame frame = frame_of(8, 0, 0);
         assert_int_equal(vrs_pipeline_submit(r.pipeline, &frame, 0), VRS_TIMEOUT);
         vrs_image_release(&frame.image);
+        one_more more;
+        start_one_more(&more, &r, 9);
+        vrs_clock_await_waiters(1);
+        vrs_clock_advance_ns(2 * VRS_NS_PER_S);
+        expect_refused(&more, VRS_FULL, "all 8 tickets hold finished results");
+        assert_int_equal(vrs_pipeline_get_stats(r.pipeline).submitted, 8);
         drop_rig(&r);
         vrs_clock_use_real();
     }
+}
+
+/* What waits to come in when nothing more may come is refused, and stays its thread's own. */
+static void test_finish_while_submitting(void **state)
+{
+    (void)state;
+    rig r = start_rig(ONE_SLOT);
+    occupy(&r, 0, 0);
+    for (int64_t id = 1; id < 8; id++)
+        submit_to(&r, id, 0, 0);
+    one_more more;
+    start_one_more(&more, &r, 8);
+    vrs_pipeline_finish(r.pipeline);
+    expect_refused(&more, VRS_CLOSED, "takes no more frames");
+    fake_engine_hold(false);
+    for (int64_t id = 0; id < 8; id++)
+        expect_result(&r, id, VRS_OK);
+    expect_end(&r);
+    drop_rig(&r);
+}
+
+/* A frame of which one eye is in the network can be given up no more, the one behind it can. */
+static void test_cancel_half_way(void **state)
+{
+    (void)state;
+    rig r = start_rig(ONE_SLOT "layout=sbs");
+    occupy(&r, 0, 0);
+    submit_to(&r, 1, 0, 0);
+    submit_to(&r, 2, 1, 0);
+    assert_int_equal(vrs_pipeline_cancel_stream(r.pipeline, 0), 1);
+    fake_engine_hold(false);
+    expect_result(&r, 0, VRS_OK);
+    expect_result(&r, 1, VRS_CANCELLED);
+    expect_result(&r, 2, VRS_OK);
+    expect_end(&r);
+    drop_rig(&r);
+}
+
+/* One stream stops in the middle of a batch that could grow, another never sends: the third one's
+ * frames go on, and the end comes. */
+static void test_a_stream_that_stops(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"", "result_order=ready", "smooth=on smooth_weight=1"};
+    for (int i = 0; i < 3; i++) {
+        char text[256];
+        snprintf(text, sizeof(text),
+                 "max_batch_size=4 max_queue_delay_us=10000000 tickets=4 requests=1 %s",
+                 settings[i]);
+        rig r = start_rig(text);
+        submit_to(&r, 0, 0, 0);
+        submit_to(&r, 1, 0, 0); /* and no more */
+        expect_result(&r, 0, VRS_OK);
+        expect_result(&r, 1, VRS_OK);
+        for (int64_t id = 2; id < 20; id++) {
+            submit_to(&r, id, 2, 0);
+            expect_result(&r, id, VRS_OK);
+        }
+        vrs_latency silent = vrs_pipeline_get_latency(r.pipeline, 1);
+        assert_int_equal(silent.frames, 0);
+        assert_int_equal(vrs_pipeline_get_latency(r.pipeline, 0).frames, 2);
+        expect_end(&r);
+        drop_rig(&r);
+    }
+    /* None of them ever sends. */
+    rig r = start_rig("");
+    expect_end(&r);
+    drop_rig(&r);
 }
 
 static void test_too_many_pipelines(void **state)
@@ -579,6 +687,9 @@ int main(void)
         cmocka_unit_test(test_bad_settings),
         cmocka_unit_test(test_after_the_end),
         cmocka_unit_test(test_a_reader_that_never_reads),
+        cmocka_unit_test(test_finish_while_submitting),
+        cmocka_unit_test(test_cancel_half_way),
+        cmocka_unit_test(test_a_stream_that_stops),
         cmocka_unit_test(test_too_many_pipelines),
         cmocka_unit_test(test_pressure),
     };

@@ -6,14 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fake_cuda/kernels_memory.h"
 #include "kernels/reference/conv.h"
 
 #define PIXELS 256 /* of a pair, as many as channels of an item */
-
-static void *at(uint64_t address)
-{
-    return (void *)(uintptr_t)address;
-}
 
 static void expect(int good, const char *what)
 {

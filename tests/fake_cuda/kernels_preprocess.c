@@ -8,27 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake_cuda/kernels_memory.h"
 #include "kernels/preprocess_plan.h"
-
-static const void *at(uint64_t address)
-{
-    return (const void *)(uintptr_t)address;
-}
 
 static const int32_t *words(const vrs_preprocess_view *view, uint32_t place)
 {
     return (const int32_t *)at(view->tables) + place;
-}
-
-/* The process ends where there is no memory. */
-static void *take(size_t bytes)
-{
-    void *block = calloc(1, bytes);
-    if (block == NULL) {
-        fprintf(stderr, "fake_cuda: no memory for a kernel\n");
-        abort();
-    }
-    return block;
 }
 
 static vrs_axis make_axis(const vrs_preprocess_view *view, const vrs_preprocess_taps *taps,

@@ -7,24 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake_cuda/kernels_memory.h"
 #include "kernels/cuda/params_steady.h"
 #include "kernels/kernels.h"
 #include "kernels/reference/steady.h"
-
-static void *at(uint64_t address)
-{
-    return (void *)(uintptr_t)address;
-}
-
-static void *take(size_t bytes)
-{
-    void *block = calloc(1, bytes);
-    if (block == NULL) {
-        fprintf(stderr, "fake_cuda: no memory for a kernel\n");
-        abort();
-    }
-    return block;
-}
 
 static vrs_pyramid make_pyramid(const vrs_steady_params *p, uint64_t picture, void **storage)
 {

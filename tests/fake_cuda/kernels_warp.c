@@ -7,24 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake_cuda/kernels_memory.h"
 #include "kernels/kernels.h"
 #include "kernels/preprocess_plan.h"
-
-static const void *at(uint64_t address)
-{
-    return (const void *)(uintptr_t)address;
-}
-
-/* The process ends where there is no memory. */
-static void *take(size_t bytes)
-{
-    void *block = calloc(1, bytes);
-    if (block == NULL) {
-        fprintf(stderr, "fake_cuda: no memory for a kernel\n");
-        abort();
-    }
-    return block;
-}
 
 static void check_grid(const uint32_t grid[3], const uint32_t block[3], int32_t width,
                        int32_t height)

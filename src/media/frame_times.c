@@ -66,14 +66,8 @@ static vrs_status read_packets(vrs_reader *reader, vrs_frame_times *times)
 vrs_status vrs_frame_times_read(const vrs_source_params *params, vrs_frame_times *times)
 {
     *times = (vrs_frame_times){0};
-    vrs_av_init();
-    vrs_reader *reader = vrs_alloc(sizeof *reader);
-    if (!reader) {
-        return VRS_NO_MEMORY;
-    }
-    reader->io.fd = -1;
-    reader->name = strcmp(params->path, "-") == 0 ? "standard input" : params->path;
-    vrs_status status = vrs_reader_open_container(reader, params);
+    vrs_reader *reader = NULL;
+    vrs_status status = vrs_reader_open_container(params, &reader);
     if (status == VRS_OK && (!reader->io.seekable || reader->still)) {
         status = vrs_fail(VRS_UNSUPPORTED,
                           "%s: a part of it can be taken only of a video in a file", reader->name);

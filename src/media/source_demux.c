@@ -229,7 +229,7 @@ static vrs_status choose_stream(vrs_reader *reader)
     return VRS_OK;
 }
 
-vrs_status vrs_reader_open_container(vrs_reader *reader, const vrs_source_params *params)
+static vrs_status open_input(vrs_reader *reader, const vrs_source_params *params)
 {
     vrs_status status = VRS_OK;
     const AVInputFormat *format = NULL;
@@ -258,4 +258,23 @@ vrs_status vrs_reader_open_container(vrs_reader *reader, const vrs_source_params
         }
     }
     return choose_stream(reader);
+}
+
+vrs_status vrs_reader_open_container(const vrs_source_params *params, vrs_reader **out)
+{
+    vrs_av_init();
+    *out = NULL;
+    vrs_reader *reader = vrs_alloc(sizeof *reader);
+    if (!reader) {
+        return VRS_NO_MEMORY;
+    }
+    reader->io.fd = -1;
+    reader->name = strcmp(params->path, "-") == 0 ? "standard input" : params->path;
+    vrs_status status = open_input(reader, params);
+    if (status != VRS_OK) {
+        vrs_reader_close(reader);
+        return status;
+    }
+    *out = reader;
+    return VRS_OK;
 }

@@ -140,15 +140,9 @@ const char *vrs_reader_refusal(const vrs_reader *reader)
 vrs_status vrs_reader_open(const vrs_source_params *params, const vrs_hw_place *place,
                            vrs_reader **out)
 {
-    vrs_av_init();
+    vrs_reader *reader = NULL;
     *out = NULL;
-    vrs_reader *reader = vrs_alloc(sizeof *reader);
-    if (!reader) {
-        return VRS_NO_MEMORY;
-    }
-    reader->io.fd = -1;
-    reader->name = strcmp(params->path, "-") == 0 ? "standard input" : params->path;
-    vrs_status status = vrs_reader_open_container(reader, params);
+    vrs_status status = vrs_reader_open_container(params, &reader);
     if (status == VRS_OK) {
         reader->threads = params->threads;
         status = open_decoder(reader, place);

@@ -59,9 +59,10 @@ vrs_status vrs_reader_open(const vrs_source_params *params, const vrs_hw_place *
  * first frame on. */
 const char *vrs_reader_refusal(const vrs_reader *reader);
 
-/* The demuxer's half of it, in source_demux.c: container, stream and what is known of them. */
-vrs_status vrs_reader_open_container(vrs_reader *reader,
-                                     const vrs_source_params *params) VRS_MUST_USE;
+/* The demuxer's half of it, in source_demux.c: container, stream and what is known of them; nothing
+ * can be decoded. Returns owned. */
+vrs_status vrs_reader_open_container(const vrs_source_params *params,
+                                     vrs_reader **reader) VRS_MUST_USE;
 
 /* Decodes the next frame into an empty `frame`. Damage is counted in the reader. VRS_END, VRS_IO,
  * VRS_NO_MEMORY, VRS_CANCELLED, VRS_DEVICE: the GPU is lost; VRS_UNSUPPORTED: the GPU's decoder

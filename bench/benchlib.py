@@ -5,6 +5,7 @@ Standard library only: these programs run with Debian's own python3.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
@@ -217,6 +218,17 @@ def print_rows(rows: Sequence[Row]) -> None:
 def shared_folder() -> Path:
     """Where models and media for developing lie: $VRSEG_SHARED_DIR, or beside the project."""
     return Path(os.environ.get("VRSEG_SHARED_DIR", ROOT.parent / "shared"))
+
+
+def quality_options(doc: str) -> argparse.ArgumentParser:
+    """What the programs that judge masks take alike; `doc`'s first line says what for."""
+    shared = shared_folder()
+    options = argparse.ArgumentParser(description=doc.splitlines()[0])
+    options.add_argument("--media", type=Path, default=shared / "media")
+    options.add_argument("--models-dir", type=Path, default=shared / "models")
+    options.add_argument("--vrseg", default=str(ROOT / "build/vrseg"))
+    options.add_argument("--cores", type=int, default=2)
+    return options
 
 
 def peers_python(given: str | None) -> str:

@@ -236,13 +236,8 @@ def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
 
 def main() -> None:
     """Parses the command line, measures, writes the results."""
-    shared = benchlib.shared_folder()
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--media", type=Path, default=shared / "media")
-    options.add_argument("--models-dir", type=Path, default=shared / "models")
+    options = benchlib.quality_options(__doc__)
     options.add_argument("--models", default="", metavar="A,B", help="only these networks")
-    options.add_argument("--vrseg", default=str(benchlib.ROOT / "build/vrseg"))
-    options.add_argument("--cores", type=int, default=2)
     options.add_argument("--limit", type=int, default=0, help="only so many pictures of each set")
     options.add_argument("--resize", choices=("model", "area", "linear"), default="model",
                          help="how the reference way shrinks pictures (default: by onnx_models.py)")

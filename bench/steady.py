@@ -183,15 +183,10 @@ def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
 
 def main() -> None:
     """Parses the command line, measures, writes the results."""
-    shared = benchlib.shared_folder()
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--media", type=Path, default=shared / "media")
-    options.add_argument("--models-dir", type=Path, default=shared / "models")
+    options = benchlib.quality_options(__doc__)
     options.add_argument("--models", default="selfie-landscape,deeplabv3plus-r50-person",
                          metavar="A,B", help="networks; those behind the first one on davis_tennis")
     options.add_argument("--all", action="store_true", help="every network on every clip")
-    options.add_argument("--vrseg", default=str(benchlib.ROOT / "build/vrseg"))
-    options.add_argument("--cores", type=int, default=2)
     options.add_argument("--dry", action="store_true", help="print the rows and keep nothing")
     arguments = options.parse_args()
     try:

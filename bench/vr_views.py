@@ -215,14 +215,9 @@ def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
 
 def main() -> None:
     """Parses the command line, measures, writes the results."""
-    shared = benchlib.shared_folder()
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--media", type=Path, default=shared / "media")
-    options.add_argument("--models-dir", type=Path, default=shared / "models")
+    options = benchlib.quality_options(__doc__)
     options.add_argument("--models", default="", metavar="A,B", help="only these networks")
     options.add_argument("--ways", default="tiles", metavar="A,B", help="of the option views")
-    options.add_argument("--vrseg", default=str(benchlib.ROOT / "build/vrseg"))
-    options.add_argument("--cores", type=int, default=2)
     options.add_argument("--side", type=int, default=1536, help="pixels of an eye")
     options.add_argument("--angle", type=float, default=60,
                          help="degrees of a picture's longer side")

@@ -38,7 +38,8 @@ typedef enum vrs_job_output {
 VRS_API vrs_status vrs_job_create(const vrs_config *config, const char *input,
                                   vrs_job **job) VRS_MUST_USE;
 
-/* Adds an input, before the run; at most VRS_MAX_INPUTS. VRS_INVALID: "-" a second time. */
+/* Adds an input, before the run; at most VRS_MAX_INPUTS. Borrows the path. VRS_INVALID: "-" a
+ * second time; VRS_NO_MEMORY. */
 #define VRS_MAX_INPUTS 65536
 VRS_API vrs_status vrs_job_add_input(vrs_job *job, const char *input) VRS_MUST_USE;
 
@@ -53,7 +54,8 @@ VRS_API vrs_status vrs_job_add_input(vrs_job *job, const char *input) VRS_MUST_U
  *     {{ }}     a brace
  *
  * and where there are several a folder ("out/") without such a word stands for "out/{name}/".
- * VRS_INVALID: another word in braces, two outputs of one name, or one that cannot be a name. */
+ * Borrows the path. VRS_INVALID: another word in braces, two outputs of one name, or one that
+ * cannot be a name; VRS_NO_MEMORY. */
 VRS_API vrs_status vrs_job_add_output(vrs_job *job, vrs_job_output kind,
                                       const char *path) VRS_MUST_USE;
 
@@ -82,8 +84,8 @@ typedef struct vrs_job_input_stats {
     const char *note;       /* e.g. dropped streams, the first damaged frame; "" likewise */
     const char *decoder;    /* "nvdec", "cpu"; "" before there is one */
     int64_t frame_estimate; /* -1: unknown */
-    uint64_t read, written, failed, damaged;
-    double seconds; /* from its opening to its closed files */
+    uint64_t read, written, failed, damaged; /* frames */
+    double seconds;                          /* from its opening to its closed files */
 } vrs_job_input_stats;
 
 /* Inputs of the job; how many have which state. */
@@ -96,7 +98,7 @@ typedef struct vrs_job_stats {
     vrs_job_inputs inputs;
     int64_t frame_estimate; /* of all inputs, those that are not open yet by the mean of those that
                              * are known; -1: unknown */
-    uint64_t read, written, failed, damaged; /* written: those that were dropped are not */
+    uint64_t read, written, failed, damaged; /* frames; those that were dropped are not written */
     double start_seconds, start_cpu_seconds; /* opening: input, outputs, engine, model */
     double seconds;                          /* since then, to the closed files */
     double first_mask_seconds;               /* since vrs_job_run() was called */
@@ -168,7 +170,7 @@ typedef struct vrs_look_result {
     vrs_layout_reading layout; /* its mesh is gone */
     int32_t places, with_people;
     int64_t clip_frames;
-    double coverage;        /* mean share of the sheet's frames that is person */
+    double coverage;        /* mean share of the sheet's frames that is person, 0..1 */
     double clip_fps;        /* masks a second, with drawing and encoding */
     int64_t frame_estimate; /* of the whole input; -1: unknown */
     bool in_order;          /* the input cannot seek: its first frames were looked at */
@@ -183,8 +185,8 @@ VRS_API vrs_status vrs_media_look(const vrs_config *config, const char *input,
 
 /* Makes an output of its shards, which runs with the option shard have left beside it, and removes
  * them. `note` gets what a user should know, or "". VRS_NOT_FOUND: a shard is missing; VRS_INVALID:
- * one is not whole or was made with other settings, or the output exists and is not to be
- * overwritten; VRS_CORRUPT: a segment is not as it was written; VRS_NO_SPACE, VRS_IO,
+ * one is not whole or not as it was written, or was made with other settings, or the output exists
+ * and is not to be overwritten; VRS_CORRUPT: a folder's journal is none; VRS_NO_SPACE, VRS_IO,
  * VRS_PERMISSION, VRS_NO_MEMORY. On failure nothing is changed. */
 VRS_API vrs_status vrs_job_join(const char *output, bool overwrite, char *note,
                                 size_t note_size) VRS_MUST_USE;

@@ -12,6 +12,21 @@ from support import SOURCE, run
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] + \
     [f"docs/{path.name}" for path in sorted((SOURCE / "docs").glob("*.md"))]
 
+# Public calls that no example makes yet. A new call gets an example; who writes one for these takes
+# them off.
+WITHOUT_EXAMPLE = """
+vrs_compile vrs_compile_on_progress vrs_deploy_check vrs_disk_measure vrs_disk_read vrs_fail
+vrs_fail_in vrs_gpu_read vrs_image_check_in vrs_job_add_input vrs_job_get_input vrs_job_join
+vrs_job_state_name vrs_job_stop vrs_log vrs_media_check vrs_media_look vrs_media_read
+vrs_memory_get_stats vrs_memory_owner_name vrs_model_count vrs_monitor_open_pci vrs_peak_read
+vrs_pipeline_cancel_stream vrs_pipeline_drain vrs_pipeline_get_changes vrs_pipeline_get_latency
+vrs_pipeline_reset_stream vrs_plans_clear vrs_plans_list vrs_profile_attach vrs_profile_detach
+vrs_profile_follow_kernels vrs_profile_metrics vrs_profile_note vrs_report_get vrs_report_write_csv
+vrs_report_write_plots vrs_requirements_check vrs_resource_name vrs_self_test vrs_span_kind_name
+vrs_system_read vrs_tune_combinations vrs_tune_most_trials vrs_tune_search vrs_tuned_load
+vrs_tuned_option vrs_tuned_store
+"""
+
 
 def text_of(name: str) -> str:
     return (SOURCE / name).read_text(encoding="utf-8")
@@ -88,6 +103,40 @@ class Documents(support.CliTest):
                 for flag in re.findall(r"--[a-z][a-z0-9-]+", line):
                     with self.subTest(document=name, flag=flag):
                         self.assertIn(flag, known)
+
+    def test_calls_stand_in_examples(self) -> None:
+        headers = "".join(path.read_text(encoding="utf-8")
+                          for path in sorted((SOURCE / "include/vrseg").glob("*.h")))
+        headers = re.sub(r"/\*.*?\*/", "", headers, flags=re.DOTALL)
+        calls = set(re.findall(r"VRS_API\b[^;]*?\b(vrs_\w+)\(", headers))
+        self.assertGreater(len(calls), 100)
+        examples = "".join(path.read_text(encoding="utf-8")
+                           for path in (SOURCE / "examples").rglob("*.c"))
+        made = set(re.findall(r"\b(vrs_\w+)\(", examples))
+        self.assertEqual(sorted(calls - made), sorted(WITHOUT_EXAMPLE.split()))
+
+    def test_options_and_commands_stand_in_examples(self) -> None:
+        """Some option of each group, and each command, in a command line of the documents or in a
+        configuration."""
+        boxes = "\n".join(line for name in DOCUMENTS if name != "docs/options.md"
+                          for line in re.findall(r"^.*\bvrseg [a-z].*$", text_of(name), re.M))
+        keys = "".join(path.read_text(encoding="utf-8")
+                       for path in (SOURCE / "configs").glob("*.yaml"))
+        groups: dict[str, list[str]] = {}
+        for heading, body in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text_of("docs/options.md"),
+                                        re.MULTILINE | re.DOTALL):
+            groups.setdefault(heading, []).extend(re.findall(r"^\| `--([\w-]+)`", body, re.M))
+        self.assertGreater(len(groups), 5)
+        for group, options in groups.items():
+            with self.subTest(group=group):
+                self.assertTrue(any(re.search(rf"--{option}\b", boxes) or re.search(
+                    rf"^ +{option.replace('-', '_')}:", keys, re.M) for option in options), options)
+        for command in re.findall(r"^  vrseg (\w+)", run("--help").stdout, re.M):
+            with self.subTest(command=command):
+                self.assertTrue(re.search(rf"vrseg {command}\b", boxes))
+        for flag in ("resume", "shard", "views", "layout", "live", "trace", "deep", "peers"):
+            with self.subTest(flag=flag):
+                self.assertTrue(re.search(rf"vrseg .*--{flag}\b", boxes))
 
     def test_links(self) -> None:
         for name in DOCUMENTS:

@@ -51,6 +51,33 @@ class Examples(support.CliTest):
         for args in ((0,), (60, "x"), (60, 1, "none")):
             self.assertNotEqual(self.example("live", *args).returncode, 0)
 
+    def test_look(self) -> None:
+        source, first = clip(self.folder / "wide_sbs.mp4", 9, size="128x48"), self.out / "first.png"
+        done = self.example("look", source, "selfie-landscape", first)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        said = done.stdout.decode()
+        self.assertRegex(said, r"^h264 128x48 yuv420p 25 fps\nlayout: side by side.*said by name")
+        self.assertIn("eye 1: 64x48 at 64,0\n", said)
+        self.assertRegex(said, r"\n9 frames, 0 damaged; tensors of 256x144 have the mean 0\.\d+; "
+                               r'class 0 is "person"\n')
+        self.assertEqual(first.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+        done = self.example("look", self.folder / "none.mp4")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, rb"^look: .*none\.mp4.* \(VRS_NOT_FOUND\)")
+
+    def test_machine(self) -> None:
+        saved = self.out / "saved.yaml"
+        done = self.example("machine", "cpu", saved)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        said = done.stdout.decode()
+        for part in ("OpenVINO: ", "model selfie: Apache-2.0, 256x256", "configuration vr: ",
+                     "pipeline.tickets = 12 (set)", "cpu.yaml:", '"modles" is near "models"'):
+            self.assertIn(part, said)
+        self.assertIn("tickets: 12", saved.read_text())
+        done = self.example("machine", "cqu")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b'"cpu"', done.stderr)
+
     def test_job(self) -> None:
         source = clip(self.folder / "a.mp4", 9)
         mask, green = self.out / "mask.mp4", self.out / "green.mp4"

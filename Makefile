@@ -18,7 +18,7 @@ MODELS := selfie selfie-landscape
 check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
 .PHONY: help demo check check-full check-gpu tidy setup cuda build models sample peers torch install clean
-.PHONY: check-packages clip documents abi wheel tour reference
+.PHONY: check-packages check-tools clip documents abi wheel tour reference
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -33,7 +33,7 @@ tour: build models clip ## shows in six parts what vrseg does on this machine
 	@mkdir -p $(OUT)
 	@$(BUILD)/examples/tour --folder $(OUT)
 
-check: check-packages build models ## builds and runs all tests
+check: check-packages check-tools build models ## builds and runs all tests
 	@tools/check/check.sh $(BUILD)
 
 check-full: export VRSEG_STRESS_OPERATIONS := 100000000
@@ -42,7 +42,7 @@ check-full: export VRSEG_KILLS := 50
 check-full: export VRSEG_ANALYZER := deep
 check-full: check ## as check, but with the long runs: 10^8 operations on the queues, soak, 50 kills
 
-tidy: check-packages build ## runs the checks of style alone
+tidy: check-packages check-tools build ## runs the checks of style alone
 	@tools/check/check.sh $(BUILD) --suite tidy
 
 setup: ## installs what is missing: Debian packages, the engines, the tools' Python packages
@@ -104,3 +104,9 @@ clip: setup
 
 check-packages:
 	@tools/setup/packages.sh base check
+
+# Without these the tests that want them skip.
+check-tools: setup
+	@tools/setup/packages.sh browser || echo "No Chromium: pages are not opened in it."
+	@$(PYTHON) tools/setup/setup.py check perfetto || \
+	  echo "Types are not checked, or traces not opened in Perfetto's viewer."

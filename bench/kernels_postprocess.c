@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "kernels/kernels.h"
+#include "vr/unroll.h"
 #include "vrseg/system.h"
 
 #define WIDTH 1280
@@ -24,6 +25,8 @@
 #define FRAME_BYTES (LUMA_BYTES * 3 / 2)
 #define FRAMES 12
 #define STRIP 16
+#define EYE 3072
+#define EYE_FRAMES 3
 #define MOST_ROUNDS 1000
 #define DEFAULT_ROUNDS 31
 
@@ -34,6 +37,9 @@ typedef struct bench_data {
     float *slope, *offset, *scores;
     vrs_upsample up, up_scores;
     void *storage, *storage_scores, *scratch;
+    uint8_t *eye_src[EYE_FRAMES], *eye_dst[EYE_FRAMES];
+    int32_t *eye_grid[2]; /* of luma, of chroma and a smaller mask */
+    vrs_unroll_size eye[2];
 } bench_data;
 
 typedef void (*job_fn)(const vrs_kernels *k, const bench_data *d, int frame);
@@ -204,8 +210,47 @@ static void run_classes(const vrs_kernels *k, const bench_data *d, int frame)
                    d->scratch);
 }
 
+/* A plane of an eye that is made a fisheye: luma, or one of chroma pairs. */
+static void run_unroll_plane(const vrs_kernels *k, const bench_data *d, int frame, int chroma)
+{
+    vrs_unroll u = {.size = d->eye[chroma],
+                    .grid = d->eye_grid[chroma],
+                    .src = d->eye_src[frame % EYE_FRAMES],
+                    .dst = d->eye_dst[frame % EYE_FRAMES],
+                    .src_stride = EYE,
+                    .dst_stride = d->eye[chroma].width,
+                    .sample_bytes = 1,
+                    .src_step = 1 + chroma,
+                    .outside = 16};
+    k->unroll(&u, 0, u.size.height);
+}
+
+static void run_unroll_luma(const vrs_kernels *k, const bench_data *d, int frame)
+{
+    run_unroll_plane(k, d, frame, 0);
+}
+
+static void run_unroll_chroma(const vrs_kernels *k, const bench_data *d, int frame)
+{
+    run_unroll_plane(k, d, frame, 1);
+}
+
+static void run_unroll_mask(const vrs_kernels *k, const bench_data *d, int frame)
+{
+    const vrs_unroll u = {.size = d->eye[1],
+                          .grid = d->eye_grid[1],
+                          .src = d->eye_src[frame % EYE_FRAMES],
+                          .dst = d->eye_dst[frame % EYE_FRAMES],
+                          .src_stride = EYE,
+                          .dst_stride = EYE,
+                          .sample_bytes = 2,
+                          .src_step = 1};
+    k->unroll(&u, 0, u.size.height);
+}
+
 static const double small = (double)MASK_WIDTH * MASK_HEIGHT;
 static const double large = (double)WIDTH * HEIGHT;
+static const double eye = (double)EYE * EYE;
 static const double side_squared = (double)SCORES_SIDE * SCORES_SIDE;
 
 static int list_jobs(job *jobs)
@@ -225,6 +270,9 @@ static int list_jobs(job *jobs)
         {"softmax 513x513x21 NHWC", run_softmax_last, side_squared, 86 * side_squared, 0},
         {"sigmoid 513x513", run_sigmoid, side_squared, 6 * side_squared, 0},
         {"classes 513x513x21 to 720p, strips", run_classes, large, large + 84 * side_squared, 0},
+        {"to a fisheye, luma 3072x3072", run_unroll_luma, eye, 2 * eye, 0},
+        {"to a fisheye, one of pairs 1536x1536", run_unroll_chroma, eye / 4, 3 * eye / 4, 0},
+        {"to a fisheye, mask 1536x1536", run_unroll_mask, eye / 4, eye, 0},
     };
     memcpy(jobs, all, sizeof(all));
     return (int)(sizeof(all) / sizeof(all[0]));
@@ -248,6 +296,36 @@ static void fill(bench_data *d)
         d->scores[i] = (float)(random_next() % 20000) * 1e-3f - 10;
 }
 
+static void open_eyes(bench_data *d)
+{
+    vrs_layout layout = vrs_layout_flat();
+    if (vrs_layout_set_projection(&layout, "half-equirect") != VRS_OK)
+        exit(EXIT_FAILURE);
+    for (int k = 0; k < 2; k++) {
+        const int32_t side = EYE >> k, cell = vrs_unroll_cell(side, side);
+        d->eye[k] = (vrs_unroll_size){side, side, cell, (side >> cell) + 2};
+        d->eye_grid[k] =
+            require(vrs_alloc_array((size_t)vrs_unroll_nodes(side, side), 2 * sizeof(int32_t)));
+        vrs_unroll_fill(&layout, side, side, d->eye_grid[k]);
+    }
+    for (int f = 0; f < EYE_FRAMES; f++) {
+        d->eye_src[f] = require(vrs_alloc_aligned((size_t)EYE * EYE));
+        d->eye_dst[f] = require(vrs_alloc_aligned((size_t)EYE * EYE));
+        for (size_t i = 0; i < (size_t)EYE * EYE; i++)
+            d->eye_src[f][i] = (uint8_t)random_next();
+    }
+}
+
+static void close_eyes(bench_data *d)
+{
+    for (int k = 0; k < 2; k++)
+        vrs_free(d->eye_grid[k]);
+    for (int f = 0; f < EYE_FRAMES; f++) {
+        vrs_free(d->eye_src[f]);
+        vrs_free(d->eye_dst[f]);
+    }
+}
+
 static void open_data(bench_data *d)
 {
     const size_t pixels = (size_t)MASK_WIDTH * MASK_HEIGHT;
@@ -266,6 +344,7 @@ static void open_data(bench_data *d)
     vrs_upsample_init(&d->up, MASK_WIDTH, MASK_HEIGHT, WIDTH, HEIGHT, d->storage);
     vrs_upsample_init(&d->up_scores, SCORES_SIDE, SCORES_SIDE, WIDTH, HEIGHT, d->storage_scores);
     fill(d);
+    open_eyes(d);
     run_guided(vrs_kernels_get(VRS_ISA_REFERENCE), d, 0); /* real coefficients */
 }
 
@@ -275,6 +354,7 @@ static void close_data(bench_data *d)
                       d->chroma, d->strip, d->scores, d->scratch, d->storage, d->storage_scores};
     for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
         vrs_free(blocks[i]);
+    close_eyes(d);
     for (int f = 0; f < FRAMES; f++) {
         vrs_free(d->src[f]);
         vrs_free(d->dst[f]);

@@ -23,17 +23,18 @@ typedef struct vrs_unroll_size {
     int32_t columns; /* of the grid: (width >> cell) + 2; rows likewise */
 } vrs_unroll_size;
 
-/* Whether a pixel's centre lies in the circle with R = min(width, height) / 2; in halves. */
+/* Whether a pixel's centre lies in the circle with R = min(width, height) / 2; in halves, whose
+ * squares are at most 2^30 for sides of 1..VRS_MAX_SIDE. */
 VRS_UNROLL_FN int32_t vrs_unroll_inside(const vrs_unroll_size *size, int32_t x, int32_t y)
 {
-    const int64_t across = 2 * (int64_t)x + 1 - size->width;
-    const int64_t down = 2 * (int64_t)y + 1 - size->height;
-    const int64_t radius = size->width < size->height ? size->width : size->height;
-    return across * across + down * down <= radius * radius;
+    const int32_t across = 2 * x + 1 - size->width, down = 2 * y + 1 - size->height;
+    const int32_t radius = size->width < size->height ? size->width : size->height;
+    return (uint32_t)(across * across) + (uint32_t)(down * down) <= (uint32_t)(radius * radius);
 }
 
 /* Where a pixel comes from, in 2^-VRS_UNROLL_BITS of the source's pixels with 0 in the middle of
- * the first: between the grid's nodes, which stand at the centres of every 2^cell-th pixel. */
+ * the first: between the grid's nodes, which stand at the centres of every 2^cell-th pixel and are
+ * within 2^24, so that with cells of at most 8 pixels a side nothing exceeds 2^30. */
 VRS_UNROLL_FN void vrs_unroll_position(const vrs_unroll_size *size, const int32_t *grid, int32_t x,
                                        int32_t y, int32_t position[2])
 {
@@ -42,10 +43,10 @@ VRS_UNROLL_FN void vrs_unroll_position(const vrs_unroll_size *size, const int32_
         grid + 2 * ((int64_t)(y >> size->cell) * size->columns + (x >> size->cell));
     const int32_t *below = node + 2 * (int64_t)size->columns;
     for (int32_t i = 0; i < 2; i++) {
-        const int64_t top = (int64_t)node[i] * (step - a) + (int64_t)node[2 + i] * a;
-        const int64_t bottom = (int64_t)below[i] * (step - a) + (int64_t)below[2 + i] * a;
-        position[i] = (int32_t)((top * (step - b) + bottom * b + ((1 << 2 * size->cell) >> 1)) >>
-                                (2 * size->cell));
+        const int32_t top = node[i] * (step - a) + node[2 + i] * a;
+        const int32_t bottom = below[i] * (step - a) + below[2 + i] * a;
+        position[i] =
+            (top * (step - b) + bottom * b + ((1 << 2 * size->cell) >> 1)) >> (2 * size->cell);
     }
 }
 
@@ -60,14 +61,14 @@ VRS_UNROLL_FN int32_t vrs_unroll_neighbours(int32_t position, int32_t count, int
     return held & ((1 << VRS_UNROLL_BITS) - 1);
 }
 
-/* Of four samples: above left, above right, below left, below right. */
+/* Of four samples: above left, above right, below left, below right; 16 bits each, so that the sum
+ * is below 2^32. */
 VRS_UNROLL_FN int32_t vrs_unroll_mix(const int32_t s[4], int32_t across, int32_t down)
 {
-    const int32_t one = 1 << VRS_UNROLL_BITS;
-    const int32_t above = s[0] * (one - across) + s[1] * across;
-    const int32_t below = s[2] * (one - across) + s[3] * across;
-    return (int32_t)(((int64_t)above * (one - down) + (int64_t)below * down +
-                      (1 << (2 * VRS_UNROLL_BITS - 1))) >>
+    const uint32_t one = 1u << VRS_UNROLL_BITS, x = (uint32_t)across, y = (uint32_t)down;
+    const uint32_t above = (uint32_t)s[0] * (one - x) + (uint32_t)s[1] * x;
+    const uint32_t below = (uint32_t)s[2] * (one - x) + (uint32_t)s[3] * x;
+    return (int32_t)((above * (one - y) + below * y + (1u << (2 * VRS_UNROLL_BITS - 1))) >>
                      (2 * VRS_UNROLL_BITS));
 }
 

@@ -29,9 +29,13 @@ void fake_vrs_pack(const void *params, const uint32_t grid[3], const uint32_t bl
 void fake_vrs_unroll(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
     const vrs_unroll_params *p = params;
-    (void)block;
     for (uint32_t i = 0; i < grid[2]; i++) {
         const vrs_unroll_view *v = &p->view[i];
+        /* What no thread makes is not there. */
+        const int64_t columns = (int64_t)grid[0] * block[0] * VRS_UNROLL_SAMPLES;
+        const int64_t rows = (int64_t)grid[1] * block[1];
+        if (columns < v->size.width || rows < v->size.height)
+            continue;
         const vrs_unroll unroll = {.size = v->size,
                                    .grid = (const int32_t *)(uintptr_t)v->grid,
                                    .src = (const void *)(uintptr_t)v->src,

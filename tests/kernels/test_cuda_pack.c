@@ -192,6 +192,10 @@ static void test_refusals(void **state)
     unroll.view[0].size.height = 1;
     assert_int_equal(vrs_cuda_unroll(&kernels, stream, &unroll, 1), VRS_INVALID);
     assert_int_equal(vrs_cuda_unroll(&kernels, stream, &unroll, 0), VRS_INVALID);
+    unroll.view[0].size = (vrs_unroll_size){4, 4, 0, 6};
+    unroll.view[0].grid = 4;
+    assert_int_equal(vrs_cuda_unroll(&kernels, stream, &unroll, 1), VRS_INVALID);
+    assert_non_null(strstr(vrs_last_error(), "the grid lies at no multiple of 8"));
 }
 
 int main(void)

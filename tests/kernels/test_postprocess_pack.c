@@ -13,6 +13,7 @@
 #include "image/format.h"
 #include "kernels/guarded.h"
 #include "kernels/variants.h"
+#include "vr/unroll.h"
 
 typedef struct pack_case {
     int32_t width, height;
@@ -290,13 +291,87 @@ static void test_variants(void **state)
         }
 }
 
+/* ---- pictures of a sphere as a fisheye's ---- */
+
+typedef struct unroll_case {
+    int32_t width, height, bytes, step, shift;
+} unroll_case;
+
+/* Bytes of the planes are guarded, so that no sample is read from behind them. */
+static void check_unroll(const variants *v, const unroll_case *c, random_state *random)
+{
+    vrs_layout layout = vrs_layout_flat();
+    assert_int_equal(vrs_layout_set_projection(&layout, "half-equirect"), VRS_OK);
+    const int32_t cell = vrs_unroll_cell(c->width, c->height);
+    const size_t nodes = (size_t)vrs_unroll_nodes(c->width, c->height);
+    guarded grid = guarded_make(nodes * 2 * sizeof(int32_t), true);
+    vrs_unroll_fill(&layout, c->width, c->height, (int32_t *)(void *)grid.data);
+    /* Of pairs the last one's other half belongs to nobody. */
+    plane src = plane_make(c->width * c->step - (c->step - 1), c->height,
+                           c->width * c->step + random_in(random, 0, 5), (size_t)c->bytes, true);
+    plane_fill_bytes(&src, random);
+    plane wanted = {0};
+    for (int t = -1; t < v->count; t++) {
+        plane dst = plane_make(c->width, c->height, c->width + 3, (size_t)c->bytes, true);
+        const vrs_unroll unroll = {
+            .size = {c->width, c->height, cell, (c->width >> cell) + 2},
+            .grid = (const int32_t *)(const void *)grid.data,
+            .src = src.origin,
+            .dst = dst.origin,
+            .src_stride = src.stride * c->bytes,
+            .dst_stride = dst.stride * c->bytes,
+            .sample_bytes = c->bytes,
+            .src_step = c->step,
+            .src_shift = c->shift,
+            .outside = c->bytes == 1 ? 16 : 512,
+        };
+        const vrs_kernels *k = t < 0 ? v->reference : v->table[t];
+        const int32_t half = c->height / 2;
+        k->unroll(&unroll, 0, half);
+        k->unroll(&unroll, half, c->height);
+        if (t < 0) {
+            wanted = dst;
+            continue;
+        }
+        for (int32_t y = 0; y < c->height; y++)
+            if (memcmp(plane_row(&dst, y), plane_row(&wanted, y),
+                       (size_t)c->width * (size_t)c->bytes) != 0)
+                fail_msg("%s, %dx%d of %d bytes, step %d: row %d differs", k->name, c->width,
+                         c->height, c->bytes, c->step, y);
+        plane_free(&dst);
+    }
+    plane_free(&wanted);
+    plane_free(&src);
+    guarded_free(&grid);
+}
+
+static void test_unroll_variants(void **state)
+{
+    (void)state;
+    const variants v = variants_get();
+    random_state random = {17};
+    static const int32_t ugly[][2] = {{1, 1},   {2, 3},     {3, 2},    {4, 4},
+                                      {5, 7},   {33, 81},   {160, 80}, {127, 129},
+                                      {64, 64}, {801, 770}, {776, 900}};
+    static const unroll_case kinds[] = {
+        {0, 0, 1, 1, 0}, {0, 0, 1, 2, 0}, {0, 0, 2, 1, 0}, {0, 0, 2, 2, 6}};
+    for (size_t i = 0; i < sizeof(ugly) / sizeof(ugly[0]); i++)
+        for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+            unroll_case c = kinds[k];
+            c.width = ugly[i][0];
+            c.height = ugly[i][1];
+            check_unroll(&v, &c, &random);
+        }
+    /* Cells of eight. */
+    check_unroll(&v, &(unroll_case){3079, 3073, 1, 1, 0}, &random);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_the_picture_stays),
-        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_the_picture_stays), cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_unroll_variants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

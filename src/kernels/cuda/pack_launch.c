@@ -43,13 +43,16 @@ vrs_status vrs_cuda_unroll(const vrs_cuda_packing *kernels, vrs_device_stream *s
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
         const vrs_unroll_size *size = &params->view[i].size;
         status = vrs_post_check("vrs_unroll_planes", count, size->width, size->height);
+        if (status == VRS_OK && params->view[i].grid % 8 != 0)
+            status = vrs_fail(VRS_INVALID,
+                              "vrs_unroll_planes: view %d: the grid lies at no multiple of 8", i);
         width = size->width > width ? size->width : width;
         height = size->height > height ? size->height : height;
     }
     if (status != VRS_OK)
         return status;
-    const uint32_t grid[3] = {vrs_post_parts(width, WIDTH), vrs_post_parts(height, HEIGHT),
-                              (uint32_t)count};
+    const uint32_t grid[3] = {vrs_post_parts(width, WIDTH * VRS_UNROLL_SAMPLES),
+                              vrs_post_parts(height, HEIGHT), (uint32_t)count};
     const uint32_t block[3] = {WIDTH, HEIGHT, 1};
     return vrs_device_launch(stream, kernels->unroll, grid, block, 0, params, sizeof(*params));
 }

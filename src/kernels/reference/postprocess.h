@@ -35,6 +35,8 @@ void vrs_reference_blend10(const uint16_t *src, const int16_t *alpha, uint16_t *
 void vrs_reference_pack(const vrs_pack *pack, int32_t row_begin, int32_t row_end,
                         vrs_image *picture, void *scratch);
 void vrs_reference_unroll(const vrs_unroll *unroll, int32_t row_begin, int32_t row_end);
+/* Of one row, columns begin..end-1. */
+void vrs_reference_unroll_columns(const vrs_unroll *unroll, int32_t y, int32_t begin, int32_t end);
 void vrs_reference_chroma_alpha(const int16_t *row0, const int16_t *row1, int16_t *dst,
                                 int32_t width);
 void vrs_reference_blend_uv8(const uint8_t *uv, const int16_t *alpha, uint8_t *u, uint8_t *v,

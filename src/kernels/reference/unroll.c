@@ -29,6 +29,16 @@ static int32_t value_at(const vrs_unroll *u, int32_t x, int32_t y)
     return vrs_unroll_mix(s, across, down);
 }
 
+void vrs_reference_unroll_columns(const vrs_unroll *u, int32_t y, int32_t begin, int32_t end)
+{
+    char *row = (char *)u->dst + y * u->dst_stride;
+    for (int32_t x = begin; x < end; x++)
+        if (u->sample_bytes == 1)
+            ((uint8_t *)row)[x] = (uint8_t)value_at(u, x, y);
+        else
+            ((uint16_t *)(void *)row)[x] = (uint16_t)value_at(u, x, y);
+}
+
 void vrs_reference_unroll(const vrs_unroll *u, int32_t row_begin, int32_t row_end)
 {
     for (int32_t y = row_begin; y < row_end; y++) {
@@ -38,10 +48,6 @@ void vrs_reference_unroll(const vrs_unroll *u, int32_t row_begin, int32_t row_en
                    (size_t)u->size.width * (size_t)u->sample_bytes);
             continue;
         }
-        for (int32_t x = 0; x < u->size.width; x++)
-            if (u->sample_bytes == 1)
-                ((uint8_t *)row)[x] = (uint8_t)value_at(u, x, y);
-            else
-                ((uint16_t *)(void *)row)[x] = (uint16_t)value_at(u, x, y);
+        vrs_reference_unroll_columns(u, y, 0, u->size.width);
     }
 }

@@ -23,4 +23,5 @@ void vrs_kernels_fill_avx2_postprocess(vrs_kernels *table)
     table->blend_uv10 = vrs_avx2_blend_uv10;
     table->classes = vrs_avx2_classes;
     table->pack = vrs_avx2_pack;
+    table->unroll = vrs_avx2_unroll;
 }

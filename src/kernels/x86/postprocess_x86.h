@@ -36,6 +36,7 @@ void vrs_avx2_patches(const vrs_patch *patches, int32_t count, const vrs_luma *l
 
 void vrs_avx2_pack(const vrs_pack *pack, int32_t row_begin, int32_t row_end, vrs_image *picture,
                    void *scratch);
+void vrs_avx2_unroll(const vrs_unroll *unroll, int32_t row_begin, int32_t row_end);
 
 void vrs_avx512_person(const vrs_scores *scores, int16_t *q15, ptrdiff_t stride);
 void vrs_avx512_upsample(const vrs_upsample *upsample, const int16_t *src, ptrdiff_t src_stride,

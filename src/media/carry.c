@@ -13,7 +13,6 @@
 
 #include "base/alloc.h"
 #include "media/av.h"
-#include "media/mp4_layout.h"
 
 /* A video that ends less than this (in AV_TIME_BASE) before its source's end is whole: then the
  * other streams keep their last moments too. */
@@ -154,31 +153,6 @@ static const char *stream_name(const AVStream *stream, char *text, size_t size)
     (void)snprintf(text, size, "stream %d (%s, %s)", stream->index, type ? type : "unknown kind",
                    known ? avcodec_get_name(stream->codecpar->codec_id) : "unknown codec");
     return text;
-}
-
-void vrs_carry_note_layout(const vrs_carry *carry, const char *path, const char *muxer, char *note,
-                           size_t note_size)
-{
-    const AVStream *video = carry->video;
-    if (!video) {
-        return;
-    }
-    const vrs_boxes boxes = vrs_mp4_layout_read(path, NULL);
-    if (boxes.sphere == VRS_SPHERE_MESH) {
-        vrs_note_add(note, note_size,
-                     "the mesh of its projection (VR180's mshp) is not kept: set the projection in "
-                     "the player");
-    }
-    if (boxes.stereo == VRS_ST3D_CUSTOM || boxes.stereo == VRS_ST3D_RL) {
-        vrs_note_add(note, note_size, "stereo mode %d (%s) is not kept", boxes.stereo,
-                     boxes.stereo == VRS_ST3D_RL ? "right eye on the left" : "custom");
-    }
-    bool layout = av_stream_get_side_data(video, AV_PKT_DATA_STEREO3D, NULL) ||
-                  av_stream_get_side_data(video, AV_PKT_DATA_SPHERICAL, NULL);
-    if (layout && strcmp(muxer, "mov") == 0) {
-        vrs_note_add(note, note_size,
-                     "stereo and spherical tags are not kept: mov does not hold them, mp4 does");
-    }
 }
 
 vrs_status vrs_carry_choose(vrs_carry *carry, const char *muxer, const AVCodecParameters *video,
@@ -402,6 +376,9 @@ vrs_status vrs_carry_add(vrs_carry *carry, const vrs_carry_params *params, vrs_c
     }
     if (status == VRS_OK) {
         status = add_tags(&params->tags, container->video);
+    }
+    if (status == VRS_OK) {
+        vrs_carry_find_layout(carry, params, container);
     }
     if (!params->keep_streams || !carry->source) {
         return status;

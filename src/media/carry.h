@@ -11,6 +11,7 @@
 
 #include "media/container.h"
 #include "media/sink.h"
+#include "vr/boxes.h"
 
 typedef struct vrs_carry {
     AVFormatContext *source; /* NULL: there is nothing to take */
@@ -20,13 +21,16 @@ typedef struct vrs_carry {
     AVPacket *packet;        /* the next one to write, if `pending` */
     bool pending, ended;
     int64_t first, end, shift; /* of the video, in the video's time base */
+    vrs_boxes layout;          /* what an MP4 or MOV is to say, if `put_layout` */
+    bool put_layout;           /* libav's muxer does not say it */
 } vrs_carry;
 
 typedef struct vrs_carry_params {
     const char *path; /* NULL: nothing is taken */
     bool keep_streams;
     vrs_output_kind kind;
-    vrs_layout_tags tags; /* all false: as the source */
+    vrs_layout_tags tags; /* all false: as the source; their mesh is not looked at: */
+    bool mesh;            /* the tags' projection is that of the source's mesh */
     int32_t rotation;     /* clockwise, as in vrs_stream_info */
     bool same_size;       /* the output's pictures have the source's size */
     bool colors;          /* the source's colour tags are looked at */
@@ -38,10 +42,10 @@ vrs_status vrs_carry_open(vrs_carry *carry, const vrs_carry_params *params, char
                           size_t note_size) VRS_MUST_USE;
 void vrs_carry_close(vrs_carry *carry);
 
-/* Says in the note what of the source's layout (stereo, projection) the output will not say: what
- * libav does not read, and what FFmpeg's MOV does not hold. */
-void vrs_carry_note_layout(const vrs_carry *carry, const char *path, const char *muxer, char *note,
-                           size_t note_size);
+/* Says in the note what of the layout (stereo, projection) the output will not say, as its
+ * container has no word for it. */
+void vrs_carry_note_layout(const vrs_carry *carry, const vrs_carry_params *params,
+                           const char *muxer, char *note, size_t note_size);
 
 /* Chooses the streams that `muxer` takes beside video of `video` and names the others in the note.
  * VRS_NO_MEMORY. */
@@ -52,6 +56,16 @@ vrs_status vrs_carry_choose(vrs_carry *carry, const char *muxer, const AVCodecPa
 /* Adds to a container what was chosen: side data, streams, chapters, titles. VRS_NO_MEMORY. */
 vrs_status vrs_carry_add(vrs_carry *carry, const vrs_carry_params *params,
                          vrs_container *container) VRS_MUST_USE;
+
+/* Finds out what of the layout the container's muxer does not write of what it was told, for
+ * vrs_carry_put_layout(); by vrs_carry_add(). */
+void vrs_carry_find_layout(vrs_carry *carry, const vrs_carry_params *params,
+                           const vrs_container *container);
+
+/* Puts what libav's muxer does not write into the finished file: of MP4 and MOV the mesh of VR180,
+ * stereo modes 3 and 4, and in MOV all of the layout. What vrs_mp4_layout_write() returns. */
+vrs_status vrs_carry_put_layout(const vrs_carry *carry, const vrs_carry_params *params,
+                                const char *path) VRS_MUST_USE;
 
 /* Sets the range that is written: from the first frame's time to the last one's end, before `shift`
  * is added, in the source's video time base. */

@@ -197,7 +197,10 @@ static vrs_status join_all(joining *join, const char *path)
         status = vrs_carry_until(&join->carry, &join->container, INT64_MAX, params->time_base,
                                  join->note, join->note_size);
     }
-    return status == VRS_OK ? vrs_container_end(&join->container, NULL, NULL) : status;
+    if (status == VRS_OK) {
+        status = vrs_container_end(&join->container, NULL, NULL);
+    }
+    return status == VRS_OK ? vrs_carry_put_layout(&join->carry, params->carry, path) : status;
 }
 
 vrs_status vrs_join(const vrs_join_params *params, char *note, size_t note_size)

@@ -192,6 +192,7 @@ static vrs_status join(const shards *all, char *note, size_t note_size)
         .path = source[0] && vrs_file_exists(source) ? source : NULL,
         .keep_streams = integer_of(all->header, "keep_streams") != 0,
         .kind = vrs_output_kind_of(text_of(all->header, "output")),
+        .tags = {.plain = vrs_output_kind_of(text_of(all->header, "output")) == VRS_OUTPUT_PACKED},
         .rotation = integer_of(all->header, "rotation"),
         .same_size = integer_of(all->header, "same_size") != 0,
     };

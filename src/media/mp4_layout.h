@@ -11,4 +11,15 @@
  * Any thread. */
 vrs_boxes vrs_mp4_layout_read(const char *path, vrs_mesh **mesh);
 
+/* The contents of the mshp box that `boxes` found in the file at `path`, mesh_size bytes. Returns
+ * owned (vrs_free()). VRS_IO, VRS_NO_MEMORY. */
+vrs_status vrs_mp4_mesh_bytes(const char *path, const vrs_boxes *boxes,
+                              uint8_t **bytes) VRS_MUST_USE;
+
+/* Has the boxes of a finished MP4 or MOV, whose moov box is its last one, say `say`
+ * (vrs_boxes_put(), with the contents of mshp in `mesh`), and syncs the file. On failure the file
+ * is no longer whole. VRS_UNSUPPORTED: another file; VRS_NO_SPACE, VRS_IO, VRS_NO_MEMORY. */
+vrs_status vrs_mp4_layout_write(const char *path, const vrs_boxes *say,
+                                const uint8_t *mesh) VRS_MUST_USE;
+
 #endif

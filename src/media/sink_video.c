@@ -163,6 +163,7 @@ static vrs_status copy_params(video_sink *video, const vrs_sink_params *params)
         .keep_streams = params->keep_streams,
         .kind = params->kind,
         .tags = params->tags ? *params->tags : (vrs_layout_tags){.stereo = false},
+        .mesh = params->tags && params->tags->layout.mesh,
         .rotation = params->stream->rotation,
         .same_size =
             params->width == params->stream->width && params->height == params->stream->height,
@@ -225,7 +226,7 @@ static vrs_status prepare(video_sink *video, const vrs_sink_params *params)
     if (status != VRS_OK) {
         return status;
     }
-    vrs_carry_note_layout(&carry, video->carrying.path, video->muxer, note, VRS_NOTE_SIZE);
+    vrs_carry_note_layout(&carry, &video->carrying, video->muxer, note, VRS_NOTE_SIZE);
     video->encoding.tags = tags_of(params, &carry);
     status = open_encoder(video);
     if (status == VRS_OK && params->keep_streams) {

@@ -58,4 +58,11 @@ vrs_boxes vrs_boxes_read(const vrs_bytes *bytes);
 void vrs_boxes_claim(const vrs_boxes *boxes, const vrs_mesh *mesh, int32_t width, int32_t height,
                      vrs_layout_claim *claim);
 
+/* A moov box, as bytes, whose first video track says what `say` does and nothing else of its
+ * layout: `stereo`, `sphere` with what belongs to it, and of a mesh the `mesh_size` bytes of mshp's
+ * contents at `mesh`. Returns owned in `out`. VRS_UNSUPPORTED: no moov box of 32 bits with a video
+ * track; VRS_NO_MEMORY. */
+vrs_status vrs_boxes_put(const uint8_t *moov, size_t size, const vrs_boxes *say,
+                         const uint8_t *mesh, uint8_t **out, size_t *out_size) VRS_MUST_USE;
+
 #endif

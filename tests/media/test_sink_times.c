@@ -9,10 +9,12 @@
 #include <libavutil/spherical.h>
 #include <libavutil/stereo3d.h>
 
+#include "base/alloc.h"
 #include "media/mp4_layout.h"
 #include "media/sink_folder.h"
 #include "media/sink_tools.h"
 #include "media/times.h"
+#include "vr/bytes.h"
 
 static void check_times(const char *path, int count, tools_time_fn time_of, int64_t shift)
 {
@@ -318,7 +320,8 @@ static void a_mask_gets_no_mastering_data_and_matroska_its_sound(void **state)
     tools_forget(&clip);
 }
 
-static void mov_says_that_it_has_no_stereo(void **state)
+/* FFmpeg's MOV has no boxes of the layout; ours has, and FFmpeg reads them. */
+static void mov_says_how_its_pictures_lie(void **state)
 {
     (void)state;
     char source[512], path[512], note[VRS_NOTE_SIZE];
@@ -328,65 +331,188 @@ static void mov_says_that_it_has_no_stereo(void **state)
     tools_make_source(source, 10, tools_even);
     write_from(source, path, VRS_OUTPUT_MASK, 10, tools_even, note);
     tools_read(&clip, path, NULL);
-    assert_null(av_stream_get_side_data(clip.video, AV_PKT_DATA_STEREO3D, NULL));
-    assert_null(av_stream_get_side_data(clip.video, AV_PKT_DATA_SPHERICAL, NULL));
+    const AVStereo3D *stereo =
+        (const AVStereo3D *)av_stream_get_side_data(clip.video, AV_PKT_DATA_STEREO3D, NULL);
+    assert_non_null(stereo);
+    assert_int_equal(stereo->type, AV_STEREO3D_SIDEBYSIDE);
+    const AVSphericalMapping *mapping = (const AVSphericalMapping *)av_stream_get_side_data(
+        clip.video, AV_PKT_DATA_SPHERICAL, NULL);
+    assert_non_null(mapping);
+    assert_int_equal(mapping->projection, AV_SPHERICAL_EQUIRECTANGULAR);
+    assert_int_equal(mapping->yaw, 30 << 16);
     assert_non_null(av_stream_get_side_data(clip.video, AV_PKT_DATA_DISPLAYMATRIX, NULL));
-    assert_non_null(strstr(note, "stereo"));
+    assert_null(strstr(note, "stereo"));
+    assert_int_equal(clip.count, 10);
     tools_forget(&clip);
 }
 
 /* A whole file; freed by free(). */
-static size_t load(const char *path, uint8_t **bytes)
+static size_t load(const char *path, uint8_t **data)
 {
     enum { MOST = 1 << 20 };
     FILE *file = fopen(path, "rb");
-    *bytes = malloc(MOST);
-    assert_true(file != NULL && *bytes != NULL);
-    size_t size = fread(*bytes, 1, MOST, file);
+    *data = malloc(MOST);
+    assert_true(file != NULL && *data != NULL);
+    size_t size = fread(*data, 1, MOST, file);
     assert_true(size > 0 && size < MOST);
     assert_int_equal(fclose(file), 0);
     return size;
 }
 
-static void save(const char *path, const uint8_t *bytes, size_t size)
+static void save(const char *path, const uint8_t *data, size_t size)
 {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fwrite(data, 1, size, file), size);
     assert_int_equal(fclose(file), 0);
 }
 
-/* Replaces four bytes, which are there once; `at` bytes after them, `byte` is put too (-1: not). */
+/* Replaces four data, which are there once; `at` data after them, `byte` is put too (-1: not). */
 static void patch(const char *path, const char *from, const char *to, int at, int byte)
 {
-    uint8_t *bytes = NULL;
-    size_t size = load(path, &bytes);
-    uint8_t *tag = memmem(bytes, size, from, 4);
+    uint8_t *data = NULL;
+    size_t size = load(path, &data);
+    uint8_t *tag = memmem(data, size, from, 4);
     assert_non_null(tag);
-    assert_null(memmem(tag + 4, size - (size_t)(tag + 4 - bytes), from, 4));
+    assert_null(memmem(tag + 4, size - (size_t)(tag + 4 - data), from, 4));
     memcpy(tag, to, 4);
     tag[at] = byte >= 0 ? (uint8_t)byte : tag[at];
-    save(path, bytes, size);
-    free(bytes);
+    save(path, data, size);
+    free(data);
 }
 
-/* What libav drops when it reads: VR180's mesh, and a stereo mode that it does not know. */
-static void layout_that_libav_drops_is_told(void **state)
+/* The source with another layout, which FFmpeg's muxer does not write. */
+static void change_layout(const char *path, const vrs_boxes *say, const bytes *mesh)
+{
+    assert_int_equal(vrs_mp4_layout_write(path, say, mesh != NULL ? mesh->data : NULL), VRS_OK);
+}
+
+static void look_at(double u, double v, float xyzuv[5])
+{
+    xyzuv[0] = (float)(u - 0.5);
+    xyzuv[1] = (float)(v - 0.5);
+    xyzuv[2] = -0.3F;
+    xyzuv[3] = (float)u;
+    xyzuv[4] = (float)v;
+}
+
+static void make_mshp(bytes *box)
+{
+    static bytes meshes;
+    memset(&meshes, 0, sizeof(meshes));
+    memset(box, 0, sizeof(*box));
+    put_mesh(&meshes, 6, look_at);
+    put_mshp(box, &meshes, true);
+}
+
+/* Of what libav drops when it reads: VR180's mesh and stereo modes 3 and 4. */
+static void meshes_and_swapped_eyes_stay(void **state)
 {
     (void)state;
+    static bytes mesh;
+    static const char *const names[] = {"out.mp4", "out.mov"};
+    static const int modes[] = {VRS_ST3D_RL, VRS_ST3D_CUSTOM, VRS_ST3D_TB};
     char source[512], path[512], note[VRS_NOTE_SIZE];
+    make_mshp(&mesh);
     path_of(source, "source.mp4");
-    path_of(path, "out.mp4");
+    for (int i = 0; i < 6; i++) {
+        vrs_boxes say = {.stereo = modes[i / 2],
+                         .sphere = VRS_SPHERE_MESH,
+                         .yaw = 3 << 16,
+                         .roll = -(2 << 16),
+                         .mesh_size = mesh.size};
+        uint8_t *kept = NULL;
+        tools_clip clip;
+        tools_make_source(source, 20, tools_even);
+        change_layout(source, &say, &mesh);
+        path_of(path, names[i % 2]);
+        write_from(source, path, VRS_OUTPUT_MASK, 20, tools_even, note);
+        assert_null(strstr(note, "mesh"));
+        assert_null(strstr(note, "stereo"));
+        const vrs_boxes boxes = vrs_mp4_layout_read(path, NULL);
+        assert_int_equal(boxes.stereo, modes[i / 2]);
+        assert_int_equal(boxes.sphere, VRS_SPHERE_MESH);
+        assert_true(boxes.yaw == say.yaw && boxes.pitch == 0 && boxes.roll == say.roll);
+        assert_int_equal(boxes.mesh_size, mesh.size);
+        assert_int_equal(vrs_mp4_mesh_bytes(path, &boxes, &kept), VRS_OK);
+        assert_memory_equal(kept, mesh.data, mesh.size);
+        vrs_free(kept);
+        check_times(path, 20, tools_even, 0); /* the rest is as it was */
+        tools_read(&clip, path, NULL);
+        assert_int_equal(clip.count, 20);
+        tools_forget(&clip);
+    }
+}
+
+/* Matroska holds swapped eyes and has no reader of a mesh; MP4 has no word for the right eye above.
+ */
+static void what_a_container_cannot_say_is_told(void **state)
+{
+    (void)state;
+    static bytes mesh;
+    char source[512], path[512], note[VRS_NOTE_SIZE];
+    const vrs_boxes say = {.stereo = VRS_ST3D_TB, .sphere = VRS_SPHERE_MESH};
+    make_mshp(&mesh);
+    path_of(source, "source.mp4");
+    path_of(path, "out.mkv");
     tools_make_source(source, 10, tools_even);
+    vrs_boxes with = say;
+    with.mesh_size = mesh.size;
+    change_layout(source, &with, &mesh);
     write_from(source, path, VRS_OUTPUT_MASK, 10, tools_even, note);
-    assert_null(strstr(note, "mesh"));
-    assert_null(strstr(note, "stereo"));
-    patch(source, "equi", "mshp", 0, -1);
-    patch(source, "st3d", "st3d", 8, 4);
-    write_from(source, path, VRS_OUTPUT_MASK, 10, tools_even, note);
-    assert_non_null(strstr(note, "the mesh of its projection (VR180's mshp) is not kept"));
-    assert_non_null(strstr(note, "stereo mode 4 (right eye on the left) is not kept"));
-    assert_null(strstr(strstr(note, "mesh") + 1, "mesh")); /* said once */
+    const char *said = strstr(note, "the mesh of its projection (VR180's mshp) is not kept: files "
+                                    "that end in .mp4 or .mov hold it");
+    assert_non_null(said);
+    assert_null(strstr(said + 8, "mesh of")); /* said once */
+}
+
+static vrs_layout_tags tags_of(const char *stereo, const char *projection, bool plain)
+{
+    vrs_layout_tags tags = {.stereo = true, .sphere = true, .plain = plain};
+    tags.layout = vrs_layout_flat();
+    assert_int_equal(vrs_layout_set_stereo(&tags.layout, stereo), VRS_OK);
+    assert_int_equal(vrs_layout_set_projection(&tags.layout, projection), VRS_OK);
+    return tags;
+}
+
+/* What was decided about a layout counts, not what the source's boxes say. */
+static void tags_come_before_the_sources_boxes(void **state)
+{
+    (void)state;
+    static bytes mesh;
+    static const struct {
+        const char *stereo, *projection, *name;
+        bool plain;
+        int mode;
+        vrs_sphere sphere;
+    } cases[] = {
+        {"rl", "half-equirect", "out.mp4", false, VRS_ST3D_RL, VRS_SPHERE_EQUI},
+        {"sbs", "fisheye:190", "out.mp4", false, VRS_ST3D_LR, VRS_SPHERE_NONE},
+        {"rl", "fisheye:190", "out.mov", true, VRS_ST3D_RL, VRS_SPHERE_NONE},
+        {"bt", "equirect", "out.mp4", false, -1, VRS_SPHERE_EQUI},
+        {"mono", "equirect", "out.mov", false, VRS_ST3D_MONO, VRS_SPHERE_EQUI},
+    };
+    char source[512], path[512];
+    make_mshp(&mesh);
+    const vrs_boxes say = {
+        .stereo = VRS_ST3D_TB, .sphere = VRS_SPHERE_MESH, .mesh_size = mesh.size};
+    path_of(source, "source.mp4");
+    tools_make_source(source, 10, tools_even);
+    change_layout(source, &say, &mesh);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const vrs_layout_tags tags = tags_of(cases[i].stereo, cases[i].projection, cases[i].plain);
+        tools_setup setup;
+        path_of(path, cases[i].name);
+        tools_prepare(&setup, path, VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 64, 48);
+        setup.params.source_path = source;
+        setup.params.tags = &tags;
+        assert_int_equal(tools_write(&setup, 10, tools_even), VRS_OK);
+        const vrs_boxes boxes = vrs_mp4_layout_read(path, NULL);
+        assert_int_equal(boxes.stereo, cases[i].mode);
+        assert_int_equal(boxes.sphere, cases[i].sphere);
+        if (boxes.sphere == VRS_SPHERE_EQUI)
+            assert_int_equal(boxes.left, cases[i].mode == VRS_ST3D_RL ? 0x40000000 : 0);
+    }
 }
 
 /* Boxes that lie about their sizes end the looking, and nothing else. */
@@ -402,18 +528,18 @@ static void broken_boxes_are_no_layout(void **state)
     static const int sizes[] = {0, 1, 0x7f};
     for (size_t i = 0; i < sizeof on_the_way / sizeof on_the_way[0]; i++) {
         for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
-            uint8_t *bytes = NULL;
-            size_t size = load(source, &bytes);
-            uint8_t *tag = memmem(bytes, size, on_the_way[i], 4);
+            uint8_t *data = NULL;
+            size_t size = load(source, &data);
+            uint8_t *tag = memmem(data, size, on_the_way[i], 4);
             assert_non_null(tag);
             memset(tag - 4, 0, 4);
             tag[-1] = (uint8_t)(sizes[s] & 1);
             tag[-4] = (uint8_t)(sizes[s] & 0x7e);
             char path[512];
             path_of(path, "broken.mp4");
-            save(path, bytes, size);
+            save(path, data, size);
             (void)vrs_mp4_layout_read(path, NULL); /* ends */
-            free(bytes);
+            free(data);
         }
     }
     assert_int_equal(vrs_mp4_layout_read("/dev/null", NULL).sphere, VRS_SPHERE_NONE);
@@ -492,8 +618,10 @@ int main(void)
         ONE(rate_control_does_not_see_the_clock),
         ONE(everything_is_taken_over),
         ONE(a_mask_gets_no_mastering_data_and_matroska_its_sound),
-        ONE(mov_says_that_it_has_no_stereo),
-        ONE(layout_that_libav_drops_is_told),
+        ONE(mov_says_how_its_pictures_lie),
+        ONE(meshes_and_swapped_eyes_stay),
+        ONE(what_a_container_cannot_say_is_told),
+        ONE(tags_come_before_the_sources_boxes),
         ONE(broken_boxes_are_no_layout),
         ONE(only_the_written_range_is_copied),
         ONE(a_smaller_mask_keeps_the_shape),

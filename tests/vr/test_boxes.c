@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "support/inject.h"
 #include "vr/bytes.h"
 
 static bytes file; /* static: large */
@@ -186,6 +187,150 @@ static void broken_boxes_end(void **state)
     }
 }
 
+/* ---- written ---- */
+
+/* A moov box with a track of text before that of the video, whose entry has boxes: `before` of the
+ * layout, then pasp and the zeros that QuickTime ends with. */
+static void make_moov(bool before, const char *handler)
+{
+    memset(&file, 0, sizeof(file));
+    const size_t moov = begin_box(&file, "moov");
+    for (int track = 0; track < 2; track++) {
+        const size_t trak = begin_box(&file, "trak"), mdia = begin_box(&file, "mdia");
+        const size_t hdlr = begin_box(&file, "hdlr");
+        put_zeros(&file, 8);
+        memcpy(file.data + file.size, track == 0 ? "text" : handler, 4);
+        file.size += 4;
+        put_zeros(&file, 13);
+        end_box(&file, hdlr);
+        const size_t minf = begin_box(&file, "minf"), stbl = begin_box(&file, "stbl");
+        const size_t stsd = begin_box(&file, "stsd");
+        put_zeros(&file, 8);
+        const size_t entry = begin_box(&file, track == 0 ? "text" : "avc1");
+        put_zeros(&file, 78);
+        if (before && track == 1) {
+            static const uint8_t equi[20] = {0};
+            put_st3d(&file, VRS_ST3D_LR);
+            put_sv3d(&file, "equi", equi, sizeof(equi));
+        }
+        const size_t pasp = begin_box(&file, "pasp");
+        put_zeros(&file, 8);
+        end_box(&file, pasp);
+        put_zeros(&file, 4);
+        end_box(&file, entry);
+        end_box(&file, stsd);
+        const size_t stts = begin_box(&file, "stts");
+        put_zeros(&file, 8);
+        end_box(&file, stts);
+        end_box(&file, stbl);
+        end_box(&file, minf);
+        end_box(&file, mdia);
+        end_box(&file, trak);
+    }
+    const size_t udta = begin_box(&file, "udta");
+    end_box(&file, udta);
+    end_box(&file, moov);
+}
+
+static vrs_boxes put_and_read(const vrs_boxes *say, const uint8_t *mesh, size_t *size)
+{
+    static bytes made;
+    uint8_t *put = NULL;
+    assert_int_equal(vrs_boxes_put(file.data, file.size, say, mesh, &put, size), VRS_OK);
+    assert_true(*size <= BYTES_ROOM);
+    memcpy(made.data, put, *size);
+    made.size = *size;
+    vrs_free(put);
+    /* What is behind the entry is still there, and ends where moov does. */
+    assert_memory_equal(made.data + *size - 8, "\0\0\0\10udta", 8);
+    assert_int_equal(made.data[2] << 8 | made.data[3], *size);
+    const vrs_boxes read = boxes_of(&made);
+    if (read.mesh_size > 0)
+        assert_memory_equal(made.data + read.mesh_place, mesh, read.mesh_size);
+    return read;
+}
+
+static void assert_says(const vrs_boxes *read, const vrs_boxes *say)
+{
+    assert_true(read->is_mp4);
+    assert_int_equal(read->stereo, say->stereo);
+    assert_int_equal(read->sphere, say->sphere);
+    assert_int_equal(read->yaw, say->yaw);
+    assert_int_equal(read->pitch, say->pitch);
+    assert_int_equal(read->roll, say->roll);
+    assert_true(read->top == say->top && read->bottom == say->bottom);
+    assert_true(read->left == say->left && read->right == say->right);
+    assert_int_equal(read->mesh_size, say->mesh_size);
+    assert_string_equal(read->trouble, "");
+}
+
+static void what_is_put_is_read(void **state)
+{
+    (void)state;
+    static const uint8_t mesh[300] = {0, 0, 0, 0, 1, 2, 3, 4, 'r', 'a', 'w', ' '};
+    const vrs_boxes all[] = {
+        {.stereo = VRS_ST3D_RL},
+        {.stereo = -1, .sphere = VRS_SPHERE_CUBE, .pitch = -(5 << 16)},
+        {.stereo = VRS_ST3D_TB,
+         .sphere = VRS_SPHERE_EQUI,
+         .yaw = 30 << 16,
+         .roll = -1,
+         .top = 1,
+         .bottom = 2,
+         .left = 0x40000000,
+         .right = 0x3fffffff},
+        {.stereo = VRS_ST3D_CUSTOM, .sphere = VRS_SPHERE_MESH, .mesh_size = sizeof(mesh)},
+        {.stereo = -1},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        for (int before = 0; before < 2; before++) {
+            size_t size = 0, again = 0;
+            make_moov(before == 1, "vide");
+            const vrs_boxes read = put_and_read(&all[i], mesh, &size);
+            assert_says(&read, &all[i]);
+            make_moov(before == 0, "vide"); /* what was there before changes nothing */
+            (void)put_and_read(&all[i], mesh, &again);
+            assert_int_equal(again, size);
+        }
+}
+
+static vrs_status put_and_drop(void *opaque)
+{
+    const vrs_boxes say = {.stereo = VRS_ST3D_RL};
+    uint8_t *put = NULL;
+    size_t size = 0;
+    (void)opaque;
+    vrs_status status = vrs_boxes_put(file.data, file.size, &say, NULL, &put, &size);
+    vrs_free(put);
+    return status;
+}
+
+static void what_is_no_video_is_refused(void **state)
+{
+    (void)state;
+    const vrs_boxes say = {.stereo = VRS_ST3D_RL};
+    uint8_t *put = NULL;
+    size_t size = 0;
+    make_moov(false, "soun");
+    assert_int_equal(vrs_boxes_put(file.data, file.size, &say, NULL, &put, &size), VRS_UNSUPPORTED);
+    assert_non_null(strstr(vrs_last_error(), "no video track"));
+    make_moov(true, "vide");
+    const size_t whole = file.size;
+    for (size_t cut = 0; cut < whole; cut++) /* the box is larger than the bytes */
+        assert_int_equal(vrs_boxes_put(file.data, cut, &say, NULL, &put, &size), VRS_UNSUPPORTED);
+    for (size_t at = 0; at + 4 <= whole; at++) { /* no size can lead out of them */
+        static const uint8_t sizes[][4] = {{0, 0, 0, 0}, {0, 0, 0, 1}, {0x7f, 0xff, 0xff, 0xff}};
+        for (int i = 0; i < 3; i++) {
+            make_moov(true, "vide");
+            memcpy(file.data + at, sizes[i], 4);
+            if (vrs_boxes_put(file.data, whole, &say, NULL, &put, &size) == VRS_OK)
+                vrs_free(put);
+        }
+    }
+    make_moov(true, "vide");
+    (void)inject_all(put_and_drop, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +340,8 @@ int main(void)
         cmocka_unit_test(a_huge_mesh_is_not_read),
         cmocka_unit_test(other_files_have_no_boxes),
         cmocka_unit_test(broken_boxes_end),
+        cmocka_unit_test(what_is_put_is_read),
+        cmocka_unit_test(what_is_no_video_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

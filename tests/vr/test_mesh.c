@@ -14,6 +14,7 @@
 #include "support/shared.h"
 #include "vr/bytes.h"
 #include "vr/mesh.h"
+#include "vr/mesh_map.h"
 
 #define PI 3.14159265358979323846
 #define SIDE 12
@@ -256,6 +257,111 @@ static void the_real_mesh_is_read(void **state)
     vrs_mesh_destroy(mesh);
 }
 
+/* ---- both ways ---- */
+
+/* A picture's place by the formula of half_equirect(). */
+static vrs_uv half_place(vrs_direction d)
+{
+    return (vrs_uv){atan2(d.x, d.z) / PI + 0.5, 0.5 - atan2(d.y, hypot(d.x, d.z)) / PI};
+}
+
+static vrs_direction looking(double lon, double lat)
+{
+    return (vrs_direction){cos(lat) * sin(lon), sin(lat), cos(lat) * cos(lon)};
+}
+
+static vrs_mesh_map *map_of(grid_fn fn)
+{
+    vrs_mesh *mesh = NULL;
+    vrs_mesh_map *map = NULL;
+    memset(&meshes, 0, sizeof(meshes));
+    memset(&box, 0, sizeof(box));
+    put_mesh(&meshes, 48, fn);
+    put_mshp(&box, &meshes, false);
+    assert_int_equal(vrs_mesh_read(box.data, box.size, false, &mesh), VRS_OK);
+    assert_int_equal(vrs_mesh_map_create(vrs_mesh_of_eye(mesh, 1), &map), VRS_OK);
+    vrs_mesh_destroy(mesh); /* is not needed any more */
+    return map;
+}
+
+static void maps_go_both_ways(void **state)
+{
+    (void)state;
+    static const grid_fn grids[] = {half_equirect, bent};
+    for (int g = 0; g < 2; g++) {
+        vrs_mesh_map *map = map_of(grids[g]);
+        const double reach = g == 0 ? 0.48 : 0.32; /* of PI; bent() ends at 60 degrees */
+        for (double lon = -reach; lon <= reach; lon += 0.02)
+            for (double lat = -0.4; lat <= 0.4; lat += 0.02) {
+                const vrs_direction d = looking(lon * PI, lat * PI * (g == 0 ? 1 : 0.3));
+                vrs_uv place;
+                vrs_direction back;
+                if (g == 1 && acos(d.z) > 0.99)
+                    continue;
+                assert_true(vrs_mesh_place_of(map, d, &place));
+                if (g == 0) {
+                    assert_true(fabs(place.u - half_place(d).u) < 2e-3);
+                    assert_true(fabs(place.v - half_place(d).v) < 2e-3);
+                }
+                assert_true(vrs_mesh_direction_of(map, place, &back));
+                assert_true(back.x * d.x + back.y * d.y + back.z * d.z > cos(0.003));
+            }
+        vrs_mesh_map_destroy(map);
+    }
+    vrs_mesh_map_destroy(NULL);
+}
+
+static void maps_end_where_meshes_do(void **state)
+{
+    (void)state;
+    vrs_mesh_map *map = map_of(half_equirect);
+    vrs_uv place;
+    vrs_direction d;
+    double first = 0, last = 0;
+    /* What is not shown is at the edge nearest to it. */
+    assert_false(vrs_mesh_place_of(map, looking(0.6 * PI, 0.1), &place));
+    assert_true(place.u > 0.99 && fabs(place.v - (0.5 - 0.1 / PI)) < 0.02);
+    assert_false(vrs_mesh_place_of(map, looking(-0.7 * PI, 0), &place));
+    assert_true(place.u < 0.01);
+    vrs_mesh_shown(map, &first, &last);
+    assert_true(fabs(first + PI / 2) < 0.02 && fabs(last - PI / 2) < 0.02);
+    /* Beyond its edges a picture goes on for a little. */
+    assert_true(vrs_mesh_direction_of(map, (vrs_uv){1.02, 0.5}, &d));
+    assert_true(d.x > 0.99 && d.z < 0);
+    vrs_mesh_map_destroy(map);
+    map = map_of(left_half); /* the right half of the picture belongs to nobody */
+    assert_false(vrs_mesh_direction_of(map, (vrs_uv){0.75, 0.5}, &d));
+    assert_true(vrs_mesh_direction_of(map, (vrs_uv){0.25, 0.5}, &d));
+    assert_true(d.z > 0.99);
+    vrs_mesh_map_destroy(map);
+}
+
+static void up_alone(double u, double v, float xyzuv[5])
+{
+    put_direction((u - 0.5) * 0.2, 1.4 + v * 0.1, u, v, xyzuv);
+}
+
+static vrs_status map_and_drop(void *opaque)
+{
+    vrs_mesh_map *map = NULL;
+    vrs_status status = vrs_mesh_map_create(opaque, &map);
+    vrs_mesh_map_destroy(map);
+    return status;
+}
+
+static void maps_that_cannot_be_made(void **state)
+{
+    (void)state;
+    vrs_mesh *mesh = NULL;
+    assert_int_equal(read_two(up_alone, NULL, false, false, &mesh), VRS_OK);
+    assert_int_equal(map_and_drop(&mesh->eyes[0]), VRS_UNSUPPORTED);
+    assert_non_null(strstr(vrs_last_error(), "it shows nothing around the horizon"));
+    vrs_mesh_destroy(mesh);
+    assert_int_equal(read_two(bent, NULL, false, false, &mesh), VRS_OK);
+    (void)inject_all(map_and_drop, &mesh->eyes[0]);
+    vrs_mesh_destroy(mesh);
+}
+
 /* ---- broken ones ---- */
 
 static vrs_status read_again(void)
@@ -378,6 +484,9 @@ int main(void)
         cmocka_unit_test(meshes_of_the_whole_frame_become_the_eyes),
         cmocka_unit_test(meshes_of_a_formula_are_that_formula),
         cmocka_unit_test(tables_say_what_meshes_say),
+        cmocka_unit_test(maps_go_both_ways),
+        cmocka_unit_test(maps_end_where_meshes_do),
+        cmocka_unit_test(maps_that_cannot_be_made),
         cmocka_unit_test(broken_meshes_are_refused),
         cmocka_unit_test(a_bomb_is_refused),
         cmocka_unit_test(changed_bytes_are_refused_or_read),

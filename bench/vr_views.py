@@ -8,9 +8,15 @@ kept whose people cover less than 1/8 of the frame. Each network runs on the eye
 eyes`) and in each other way; the figure is the mean person IoU over the eyes.
 
 Target: every full-body network gains at least 0.03 IoU. Networks for portraits alone have rows
-without a target. To networks with states each eye is a still video.
+without a target. To networks with states each eye is a still video, and so it is for crops, which
+look for people from frame to frame: what counts is the last frame, when every place was looked at.
 
-Runs with the python of the peers' environment and writes bench/results/<device>/vr_views.json.
+With crops there are films too: the camera turns by 0.4 degrees a frame, so that crops have
+to follow. A frame's figure is its IoU; how steady masks are is dtSSD, and crops must not be less so
+than whole eyes are.
+
+Runs with the python of the peers' environment and writes bench/results/<device>/vr_views.json, or
+vr_crops.json of the way "crops".
 """
 
 from __future__ import annotations
@@ -43,6 +49,9 @@ MOST_SHARE = 1 / 8
 PORTRAITS = ("pphumanseg-lite", "sinet-portrait")
 PROJECTIONS = {"half-equirect": "half-equirect", "fisheye": "fisheye:190"}
 STILL_FRAMES = 6  # of a picture as a video, for networks with states
+CROP_FRAMES = 60  # until crops have looked at all places: 48 at most, 8 frames behind
+FILM_FRAMES, FILM_SIDE, FILM_STEP = 60, 768, 0.4  # degrees a frame
+FILMS = 2  # a projection
 
 
 @dataclass
@@ -86,14 +95,13 @@ def plane_map(look: np.ndarray, yaw: float, pitch: float, tan_x: float, tan_y: f
     return columns.astype(np.float32), rows.astype(np.float32), hit
 
 
-def warp(image: np.ndarray, mask: np.ndarray, look: np.ndarray, angle: float,
-         where: random.Random) -> tuple[np.ndarray, np.ndarray]:
-    """The picture as a plane in the eye, and its mask."""
+def warp(image: np.ndarray, mask: np.ndarray, look: np.ndarray, angle: float, yaw: float,
+         pitch: float) -> tuple[np.ndarray, np.ndarray]:
+    """The picture as a plane in the eye, in that direction in degrees, and its mask."""
     height, width = mask.shape
     longer = math.tan(math.radians(angle) / 2)
     tan_x, tan_y = longer * min(1, width / height), longer * min(1, height / width)
-    yaw = math.radians(where.uniform(-40, 40))
-    pitch = math.radians(where.uniform(-20, 5))
+    yaw, pitch = math.radians(yaw), math.radians(pitch)
     columns, rows, hit = plane_map(look, yaw, pitch, tan_x, tan_y, width, height)
     # The eye has fewer pixels an angle than the picture, mostly: area by blurring first.
     step = width / (2 * tan_x) / (look.shape[0] / math.pi)
@@ -107,6 +115,16 @@ def warp(image: np.ndarray, mask: np.ndarray, look: np.ndarray, angle: float,
     return eye, (truth > 0.5) & hit
 
 
+def read_pair(media: Path, name: str, suffix: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A picture of a set and its mask."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    mask = cv2.imread(str(media / name / "masks" / f"{path.stem}{suffix}.png"),
+                      cv2.IMREAD_UNCHANGED)
+    if image is None or mask is None:
+        raise BenchError(f"{path} or its mask cannot be read")
+    return image, (mask if mask.ndim == 2 else mask[:, :, 0]) > 0
+
+
 def make_eyes(media: Path, folder: Path, projection: str, side: int, angle: float,
               every: int, limit: int) -> list[Eye]:
     """Warps each `every`-th picture of the sets, `limit` of each at most (0: no limit)."""
@@ -116,13 +134,9 @@ def make_eyes(media: Path, folder: Path, projection: str, side: int, angle: floa
     for name, suffix in (("people", ""), ("pennfudan", "_mask")):
         paths = sorted((media / name / "images").glob("*"))[::every]
         for path in paths[:limit or None]:
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            mask = cv2.imread(str(media / name / "masks" / f"{path.stem}{suffix}.png"),
-                              cv2.IMREAD_UNCHANGED)
-            if image is None or mask is None:
-                raise BenchError(f"{path} or its mask cannot be read")
-            mask = mask if mask.ndim == 2 else mask[:, :, 0]
-            eye, truth = warp(image, mask > 0, look, angle, where)
+            image, mask = read_pair(media, name, suffix, path)
+            yaw, pitch = where.uniform(-40, 40), where.uniform(-20, 5)
+            eye, truth = warp(image, mask, look, angle, yaw, pitch)
             if 0.0005 < truth.mean() < MOST_SHARE:
                 out = folder / f"{name}-{path.stem}.png"
                 cv2.imwrite(str(out), eye)
@@ -138,18 +152,48 @@ def models_folder(models: Path, folder: Path) -> Path:
     return folder
 
 
-def still_video(eye: Eye, folder: Path) -> Path:
+@dataclass
+class Film:
+    """A spherical film and the truth of each frame."""
+
+    name: str
+    path: Path
+    truth: list[np.ndarray]
+
+
+def make_films(media: Path, folder: Path, projection: str, angle: float) -> list[Film]:
+    """Pictures that pass by as the camera turns, 24 degrees in all."""
+    look = directions(projection, FILM_SIDE)
+    films = []
+    for path in sorted((media / "pennfudan/images").glob("*"))[::17][:FILMS]:
+        image, mask = read_pair(media, "pennfudan", "_mask", path)
+        frames = folder / path.stem
+        frames.mkdir(parents=True)
+        truth = []
+        for i in range(FILM_FRAMES):
+            yaw = FILM_STEP * (i - FILM_FRAMES / 2)
+            eye, shown = warp(image, mask, look, angle, yaw, -8)
+            cv2.imwrite(str(frames / f"{i:04}.png"), eye)
+            truth.append(shown)
+        out = folder / f"{path.stem}.mkv"
+        subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", str(frames / "%04d.png"), "-c:v",
+                        "ffv1", "-pix_fmt", "yuv420p", str(out)], check=True)
+        films.append(Film(path.stem, out, truth))
+    return films
+
+
+def still_video(eye: Eye, folder: Path, count: int) -> Path:
     """The eye as so many equal frames, without loss."""
     path = folder / f"{eye.name}.mkv"
     subprocess.run(["ffmpeg", "-v", "error", "-y", "-loop", "1", "-i", str(eye.path), "-frames:v",
-                    str(STILL_FRAMES), "-c:v", "ffv1", "-pix_fmt", "yuv420p", str(path)],
+                    str(count), "-c:v", "ffv1", "-pix_fmt", "yuv420p", str(path)],
                    check=True)
     return path
 
 
-def last_frame(path: Path) -> np.ndarray:
-    """The last picture of a folder of masks."""
-    return cv2.imread(str(sorted(path.glob("*.png"))[-1]), cv2.IMREAD_GRAYSCALE)
+def all_frames(path: Path) -> list[np.ndarray]:
+    """The pictures of a folder of masks, in order."""
+    return [cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) for mask in sorted(path.glob("*.png"))]
 
 
 class Runner:
@@ -175,12 +219,34 @@ class Runner:
 
     def masks(self, eyes: list[Eye], model: OnnxModel, way: str) -> list[np.ndarray]:
         """The masks of all eyes as booleans."""
-        if model.output == "recurrent":
-            return [last_frame(self.run(still_video(eye, self.folder), model.name,
-                                        ["--views", way])) > 127 for eye in eyes]
+        if model.output == "recurrent" or way == "crops":
+            count = CROP_FRAMES if way == "crops" else STILL_FRAMES
+            return [all_frames(self.run(still_video(eye, self.folder, count), model.name,
+                                        ["--views", way]))[-1] > 127 for eye in eyes]
         out = self.run(eyes[0].path.parent, model.name, ["--views", way])
         return [cv2.imread(str(out / f"{eye.name}.png"), cv2.IMREAD_GRAYSCALE) > 127
                 for eye in eyes]
+
+
+def film_rows(runner: Runner, films: list[Film], model: OnnxModel) -> list[Row]:
+    """How well and how steadily crops follow what moves, beside whole eyes."""
+    figures: dict[str, list[float]] = {}
+    for way in ("eyes", "crops"):
+        iou, dtssd = [], []
+        for film in films:
+            masks = all_frames(runner.run(film.path, model.name, ["--views", way]))
+            known = range(FILM_FRAMES // 3, FILM_FRAMES)  # by then people were found
+            iou += [metrics.iou(masks[i] > 127, film.truth[i]) for i in known]
+            dtssd.append(metrics.dtssd([masks[i] / 255 for i in known],
+                                       [film.truth[i] for i in known]))
+        figures[way] = [float(np.mean(iou)), float(np.mean(dtssd))]
+    name = f"{runner.projection}/{model.name}/crops/film"
+    portrait = model.name in PORTRAITS
+    eyes, crops = figures["eyes"], figures["crops"]
+    return [Row(f"{name}/iou", crops[0], "IoU", "higher", "vrseg, eyes whole", eyes[0],
+                target=None if portrait else eyes[0] + GAIN),
+            Row(f"{name}/dtssd", crops[1], "dtSSD", "lower", "vrseg, eyes whole", eyes[1],
+                target=None if portrait else eyes[1])]
 
 
 def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
@@ -197,6 +263,8 @@ def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
         share = float(np.mean([eye.truth.mean() for eye in eyes]))
         note(f"{projection}: {len(eyes)} eyes, {100 * share:.1f} % person")
         runner = Runner(arguments.vrseg, models, projection, place)
+        films = [] if "crops" not in ways else make_films(arguments.media, place / "films",
+                                                         projection, arguments.angle)
         for model in (m for m in MODELS if m.name in wanted):
             def figure(way: str, model: OnnxModel = model) -> float:
                 found = runner.masks(eyes, model, way)
@@ -210,6 +278,9 @@ def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
                           "vrseg, eyes whole", whole, target=target)
                 benchlib.print_rows([row])
                 rows.append(row)
+            if "crops" in ways and films:
+                rows += film_rows(runner, films, model)
+                benchlib.print_rows(rows[-2:])
     return rows
 
 
@@ -217,7 +288,8 @@ def main() -> None:
     """Parses the command line, measures, writes the results."""
     options = benchlib.quality_options(__doc__)
     options.add_argument("--models", default="", metavar="A,B", help="only these networks")
-    options.add_argument("--ways", default="tiles", metavar="A,B", help="of the option views")
+    options.add_argument("--ways", default="tiles", metavar="A,B",
+                         help="of the option views: tiles, crops")
     options.add_argument("--side", type=int, default=1536, help="pixels of an eye")
     options.add_argument("--angle", type=float, default=60,
                          help="degrees of a picture's longer side")
@@ -234,7 +306,8 @@ def main() -> None:
         if arguments.limit or arguments.models:
             note("not written: only whole runs over all networks are kept")
         else:
-            note(f"wrote {benchlib.write_results(device, 'vr_views', versions, rows)}")
+            name = "vr_crops" if arguments.ways == "crops" else "vr_views"
+            note(f"wrote {benchlib.write_results(device, name, versions, rows)}")
     except (BenchError, OSError, subprocess.CalledProcessError) as error:
         benchlib.fail(str(error))
 

@@ -196,6 +196,7 @@ typedef struct vrs_kernels {
     vrs_classes_fn classes;
     vrs_preprocess_warp_fn preprocess_warp;
     vrs_patches_fn patches;
+    vrs_class_patches_fn class_patches;
     vrs_pack_fn pack;
     vrs_unroll_fn unroll;
 } vrs_kernels;

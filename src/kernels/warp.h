@@ -66,4 +66,30 @@ typedef void (*vrs_patches_fn)(const vrs_patch *patches, int32_t count, const st
                                int32_t row_begin, int32_t row_end, int32_t width, int16_t *dst,
                                ptrdiff_t dst_stride, float *scratch);
 
+/* A view's scores on their way into a class map. */
+typedef struct vrs_class_patch {
+    vrs_rect rect;            /* of the target: what it can cover */
+    const int32_t *positions; /* vrs_patch_fill(), in a picture of: */
+    int32_t width, height;
+    const float *scores;   /* class by class, `columns` x `rows` of each (at least 2 x 2) */
+    int32_t columns, rows; /* that show the picture */
+    ptrdiff_t class_stride, row_stride; /* in elements */
+    /* As of vrs_patch; 0: of an eye, which has the weight that tiles leave of 1. */
+    int32_t ramp_x, ramp_y;
+} vrs_class_patch;
+
+/* Puts the classes of rows row_begin..row_end-1 anew where tiles count; dst is row_begin's and is
+ * left as it is where none does. With positions and weights as vrs_patches_fn has them:
+ *
+ *   score of a class = sum of weight * value over the tiles, then of
+ *                      max(0, 1 - sum of the tiles' weights) * value over the eyes
+ *   value            = bilinear between the scores at position * columns / width (rounded down)
+ *
+ * in floats, each operation rounded, in the order of the patches; the result is the first class
+ * with the largest score, as vrs_classes_fn has it. `count`: 1..VRS_CLASS_PATCHES. Exact. */
+#define VRS_CLASS_PATCHES 16
+typedef void (*vrs_class_patches_fn)(const vrs_class_patch *patches, int32_t count, int32_t classes,
+                                     int32_t row_begin, int32_t row_end, int32_t width,
+                                     uint8_t *dst, ptrdiff_t dst_stride);
+
 #endif

@@ -61,7 +61,7 @@ static void find_start(vrs_crops *crops)
         double least = INFINITY;
         for (int32_t p = 0; p < crops->place_count; p++) {
             const vrs_tile *t = &crops->places[p];
-            const bool flat = !vrs_is_spherical(&crops->eye.layout);
+            const bool flat = !vrs_eye_is_spherical(&crops->eye);
             const double x = flat ? t->left + t->width / 2 - 0.5 : t->yaw;
             const double y = flat ? t->top + t->height / 2 - 0.5 : t->pitch + 0.2;
             const double way = hypot(x, y);

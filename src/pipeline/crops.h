@@ -26,7 +26,8 @@ typedef struct vrs_crops_seen {
     float cells[VRS_CROPS_MAP * VRS_CROPS_MAP]; /* share of person, 0..1 */
 } vrs_crops_seen;
 
-/* For an eye's places; returns owned. VRS_NO_MEMORY. */
+/* For an eye's places; returns owned; borrows the eye's map until it is destroyed. VRS_NO_MEMORY.
+ */
 vrs_status vrs_crops_create(const vrs_eye *eye, const vrs_tile *places, int32_t place_count,
                             int32_t crop_count, vrs_crops **crops) VRS_MUST_USE;
 void vrs_crops_destroy(vrs_crops *crops);

@@ -134,7 +134,9 @@ struct vrs_stream {
     vrs_rect views[VRS_MAX_VIEWS];  /* of a tile: its eye's */
     vrs_view_tile *tiles[VRS_MAX_POOL]; /* of those behind, by vrs_ticket.tile */
     uint32_t tile_count;
-    vrs_crops *crops;                /* NULL: tiles stay; under `lock` */
+    vrs_mesh_map *maps[2];                      /* of eyes whose projection is a mesh */
+    int32_t *eye_grids[VRS_MAX_OUTPUTS + 1][2]; /* of eyes, by class maps' targets */
+    vrs_crops *crops;                           /* NULL: tiles stay; under `lock` */
     int32_t crop_count, place_count; /* of an eye: crops beside the scout, places of the pool */
     uint64_t past_begin;             /* sequence of its last frame without a past */
     vrs_packed packed;
@@ -186,6 +188,7 @@ struct vrs_ticket {
     bool looked;                  /* it is of this frame */
     int16_t *mask[VRS_MAX_VIEWS]; /* at the network's size */
     uint8_t *guide[VRS_MAX_VIEWS];
+    float *scores[VRS_MAX_VIEWS]; /* vrs_views_keep_scores(), on the host */
     vrs_image outputs[VRS_MAX_OUTPUTS];
     void *lane; /* what the lanes keep for it */
     vrs_result result;

@@ -210,10 +210,14 @@ static vrs_status make_ticket(vrs_ticket *ticket)
     vrs_pipeline *pipeline = ticket->pipeline;
     size_t pixels = (size_t)pipeline->spec->width * (size_t)pipeline->spec->height;
     bool guide = ticket->stream->refine || pipeline->settings.steady;
+    const vrs_engine_io *io = pipeline->io;
+    size_t kept = vrs_views_keep_scores(ticket->stream) ? (size_t)io->classes : 0;
+    kept *= (size_t)io->scores_width * (size_t)io->scores_height;
     vrs_take all = {false};
     for (uint32_t v = 0; v < ticket->stream->view_count; v++) {
         ticket->mask[v] = take(&all, true, pixels * sizeof(int16_t));
         ticket->guide[v] = take(&all, guide, pixels);
+        ticket->scores[v] = take(&all, kept > 0, kept * sizeof(float));
     }
     vrs_status status = all.failed ? VRS_NO_MEMORY : VRS_OK;
     for (uint32_t i = 0; i < pipeline->output_count && status == VRS_OK; i++)
@@ -226,6 +230,7 @@ static void free_ticket(vrs_ticket *ticket)
     for (int v = 0; v < VRS_MAX_VIEWS; v++) {
         vrs_free(ticket->mask[v]);
         vrs_free(ticket->guide[v]);
+        vrs_free(ticket->scores[v]);
     }
     for (int i = 0; i < VRS_MAX_OUTPUTS; i++)
         vrs_image_release(&ticket->outputs[i]);

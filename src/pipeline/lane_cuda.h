@@ -50,7 +50,7 @@ typedef struct vrs_cuda_slot {
     vrs_device_ptr tensors[2][VRS_MAX_BATCH], scores[2][VRS_MAX_BATCH];
     vrs_device_ptr small, once; /* small: masks of the size that scores make, not the network's */
     vrs_device_ptr coarse, motion, unlike; /* of smoothing along the motion, at least two places */
-    vrs_memory_block *large;               /* enlarged scores, for class maps; NULL: not wanted */
+    vrs_memory_block *large;               /* dense scores, for class maps; NULL: not wanted */
     uint8_t *tensors_host, *scores_host;   /* of an engine of the CPU */
     vrs_device_event *begin[2], *end[2];
     vrs_device_event *ran; /* the network has; of an engine of the GPU */
@@ -113,7 +113,8 @@ typedef struct vrs_cuda_stream {
     /* Grids of the pool's tiles: for the network and the smaller one; by target. */
     vrs_memory_block *grids;
     vrs_device_ptr warps[2][VRS_MAX_POOL], patches[VRS_MAX_OUTPUTS + 1][VRS_MAX_POOL];
-    uint8_t state_tile[VRS_MAX_VIEWS]; /* of the last mask; whoever has the turn */
+    vrs_device_ptr eye_grids[VRS_MAX_OUTPUTS + 1][2]; /* of class maps */
+    uint8_t state_tile[VRS_MAX_VIEWS];                /* of the last mask; whoever has the turn */
     /* States over time of a recurrent network on the GPU, and when they are there. */
     vrs_device_ptr net_states[VRS_MAX_VIEWS][VRS_MAX_STATES];
     vrs_device_event *net_ready[VRS_MAX_VIEWS];
@@ -131,6 +132,7 @@ typedef struct vrs_cuda_ticket {
     vrs_cuda_past kept[VRS_MAX_VIEWS]; /* masks and guides lie in them where motion is followed */
     vrs_device_ptr agreed[2];          /* masks of eyes that were brought together */
     bool seen[VRS_MAX_VIEWS];          /* there is a picture in `kept` */
+    vrs_device_ptr scores[VRS_MAX_VIEWS]; /* vrs_views_keep_scores(): dense planes of floats */
     vrs_device_ptr sums;
     uint64_t *sums_host;
     int16_t *masks_host[VRS_MAX_VIEWS]; /* where the stream has crops */
@@ -182,6 +184,10 @@ vrs_status vrs_cuda_queue_tiles(vrs_cuda_slot *slot, const vrs_cuda_preprocess_i
 vrs_status vrs_cuda_queue_patches(const vrs_cuda_lane *lane, const vrs_ticket *ticket,
                                   int32_t target, vrs_device_ptr alpha,
                                   int32_t stride) VRS_MUST_USE;
+
+/* The tiles of a ticket in the class map of an output, which those of the eyes have made. */
+vrs_status vrs_cuda_queue_class_patches(const vrs_cuda_lane *lane, const vrs_ticket *ticket,
+                                        uint32_t output) VRS_MUST_USE;
 
 /* lane_cuda_network.c: queues the network of a batch whose inputs are queued, with its states. */
 vrs_status vrs_cuda_queue_network(vrs_cuda_slot *slot) VRS_MUST_USE;

@@ -191,7 +191,10 @@ vrs_status vrs_cuda_make_large(vrs_cuda *cuda, vrs_cuda_slot *slot)
 {
     const vrs_pipeline *pipeline = cuda->pipeline;
     size_t bytes = (size_t)pipeline->settings.max_batch * cuda->large_stride;
-    if (!pipeline->want_classes || pipeline->io->enlarge == 1)
+    /* Of tiles scores are kept, so all of a batch are dense. */
+    const bool tiles =
+        pipeline->settings.views == VRS_VIEWS_TILES || pipeline->settings.views == VRS_VIEWS_CROPS;
+    if (!pipeline->want_classes || (pipeline->io->enlarge == 1 && !tiles))
         return VRS_OK;
     vrs_status status = vrs_memory_alloc(cuda->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TENSORS,
                                          bytes, &slot->large);
@@ -410,6 +413,8 @@ static size_t cut_device(const vrs_ticket *ticket, const vrs_ticket_planes *layo
         if (vrs_cuda_agrees(ticket, v))
             t->agreed[v] = cut(&block, true, net * sizeof(int16_t));
         t->coefficients[v] = cut(&block, refine, net * 2 * sizeof(float));
+        t->scores[v] =
+            cut(&block, vrs_views_keep_scores(stream), vrs_cuda_of(pipeline)->large_stride);
     }
     if (stream->shape.memory == VRS_MEMORY_HOST) {
         t->source = place_image(&layout->source, cut(&block, true, layout->source_bytes));

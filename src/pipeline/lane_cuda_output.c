@@ -284,8 +284,13 @@ static class_scores scores_for_classes(const vrs_cuda_slot *slot)
     s.row_stride = s.width;
     s.column_stride = 1;
     s.half = false;
-    for (int32_t i = 0; i < VRS_MAX_BATCH; i++)
-        s.first[i] = slot->large->address + (size_t)i * cuda->large_stride;
+    for (int32_t i = 0; i < slot->batch->count; i++) {
+        const vrs_view_work *work = &slot->batch->views[i];
+        const vrs_cuda_ticket *t = work->ticket->lane;
+        s.first[i] = vrs_views_keep_scores(work->ticket->stream)
+                         ? t->scores[work->view]
+                         : slot->large->address + (size_t)i * cuda->large_stride;
+    }
     return s;
 }
 
@@ -605,6 +610,9 @@ static vrs_status render_ticket(vrs_rendering *r, vrs_ticket *ticket)
         if (is_wanted(ticket->pipeline, stream, i))
             status =
                 s->direct[i] ? render_direct(r, ticket, i) : render_by_alpha(r->slot, ticket, i);
+    for (uint32_t i = 0; i < ticket->pipeline->output_count && status == VRS_OK; i++)
+        if (stream->outputs[i].kind == VRS_OUTPUT_CLASSES && vrs_views_keep_scores(stream))
+            status = vrs_cuda_queue_class_patches(r->slot->lane, ticket, i);
     return status;
 }
 

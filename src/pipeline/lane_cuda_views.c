@@ -42,6 +42,16 @@ static size_t lay_out_grids(const vrs_stream *stream, vrs_device_ptr base, char 
             used += round_up(bytes);
         }
     }
+    for (int32_t t = 0; t < stream->target_count; t++)
+        for (uint32_t e = 0; e < 2; e++) {
+            if (stream->eye_grids[t][e] == NULL)
+                continue;
+            const size_t bytes = vrs_patch_pairs(stream->targets[t].rects[e]) * 2 * sizeof(int32_t);
+            s->eye_grids[t][e] = base + used;
+            if (host != NULL)
+                memcpy(host + used, stream->eye_grids[t][e], bytes);
+            used += round_up(bytes);
+        }
     return used;
 }
 
@@ -125,4 +135,39 @@ vrs_status vrs_cuda_queue_patches(const vrs_cuda_lane *lane, const vrs_ticket *t
         .threshold = ticket->pipeline->settings.threshold,
     };
     return vrs_cuda_patches_run(&lane->cuda->warp, lane->stream, &all);
+}
+
+vrs_status vrs_cuda_queue_class_patches(const vrs_cuda_lane *lane, const vrs_ticket *ticket,
+                                        uint32_t output)
+{
+    const vrs_stream *stream = ticket->stream;
+    const vrs_cuda_stream *s = stream->lane;
+    const vrs_cuda_ticket *t = ticket->lane;
+    const vrs_image *out = &t->outputs[output];
+    const int32_t target = stream->output_target[output];
+    vrs_class_part parts[VRS_MAX_VIEWS];
+    vrs_class_patch patches[VRS_MAX_VIEWS];
+    vrs_device_ptr positions[VRS_MAX_VIEWS], scores[VRS_MAX_VIEWS];
+    const int32_t count = vrs_views_class_parts(ticket, target, parts);
+    if (count == 0)
+        return VRS_OK;
+    for (int32_t i = 0; i < count; i++) {
+        const uint32_t view = parts[i].view;
+        patches[i] = parts[i].patch;
+        positions[i] = view < stream->eye_count ? s->eye_grids[target][view]
+                                                : s->patches[target][ticket->tile[view]];
+        scores[i] = t->scores[view] + (uint64_t)parts[i].origin * sizeof(float);
+    }
+    const vrs_cuda_class_patches all = {
+        .patches = patches,
+        .positions = positions,
+        .scores = scores,
+        .count = count,
+        .classes = ticket->pipeline->io->classes,
+        .dst = (vrs_device_ptr)(uintptr_t)out->planes[0],
+        .dst_stride = (int32_t)out->strides[0],
+        .width = out->width,
+        .height = out->height,
+    };
+    return vrs_cuda_class_patches_run(&lane->cuda->warp, lane->stream, &all);
 }

@@ -316,6 +316,27 @@ static float coverage(const vrs_ticket *ticket)
     return vrs_coverage(ticket, sums);
 }
 
+/* Tiles in the class maps that the eyes' scores have made. */
+static void patch_classes(const vrs_ticket *ticket)
+{
+    const vrs_stream *stream = ticket->stream;
+    const vrs_pipeline *pipeline = ticket->pipeline;
+    for (uint32_t i = 0; i < pipeline->output_count; i++) {
+        const vrs_image *out = &ticket->outputs[i];
+        vrs_class_part parts[VRS_MAX_VIEWS];
+        vrs_class_patch patches[VRS_MAX_VIEWS];
+        if (stream->outputs[i].kind != VRS_OUTPUT_CLASSES)
+            continue;
+        const int32_t count = vrs_views_class_parts(ticket, stream->output_target[i], parts);
+        for (int32_t k = 0; k < count; k++) {
+            patches[k] = parts[k].patch;
+            patches[k].scores = ticket->scores[parts[k].view] + parts[k].origin;
+        }
+        pipeline->kernels->class_patches(patches, count, pipeline->io->classes, 0, out->height,
+                                         out->width, out->planes[0], out->strides[0]);
+    }
+}
+
 void vrs_render_outputs(vrs_ticket *ticket, vrs_scratch *scratch)
 {
     vrs_pipeline *pipeline = ticket->pipeline;
@@ -333,6 +354,8 @@ void vrs_render_outputs(vrs_ticket *ticket, vrs_scratch *scratch)
     for (int32_t t = 0; t < r.stream->target_count; t++)
         if (target_wanted(r.stream, pipeline->output_count, t))
             render_target(&r, t, pipeline->output_count);
+    if (vrs_views_keep_scores(r.stream) && ticket->result.status == VRS_OK)
+        patch_classes(ticket);
 }
 
 void vrs_render_classes(vrs_ticket *ticket, uint32_t view, const vrs_scores *scores,

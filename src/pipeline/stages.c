@@ -46,6 +46,17 @@ void vrs_preprocess_main(void *arg)
     }
 }
 
+/* Class by class. */
+static void keep_scores(const vrs_scores *scores, float *kept)
+{
+    for (int32_t c = 0; c < scores->classes; c++)
+        for (int32_t y = 0; y < scores->height; y++) {
+            const float *row = scores->data + c * scores->class_stride + y * scores->row_stride;
+            for (int32_t x = 0; x < scores->width; x++)
+                *kept++ = row[x * scores->column_stride];
+        }
+}
+
 void vrs_read_scores(const vrs_view_work *work, const float *data, vrs_scratch *scratch)
 {
     vrs_ticket *ticket = work->ticket;
@@ -74,6 +85,8 @@ void vrs_read_scores(const vrs_view_work *work, const float *data, vrs_scratch *
         pipeline->kernels->upsample(enlarge, scratch->scores, io->scores_width, 0, height, mask,
                                     width, scratch->upsample_scores);
     }
+    if (ticket->scores[work->view] != NULL)
+        keep_scores(&scores, ticket->scores[work->view]);
     if (pipeline->want_classes)
         vrs_render_classes(ticket, work->view, &scores, scratch);
 }

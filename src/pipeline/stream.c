@@ -252,6 +252,10 @@ static vrs_status make_seen(vrs_ticket *ticket)
     return ticket->seen != NULL ? VRS_OK : VRS_NO_MEMORY;
 }
 
+/* Where tickets keep the scores of all their views, which are large, a few must do: each has enough
+ * views to fill a batch. */
+#define SCORES_TICKETS 6
+
 /* The tickets of a stream: fewer where memory is short and the lanes can do with fewer, but one. */
 static vrs_status make_tickets(vrs_pipeline *pipeline, vrs_stream *stream)
 {
@@ -259,6 +263,8 @@ static vrs_status make_tickets(vrs_pipeline *pipeline, vrs_stream *stream)
     int32_t count = pipeline->settings.tickets;
     if (stream->crops != NULL && count > VRS_CROPS_LAG)
         count = VRS_CROPS_LAG;
+    if (vrs_views_keep_scores(stream) && count > SCORES_TICKETS)
+        count = SCORES_TICKETS;
     for (int32_t i = 0; i < count; i++) {
         vrs_ticket *ticket = &stream->tickets[i];
         ticket->kind = VRS_WORK_TICKET;

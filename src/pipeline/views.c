@@ -46,17 +46,14 @@ static vrs_status set_eyes(const vrs_pipeline *pipeline, const vrs_layout *layou
 
 static vrs_status check_tiles(const vrs_pipeline *pipeline, const vrs_layout *layout)
 {
-    if (pipeline->settings.views == VRS_VIEWS_TILES && !vrs_is_spherical(layout))
+    const bool mesh = layout->projection == VRS_PROJECTION_MESH;
+    if (pipeline->settings.views == VRS_VIEWS_TILES && !vrs_is_spherical(layout) &&
+        !(mesh && layout->mesh != NULL))
         return vrs_fail(
             VRS_INVALID,
-            "views tiles: the picture is %s, tiles are of spherical ones: set "
+            "views tiles: the picture is %s%s, tiles are of spherical ones: set "
             "projection to equirect, half-equirect or fisheye:FOV, or views to eyes or crops",
-            vrs_projection_name(layout->projection));
-    if (pipeline->want_classes)
-        return vrs_fail(
-            VRS_UNSUPPORTED,
-            "views tiles or crops: class maps are made of whole eyes alone: ask for a mask, or "
-            "set views to eyes");
+            vrs_projection_name(layout->projection), mesh ? " and the mesh is not there" : "");
     if (pipeline->spec->width > VRS_PATCH_MOST / 2 || pipeline->spec->height > VRS_PATCH_MOST / 2 ||
         pipeline->spec->width < 2 || pipeline->spec->height < 2)
         return vrs_fail(
@@ -82,16 +79,33 @@ static vrs_status add_tile(vrs_stream *stream, const vrs_eye *eye, const vrs_til
     return vrs_warp_check(&view->warps[0]);
 }
 
+/* An eye whose picture has tiles. What its mesh says is kept with the stream, since the mesh is the
+ * source's. */
+static vrs_status make_eye(const vrs_layout *layout, vrs_stream *stream, uint32_t index,
+                           vrs_eye *eye)
+{
+    const vrs_rect rect = stream->views[index];
+    *eye = (vrs_eye){*layout, rect, vrs_eye_aspect(layout, rect), NULL};
+    if (layout->projection != VRS_PROJECTION_MESH || layout->mesh == NULL)
+        return VRS_OK;
+    vrs_status status =
+        vrs_mesh_map_create(vrs_mesh_of_eye(layout->mesh, (int)index), &stream->maps[index]);
+    eye->map = stream->maps[index];
+    eye->layout.mesh = NULL;
+    return status;
+}
+
 static vrs_status add_ring(vrs_pipeline *pipeline, const vrs_layout *layout, vrs_stream *stream)
 {
     vrs_status status = check_tiles(pipeline, layout);
     for (uint32_t e = 0; e < stream->eye_count && status == VRS_OK; e++) {
-        const vrs_rect rect = stream->views[e];
-        const vrs_eye eye = {*layout, rect, vrs_eye_aspect(layout, rect)};
+        vrs_eye eye;
         vrs_tile tiles[VRS_MAX_TILES];
-        const int32_t count = vrs_tiles_ring(&eye, pipeline->settings.tile_fov, tiles);
+        status = make_eye(layout, stream, e, &eye);
+        const int32_t count =
+            status == VRS_OK ? vrs_tiles_ring(&eye, pipeline->settings.tile_fov, tiles) : 0;
         for (int32_t i = 0; i < count && status == VRS_OK; i++) {
-            stream->views[stream->view_count++] = rect;
+            stream->views[stream->view_count++] = eye.rect;
             status = add_tile(stream, &eye, &tiles[i]);
         }
     }
@@ -104,16 +118,18 @@ static vrs_status add_crops(vrs_pipeline *pipeline, const vrs_layout *layout, vr
     vrs_status status = check_tiles(pipeline, layout);
     const int32_t wanted = pipeline->settings.crops;
     for (uint32_t e = 0; e < stream->eye_count && status == VRS_OK; e++) {
-        const vrs_rect rect = stream->views[e];
-        const vrs_eye eye = {*layout, rect, vrs_eye_aspect(layout, rect)};
+        vrs_eye eye;
         vrs_tile places[VRS_TILE_PLACES];
+        status = make_eye(layout, stream, e, &eye);
+        if (status != VRS_OK)
+            break;
         const int32_t count = vrs_tiles_places(&eye, pipeline->settings.crop_fov, places);
         stream->crop_count = wanted < count ? wanted : count;
         stream->place_count = count;
         for (int32_t i = 0; i < count && status == VRS_OK; i++)
             status = add_tile(stream, &eye, &places[i]);
         for (int32_t i = 0; i <= stream->crop_count; i++)
-            stream->views[stream->view_count++] = rect;
+            stream->views[stream->view_count++] = eye.rect;
         if (status == VRS_OK && e == 0)
             status = vrs_crops_create(&eye, places, count, stream->crop_count, &stream->crops);
     }
@@ -153,6 +169,46 @@ static vrs_status make_warp(vrs_view_tile *view, const vrs_model_spec *spec, int
     return VRS_OK;
 }
 
+/* Whether class maps have a target's size. */
+static bool has_classes(const vrs_stream *stream, int32_t target)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < stream->pipeline->output_count; i++)
+        has = has ||
+              (stream->outputs[i].kind == VRS_OUTPUT_CLASSES && stream->output_target[i] == target);
+    return has;
+}
+
+/* The part of a view's scores that shows its picture. */
+static vrs_rect scores_of(const vrs_stream *stream, uint32_t view)
+{
+    int32_t width, height;
+    vrs_views_scores_size(stream->pipeline, &width, &height);
+    return vrs_content_in(stream->plans[view], stream->pipeline->spec, width, height);
+}
+
+/* Grids of whole eyes in class maps, as flat pictures have them. */
+static vrs_status make_eye_grids(vrs_stream *stream)
+{
+    static const vrs_tile whole = {.width = 1.0, .height = 1.0};
+    const int32_t w = stream->shape.width, h = stream->shape.height;
+    for (int32_t t = 0; t < stream->target_count; t++)
+        for (uint32_t e = 0; e < stream->eye_count && has_classes(stream, t); e++) {
+            const vrs_target *target = &stream->targets[t];
+            const vrs_eye eye = {vrs_layout_flat(), stream->views[e], 1.0, NULL};
+            const vrs_rect from = scores_of(stream, e);
+            if (target->rects[e].width == 0 || target->rects[e].height == 0)
+                continue;
+            stream->eye_grids[t][e] =
+                vrs_alloc_array(vrs_patch_pairs(target->rects[e]), 2 * sizeof(int32_t));
+            if (stream->eye_grids[t][e] == NULL)
+                return VRS_NO_MEMORY;
+            vrs_patch_fill(&eye, &whole, target->rects[e], w, h, target->width, target->height,
+                           from.width, from.height, stream->eye_grids[t][e]);
+        }
+    return VRS_OK;
+}
+
 vrs_status vrs_views_make_grids(vrs_stream *stream)
 {
     const vrs_model_spec *spec = stream->pipeline->spec;
@@ -178,12 +234,18 @@ vrs_status vrs_views_make_grids(vrs_stream *stream)
                            spec->width, spec->height, view->patches[t]);
         }
     }
-    return VRS_OK;
+    return vrs_views_keep_scores(stream) ? make_eye_grids(stream) : VRS_OK;
 }
 
 void vrs_views_free(vrs_stream *stream)
 {
     vrs_crops_destroy(stream->crops);
+    vrs_mesh_map_destroy(stream->maps[0]);
+    vrs_mesh_map_destroy(stream->maps[1]);
+    for (int t = 0; t <= VRS_MAX_OUTPUTS; t++) {
+        vrs_free(stream->eye_grids[t][0]);
+        vrs_free(stream->eye_grids[t][1]);
+    }
     for (uint32_t i = 0; i < stream->tile_count; i++) {
         vrs_view_tile *view = stream->tiles[i];
         vrs_free(view->positions[0]);
@@ -294,4 +356,53 @@ vrs_patch vrs_views_patch(const vrs_ticket *ticket, uint32_t view, int32_t targe
         .ramp_x = ramp_of(spec->width),
         .ramp_y = ramp_of(spec->height),
     };
+}
+
+bool vrs_views_keep_scores(const vrs_stream *stream)
+{
+    return stream->pipeline->want_classes && stream->view_count > stream->eye_count;
+}
+
+void vrs_views_scores_size(const vrs_pipeline *pipeline, int32_t *width, int32_t *height)
+{
+    const vrs_engine_io *io = pipeline->io;
+    *width = io->scores_width * io->enlarge;
+    *height = io->scores_height * io->enlarge;
+}
+
+int32_t vrs_views_class_parts(const vrs_ticket *ticket, int32_t target,
+                              vrs_class_part parts[VRS_MAX_VIEWS])
+{
+    const vrs_stream *stream = ticket->stream;
+    int32_t width, height, count = 0;
+    vrs_views_scores_size(ticket->pipeline, &width, &height);
+    for (uint32_t v = 0; v < stream->view_count; v++) {
+        const bool eye = v < stream->eye_count;
+        const vrs_rect from = eye ? scores_of(stream, v) : (vrs_rect){0, 0, width, height};
+        vrs_patch tile = {.width = from.width, .height = from.height};
+        if (eye) {
+            tile.rect = stream->targets[target].rects[v];
+            tile.positions = stream->eye_grids[target][v];
+        } else {
+            tile = vrs_views_patch(ticket, v, target);
+        }
+        if (tile.positions == NULL || tile.rect.width == 0 || tile.rect.height == 0 ||
+            from.width < 2 || from.height < 2)
+            continue;
+        parts[count++] = (vrs_class_part){
+            .patch = {.rect = tile.rect,
+                      .positions = tile.positions,
+                      .width = tile.width,
+                      .height = tile.height,
+                      .columns = from.width,
+                      .rows = from.height,
+                      .class_stride = (ptrdiff_t)width * height,
+                      .row_stride = width,
+                      .ramp_x = tile.ramp_x,
+                      .ramp_y = tile.ramp_y},
+            .view = v,
+            .origin = (ptrdiff_t)from.y * width + from.x,
+        };
+    }
+    return count;
 }

@@ -30,8 +30,8 @@ typedef struct vrs_view_tile {
 } vrs_view_tile;
 
 /* Sets the stream's views, the eyes' first. VRS_INVALID: a picture that cannot be halved, or one
- * that has no tiles; VRS_UNSUPPORTED: outputs that cannot be put together from tiles.
- * VRS_NO_MEMORY. */
+ * that has no tiles; VRS_UNSUPPORTED: a network whose picture is too large for tiles, or a mesh
+ * that shows nothing around the horizon; VRS_NO_MEMORY. */
 vrs_status vrs_views_set(vrs_pipeline *pipeline, const vrs_frame *frame,
                          vrs_stream *stream) VRS_MUST_USE;
 
@@ -61,5 +61,24 @@ void vrs_views_free(vrs_stream *stream);
 /* What of a patch does not depend on where its mask is: of a tile's view, in a target. Its
  * rectangle is empty where the view's mask is not laid back. */
 vrs_patch vrs_views_patch(const vrs_ticket *ticket, uint32_t view, int32_t target);
+
+/* Whether tickets of a stream keep the scores of their views, since class maps are put together
+ * from eyes and tiles when all of them are there. */
+bool vrs_views_keep_scores(const vrs_stream *stream);
+/* The size in which they are kept, each class a dense plane. */
+void vrs_views_scores_size(const vrs_pipeline *pipeline, int32_t *width, int32_t *height);
+
+/* A view's part of a class map; whose patch has no scores yet: they are the view's, from `origin`
+ * elements on. */
+typedef struct vrs_class_part {
+    vrs_class_patch patch;
+    uint32_t view;
+    ptrdiff_t origin;
+} vrs_class_part;
+
+/* The parts of a ticket's class map of a target's size: of its tiles and eyes, but for those that
+ * show nothing. Returns how many. */
+int32_t vrs_views_class_parts(const vrs_ticket *ticket, int32_t target,
+                              vrs_class_part parts[VRS_MAX_VIEWS]);
 
 #endif

@@ -4,6 +4,29 @@
 
 #define PI 3.14159265358979323846
 #define EDGE_POINTS 256 /* on each edge of a tile, to find what it covers */
+#define MESH_POINTS 64  /* a side within it, where a mesh does the projection */
+
+bool vrs_eye_is_spherical(const vrs_eye *eye)
+{
+    return eye->map != NULL || vrs_is_spherical(&eye->layout);
+}
+
+/* As of projection.h. */
+static bool place_of(const vrs_eye *eye, vrs_direction d, vrs_uv *place)
+{
+    return eye->map != NULL ? vrs_mesh_place_of(eye->map, d, place)
+                            : vrs_place_of(&eye->layout, eye->aspect, d, place);
+}
+
+/* What a place looks at; beyond a picture's edges the formula goes on, a mesh a little: cells at an
+ * edge have corners there. False: nobody knows. */
+static bool direction_of(const vrs_eye *eye, vrs_uv place, vrs_direction *d)
+{
+    if (eye->map != NULL)
+        return vrs_mesh_direction_of(eye->map, place, d);
+    (void)vrs_direction_of(&eye->layout, eye->aspect, place, d);
+    return true;
+}
 
 double vrs_eye_aspect(const vrs_layout *layout, vrs_rect rect)
 {
@@ -23,13 +46,13 @@ static vrs_direction turned(const vrs_tile *tile, double x, double y)
 
 bool vrs_tile_place(const vrs_eye *eye, const vrs_tile *tile, double s, double t, vrs_uv *place)
 {
-    if (!vrs_is_spherical(&eye->layout)) {
+    if (!vrs_eye_is_spherical(eye)) {
         *place = (vrs_uv){tile->left + s * tile->width, tile->top + t * tile->height};
         return place->u >= 0.0 && place->u <= 1.0 && place->v >= 0.0 && place->v <= 1.0;
     }
     const vrs_direction d =
         turned(tile, (2.0 * s - 1.0) * tile->tan_x, (1.0 - 2.0 * t) * tile->tan_y);
-    return vrs_place_of(&eye->layout, eye->aspect, d, place);
+    return place_of(eye, d, place);
 }
 
 /* Of a direction. */
@@ -49,15 +72,13 @@ static bool find_direction(const vrs_tile *tile, vrs_direction d, double *s, dou
 
 bool vrs_tile_find(const vrs_eye *eye, const vrs_tile *tile, vrs_uv place, double *s, double *t)
 {
-    if (!vrs_is_spherical(&eye->layout)) {
+    if (!vrs_eye_is_spherical(eye)) {
         *s = (place.u - tile->left) / tile->width;
         *t = (place.v - tile->top) / tile->height;
         return true;
     }
     vrs_direction d;
-    /* Beyond its edges the formula goes on: cells at an edge have corners there. */
-    (void)vrs_direction_of(&eye->layout, eye->aspect, place, &d);
-    return find_direction(tile, d, s, t);
+    return direction_of(eye, place, &d) && find_direction(tile, d, s, t);
 }
 
 static double hold(double value, double low, double high)
@@ -136,7 +157,13 @@ static void find_bounds(const vrs_eye *eye, const vrs_tile *tile, vrs_uv bound[2
         include(eye, tile, 0.0, at, bound);
         include(eye, tile, 1.0, at, bound);
     }
-    if (eye->layout.projection == VRS_PROJECTION_FISHEYE || !vrs_is_spherical(&eye->layout)) {
+    /* A mesh ends anywhere: what is inside may reach further than what is at the edges. */
+    for (int i = 0; i <= MESH_POINTS * MESH_POINTS && eye->map != NULL; i++) {
+        include(eye, tile, (double)(i % MESH_POINTS) / MESH_POINTS,
+                (double)(i / MESH_POINTS) / MESH_POINTS, bound);
+    }
+    if (eye->map != NULL || eye->layout.projection == VRS_PROJECTION_FISHEYE ||
+        !vrs_is_spherical(&eye->layout)) {
         return;
     }
     for (int pole = -1; pole <= 1; pole += 2) {
@@ -221,12 +248,28 @@ void vrs_patch_fill(const vrs_eye *eye, const vrs_tile *tile, vrs_rect rect, int
     }
 }
 
-static double shown_across(const vrs_layout *layout)
+/* How wide the picture is around the horizon, and its middle to the right of ahead; degrees. */
+static double shown_across(const vrs_eye *eye, double *middle)
 {
+    const vrs_layout *layout = &eye->layout;
+    *middle = 0.0;
+    if (eye->map != NULL) {
+        double first, last;
+        vrs_mesh_shown(eye->map, &first, &last);
+        *middle = (first + last) * 90.0 / PI;
+        return (last - first) * 180.0 / PI;
+    }
     if (layout->projection == VRS_PROJECTION_FISHEYE) {
         return fmin(layout->fov, 200.0);
     }
+    *middle = 180.0 * (layout->cut_left - layout->cut_right);
     return 360.0 * (1.0 - layout->cut_left - layout->cut_right);
+}
+
+/* A picture that goes around has no ends, whatever its projection: a mesh always has. */
+static bool goes_around(const vrs_eye *eye)
+{
+    return eye->map == NULL && vrs_goes_around(&eye->layout);
 }
 
 /* The horizon is at eye level; feet are further below it than heads above. */
@@ -237,11 +280,12 @@ static double shown_across(const vrs_layout *layout)
 
 int32_t vrs_tiles_ring(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_MAX_TILES])
 {
-    if (!vrs_is_spherical(&eye->layout)) {
+    if (!vrs_eye_is_spherical(eye)) {
         return 0;
     }
-    const bool around = vrs_goes_around(&eye->layout);
-    const double all = shown_across(&eye->layout);
+    double middle;
+    const bool around = goes_around(eye);
+    const double all = shown_across(eye, &middle);
     /* Tiles that stand open at both ends cover a step less. */
     const double steps = around ? all / RING_STEP : (all - fov) / RING_STEP;
     int32_t count = (int32_t)ceil(steps / fov - 1e-9) + (around ? 0 : 1);
@@ -249,9 +293,6 @@ int32_t vrs_tiles_ring(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_MAX_TI
     const double least = around ? all / (RING_STEP * count) : all / (1.0 + RING_STEP * (count - 1));
     const double wide = fmin(fmax(fov, least), WIDEST);
     const double step = around ? all / count : (count > 1 ? (all - wide) / (count - 1) : 0.0);
-    const double middle = 180.0 * (eye->layout.projection == VRS_PROJECTION_FISHEYE
-                                       ? 0.0
-                                       : eye->layout.cut_left - eye->layout.cut_right);
     for (int32_t i = 0; i < count; i++) {
         const double yaw = middle + step * (i - 0.5 * (count - 1));
         const double half = tan(wide * PI / 360.0);
@@ -289,11 +330,12 @@ static int32_t steps_between(double span, double step)
 
 int32_t vrs_tiles_places(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_TILE_PLACES])
 {
-    if (!vrs_is_spherical(&eye->layout)) {
+    if (!vrs_eye_is_spherical(eye)) {
         return flat_places(tiles);
     }
-    const bool around = vrs_goes_around(&eye->layout);
-    const double all = shown_across(&eye->layout);
+    double middle;
+    const bool around = goes_around(eye);
+    const double all = shown_across(eye, &middle);
     int32_t columns, rows;
     for (;;) {
         const double span = around ? all : all - fov;
@@ -312,10 +354,9 @@ int32_t vrs_tiles_places(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_TILE
     for (int32_t i = 0; i < columns * rows; i++) {
         const int32_t row = i / columns;
         const double up = rows > 1 ? low + (high - low) * row / (rows - 1) : RING_PITCH;
-        tiles[i] = (vrs_tile){.yaw = across * (i % columns - 0.5 * (columns - 1)) * PI / 180.0,
-                              .pitch = up * PI / 180.0,
-                              .tan_x = half,
-                              .tan_y = half};
+        const double yaw = middle + across * (i % columns - 0.5 * (columns - 1));
+        tiles[i] = (vrs_tile){
+            .yaw = yaw * PI / 180.0, .pitch = up * PI / 180.0, .tan_x = half, .tan_y = half};
     }
     return columns * rows;
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vr/mesh_map.h"
 #include "vr/projection.h"
 
 typedef struct vrs_tile {
@@ -26,7 +27,13 @@ typedef struct vrs_eye {
     vrs_layout layout;
     vrs_rect rect;
     double aspect; /* see projection.h */
+    /* Of a mesh that is no formula; borrowed. NULL: the layout's projection counts. */
+    const vrs_mesh_map *map;
 } vrs_eye;
+
+/* Whether the eye's pictures are of directions: of a projection that is known by formulas, or of a
+ * mesh. */
+bool vrs_eye_is_spherical(const vrs_eye *eye);
 
 /* The eye's aspect by its rectangle and whether the layout squeezes it. */
 double vrs_eye_aspect(const vrs_layout *layout, vrs_rect rect);
@@ -81,10 +88,10 @@ void vrs_patch_fill(const vrs_eye *eye, const vrs_tile *tile, vrs_rect rect, int
 
 #define VRS_MAX_TILES 7 /* an eye */
 
-/* Tiles that cover where people can be in a spherical picture: a ring at the horizon's height, a
- * little below, each `fov` degrees (40..110) across and down, neighbours overlapping by a quarter.
- * Returns how many, at most VRS_MAX_TILES: with more they are wider. 0: the picture is not
- * spherical. */
+/* Tiles that cover where people can be in a spherical picture: a ring at the horizon's height (of a
+ * mesh as far as it shows that), a little below, each `fov` degrees (40..110) across and down,
+ * neighbours overlapping by a quarter. Returns how many, at most VRS_MAX_TILES: with more they are
+ * wider. 0: the picture is not spherical. */
 int32_t vrs_tiles_ring(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_MAX_TILES]);
 
 #define VRS_TILE_PLACES 48 /* of an eye's crops */

@@ -114,6 +114,7 @@ void fake_kernels_init(void)
     add("vrs_classes", fake_vrs_classes, sizeof(vrs_classes_params));
     add("vrs_preprocess_warp", fake_vrs_preprocess_warp, sizeof(vrs_warp_params));
     add("vrs_patches", fake_vrs_patches, sizeof(vrs_patches_params));
+    add("vrs_class_patches", fake_vrs_class_patches, sizeof(vrs_class_patches_params));
     add("vrs_conv_mma", fake_vrs_conv_mma, sizeof(vrs_conv_params));
     add("vrs_conv_f32", fake_vrs_conv_f32, sizeof(vrs_conv_params));
     add("vrs_conv_f32_small", fake_vrs_conv_f32, sizeof(vrs_conv_params));

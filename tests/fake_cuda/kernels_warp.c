@@ -168,3 +168,29 @@ void fake_vrs_patches(const void *params, const uint32_t grid[3], const uint32_t
     }
     free(codes);
 }
+
+void fake_vrs_class_patches(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    const vrs_class_patches_params *p = params;
+    vrs_class_patch patches[VRS_PREPROCESS_VIEWS];
+    check_grid(grid, block, p->width, p->height);
+    for (int32_t i = 0; i < p->count; i++) {
+        const vrs_class_patch_view *v = &p->view[i];
+        patches[i] = (vrs_class_patch){
+            .rect = {v->x, v->y, v->width, v->height},
+            .positions = at(v->positions),
+            .width = v->picture_width,
+            .height = v->picture_height,
+            .scores = at(v->scores),
+            .columns = v->columns,
+            .rows = v->rows,
+            .class_stride = (ptrdiff_t)v->class_stride,
+            .row_stride = v->row_stride,
+            .ramp_x = v->ramp_x,
+            .ramp_y = v->ramp_y,
+        };
+    }
+    vrs_kernels_get(VRS_ISA_REFERENCE)
+        ->class_patches(patches, p->count, p->classes, 0, p->height, p->width,
+                        (uint8_t *)(uintptr_t)p->dst, p->dst_stride);
+}

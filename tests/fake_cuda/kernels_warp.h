@@ -9,5 +9,6 @@
 
 void fake_vrs_preprocess_warp(const void *params, const uint32_t grid[3], const uint32_t block[3]);
 void fake_vrs_patches(const void *params, const uint32_t grid[3], const uint32_t block[3]);
+void fake_vrs_class_patches(const void *params, const uint32_t grid[3], const uint32_t block[3]);
 
 #endif

@@ -79,7 +79,7 @@ static vrs_eye random_eye(vrs_rect rect, vrs_tile *tile, test_random *random)
                        .top = test_range(random, -20, 90) / 100.0,
                        .width = test_range(random, 1, 100) / 100.0,
                        .height = test_range(random, 1, 100) / 100.0};
-    return (vrs_eye){layout, rect, vrs_eye_aspect(&layout, rect)};
+    return (vrs_eye){layout, rect, vrs_eye_aspect(&layout, rect), NULL};
 }
 
 static job make_job(vrs_pixel_format format, const vrs_preprocess_desc *network,
@@ -373,6 +373,119 @@ static void patches_back(void **state)
         check_patches(round, &random);
 }
 
+/* A patch's grid with scores of a size of their own; the last one of a map is an eye. */
+static vrs_class_patch class_patch(const patch_job *from, bool eye, int32_t classes,
+                                   cuda_block *scores, test_random *random)
+{
+    const int32_t columns = test_range(random, 2, 40), rows = test_range(random, 2, 40);
+    const int32_t stride = columns + test_range(random, 0, 3);
+    const size_t plane = (size_t)stride * (size_t)rows;
+    *scores = cuda_block_make(plane * (size_t)classes * sizeof(float));
+    float *values = cuda_block_host(scores);
+    for (size_t i = 0; i < plane * (size_t)classes; i++)
+        values[i] = (float)test_range(random, -100, 100) / 16; /* equal ones happen */
+    cuda_block_upload(scores);
+    return (vrs_class_patch){.rect = from->patch.rect,
+                             .positions = from->patch.positions,
+                             .width = from->patch.width,
+                             .height = from->patch.height,
+                             .scores = values,
+                             .columns = columns,
+                             .rows = rows,
+                             .class_stride = (ptrdiff_t)plane,
+                             .row_stride = stride,
+                             .ramp_x = eye ? 0 : from->patch.ramp_x,
+                             .ramp_y = eye ? 0 : from->patch.ramp_y};
+}
+
+/* To the bit: all is rounded as the reference does. */
+static void class_maps(void **state)
+{
+    (void)state;
+    test_random random = {.state = 0xc1a55};
+    for (int round = 0; round < 40; round++) {
+        const int32_t width = test_range(&random, 8, 150), height = test_range(&random, 8, 90);
+        const int32_t classes = test_range(&random, 1, 32), stride = width + 3;
+        const int count = test_range(&random, 1, 5);
+        patch_job jobs[5];
+        cuda_block scores[5];
+        vrs_class_patch patches[5];
+        vrs_device_ptr positions[5], places[5];
+        for (int i = 0; i < count; i++) {
+            jobs[i] = make_patch(width, height, false, &random);
+            patches[i] =
+                class_patch(&jobs[i], i > 0 && i == count - 1, classes, &scores[i], &random);
+            positions[i] = cuda_block_device(&jobs[i].grid);
+            places[i] = cuda_block_device(&scores[i]);
+        }
+        cuda_block dst = cuda_block_make((size_t)stride * (size_t)height);
+        memset(cuda_block_host(&dst), 77, dst.bytes);
+        cuda_block_upload(&dst);
+        vrs_kernels_get(VRS_ISA_REFERENCE)
+            ->class_patches(patches, count, classes, 0, height, width, cuda_block_host(&dst),
+                            stride);
+        const vrs_cuda_class_patches all = {.patches = patches,
+                                            .positions = positions,
+                                            .scores = places,
+                                            .count = count,
+                                            .classes = classes,
+                                            .dst = cuda_block_device(&dst),
+                                            .dst_stride = stride,
+                                            .width = width,
+                                            .height = height};
+        if (vrs_cuda_class_patches_run(&kernels, cuda_fixture_stream(), &all) != VRS_OK)
+            fail_msg("round %d: %s", round, vrs_last_error());
+        cuda_block_compare(&dst, "classes");
+        for (int i = 0; i < count; i++) {
+            drop_patch(&jobs[i]);
+            cuda_block_free(&scores[i]);
+        }
+        cuda_block_free(&dst);
+    }
+}
+
+static void class_refusals(void **state)
+{
+    (void)state;
+    vrs_device_stream *stream = cuda_fixture_stream();
+    cuda_block some = cuda_block_make(64);
+    const vrs_device_ptr place = cuda_block_device(&some);
+    const vrs_class_patch good = {.rect = {0, 0, 8, 8},
+                                  .width = 8,
+                                  .height = 8,
+                                  .columns = 2,
+                                  .rows = 2,
+                                  .row_stride = 2,
+                                  .ramp_x = 1,
+                                  .ramp_y = 1};
+    vrs_class_patch patch = good;
+    vrs_cuda_class_patches all = {.patches = &patch,
+                                  .positions = &place,
+                                  .scores = &place,
+                                  .count = 0,
+                                  .classes = 3,
+                                  .dst = place,
+                                  .dst_stride = 8,
+                                  .width = 8,
+                                  .height = 8};
+    assert_int_equal(vrs_cuda_class_patches_run(&kernels, stream, &all), VRS_INVALID);
+    all.count = 1;
+    all.classes = 33;
+    assert_int_equal(vrs_cuda_class_patches_run(&kernels, stream, &all), VRS_INVALID);
+    assert_non_null(strstr(vrs_last_error(), "1 to 16 of 1 to 32 classes are possible"));
+    all.classes = 3;
+    patch.rect.width = 9;
+    assert_int_equal(vrs_cuda_class_patches_run(&kernels, stream, &all), VRS_INVALID);
+    assert_non_null(strstr(vrs_last_error(), "class patch 0: 9x8 at (0, 0) of a map of 8x8"));
+    patch = good;
+    patch.columns = 1;
+    assert_int_equal(vrs_cuda_class_patches_run(&kernels, stream, &all), VRS_INVALID);
+    patch = good;
+    patch.ramp_y = 0; /* neither a tile nor an eye */
+    assert_int_equal(vrs_cuda_class_patches_run(&kernels, stream, &all), VRS_INVALID);
+    cuda_block_free(&some);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -412,8 +525,8 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(views),
-        cmocka_unit_test(patches_back),
+        cmocka_unit_test(views),      cmocka_unit_test(patches_back),
+        cmocka_unit_test(class_maps), cmocka_unit_test(class_refusals),
         cmocka_unit_test(refusals),
     };
     const int opened = cuda_fixture_open();

@@ -120,7 +120,7 @@ static vrs_eye random_eye(vrs_rect rect, vrs_tile *tile, test_random *random)
                        .top = test_range(random, -20, 90) / 100.0,
                        .width = test_range(random, 1, 100) / 100.0,
                        .height = test_range(random, 1, 100) / 100.0};
-    return (vrs_eye){layout, rect, vrs_eye_aspect(&layout, rect)};
+    return (vrs_eye){layout, rect, vrs_eye_aspect(&layout, rect), NULL};
 }
 
 static vrs_rect random_rect(const vrs_image *image, bool even, test_random *random)
@@ -203,7 +203,7 @@ static void itself(void **state)
         vrs_preprocess_desc desc = random_desc(&image, 46, 34, &random);
         desc.view = (vrs_rect){0, 0, 46, 34};
         desc.resize = VRS_RESIZE_BILINEAR;
-        const vrs_eye eye = {vrs_layout_flat(), desc.view, 46.0 / 34};
+        const vrs_eye eye = {vrs_layout_flat(), desc.view, 46.0 / 34, NULL};
         const vrs_tile whole = {.width = 1, .height = 1};
         int32_t grid[2 * 47 * 35];
         vrs_warp_fill(&eye, &whole, 46, 34, grid);
@@ -404,7 +404,7 @@ static void a_patch_enlarges(void **state)
     vrs_upsample_init(&up, NW, NH, W, H, tables);
     const vrs_kernels *table = vrs_kernels_get(VRS_ISA_REFERENCE);
     table->upsample(&up, mask, NW, 0, H, enlarged, W, pair);
-    const vrs_eye eye = {vrs_layout_flat(), {0, 0, W, H}, 1.5};
+    const vrs_eye eye = {vrs_layout_flat(), {0, 0, W, H}, 1.5, NULL};
     const vrs_tile whole = {.width = 1, .height = 1}, half = {.width = 0.5, .height = 1};
     for (int part = 0; part < 2; part++) {
         const vrs_tile *tile = part == 0 ? &whole : &half;
@@ -445,7 +445,7 @@ static void weights_add_up(void **state)
         low[i] = 10000;
         high[i] = 30000;
     }
-    const vrs_eye eye = {vrs_layout_flat(), {0, 0, W, H}, 4.0};
+    const vrs_eye eye = {vrs_layout_flat(), {0, 0, W, H}, 4.0, NULL};
     const vrs_tile whole = {.width = 1, .height = 1};
     const vrs_rect rect = vrs_patch_rect(&eye, &whole, W, H, W, H);
     int32_t grid[2 * 9 * 3];
@@ -466,9 +466,139 @@ static void weights_add_up(void **state)
     }
 }
 
+/* ---- classes ---- */
+
+enum { MAP_W = 64, MAP_H = 16, SCORES = 8, CLASSES = 3 };
+
+/* Scores that are the same everywhere, class by class. */
+static void even_scores(float *scores, float a, float b, float c)
+{
+    for (int i = 0; i < SCORES * SCORES; i++) {
+        scores[i] = a;
+        scores[SCORES * SCORES + i] = b;
+        scores[2 * SCORES * SCORES + i] = c;
+    }
+}
+
+static vrs_class_patch class_patch(vrs_rect rect, const int32_t *grid, const float *scores,
+                                   int32_t ramp)
+{
+    return (vrs_class_patch){.rect = rect,
+                             .positions = grid,
+                             .width = 8,
+                             .height = 8,
+                             .scores = scores,
+                             .columns = SCORES,
+                             .rows = SCORES,
+                             .class_stride = SCORES * SCORES,
+                             .row_stride = SCORES,
+                             .ramp_x = ramp,
+                             .ramp_y = ramp > 0 ? 1 : 0};
+}
+
+/* At a tile's edge the eye's scores count, further in its own; what no tile shows stays; of equal
+ * scores the first class is taken. */
+static void classes_by_blended_scores(void **state)
+{
+    (void)state;
+    static float eye_scores[CLASSES * SCORES * SCORES], first[CLASSES * SCORES * SCORES],
+        second[CLASSES * SCORES * SCORES];
+    uint8_t map[MAP_W * MAP_H];
+    int32_t whole_grid[2 * 9 * 3], half_grid[2 * 9 * 3];
+    const vrs_eye eye = {vrs_layout_flat(), {0, 0, MAP_W, MAP_H}, 4.0, NULL};
+    const vrs_tile whole = {.width = 1, .height = 1}, half = {.width = 0.5, .height = 1};
+    const vrs_rect all = {0, 0, MAP_W, MAP_H};
+    const vrs_rect left = vrs_patch_rect(&eye, &half, MAP_W, MAP_H, MAP_W, MAP_H);
+    assert_true(vrs_patch_pairs(left) <= 27);
+    vrs_patch_fill(&eye, &whole, all, MAP_W, MAP_H, MAP_W, MAP_H, 8, 8, whole_grid);
+    vrs_patch_fill(&eye, &half, left, MAP_W, MAP_H, MAP_W, MAP_H, 8, 8, half_grid);
+    even_scores(eye_scores, 0, 0, 1);
+    even_scores(first, 0.1F, 0.9F, 0);
+    even_scores(second, 0.9F, 0.1F, 0);
+    /* Two of eight columns are 8 of the tile's 32 pixels: 0.9 a half, at 4.2 of 8. */
+    vrs_class_patch p[3] = {class_patch(left, half_grid, first, 2048),
+                            class_patch(all, whole_grid, eye_scores, 0),
+                            class_patch(left, half_grid, second, 2048)};
+    const variants v = variants_get();
+    for (int t = 0; t < v.count; t++) {
+        memset(map, 7, sizeof(map));
+        v.table[t]->class_patches(p, 2, CLASSES, 0, MAP_H / 2, MAP_W, map, MAP_W);
+        v.table[t]->class_patches(p, 2, CLASSES, MAP_H / 2, MAP_H, MAP_W, map + MAP_W * MAP_H / 2,
+                                  MAP_W);
+        for (int y = 0; y < MAP_H; y++) {
+            assert_int_equal(map[y * MAP_W + 3], 2); /* 7/16 of 0.9 and 9/16 of 1 */
+            assert_int_equal(map[y * MAP_W + 4], 1); /* 9/16 of 0.9 and 7/16 of 1 */
+            assert_int_equal(map[y * MAP_W + 16], 1);
+            assert_int_equal(map[y * MAP_W + 32], 7);
+            assert_int_equal(map[y * MAP_W + 63], 7);
+        }
+        /* Both tiles together have 0.5 of either: the first of the two. */
+        v.table[t]->class_patches(p, 3, CLASSES, 0, MAP_H, MAP_W, map, MAP_W);
+        assert_int_equal(map[8 * MAP_W + 16], 0);
+        /* NaN is never the largest, and where there is nothing else 0 stands. */
+        even_scores(second, 0, NAN, -INFINITY);
+        v.table[t]->class_patches(p + 2, 1, CLASSES, 0, MAP_H, MAP_W, map, MAP_W);
+        assert_int_equal(map[8 * MAP_W + 16], 0);
+        even_scores(second, NAN, NAN, 3);
+        v.table[t]->class_patches(p + 2, 1, CLASSES, 0, MAP_H, MAP_W, map, MAP_W);
+        assert_int_equal(map[8 * MAP_W + 16], 2);
+        even_scores(second, 0.9F, 0.1F, 0);
+    }
+}
+
+/* A tile that is the whole eye has the classes of the eye, also where scores have another size than
+ * the positions' picture. */
+static void a_whole_tile_has_the_eyes_classes(void **state)
+{
+    (void)state;
+    enum { COLUMNS = 24, ROWS = 12 };
+    static float scores[CLASSES * COLUMNS * ROWS],
+        scratch[3 * 32 * (MAP_W + 16)] __attribute__((aligned(64)));
+    uint8_t map[MAP_W * MAP_H] = {0}, expected[MAP_W * MAP_H];
+    int32_t grid[2 * 9 * 3], differ = 0;
+    random_state random = {5};
+    const vrs_eye eye = {vrs_layout_flat(), {0, 0, MAP_W, MAP_H}, 4.0, NULL};
+    const vrs_tile whole = {.width = 1, .height = 1};
+    const vrs_rect all = {0, 0, MAP_W, MAP_H};
+    vrs_patch_fill(&eye, &whole, all, MAP_W, MAP_H, MAP_W, MAP_H, 48, 24, grid);
+    for (int i = 0; i < CLASSES * COLUMNS * ROWS; i++)
+        scores[i] = (float)random_in(&random, 0, 1000) / 1000;
+    const vrs_class_patch p = {.rect = all,
+                               .positions = grid,
+                               .width = 48,
+                               .height = 24,
+                               .scores = scores,
+                               .columns = COLUMNS,
+                               .rows = ROWS,
+                               .class_stride = COLUMNS * ROWS,
+                               .row_stride = COLUMNS,
+                               .ramp_x = 1,
+                               .ramp_y = 1};
+    const vrs_kernels *table = vrs_kernels_get(VRS_ISA_REFERENCE);
+    table->class_patches(&p, 1, CLASSES, 0, MAP_H, MAP_W, map, MAP_W);
+    void *tables = aligned_alloc(64, (vrs_upsample_storage(MAP_W, MAP_H) + 63) / 64 * 64);
+    assert_non_null(tables);
+    vrs_upsample up;
+    vrs_upsample_init(&up, COLUMNS, ROWS, MAP_W, MAP_H, tables);
+    const vrs_scores from = {.data = scores,
+                             .classes = CLASSES,
+                             .width = COLUMNS,
+                             .height = ROWS,
+                             .class_stride = COLUMNS * ROWS,
+                             .row_stride = COLUMNS,
+                             .column_stride = 1};
+    table->classes(&up, &from, 0, MAP_H, expected, MAP_W, scratch);
+    for (int i = 0; i < MAP_W * MAP_H; i++)
+        differ += map[i] != expected[i];
+    assert_in_range(differ, 0, MAP_W * MAP_H / 100); /* where two are almost equal */
+    free(tables);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(classes_by_blended_scores),
+        cmocka_unit_test(a_whole_tile_has_the_eyes_classes),
         cmocka_unit_test(implementations_agree),
         cmocka_unit_test(wild_grids),
         cmocka_unit_test(itself),

@@ -46,6 +46,23 @@ static void packed_outputs(void **state)
     }
 }
 
+/* Class maps of eyes and tiles together, in two sizes, on the same tickets. */
+static void class_maps_of_tiles(void **state)
+{
+    (void)state;
+    const scene s = {VRS_FORMAT_NV12,
+                     120,
+                     60,
+                     "",
+                     {{.kind = VRS_OUTPUT_CLASSES},
+                      {.kind = VRS_OUTPUT_MASK},
+                      {.kind = VRS_OUTPUT_CLASSES, .width = 50, .height = 26}},
+                     3};
+    both(&s, "layout=sbs projection=half-equirect views=tiles lanes=3 requests=3", 900);
+    both(&s, "projection=equirect views=tiles tile_fov=80 max_batch_size=4", 901);
+    both(&s, "layout=sbs projection=fisheye:190 views=crops smooth=on max_batch_size=3", 902);
+}
+
 static void settings(void **state)
 {
     (void)state;
@@ -264,9 +281,13 @@ int main(int argc, char **argv)
 {
     (void)argv;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats),   cmocka_unit_test(packed_outputs),
-        cmocka_unit_test(settings),  cmocka_unit_test(tiles),
-        cmocka_unit_test(recurrent), cmocka_unit_test(smaller_input),
+        cmocka_unit_test(formats),
+        cmocka_unit_test(packed_outputs),
+        cmocka_unit_test(class_maps_of_tiles),
+        cmocka_unit_test(settings),
+        cmocka_unit_test(tiles),
+        cmocka_unit_test(recurrent),
+        cmocka_unit_test(smaller_input),
         cmocka_unit_test(given_up),
     };
     const struct CMUnitTest engine_tests[] = {

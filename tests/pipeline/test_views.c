@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "pipeline/rig.h"
+#include "vr/mesh.h"
 #include "vr/projection.h"
 #include "vrseg/log.h"
 
@@ -127,6 +129,227 @@ static void sharper(void **state)
     }
 }
 
+/* ---- class maps ---- */
+
+static vrs_model *load_classes(void)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/classes.yaml", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "title: t\nlicence: l\nsource: s\nbatch: free\ninput: {name: in, width: 16, height: "
+            "16, scale: 1/255}\n"
+            "output: {name: out, activation: none, classes: [red, green, blue], person: [red]}\n");
+    fclose(file);
+    vrs_model *model = NULL;
+    if (vrs_model_load(path, &model) != VRS_OK)
+        fail_msg("%s", vrs_last_error());
+    return model;
+}
+
+/* paint()'s frame, but grey, with the disc red (class 0) and all else blue (class 2). */
+static vrs_frame paint_classes(int64_t id, const vrs_layout *layout, int32_t width, int32_t height)
+{
+    vrs_frame frame = paint(id, layout, width, height);
+    const vrs_image *p = &frame.image;
+    for (int32_t y = 0; y < vrs_plane_height(p, 1); y++)
+        for (int32_t x = 0; x < vrs_plane_width(p, 1); x++) {
+            const int32_t column = 2 * x < width ? 2 * x : width - 1;
+            const int32_t row = 2 * y < height ? 2 * y : height - 1;
+            const bool disc = p->planes[0][row * p->strides[0] + column] > 128;
+            p->planes[1][y * p->strides[1] + x] = disc ? 90 : 200;
+            p->planes[2][y * p->strides[2] + x] = disc ? 200 : 90;
+        }
+    for (int32_t y = 0; y < height; y++)
+        memset(p->planes[0] + y * p->strides[0], 110, (size_t)width);
+    return frame;
+}
+
+#define CLASS_FRAMES 10
+
+/* Class maps of frames of the disc; mean share of pixels of the last one whose class is wrong.
+ * `kept`: of the source's size, for the last frame; `small`: of another size. */
+static double run_classes(const char *settings, const vrs_layout *layout, int32_t width,
+                          int32_t height, uint8_t *kept, uint8_t *small)
+{
+    rig r = {.model = load_classes()};
+    const vrs_output_desc outs[] = {{.kind = VRS_OUTPUT_CLASSES},
+                                    {.kind = VRS_OUTPUT_MASK},
+                                    {.kind = VRS_OUTPUT_CLASSES, .width = 60, .height = 31}};
+    int64_t wrong = 0;
+    assert_int_equal(vrs_config_create(&r.config), VRS_OK);
+    configure(r.config, settings);
+    if (vrs_pipeline_create_on(r.config, r.model, &fake_engine_ops, &r.pipeline) != VRS_OK)
+        fail_msg("%s", vrs_last_error());
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(vrs_pipeline_add_output(r.pipeline, &outs[i]), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
+    for (int64_t id = 0; id < CLASS_FRAMES; id++) {
+        vrs_frame frame = paint_classes(id, layout, width, height);
+        vrs_result *result = NULL;
+        if (vrs_pipeline_submit(r.pipeline, &frame, -1) != VRS_OK)
+            fail_msg("%s: %s", settings, vrs_last_error());
+        assert_int_equal(vrs_pipeline_get_result(r.pipeline, &result, -1), VRS_OK);
+        assert_int_equal(result->status, VRS_OK);
+        const vrs_image *map = &result->outputs[0], *source = result->source;
+        wrong = 0;
+        for (int32_t y = 0; y < height; y++) {
+            memcpy(kept + (size_t)y * (size_t)width, map->planes[0] + y * map->strides[0],
+                   (size_t)width);
+            for (int32_t x = 0; x < width; x++) {
+                const int32_t red = source->planes[2][y / 2 * source->strides[2] + x / 2];
+                wrong += map->planes[0][y * map->strides[0] + x] != (red > 128 ? 0 : 2);
+            }
+        }
+        for (int32_t y = 0; y < 31; y++)
+            memcpy(small + 60 * y, result->outputs[2].planes[0] + y * result->outputs[2].strides[0],
+                   60);
+        vrs_result_release(result);
+    }
+    drop_rig(&r);
+    return (double)wrong / (width * height);
+}
+
+static void class_maps_are_sharper_too(void **state)
+{
+    (void)state;
+    static uint8_t kept[3][300 * 300], small[3][60 * 31];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const vrs_layout layout = layout_of(cases[i].stereo, cases[i].projection);
+        const int32_t width = cases[i].width, height = cases[i].height;
+        const size_t bytes = (size_t)width * (size_t)height;
+        char settings[256], tiles[400];
+        snprintf(settings, sizeof(settings), "layout=%s projection=%s", cases[i].stereo,
+                 cases[i].projection);
+        const double eyes = run_classes(settings, &layout, width, height, kept[0], small[0]);
+        snprintf(tiles, sizeof(tiles), "%s views=tiles tile_fov=60", settings);
+        const double better = run_classes(tiles, &layout, width, height, kept[1], small[1]);
+        if (!(better < 0.8 * eyes))
+            fail_msg("%s: %.4f wrong with tiles, %.4f without", settings, better, eyes);
+        assert_memory_not_equal(small[0], small[1], sizeof(small[0]));
+        /* To the bit, however it is computed. */
+        snprintf(tiles, sizeof(tiles),
+                 "%s views=tiles tile_fov=60 kernels=reference postprocess_threads=3 "
+                 "max_batch_size=3",
+                 settings);
+        (void)run_classes(tiles, &layout, width, height, kept[2], small[2]);
+        assert_memory_equal(kept[2], kept[1], bytes);
+        assert_memory_equal(small[2], small[1], sizeof(small[0]));
+        snprintf(tiles, sizeof(tiles), "%s views=crops crop_fov=50", settings);
+        const double crops = run_classes(tiles, &layout, width, height, kept[1], small[1]);
+        if (!(crops < 0.9 * eyes))
+            fail_msg("%s: %.4f wrong with crops, %.4f without", settings, crops, eyes);
+    }
+}
+
+/* A frame that fails leaves an empty map, and the next one is whole. */
+static void class_maps_of_failed_frames(void **state)
+{
+    (void)state;
+    const vrs_layout layout = layout_of("sbs", "half-equirect");
+    rig r = {.model = load_classes()};
+    const vrs_output_desc out = {.kind = VRS_OUTPUT_CLASSES};
+    assert_int_equal(vrs_config_create(&r.config), VRS_OK);
+    configure(r.config, "layout=sbs projection=half-equirect views=tiles requests=1");
+    assert_int_equal(vrs_pipeline_create_on(r.config, r.model, &fake_engine_ops, &r.pipeline),
+                     VRS_OK);
+    assert_int_equal(vrs_pipeline_add_output(r.pipeline, &out), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
+    for (int64_t id = 0; id < 3; id++) {
+        vrs_frame frame = paint_classes(id, &layout, 254, 127);
+        vrs_result *result = NULL;
+        int64_t blue = 0;
+        fake_plan.fail_every = id == 1 ? 1 : 0;
+        assert_int_equal(vrs_pipeline_submit(r.pipeline, &frame, -1), VRS_OK);
+        assert_int_equal(vrs_pipeline_get_result(r.pipeline, &result, -1), VRS_OK);
+        assert_int_equal(result->status, id == 1 ? VRS_ENGINE : VRS_OK);
+        for (int32_t y = 0; y < 127; y++)
+            for (int32_t x = 0; x < 254; x++)
+                blue += result->outputs[0].planes[0][y * result->outputs[0].strides[0] + x] == 2;
+        assert_true(id == 1 ? blue == 0 : blue > 20000);
+        vrs_result_release(result);
+    }
+    drop_rig(&r);
+}
+
+/* ---- meshes ---- */
+
+/* An eye's mesh of squares that says what half-equirect says; its owner frees it. */
+static vrs_mesh *half_mesh(void)
+{
+    enum { SIDE = 40 };
+    vrs_mesh *mesh = vrs_alloc(sizeof(*mesh));
+    assert_non_null(mesh);
+    vrs_mesh_eye *eye = &mesh->eyes[0];
+    mesh->eye_count = 1;
+    eye->vertex_count = (SIDE + 1) * (SIDE + 1);
+    eye->triangle_count = 2 * SIDE * SIDE;
+    eye->vertices = vrs_alloc_array((size_t)eye->vertex_count, sizeof(*eye->vertices));
+    eye->triangles = vrs_alloc_array((size_t)eye->triangle_count, sizeof(*eye->triangles));
+    assert_true(eye->vertices != NULL && eye->triangles != NULL);
+    for (int i = 0; i < eye->vertex_count; i++) {
+        const double u = (double)(i % (SIDE + 1)) / SIDE, v = (double)(i / (SIDE + 1)) / SIDE;
+        const double lon = PI * (u - 0.5), lat = PI * (0.5 - v);
+        eye->vertices[i] = (vrs_mesh_vertex){(float)(cos(lat) * sin(lon)), (float)sin(lat),
+                                             (float)(cos(lat) * cos(lon)), (float)u, (float)v};
+    }
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        const int32_t at = i / SIDE * (SIDE + 1) + i % SIDE, below = at + SIDE + 1;
+        const int32_t corners[2][3] = {{at, at + 1, below}, {below, at + 1, below + 1}};
+        memcpy(eye->triangles[2 * i], corners, sizeof(corners));
+    }
+    return mesh;
+}
+
+/* The masks of a disc in eyes of half-equirect, whose layout is said so or by a mesh. */
+static void mesh_masks(const char *settings, const vrs_layout *layout, uint8_t *masks)
+{
+    const vrs_layout painted_by = layout_of("sbs", "half-equirect");
+    rig r = make_rig(settings);
+    vrs_output_desc out = {.kind = VRS_OUTPUT_MASK};
+    assert_int_equal(vrs_pipeline_add_output(r.pipeline, &out), VRS_OK);
+    assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
+    for (int64_t id = 0; id < 12; id++) {
+        vrs_frame frame = paint(id, &painted_by, 254, 127);
+        vrs_result *result = NULL;
+        frame.layout = layout;
+        if (vrs_pipeline_submit(r.pipeline, &frame, -1) != VRS_OK)
+            fail_msg("%s: %s", settings, vrs_last_error());
+        assert_int_equal(vrs_pipeline_get_result(r.pipeline, &result, -1), VRS_OK);
+        assert_int_equal(result->status, VRS_OK);
+        for (int32_t y = 0; y < 127; y++)
+            memcpy(masks + (size_t)254 * (size_t)y,
+                   result->outputs[0].planes[0] + y * result->outputs[0].strides[0], 254);
+        vrs_result_release(result);
+    }
+    drop_rig(&r);
+}
+
+static void a_mesh_has_tiles_and_crops(void **state)
+{
+    (void)state;
+    static uint8_t by_formula[254 * 127], by_mesh[254 * 127];
+    vrs_layout formula = layout_of("sbs", "half-equirect"), mesh = formula;
+    vrs_mesh *owned = half_mesh();
+    mesh.projection = VRS_PROJECTION_MESH;
+    mesh.mesh = owned;
+    static const char *const ways[] = {"views=tiles tile_fov=60", "views=crops crops=2"};
+    for (int i = 0; i < 2; i++) {
+        double sum = 0, bright = 0;
+        mesh_masks(ways[i], &formula, by_formula);
+        mesh_masks(ways[i], &mesh, by_mesh);
+        for (size_t k = 0; k < sizeof(by_mesh); k++) {
+            sum += abs(by_mesh[k] - by_formula[k]);
+            bright += by_mesh[k] > 128;
+        }
+        assert_true(bright > 150);
+        if (!(sum / sizeof(by_mesh) < 1))
+            fail_msg("%s: masks by the mesh are off by %.3f", ways[i], sum / sizeof(by_mesh));
+    }
+    vrs_mesh_destroy(owned);
+}
+
 /* ---- crops ---- */
 
 #define CROP_FRAMES 40
@@ -216,7 +439,7 @@ static void crops_stay_and_go(void **state)
 {
     (void)state;
     const vrs_layout layout = layout_of("mono", "half-equirect");
-    const vrs_eye eye = {layout, {0, 0, 512, 512}, 1.0};
+    const vrs_eye eye = {layout, {0, 0, 512, 512}, 1.0, NULL};
     vrs_tile tiles[VRS_TILE_PLACES];
     const int32_t count = vrs_tiles_places(&eye, 50, tiles);
     assert_in_range(count, 12, VRS_TILE_PLACES);
@@ -265,15 +488,15 @@ static void crops_stay_and_go(void **state)
     vrs_crops_destroy(NULL);
 }
 
-static void refuse_with(const vrs_model *model, const char *settings, vrs_output_kind kind,
-                        int32_t width, int32_t height, vrs_status expected, const char *words)
+static void refuse(const char *settings, int32_t width, int32_t height, vrs_status expected,
+                   const char *words)
 {
-    rig r = {0};
+    rig r = {.model = load_model("model", "")};
     assert_int_equal(vrs_config_create(&r.config), VRS_OK);
     configure(r.config, settings);
-    assert_int_equal(vrs_pipeline_create_on(r.config, model, &fake_engine_ops, &r.pipeline),
+    assert_int_equal(vrs_pipeline_create_on(r.config, r.model, &fake_engine_ops, &r.pipeline),
                      VRS_OK);
-    vrs_output_desc out = {.kind = kind};
+    vrs_output_desc out = {.kind = VRS_OUTPUT_MASK};
     assert_int_equal(vrs_pipeline_add_output(r.pipeline, &out), VRS_OK);
     assert_int_equal(vrs_pipeline_start(r.pipeline), VRS_OK);
     vrs_frame frame = make_frame(0, 9, width, height);
@@ -284,39 +507,14 @@ static void refuse_with(const vrs_model *model, const char *settings, vrs_output
     drop_rig(&r);
 }
 
-static void refuse(const char *settings, int32_t width, int32_t height, vrs_status expected,
-                   const char *words)
-{
-    vrs_model *model = load_model("model", "");
-    refuse_with(model, settings, VRS_OUTPUT_MASK, width, height, expected, words);
-    vrs_model_destroy(model);
-}
-
-static vrs_model *load_classes(void)
-{
-    char path[512];
-    snprintf(path, sizeof(path), "%s/classes.yaml", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file, "title: t\nlicence: l\nsource: s\ninput: {name: in, width: 8, height: 8}\n"
-                  "output: {name: out, activation: none, classes: [a, b, c], person: [a]}\n");
-    fclose(file);
-    vrs_model *model = NULL;
-    if (vrs_model_load(path, &model) != VRS_OK)
-        fail_msg("%s", vrs_last_error());
-    return model;
-}
-
 static void refusals(void **state)
 {
     (void)state;
     refuse("views=tiles", 64, 64, VRS_INVALID, "set projection to");
+    refuse("views=tiles projection=mesh", 64, 64, VRS_INVALID,
+           "the picture is mesh and the mesh is not there");
     refuse("views=tiles projection=half-equirect layout=sbs", 6, 64, VRS_INVALID, "too small");
     refuse("views=tiles projection=equirect", 63, 32, VRS_INVALID, "even width");
-    vrs_model *classes = load_classes();
-    refuse_with(classes, "views=tiles projection=half-equirect", VRS_OUTPUT_CLASSES, 64, 64,
-                VRS_UNSUPPORTED, "class maps");
-    vrs_model_destroy(classes);
     vrs_config *config = NULL;
     assert_int_equal(vrs_config_create(&config), VRS_OK);
     configure(config, "projection=round");
@@ -397,6 +595,9 @@ int main(void)
     temp_make(folder, sizeof(folder));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sharper),
+        cmocka_unit_test(class_maps_are_sharper_too),
+        cmocka_unit_test(class_maps_of_failed_frames),
+        cmocka_unit_test(a_mesh_has_tiles_and_crops),
         cmocka_unit_test(crops_follow),
         cmocka_unit_test(crops_stay_and_go),
         cmocka_unit_test(refusals),

@@ -30,7 +30,7 @@ static vrs_layout layout_of(vrs_projection projection, double fov)
 
 static vrs_eye eye_of(vrs_layout layout, vrs_rect rect)
 {
-    return (vrs_eye){layout, rect, vrs_eye_aspect(&layout, rect)};
+    return (vrs_eye){layout, rect, vrs_eye_aspect(&layout, rect), NULL};
 }
 
 static const struct {

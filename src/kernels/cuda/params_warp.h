@@ -71,4 +71,29 @@ typedef struct vrs_patches_params {
 } vrs_patches_params;
 VRS_PREPROCESS_ASSERT(sizeof(vrs_patches_params) <= 4096, "kernel parameters are at most 4 KB");
 
+/* A view's scores on their way into a class map: vrs_class_patch. */
+typedef struct vrs_class_patch_view {
+    uint64_t positions, scores; /* scores: floats */
+    int64_t class_stride;       /* this and the next in elements */
+    int32_t row_stride;
+    int32_t x, y, width, height;           /* of the target */
+    int32_t picture_width, picture_height; /* that positions are in */
+    int32_t columns, rows;                 /* of scores */
+    int32_t ramp_x, ramp_y;
+    int32_t padding;
+} vrs_class_patch_view;
+VRS_PREPROCESS_ASSERT(sizeof(vrs_class_patch_view) == 72,
+                      "vrs_class_patch_view has no hidden gaps");
+
+/* Grid: x: blocks of columns, y: of rows of the class map. */
+typedef struct vrs_class_patches_params {
+    vrs_class_patch_view view[VRS_PREPROCESS_VIEWS];
+    uint64_t dst; /* uint8 */
+    int32_t count, classes;
+    int32_t width, height, dst_stride;
+    int32_t padding;
+} vrs_class_patches_params;
+VRS_PREPROCESS_ASSERT(sizeof(vrs_class_patches_params) <= 4096,
+                      "kernel parameters are at most 4 KB");
+
 #endif

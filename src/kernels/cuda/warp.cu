@@ -157,11 +157,10 @@ extern "C" __global__ void __launch_bounds__(VRS_WARP_COLUMNS *VRS_WARP_ROWS)
 
 /* ---- and back ---- */
 
-__device__ __forceinline__ bool vrs_position(const vrs_patch_view &patch, int x, int y, int at[2])
+__device__ __forceinline__ bool vrs_position(uint64_t positions, int width, int x, int y, int at[2])
 {
-    const int pairs = (patch.width + 7) / 8 + 1;
-    const int2 *p =
-        reinterpret_cast<const int2 *>(patch.positions) + (size_t)(y >> 3) * pairs + (x >> 3);
+    const int pairs = (width + 7) / 8 + 1;
+    const int2 *p = reinterpret_cast<const int2 *>(positions) + (size_t)(y >> 3) * pairs + (x >> 3);
     const int2 a = __ldg(p), b = __ldg(p + 1), c = __ldg(p + pairs), d = __ldg(p + pairs + 1);
     if (a.x == NO_PLACE || b.x == NO_PLACE || c.x == NO_PLACE || d.x == NO_PLACE)
         return false;
@@ -244,7 +243,7 @@ extern "C" __global__ void __launch_bounds__(VRS_WARP_COLUMNS *VRS_WARP_ROWS)
         const int px = x - patch.x, py = y - patch.y;
         int at[2];
         if ((unsigned)px >= (unsigned)patch.width || (unsigned)py >= (unsigned)patch.height ||
-            !vrs_position(patch, px, py, at))
+            !vrs_position(patch.positions, patch.width, px, py, at))
             continue;
         const float weight = vrs_ramp(at[0], patch.mask_width, patch.ramp_x) *
                              vrs_ramp(at[1], patch.mask_height, patch.ramp_y);
@@ -267,4 +266,103 @@ extern "C" __global__ void __launch_bounds__(VRS_WARP_COLUMNS *VRS_WARP_ROWS)
     if (p.threshold > 0)
         value = value < p.threshold ? 0 : Q15_ONE;
     *dst = (int16_t)value;
+}
+
+/* ---- classes ---- */
+
+/* Where a pixel's scores lie in a patch, and what they count. */
+struct vrs_class_place {
+    uint64_t scores; /* of class 0 */
+    int64_t class_stride;
+    int row_stride;
+    float x, y, weight;
+};
+
+__device__ __forceinline__ int vrs_scaled(int position, int size, int scores)
+{
+    return (int)((int64_t)max(min(position, size << 10), 0) * scores / size);
+}
+
+__device__ __forceinline__ bool vrs_class_place_at(const vrs_class_patch_view &patch, int x, int y,
+                                                   vrs_class_place *place)
+{
+    const int px = x - patch.x, py = y - patch.y;
+    int at[2];
+    if ((unsigned)px >= (unsigned)patch.width || (unsigned)py >= (unsigned)patch.height ||
+        !vrs_position(patch.positions, patch.width, px, py, at))
+        return false;
+    place->weight = 1.0f;
+    if (patch.ramp_x > 0)
+        place->weight = __fmul_rn(vrs_ramp(at[0], patch.picture_width, patch.ramp_x),
+                                  vrs_ramp(at[1], patch.picture_height, patch.ramp_y));
+    const int column =
+        vrs_left(vrs_scaled(at[0], patch.picture_width, patch.columns), patch.columns, &place->x);
+    const int row =
+        vrs_left(vrs_scaled(at[1], patch.picture_height, patch.rows), patch.rows, &place->y);
+    place->scores = patch.scores + 4 * ((uint64_t)row * patch.row_stride + column);
+    place->class_stride = patch.class_stride;
+    place->row_stride = patch.row_stride;
+    return place->weight > 0.0f;
+}
+
+/* As the reference rounds it. */
+__device__ __forceinline__ float vrs_lerp_rounded(float a, float b, float weight)
+{
+    return __fadd_rn(a, __fmul_rn(weight, __fsub_rn(b, a)));
+}
+
+__device__ __forceinline__ float vrs_class_score(const vrs_class_place &place, int c)
+{
+    const float *p = reinterpret_cast<const float *>(place.scores) + c * place.class_stride;
+    const float *q = p + place.row_stride;
+    return vrs_lerp_rounded(vrs_lerp_rounded(__ldg(p), __ldg(p + 1), place.x),
+                            vrs_lerp_rounded(__ldg(q), __ldg(q + 1), place.x), place.y);
+}
+
+/* The tiles that show a pixel, then the eyes behind them; 0 where no tile does. */
+__device__ __forceinline__ int vrs_find_places(const vrs_class_patches_params &p, int x, int y,
+                                               vrs_class_place *places)
+{
+    int tiles = 0;
+    float weights = 0.0f;
+#pragma unroll 1
+    for (int i = 0; i < p.count; i++)
+        if (p.view[i].ramp_x > 0 && vrs_class_place_at(p.view[i], x, y, &places[tiles])) {
+            weights = __fadd_rn(weights, places[tiles].weight);
+            tiles++;
+        }
+    const float rest = __fsub_rn(1.0f, weights);
+    int used = tiles;
+#pragma unroll 1
+    for (int i = 0; i < p.count && tiles > 0 && rest > 0.0f; i++)
+        if (p.view[i].ramp_x == 0 && vrs_class_place_at(p.view[i], x, y, &places[used]))
+            places[used++].weight = rest;
+    return used;
+}
+
+extern "C" __global__ void __launch_bounds__(VRS_WARP_COLUMNS *VRS_WARP_ROWS)
+    vrs_class_patches(const __grid_constant__ vrs_class_patches_params p)
+{
+    const int x = blockIdx.x * VRS_WARP_COLUMNS + threadIdx.x;
+    const int y = blockIdx.y * VRS_WARP_ROWS + threadIdx.y;
+    if (x >= p.width || y >= p.height)
+        return;
+    vrs_class_place places[VRS_PREPROCESS_VIEWS];
+    const int used = vrs_find_places(p, x, y, places);
+    if (used == 0)
+        return;
+    float best = -INFINITY;
+    int result = 0;
+#pragma unroll 1
+    for (int c = 0; c < p.classes; c++) {
+        float sum = 0.0f;
+#pragma unroll 1
+        for (int i = 0; i < used; i++)
+            sum = __fadd_rn(sum, __fmul_rn(places[i].weight, vrs_class_score(places[i], c)));
+        if (sum > best) {
+            best = sum;
+            result = c;
+        }
+    }
+    reinterpret_cast<uint8_t *>(p.dst)[(int64_t)y * p.dst_stride + x] = (uint8_t)result;
 }

@@ -7,7 +7,11 @@
 vrs_status vrs_cuda_warp_open(vrs_device *device, vrs_cuda_warp *kernels)
 {
     vrs_status status = vrs_device_kernel(device, "vrs_preprocess_warp", &kernels->preprocess);
-    return status == VRS_OK ? vrs_device_kernel(device, "vrs_patches", &kernels->patches) : status;
+    if (status == VRS_OK)
+        status = vrs_device_kernel(device, "vrs_patches", &kernels->patches);
+    return status == VRS_OK
+               ? vrs_device_kernel(device, "vrs_class_patches", &kernels->class_patches)
+               : status;
 }
 
 static vrs_status check_item(const vrs_cuda_warp_item *items, int32_t index)
@@ -190,4 +194,76 @@ vrs_status vrs_cuda_patches_run(const vrs_cuda_warp *kernels, vrs_device_stream 
                               parts_of(params.height, VRS_WARP_ROWS), 1};
     const uint32_t block[3] = {VRS_WARP_COLUMNS, VRS_WARP_ROWS, 1};
     return vrs_device_launch(stream, kernels->patches, grid, block, 0, &params, sizeof(params));
+}
+
+/* ---- classes ---- */
+
+static vrs_status set_class_patch(vrs_class_patch_view *view, const vrs_cuda_class_patches *patches,
+                                  int32_t index)
+{
+    const vrs_class_patch *p = &patches->patches[index];
+    const vrs_rect *r = &p->rect;
+    if (r->x < 0 || r->y < 0 || r->width < 1 || r->height < 1 || r->width > patches->width - r->x ||
+        r->height > patches->height - r->y || p->width < 1 || p->height < 1 ||
+        p->width > VRS_PATCH_MOST || p->height > VRS_PATCH_MOST || p->columns < 2 || p->rows < 2 ||
+        p->ramp_x < 0 || (p->ramp_x > 0) != (p->ramp_y > 0) || p->row_stride < p->columns ||
+        p->row_stride > INT32_MAX || patches->positions[index] % 8 != 0 ||
+        patches->positions[index] == 0 || patches->scores[index] == 0) {
+        return vrs_fail(VRS_INVALID,
+                        "class patch %d: %dx%d at (%d, %d) of a map of %dx%d, from %dx%d scores: "
+                        "sizes or addresses are outside of what is possible",
+                        index, r->width, r->height, r->x, r->y, patches->width, patches->height,
+                        p->columns, p->rows);
+    }
+    *view = (vrs_class_patch_view){
+        .positions = patches->positions[index],
+        .scores = patches->scores[index],
+        .class_stride = p->class_stride,
+        .row_stride = (int32_t)p->row_stride,
+        .x = r->x,
+        .y = r->y,
+        .width = r->width,
+        .height = r->height,
+        .picture_width = p->width,
+        .picture_height = p->height,
+        .columns = p->columns,
+        .rows = p->rows,
+        .ramp_x = p->ramp_x,
+        .ramp_y = p->ramp_y,
+    };
+    return VRS_OK;
+}
+
+vrs_status vrs_cuda_class_patches_run(const vrs_cuda_warp *kernels, vrs_device_stream *stream,
+                                      const vrs_cuda_class_patches *patches)
+{
+    vrs_class_patches_params params;
+    memset(&params, 0, sizeof(params));
+    if (patches->count < 1 || patches->count > VRS_PREPROCESS_VIEWS || patches->classes < 1 ||
+        patches->classes > 32 || patches->width < 1 || patches->height < 1 || patches->dst == 0 ||
+        patches->dst_stride < patches->width) {
+        return vrs_fail(VRS_INVALID,
+                        "class patches: %d of %d classes on a map of %dx%d; 1 to %d of 1 to 32 "
+                        "classes are possible",
+                        patches->count, patches->classes, patches->width, patches->height,
+                        VRS_PREPROCESS_VIEWS);
+    }
+    vrs_status status = VRS_OK;
+    for (int32_t i = 0; i < patches->count && status == VRS_OK; i++) {
+        status = set_class_patch(&params.view[i], patches, i);
+    }
+    if (status != VRS_OK) {
+        return status;
+    }
+    params.dst = patches->dst;
+    params.dst_stride = patches->dst_stride;
+    params.count = patches->count;
+    params.classes = patches->classes;
+    params.width = patches->width;
+    params.height = patches->height;
+    const uint32_t grid[3] = {parts_of(params.width, VRS_WARP_COLUMNS),
+                              parts_of(params.height, VRS_WARP_ROWS), 1};
+    const uint32_t block[3] = {VRS_WARP_COLUMNS, VRS_WARP_ROWS, 1};
+    return vrs_device_launch(stream, kernels->class_patches, grid, block, 0, &params,
+                             sizeof(params));
 }

@@ -8,7 +8,7 @@
 #include "kernels/warp.h"
 
 typedef struct vrs_cuda_warp {
-    vrs_kernel *preprocess, *patches;
+    vrs_kernel *preprocess, *patches, *class_patches;
 } vrs_cuda_warp;
 
 /* Finds the kernels. `kernels` borrows them from the device. What vrs_device_kernel() returns. */
@@ -47,5 +47,18 @@ typedef struct vrs_cuda_patches {
 
 vrs_status vrs_cuda_patches_run(const vrs_cuda_warp *kernels, vrs_device_stream *stream,
                                 const vrs_cuda_patches *patches) VRS_MUST_USE;
+
+/* Puts the classes of a map of width x height anew where tiles count, as vrs_class_patches_fn with
+ * all rows at once: each patch's `positions` and `scores` are device addresses. */
+typedef struct vrs_cuda_class_patches {
+    const vrs_class_patch *patches;
+    const vrs_device_ptr *positions, *scores; /* of each patch, in place of its own */
+    int32_t count, classes;
+    vrs_device_ptr dst;
+    int32_t dst_stride, width, height;
+} vrs_cuda_class_patches;
+
+vrs_status vrs_cuda_class_patches_run(const vrs_cuda_warp *kernels, vrs_device_stream *stream,
+                                      const vrs_cuda_class_patches *patches) VRS_MUST_USE;
 
 #endif

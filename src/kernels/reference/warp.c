@@ -153,12 +153,13 @@ static void preprocess_warp(const vrs_preprocess_plan *plan, const vrs_warp *war
 
 /* ---- and back ---- */
 
-/* The position of a pixel's centre on an axis; false: its cell has not four. */
-static bool position_at(const vrs_patch *patch, int32_t x, int32_t y, int32_t position[2])
+/* The position of a pixel's centre in a patch's grid; false: its cell has not four. */
+static bool position_at(const vrs_rect *rect, const int32_t *positions, int32_t x, int32_t y,
+                        int32_t position[2])
 {
     const int32_t cell = VRS_PATCH_CELL;
-    const size_t pairs = (size_t)((patch->rect.width + cell - 1) / cell) + 1;
-    const int32_t *p = patch->positions + 2 * ((size_t)(y / cell) * pairs + (size_t)(x / cell));
+    const size_t pairs = (size_t)((rect->width + cell - 1) / cell) + 1;
+    const int32_t *p = positions + 2 * ((size_t)(y / cell) * pairs + (size_t)(x / cell));
     const int32_t *q = p + 2 * pairs;
     if (p[0] == VRS_PATCH_NONE || p[2] == VRS_PATCH_NONE || q[0] == VRS_PATCH_NONE ||
         q[2] == VRS_PATCH_NONE) {
@@ -241,7 +242,7 @@ static void patches_reference(const vrs_patch *patches, int32_t count, const vrs
                 const int32_t column = x - p->rect.x, line = y - p->rect.y;
                 int32_t at[2];
                 if (column < 0 || line < 0 || column >= p->rect.width || line >= p->rect.height ||
-                    !position_at(p, column, line, at)) {
+                    !position_at(&p->rect, p->positions, column, line, at)) {
                     continue;
                 }
                 const float weight =
@@ -260,8 +261,98 @@ static void patches_reference(const vrs_patch *patches, int32_t count, const vrs
     }
 }
 
+/* ---- classes ---- */
+
+/* Where a pixel's scores lie in a patch, and what they count. */
+typedef struct found {
+    const vrs_class_patch *patch;
+    ptrdiff_t place;
+    float x, y, weight;
+} found;
+
+static bool find(const vrs_class_patch *patch, int32_t x, int32_t y, found *out)
+{
+    const vrs_rect *r = &patch->rect;
+    int32_t at[2];
+    if (x < r->x || y < r->y || x >= r->x + r->width || y >= r->y + r->height ||
+        !position_at(r, patch->positions, x - r->x, y - r->y, at)) {
+        return false;
+    }
+    out->weight = 1.0F;
+    if (patch->ramp_x > 0) {
+        out->weight =
+            ramp(at[0], patch->width, patch->ramp_x) * ramp(at[1], patch->height, patch->ramp_y);
+    }
+    const int64_t across = (int64_t)hold(at[0], 0, patch->width << VRS_PATCH_BITS);
+    const int64_t down = (int64_t)hold(at[1], 0, patch->height << VRS_PATCH_BITS);
+    const int32_t column =
+        neighbour((int32_t)(across * patch->columns / patch->width), patch->columns, &out->x);
+    const int32_t row =
+        neighbour((int32_t)(down * patch->rows / patch->height), patch->rows, &out->y);
+    out->patch = patch;
+    out->place = row * patch->row_stride + column;
+    return out->weight > 0.0F;
+}
+
+static uint8_t best_class(const found *all, int32_t count, int32_t classes)
+{
+    float best = -INFINITY;
+    uint8_t result = 0;
+    for (int32_t c = 0; c < classes; c++) {
+        float sum = 0.0F;
+        for (int32_t i = 0; i < count; i++) {
+            const vrs_class_patch *p = all[i].patch;
+            const float *from = p->scores + c * p->class_stride + all[i].place;
+            sum += all[i].weight * mixed_floats(from, p->row_stride, all[i].x, all[i].y);
+        }
+        if (sum > best) {
+            best = sum;
+            result = (uint8_t)c;
+        }
+    }
+    return result;
+}
+
+/* The tiles that show a pixel, then the eyes behind them; none where no tile does. */
+static int32_t find_all(const vrs_class_patch *patches, int32_t count, int32_t x, int32_t y,
+                        found all[VRS_CLASS_PATCHES])
+{
+    int32_t tiles = 0;
+    float weights = 0.0F;
+    for (int32_t i = 0; i < count; i++) {
+        if (patches[i].ramp_x > 0 && find(&patches[i], x, y, &all[tiles])) {
+            weights += all[tiles++].weight;
+        }
+    }
+    const float rest = 1.0F - weights;
+    int32_t used = tiles;
+    for (int32_t i = 0; i < count && tiles > 0 && rest > 0.0F; i++) {
+        if (patches[i].ramp_x == 0 && find(&patches[i], x, y, &all[used])) {
+            all[used++].weight = rest;
+        }
+    }
+    return used;
+}
+
+static void class_patches_reference(const vrs_class_patch *patches, int32_t count, int32_t classes,
+                                    int32_t row_begin, int32_t row_end, int32_t width, uint8_t *dst,
+                                    ptrdiff_t dst_stride)
+{
+    found all[VRS_CLASS_PATCHES];
+    assert(count <= VRS_CLASS_PATCHES);
+    for (int32_t y = row_begin; y < row_end; y++, dst += dst_stride) {
+        for (int32_t x = 0; x < width; x++) {
+            const int32_t used = find_all(patches, count, x, y, all);
+            if (used > 0) {
+                dst[x] = best_class(all, used, classes);
+            }
+        }
+    }
+}
+
 void vrs_kernels_fill_reference_warp(vrs_kernels *table)
 {
     table->preprocess_warp = preprocess_warp;
     table->patches = patches_reference;
+    table->class_patches = class_patches_reference;
 }

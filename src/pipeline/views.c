@@ -51,9 +51,10 @@ static vrs_status check_tiles(const vrs_pipeline *pipeline, const vrs_layout *la
         !(mesh && layout->mesh != NULL))
         return vrs_fail(
             VRS_INVALID,
-            "views tiles: the picture is %s%s, tiles are of spherical ones: set "
+            "views tiles: the picture is %s, tiles are of spherical ones: set "
             "projection to equirect, half-equirect or fisheye:FOV, or views to eyes or crops",
-            vrs_projection_name(layout->projection), mesh ? " and the mesh is not there" : "");
+            mesh ? "of a mesh that is not there or cannot be read"
+                 : vrs_projection_name(layout->projection));
     if (pipeline->spec->width > VRS_PATCH_MOST / 2 || pipeline->spec->height > VRS_PATCH_MOST / 2 ||
         pipeline->spec->width < 2 || pipeline->spec->height < 2)
         return vrs_fail(

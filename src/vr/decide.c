@@ -62,13 +62,19 @@ static void say(const vrs_layout *layout, bool stereo, char text[64])
 static void add_conflict(vrs_layout_reading *r, vrs_layout_voice winner, vrs_layout_voice loser,
                          bool stereo)
 {
-    static const char *const why[] = {
-        "an option always wins", "the container wins, as players go by it",
-        "the file name wins, as a picture can only be guessed at", ""};
+    static const char *const why[] = {"", "the container wins, as players go by it",
+                                      "the file name wins, as a picture can only be guessed at",
+                                      ""};
     char won[64], lost[64];
     size_t used = strlen(r->conflict);
     say(&r->claims[winner].layout, stereo, won);
     say(&r->claims[loser].layout, stereo, lost);
+    if (winner == VRS_VOICE_OPTION) {
+        (void)snprintf(r->conflict + used, sizeof(r->conflict) - used,
+                       "%s%s says %s, %s %s: an option always wins", used > 0 ? "; " : "",
+                       said_by(winner), won, said_by(loser), lost);
+        return;
+    }
     (void)snprintf(r->conflict + used, sizeof(r->conflict) - used,
                    "%s%s says %s, %s %s: %s; --%s says otherwise", used > 0 ? "; " : "",
                    said_by(winner), won, said_by(loser), lost, why[winner],

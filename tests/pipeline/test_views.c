@@ -512,7 +512,7 @@ static void refusals(void **state)
     (void)state;
     refuse("views=tiles", 64, 64, VRS_INVALID, "set projection to");
     refuse("views=tiles projection=mesh", 64, 64, VRS_INVALID,
-           "the picture is mesh and the mesh is not there");
+           "the picture is of a mesh that is not there or cannot be read");
     refuse("views=tiles projection=half-equirect layout=sbs", 6, 64, VRS_INVALID, "too small");
     refuse("views=tiles projection=equirect", 63, 32, VRS_INVALID, "even width");
     vrs_config *config = NULL;

@@ -244,6 +244,10 @@ static void contradictions_are_told(void **state)
     assert_int_equal(r.layout.projection, VRS_PROJECTION_EQUIRECT);
     assert_non_null(strstr(r.conflict, "the file name fisheye 200 degrees (MKX200)"));
     assert_non_null(strstr(r.conflict, "--projection says otherwise"));
+    const saying chosen = {"mono", "sbs", NULL, NULL, "equirect", NULL}; /* no option against one */
+    assert_int_equal(decide(&chosen, NULL, &r), VRS_OK);
+    assert_non_null(strstr(r.conflict, "an option always wins"));
+    assert_null(strstr(r.conflict, "says otherwise"));
     const saying swapped = {NULL, "rl", "sbs", NULL, "flat", NULL};
     assert_int_equal(decide(&swapped, NULL, &r), VRS_OK);
     assert_true(r.layout.swapped);

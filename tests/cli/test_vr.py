@@ -1,6 +1,8 @@
 """What headsets play: alpha in a picture's corners, a green screen, the containers' tags; and the
 look before a run."""
 
+import json
+import os
 import struct
 import subprocess
 from pathlib import Path
@@ -98,6 +100,38 @@ class Packed(support.CliTest):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("this projection is flat; say --projection half-equirect", done.stderr)
         self.assertEqual([p for p in self.out.iterdir() if p.is_file()], [])
+
+
+class Meshes(support.CliTest):
+    def test_a_cameras_mesh(self) -> None:
+        """VR180's mesh has tiles, and is in the output what it was in the input."""
+        folder = Path(os.environ.get("VRSEG_SHARED_DIR", "")) / "media" / "vr"
+        source = folder / "google_vr180_video-sample-inject_tb_mesh.mp4"
+        if not source.is_file():
+            self.skipTest("the shared folder has no media/vr")
+        out = self.out / "a.mp4"
+        done = run("run", source, "-o", f"mask:{out}", "--views", "tiles", "--to", "0.1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("mesh of its projection", done.stdout + done.stderr)
+        said = json.loads(run("info", out, "--json").stdout)
+        self.assertEqual((said["layout"], said["projection"], said["projection_by"]),
+                         ("tb", "mesh", "container"))
+        self.assertEqual(video(out)["side_data_list"][0]["type"], "top and bottom")
+        before, after = source.read_bytes(), out.read_bytes()
+        place, there = before.index(b"mshp") - 4, after.index(b"mshp") - 4
+        size = int.from_bytes(before[place:place + 4], "big")
+        self.assertGreater(size, 10000)
+        self.assertEqual(after[there:there + size], before[place:place + size])
+
+    def test_what_matroska_cannot_hold(self) -> None:
+        """Matroska keeps swapped eyes and projection; a mesh it does not."""
+        source = stereo(self.folder / "a_RL_180.mkv", 2)
+        done = run("run", source, "-o", f"mask:{self.out}/m.mkv", "-o", f"green:{self.out}/g.mp4")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in ("m.mkv", "g.mp4"):
+            said = json.loads(run("info", self.out / name, "--json").stdout)
+            self.assertEqual((said["layout_by"], said["projection_by"]), ("container", "container"))
+            self.assertEqual((said["swapped"], said["projection"]), (True, "half-equirect"))
 
 
 class Preview(support.CliTest):

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,12 +12,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "support/child.h"
 #include "support/inject.h"
 #include "support/temp.h"
 
@@ -169,29 +168,14 @@ static void test_replace_impossible(void **state)
     assert_int_equal(temp_count(folder), entries);
 }
 
-/* Runs `fn` in a child as a user without rights; its result is the child's exit status. */
-static int run_unprivileged(int (*fn)(void))
-{
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (getuid() == 0 &&
-            (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0)) {
-            _exit(99);
-        }
-        _exit(fn());
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
 /* Number of the first check that fails, 0: none. */
 static int use_forbidden(void)
 {
     char *data = NULL;
     size_t size = 0;
+    if (!become_nobody()) {
+        return 99;
+    }
     if (vrs_file_replace(in_folder("closed/old"), "new", 3) != VRS_PERMISSION) {
         return 1;
     }
@@ -216,7 +200,7 @@ static void test_forbidden(void **state)
     assert_int_equal(vrs_file_replace(in_folder("secret"), "x", 1), VRS_OK);
     assert_int_equal(chmod(in_folder("secret"), 0), 0);
     assert_int_equal(chmod(in_folder("closed"), 0555), 0);
-    assert_int_equal(run_unprivileged(use_forbidden), 0);
+    assert_int_equal(in_child(use_forbidden), 0);
     assert_int_equal(chmod(in_folder("closed"), 0755), 0);
     assert_content(in_folder("closed/old"), "old");
     assert_int_equal(temp_count(in_folder("closed")), 1);
@@ -226,6 +210,9 @@ static void test_forbidden(void **state)
 static int write_too_much(void)
 {
     struct rlimit limit = {.rlim_cur = 5, .rlim_max = 5};
+    if (!become_nobody()) {
+        return 99;
+    }
     if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit) != 0) {
         return 1;
     }
@@ -238,7 +225,7 @@ static void test_write_fails_half_way(void **state)
     assert_int_equal(vrs_make_folders(in_folder("open")), VRS_OK);
     assert_int_equal(chmod(in_folder("open"), 0777), 0);
     assert_int_equal(vrs_file_replace(in_folder("open/half"), "old", 3), VRS_OK);
-    assert_int_equal(run_unprivileged(write_too_much), 0);
+    assert_int_equal(in_child(write_too_much), 0);
     assert_content(in_folder("open/half"), "old");
     assert_int_equal(temp_count(in_folder("open")), 1);
 }

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "media/journal.h"
 #include "media/sink_folder.h"
 #include "media/sink_tools.h"
+#include "support/child.h"
 #include "support/inject.h"
 #include "vrseg/log.h"
 
@@ -42,21 +42,6 @@ static vrs_status write_some(vrs_sink *sink, const tools_setup *setup, int first
         status = vrs_sink_write(sink, &image, tools_even(i), 512, NULL);
     }
     return status;
-}
-
-/* Runs a case in a child, where limits and users can be changed; its result is the exit code. */
-static int in_child(int (*fn)(void))
-{
-    int result = 0;
-    (void)fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        _exit(fn());
-    }
-    assert_int_equal(waitpid(child, &result, 0), child);
-    assert_true(WIFEXITED(result));
-    return WEXITSTATUS(result);
 }
 
 /* What lies in the folder after a run onto "out.mkv" that ended in `status`: the output alone, or

@@ -1,16 +1,15 @@
 /* Where outputs may lie, who else writes them, and what dead runs left. */
 #define _GNU_SOURCE /* setgroups() */
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "media/journal.h"
 #include "media/sink_folder.h"
 #include "media/sink_tools.h"
+#include "support/child.h"
 #include "vrseg/log.h"
 
 static char last_warning[512];
@@ -152,7 +151,7 @@ static int write_unprivileged(void)
     tools_setup setup;
     vrs_sink *sink = NULL;
     char path[512];
-    if (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0) {
+    if (!become_nobody()) {
         return 1;
     }
     path_of(path, "out.mp4");
@@ -168,20 +167,6 @@ static int write_unprivileged(void)
         return 4;
     }
     return temp_count(folder) == 0 ? 0 : 5;
-}
-
-static int in_child(int (*fn)(void))
-{
-    int result = 0;
-    (void)fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        _exit(fn());
-    }
-    assert_int_equal(waitpid(child, &result, 0), child);
-    assert_true(WIFEXITED(result));
-    return WEXITSTATUS(result);
 }
 
 static void a_folder_that_is_not_ours(void **state)

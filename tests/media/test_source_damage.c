@@ -1,9 +1,8 @@
 /* Bad input: what cannot be read is refused with one sentence, what is damaged is read as far as it
  * goes and counted. */
-#define _XOPEN_SOURCE 700
+#define _GNU_SOURCE /* setgroups() */
 #include "clips.h"
-
-#include <sys/wait.h>
+#include "support/child.h"
 
 static void make_clips(void)
 {
@@ -78,28 +77,25 @@ static void sizes_over_the_limit(void **state)
     expect_refused("long.png", VRS_UNSUPPORTED, "40000x2");
 }
 
-/* In a process of its own, as nobody: root may read everything. */
+/* As nobody: root may read everything. */
+static int open_secret(void)
+{
+    vrs_source_params params = {.path = "secret.mp4"};
+    vrs_source *source = NULL;
+    if (!become_nobody()) {
+        return 2;
+    }
+    bool refused = vrs_source_open(&params, &source) == VRS_PERMISSION;
+    return refused && strstr(vrs_last_error(), "secret.mp4: cannot be opened") ? 0 : 1;
+}
+
 static void unreadable_without_right(void **state)
 {
     (void)state;
     write_file("secret.mp4", "x", 1);
     assert_int_equal(chmod("secret.mp4", 0), 0);
     assert_int_equal(chmod(".", 0755), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        vrs_source_params params = {.path = "secret.mp4"};
-        vrs_source *source = NULL;
-        if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) {
-            _exit(2);
-        }
-        bool refused = vrs_source_open(&params, &source) == VRS_PERMISSION;
-        _exit(refused && strstr(vrs_last_error(), "secret.mp4: cannot be opened") ? 0 : 1);
-    }
-    int ended = 0;
-    assert_int_equal(waitpid(child, &ended, 0), child);
-    assert_true(WIFEXITED(ended));
-    assert_int_equal(WEXITSTATUS(ended), 0);
+    assert_int_equal(in_child(open_secret), 0);
 }
 
 /* ---- cut off -------------------------------------------------------------------------------- */

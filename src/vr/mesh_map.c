@@ -124,10 +124,10 @@ static void cover(vrs_mesh_map *map, const vrs_mesh_vertex *const p[3], int64_t 
     const double bx = p[2]->u - p[0]->u, by = p[2]->v - p[0]->v;
     const double whole = cross(ax, ay, bx, by), slack = 1e-6;
     const double edge = NODES - 1;
-    const double least_u = fmin(p[0]->u, fmin(p[1]->u, p[2]->u));
-    const double most_u = fmax(p[0]->u, fmax(p[1]->u, p[2]->u));
-    const double least_v = fmin(p[0]->v, fmin(p[1]->v, p[2]->v));
-    const double most_v = fmax(p[0]->v, fmax(p[1]->v, p[2]->v));
+    const double least_u = (double)fminf(p[0]->u, fminf(p[1]->u, p[2]->u));
+    const double most_u = (double)fmaxf(p[0]->u, fmaxf(p[1]->u, p[2]->u));
+    const double least_v = (double)fminf(p[0]->v, fminf(p[1]->v, p[2]->v));
+    const double most_v = (double)fmaxf(p[0]->v, fmaxf(p[1]->v, p[2]->v));
     if (!(fabs(whole) > 1e-15) || most_u < 0 || most_v < 0 || least_u > 1 || least_v > 1)
         return;
     const int32_t x0 = (int32_t)ceil(fmax(0, least_u) * edge - 1e-3);

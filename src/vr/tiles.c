@@ -158,9 +158,10 @@ static void find_bounds(const vrs_eye *eye, const vrs_tile *tile, vrs_uv bound[2
         include(eye, tile, 1.0, at, bound);
     }
     /* A mesh ends anywhere: what is inside may reach further than what is at the edges. */
-    for (int i = 0; i <= MESH_POINTS * MESH_POINTS && eye->map != NULL; i++) {
-        include(eye, tile, (double)(i % MESH_POINTS) / MESH_POINTS,
-                (double)(i / MESH_POINTS) / MESH_POINTS, bound);
+    for (int row = 1; row < MESH_POINTS && eye->map != NULL; row++) {
+        for (int column = 1; column < MESH_POINTS; column++) {
+            include(eye, tile, (double)column / MESH_POINTS, (double)row / MESH_POINTS, bound);
+        }
     }
     if (eye->map != NULL || eye->layout.projection == VRS_PROJECTION_FISHEYE ||
         !vrs_is_spherical(&eye->layout)) {

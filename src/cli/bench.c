@@ -6,6 +6,7 @@
 #include "cli/aside.h"
 #include "cli/bench.h"
 #include "cli/tune.h"
+#include "vrseg/input.h"
 
 enum {
     KEY_FROM = 0x100,
@@ -525,6 +526,10 @@ static vrs_status check_files(const bench_args *a)
     if (status == VRS_OK && a->keep != NULL && access(a->keep, W_OK | X_OK) != 0)
         status = vrs_fail(VRS_PERMISSION, "--keep %s: there is no such folder that can be written",
                           a->keep);
+    vrs_input *input = NULL;
+    if (status == VRS_OK && a->input != NULL) /* before a network is made that takes minutes */
+        status = vrs_input_open(a->config, a->input, &input);
+    vrs_input_close(input);
     return status;
 }
 

@@ -62,6 +62,6 @@ int vrs_command_cache(int argc, char **argv)
         return list();
     if (strcmp(what, "clear") == 0)
         return clear();
-    (void)fprintf(stderr, "vrseg: cache %s: expected list or clear\n", what);
+    (void)vrs_refuse_word("cache", what);
     return VRS_EXIT_USAGE;
 }

@@ -90,6 +90,9 @@ void vrs_flags_visit(const vrs_command *command, const vrs_config *config, vrs_f
 /* The `index`-th word that may follow a command without flags ("list" of models), its length in
  * `length`; NULL: no more. */
 const char *vrs_command_word(const vrs_command *command, size_t index, size_t *length);
+/* Whether `word` is none of them: then a message has named them, and the nearest. False, too, for
+ * NULL. */
+bool vrs_refuse_word(const char *command, const char *word);
 
 /* What docs prints. The range: what an option takes, "1 to 16 views". */
 void vrs_print_range(const vrs_option_info *option);

@@ -87,6 +87,8 @@ int vrs_command_docs(int argc, char **argv)
 {
     if (!check_usage(argc, argv)) {
         bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
+        if (!help && vrs_refuse_word("docs", argc > 1 ? argv[1] : NULL))
+            return VRS_EXIT_USAGE;
         (void)fputs("Usage: vrseg docs options | man [COMMAND] | bash | zsh | fish\n\nPrints the "
                     "option table as Markdown, a manual page, or a shell's completion.\n",
                     help ? stdout : stderr);

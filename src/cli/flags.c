@@ -216,6 +216,32 @@ static void refuse_flag(const flag_lists *all, const char *word)
     (void)fputc('\n', stderr);
 }
 
+#define MAX_WORDS 16
+
+bool vrs_refuse_word(const char *command, const char *word)
+{
+    char texts[MAX_WORDS][32];
+    const char *names[MAX_WORDS], *found;
+    size_t count = 0, length = 0;
+    const vrs_command *c = vrs_commands;
+    while (c->name != NULL && strcmp(c->name, command) != 0)
+        c++;
+    for (; count < MAX_WORDS && (found = vrs_command_word(c, count, &length)) != NULL; count++) {
+        (void)snprintf(texts[count], sizeof(texts[0]), "%.*s", (int)length, found);
+        names[count] = texts[count];
+        if (word == NULL || strcmp(word, texts[count]) == 0)
+            return false;
+    }
+    (void)fprintf(stderr, "vrseg: %s %s: expected", command, word);
+    for (size_t i = 0; i < count; i++)
+        (void)fprintf(stderr, "%s %s", i == 0 ? "" : i + 1 < count ? "," : " or", names[i]);
+    const char *nearest = vrs_nearest_name(word, names, count);
+    if (nearest != NULL)
+        (void)fprintf(stderr, "; did you mean \"%s\"?", nearest);
+    (void)fputc('\n', stderr);
+    return true;
+}
+
 /* "--resume" stands for "--resume=on" where a flag, a path or nothing follows: any other word is
  * meant as its value. */
 static bool complete_switch(const struct argp_option *flag, char **word, const char *next)

@@ -128,6 +128,8 @@ int vrs_command_models(int argc, char **argv)
         return vrs_models_compare(argc - 1, argv + 1);
     }
     bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
+    if (!help && vrs_refuse_word("models", argv[1]))
+        return VRS_EXIT_USAGE;
     (void)fputs("Usage: vrseg models [list | show NAME | fetch NAME | compare FILE]\n",
                 help ? stdout : stderr);
     return help ? VRS_EXIT_DONE : VRS_EXIT_USAGE;

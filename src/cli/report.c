@@ -66,7 +66,7 @@ static bool page_path(const char *trace, char *path, size_t size)
     return written > 0 && (size_t)written < size && strcmp(path, trace) != 0;
 }
 
-/* What is written overwrites neither trace that is read, nor each other. */
+/* What is written can be, and overwrites neither trace that is read, nor each other. */
 static vrs_status check_distinct(const arguments *a, const char *page)
 {
     const vrs_aside files[] = {{"the trace", a->trace},
@@ -75,8 +75,11 @@ static vrs_status check_distinct(const arguments *a, const char *page)
                                {"--chrome", a->chrome},
                                {"--csv", a->csv}};
     vrs_status status = VRS_OK;
-    for (size_t i = 2; i < sizeof(files) / sizeof(files[0]) && status == VRS_OK; i++)
+    for (size_t i = 2; i < sizeof(files) / sizeof(files[0]) && status == VRS_OK; i++) {
         status = vrs_aside_distinct(files[i].what, files[i].path, files, i);
+        if (status == VRS_OK)
+            status = vrs_aside_writable(files[i].what, files[i].path);
+    }
     return status;
 }
 

@@ -228,6 +228,8 @@ static vrs_status check_aside(const run_args *args)
                                         &(vrs_aside){"the output", args->outputs[n].path}, 1);
     }
     if (status == VRS_OK)
+        status = vrs_aside_writable("the trace", trace);
+    if (status == VRS_OK)
         status = vrs_aside_writable("--json", args->json);
     return status == VRS_OK ? vrs_aside_writable("--report", args->profile.report) : status;
 }

@@ -217,10 +217,14 @@ class Reports(support.CliTest):
                 self.assert_refused(run("report", bad), code, words)
         self.assert_refused(run("report", self.out / "none"), 2, "cannot open it")
         self.assert_refused(run("report", self.out), 2, "no regular file")
+        bad.write_text('{"vrseg_trace":1,"vrseg":"0.1.0","unit":"ns"}\n')
+        for flag in ("-o", "--csv", "--chrome"):
+            self.assert_refused(run("report", bad, flag, self.out), 2,
+                                f"{flag} .*: is a folder; name a file in it")
         self.assert_left("bad.trace")
         clip = support.clip(self.folder / "clip.mp4", 3)
         done = run("run", clip, "-o", "null", "--trace", "/nowhere/t", "--progress", "none")
-        self.assert_refused(done, 2, "/nowhere/t: cannot write a trace")
+        self.assert_refused(done, 2, "the trace /nowhere/t: cannot be written there")
 
     def test_overwrites_no_trace(self) -> None:
         first, second = self.trace("a.trace", 3), self.trace("b.trace", 3)

@@ -89,6 +89,24 @@ class Usage(support.CliTest):
         self.assert_refused(done, 2, r"vrseg: --smoth: no output format has this name")
         self.assert_refused(run("run", "x.mp4", "--zzzz"), 2, 'no option "zzzz"$')
 
+    def test_unknown_words(self) -> None:
+        for command, word, complaint in (
+                ("models", "shwo", r'expected list, fetch, show or compare; did you mean "show"\?'),
+                ("docs", "mann", r'expected options, man, bash, zsh or fish; did you mean "man"\?'),
+                ("cache", "clera", r'expected list or clear; did you mean "clear"\?'),
+                ("cache", "qqq", "expected list or clear$")):
+            with self.subTest(command=command):
+                self.assert_refused(run(command, word), 2, f"vrseg: {command} {word}: {complaint}")
+        done = run("models", "show")  # the word is right, what it needs is missing
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("Usage: vrseg models", done.stderr)
+
+    def test_refused_before_the_work(self) -> None:
+        """What only the end needs, and inputs, are looked at first."""
+        self.assert_refused(run("run", "x.mp4", "-o", "null", "--trace", self.out), 2,
+                            "the trace .*: is a folder; name a file in it")
+        self.assert_refused(run("bench", self.out / "none.mp4"), 2, "none.mp4: cannot be opened")
+
     def test_wrong_values(self) -> None:
         for flag, value, complaint in (
                 ("--refine-radius", "99", r'--refine-radius: "99" .* from 1 to 16'),

@@ -100,7 +100,13 @@ def on_cpu(only: list[str], rounds: int) -> None:
         show("torch eager", "f32", 1, measure_here(lambda: model(x), rounds))
     if "compile" in only:
         compiled = torch.compile(model)
-        show("torch.compile", "f32", 1, measure_here(lambda: compiled(x), rounds))
+        try:
+            figures = measure_here(lambda: compiled(x), rounds)
+        except Exception as error:  # a compiler, setuptools: what it needs on a CPU may be missing
+            reason = next((line for line in str(error).splitlines() if line.strip()), "")
+            print(json.dumps({"peer": "torch.compile", "reason": reason}), flush=True)
+        else:
+            show("torch.compile", "f32", 1, figures)
 
 
 def graphed(run: Callable[[], object]) -> Callable[[], object]:

@@ -27,6 +27,9 @@ class Config:
             for name, value in _flat(config):
                 self[name] = value
         elif config is not None:
+            if not isinstance(config, (str, os.PathLike)):
+                raise TypeError("a config is a dict, a YAML file or the name of a configuration, "
+                                f"not {type(config).__name__}")
             check(core.vrs_config_load(self._pointer, os.fsencode(os.fspath(config))))
         if device_id is not None:
             self["device"] = _device(device_id)

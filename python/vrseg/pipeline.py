@@ -114,13 +114,16 @@ def _output(given: OutputLike) -> Any:
     if kind not in _KINDS:
         raise ValueError(f"{kind!r} is no output: expected one of {', '.join(_KINDS)}")
     desc = _abi.vrs_output_desc(kind=_KINDS[kind])
-    size = options.pop("size", "source")
+    size: Any = options.pop("size", "source")
     if isinstance(size, str):
         sizes = {"source": (0, 0), "network": (-1, -1)}
         if size not in sizes:
             raise ValueError(f"{size!r} is no size of an output: expected source, network or "
                              "(width, height)")
         size = sizes[size]
+    if not isinstance(size, Sequence) or len(size) != 2:
+        raise ValueError(f"{size!r} is no size of an output: expected source, network or "
+                         "(width, height)")
     desc.width, desc.height = size
     format_name = options.pop("format", None)
     if format_name is not None:
@@ -161,6 +164,9 @@ class AsyncPipeline:
                  outputs: Sequence[OutputLike] = ("mask",),
                  export: Mapping[str, Any] | None = None) -> None:
         if not isinstance(model, (str, bytes, Model)) and not hasattr(model, "__fspath__"):
+            if not hasattr(model, "state_dict"):
+                raise TypeError("a model is a name, a descriptor, an ONNX file or a torch.nn.Module, "
+                                f"not {type(model).__name__}")
             from .export import export_module
             model = export_module(model, **(export or {}))
         elif export is not None:

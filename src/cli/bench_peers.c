@@ -150,7 +150,8 @@ static void add(vrs_bench_table *t, const char *name, const char *what, double f
     p->latency_ms = latency;
 }
 
-/* torch_engine.py: microseconds of a batch. ort_opencv_script.py: a rate of frames. */
+/* torch_engine.py: microseconds of a batch, or the reason why something does not run.
+ * ort_opencv_script.py: a rate of frames. */
 static void take_line(vrs_bench_table *t, const char *line)
 {
     char what[96];
@@ -164,6 +165,9 @@ static void take_line(vrs_bench_table *t, const char *line)
         add(t, text(object, "peer"), what, batch * 1e6 / rate, number(object, "latency_us") / 1e3);
     } else if (number(object, "fps") > 0) {
         add(t, text(object, "peer"), "video to masks, f32 B1", number(object, "fps"), -1);
+    } else if (text(object, "reason")[0] != 0) {
+        (void)snprintf(what, sizeof(what), "not run: %s", text(object, "reason"));
+        add(t, text(object, "peer"), what, -1, -1);
     }
     yajl_tree_free(object);
 }

@@ -78,7 +78,9 @@ static int set_up(void **state)
         "echo \"{\\\"peer\\\": \\\"torch on $3\\\", \\\"precision\\\": \\\"f32\\\", "
         "\\\"batch\\\": 2, \\\"rate_us\\\": 1000, \\\"latency_us\\\": 1500}\"\n"
         "exit ${TEST_TORCH_EXIT:-0};;\n"
-        "*) echo 'no JSON'; echo '{\"peer\": \"script\", \"fps\": 12.5}';;\n"
+        "*) echo 'no JSON'; echo '{\"peer\": \"other\", \"reason\": \"no compiler\"}'\n"
+        "echo "
+        "'{\"peer\": \"script\", \"fps\": 12.5}';;\n"
         "esac\n",
         0755);
     (void)snprintf(path, sizeof(path), "%s/python", folder);
@@ -113,7 +115,8 @@ static void expect(const char *arguments, const char *expected)
 static void test_cpu(void **state)
 {
     (void)state;
-    expect("cpu video.mp4", "script|video to masks, f32 B1|12.5|-1.0\n"
+    expect("cpu video.mp4", "other|not run: no compiler|-1.0|-1.0\n"
+                            "script|video to masks, f32 B1|12.5|-1.0\n"
                             "torch on cpu|the network alone, f32 B2|2000.0|1.5\n\n");
     expect("cpu", "OpenCV and ONNX Runtime|not run|-1.0|-1.0\n"
                   "torch on cpu|the network alone, f32 B2|2000.0|1.5\n"

@@ -18,7 +18,7 @@ import support
 support.use_package()
 
 import vrseg  # noqa: E402
-from vrseg import _abi, images  # noqa: E402
+from vrseg import _abi, images, pipeline  # noqa: E402
 
 WIDTH, HEIGHT = 97, 63
 REASON = support.runs_here()
@@ -105,6 +105,18 @@ class Arrays(unittest.TestCase):
             images.picture_of(np.zeros((5, 7, 3), np.float32))
         with self.assertRaisesRegex(TypeError, "a NumPy array"):
             images.picture_of([[1, 2], [3, 4]])
+
+    def test_wrong_arguments(self) -> None:
+        for make_it, error, words in (
+                (lambda: vrseg.AsyncPipeline(3), TypeError, "or a torch.nn.Module, not int"),
+                (lambda: vrseg.Config([1]), TypeError, "the name of a configuration, not list"),
+                (lambda: vrseg.Config({"tickts": 3}), vrseg.NotFoundError, '"tickets"'),
+                (lambda: pipeline._output({"size": "big"}), ValueError, "'big' is no size"),
+                (lambda: pipeline._output({"size": (1, 2, 3)}), ValueError, "is no size"),
+                (lambda: pipeline._output({"memory": "disk"}), ValueError, "host or device"),
+                (lambda: pipeline._output({"colour": 3}), ValueError, "'colour' is no setting")):
+            with self.assertRaisesRegex(error, words):
+                make_it()
 
     def test_dlpack(self) -> None:
         class Tensor:

@@ -157,6 +157,118 @@ const tune_table *tune_table_find(const char *name)
     return t->name != NULL ? t : NULL;
 }
 
+/* ---- machines that are drawn ---- */
+
+/* A video's way through a machine: what each stage needs of a core for a frame and how much of that
+ * no second thread takes over, what batches save, what switching costs. The rate is the least that
+ * any of these allows: threads of a stage, the cores together, frames in flight. */
+typedef struct drawn_machine {
+    double cores, gpu;                       /* the network runs on a GPU: 0 or 1 */
+    double decode, pre, infer, post, encode; /* ms of a core for a frame */
+    double decode_serial, infer_serial, encode_serial;
+    double batch_gain; /* share of the network's time that a large batch saves */
+    double switching;  /* lost for each thread of a core beyond two */
+    double room;       /* views that fit into memory at once */
+    double uneven;     /* what nobody can explain, as a share */
+    uint64_t seed;
+} drawn_machine;
+
+static drawn_machine drawn;
+static vrs_tune_parameter drawn_parameters[8];
+static tune_table drawn_table = {"drawn", drawn_parameters, 8, NULL};
+
+/* 0 to below 1; the same for the same seed. */
+static double draw_even(uint64_t *seed)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (double)(*seed >> 40) * 0x1p-24;
+}
+
+/* Between the two, each doubling as likely. */
+static double draw_between(uint64_t *seed, double low, double high)
+{
+    return low * exp(draw_even(seed) * log(high / low));
+}
+
+/* Of these settings alone, and the same each time: -1 to 1. */
+static double unevenness(const int32_t *c)
+{
+    uint64_t hash = drawn.seed * 977 + 13;
+    for (int32_t i = 0; i < drawn_table.count; i++)
+        hash = (hash ^ (uint64_t)c[i]) * UINT64_C(1099511628211);
+    (void)draw_even(&hash);
+    return 2 * draw_even(&hash) - 1;
+}
+
+static bool drawn_yield(const int32_t *c, vrs_tune_measurement *m)
+{
+    const drawn_machine *d = &drawn;
+    double batch = power(c[0]), requests = power(c[1]), tickets = 4 * power(c[2]);
+    double pre = power(c[3]), post = power(c[4]), decode = power(c[5]), encode = power(c[6]);
+    if (batch * requests > d->room)
+        return false;
+    /* With no delay a batch goes as it is, with one it fills as far as there are frames. */
+    double filled = fmin(batch, fmax(1, tickets / (requests + 1)));
+    filled = c[7] == 0 ? 0.5 + 0.5 * filled : filled;
+    double view = d->infer * (1 - d->batch_gain * (1 - 1 / filled));
+    double rate = d->gpu > 0 ? fmin(requests * 0.45, 1) * 1000 / view
+                             : stage_rate(fmin(requests, d->cores), view, d->infer_serial);
+    rate = fmin(rate, stage_rate(fmin(decode, d->cores), d->decode, d->decode_serial));
+    rate = fmin(rate, stage_rate(fmin(pre, d->cores), d->pre, 0.02));
+    rate = fmin(rate, stage_rate(fmin(post, d->cores), d->post, 0.02));
+    rate = fmin(rate, stage_rate(fmin(encode, d->cores), d->encode, d->encode_serial));
+    double alone = d->decode + d->pre + view * filled + d->post + d->encode;
+    rate = fmin(rate, 0.8 * tickets * 1000 / (alone + (double)c[7]));
+    double threads = decode + pre + post + encode + (d->gpu > 0 ? 1 : requests);
+    double over = fmax(0, threads / d->cores - 2);
+    double work = d->decode + d->pre + d->post + d->encode + (d->gpu > 0 ? 0.4 : view);
+    rate = fmin(rate, d->cores * 1000 / work * (1 - fmin(d->switching * over, 0.5)));
+    m->fps = rate * (1 + d->uneven * unevenness(c));
+    m->latency_ms = alone + (double)c[7] + 1000 * 0.7 * tickets / m->fps;
+    return true;
+}
+
+static drawn_machine draw_machine(uint32_t number)
+{
+    static const double sizes[] = {2, 4, 8, 16};
+    uint64_t seed = number * UINT64_C(0x9e3779b97f4a7c15);
+    for (int i = 0; i < 4; i++)
+        (void)draw_even(&seed);
+    drawn_machine d = {.seed = number};
+    d.cores = sizes[(int)(4 * draw_even(&seed))];
+    d.gpu = draw_even(&seed) < 0.4 ? 1 : 0;
+    d.decode = draw_between(&seed, 1, 20);
+    d.pre = draw_between(&seed, 0.3, 6);
+    d.infer = draw_between(&seed, 1.5, d.gpu > 0 ? 12 : 60);
+    d.post = draw_between(&seed, 0.3, 8);
+    d.encode = draw_between(&seed, 1, 25);
+    d.decode_serial = draw_between(&seed, 0.02, 0.3);
+    d.infer_serial = draw_between(&seed, 0.005, 0.1);
+    d.encode_serial = draw_between(&seed, 0.05, 0.4);
+    d.batch_gain = draw_between(&seed, 0.02, 0.8);
+    d.switching = draw_between(&seed, 0.005, 0.1);
+    d.room = draw_between(&seed, 8, 512);
+    d.uneven = draw_between(&seed, 0.002, 0.02);
+    return d;
+}
+
+const tune_table *tune_table_draw(uint32_t number)
+{
+    drawn = draw_machine(number);
+    int32_t threads = drawn.cores > 8 ? 5 : drawn.cores > 4 ? 4 : drawn.cores > 2 ? 3 : 2;
+    const vrs_tune_parameter made[] = {{"max_batch_size", powers, 5, 0, exponents},
+                                       {"requests", powers, 4, 1, exponents},
+                                       {"tickets", powers, 4, 1, exponents},
+                                       {"preprocess_threads", powers, threads, 0, exponents},
+                                       {"postprocess_threads", powers, threads, 1, exponents},
+                                       {"decoder_threads", powers, threads, 1, exponents},
+                                       {"encoder_threads", powers, threads, threads - 1, exponents},
+                                       {"max_queue_delay_us", delays, 3, 1, delay_steps}};
+    memcpy(drawn_parameters, made, sizeof(made));
+    drawn_table.yield = drawn_yield;
+    return &drawn_table;
+}
+
 /* ---- measured ones ---- */
 
 #define MOST_ROWS 4096

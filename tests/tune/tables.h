@@ -19,6 +19,11 @@ extern const tune_table tune_tables[];
 
 const tune_table *tune_table_find(const char *name);
 
+/* A machine that is drawn by its number: cores, a GPU or none, what the stages need, how far
+ * threads and batches help, and an unevenness that nothing explains; 3,840 to 150,000 combinations.
+ * Valid until the next. */
+const tune_table *tune_table_draw(uint32_t number);
+
 /* One that `vrseg tune --exhaustive --table` measured: lines of comment with '#', a row of names,
  * and for each combination at least one row with its figures; the mean of several counts. Ends the
  * program where the file is wrong. Valid until the next. */

@@ -183,9 +183,10 @@ static void test_obvious_way(void **state)
     assert_in_range(short_of_it, 3, 5);
 }
 
-/* A machine's own figures, whose unevenness nobody has made up. Each is of one short run, some 4 %
- * off, so the table's best is one that was lucky as well: what is found is to be near it on
- * average. */
+/* A machine's own figures, whose unevenness nobody has made up. Each is of one short run: what the
+ * settings explain of them leaves 13 %, so the table's best is one that was lucky, of the 216 only
+ * two others come within a twentieth of it, and no search can tell which: what is found is to be
+ * near it on average. */
 static void test_measured(void **state)
 {
     (void)state;
@@ -197,8 +198,44 @@ static void test_measured(void **state)
     const tune_table *table = tune_table_load(path);
     for (int i = 0; i < 2; i++)
         assert_true(
-            search_with("two cores, measured", table, VRS_TUNE_THROUGHPUT, 0, noises[i], 10).mean >=
-            0.9);
+            search_with("two cores, measured", table, VRS_TUNE_THROUGHPUT, 0, noises[i], 40).mean >=
+            0.94);
+}
+
+/* What bounds can be asked for: the least latency and the highest rate of all combinations. */
+static vrs_tune_measurement extremes(const tune_table *table)
+{
+    vrs_tune_space space;
+    vrs_tune_measurement ends = {0, INFINITY};
+    assert_int_equal(vrs_tune_space_make(table->parameters, table->count, &space), VRS_OK);
+    for (int64_t i = 0; i < space.size; i++) {
+        int32_t point[VRS_TUNE_MAX_PARAMETERS];
+        vrs_tune_measurement m;
+        vrs_tune_space_point(&space, i, point);
+        if (!table->yield(point, &m))
+            continue;
+        ends.fps = fmax(ends.fps, m.fps);
+        ends.latency_ms = fmin(ends.latency_ms, m.latency_ms);
+    }
+    return ends;
+}
+
+/* Machines that were not looked at while the search was made. */
+#define FIRST_UNSEEN 1001
+#define UNSEEN 4
+
+static void test_drawn(void **state)
+{
+    (void)state;
+    for (uint32_t number = FIRST_UNSEEN; number < FIRST_UNSEEN + UNSEEN; number++) {
+        const tune_table *table = tune_table_draw(number);
+        vrs_tune_measurement ends = extremes(table);
+        double most_ms = 3 * ends.latency_ms, least_fps = 0.7 * ends.fps;
+        double noise = number % 2 == 0 ? 0 : 0.02;
+        assert_found("drawn", table, VRS_TUNE_THROUGHPUT, 0, noise, 1);
+        assert_found("drawn, bounded latency", table, VRS_TUNE_BOUNDED, most_ms, noise, 1);
+        assert_found("drawn, bounded rate", table, VRS_TUNE_LATENCY, least_fps, noise, 1);
+    }
 }
 
 static void test_bounds(void **state)
@@ -488,13 +525,21 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_throughput),      cmocka_unit_test(test_obvious_way),
-        cmocka_unit_test(test_measured),        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_nothing_to_gain), cmocka_unit_test(test_same_again),
-        cmocka_unit_test(test_start_fails),     cmocka_unit_test(test_all_fail),
-        cmocka_unit_test(test_stopped),         cmocka_unit_test(test_bound_that_nothing_keeps),
-        cmocka_unit_test(test_exhaustive),      cmocka_unit_test(test_small),
-        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_throughput),
+        cmocka_unit_test(test_obvious_way),
+        cmocka_unit_test(test_measured),
+        cmocka_unit_test(test_drawn),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_nothing_to_gain),
+        cmocka_unit_test(test_same_again),
+        cmocka_unit_test(test_start_fails),
+        cmocka_unit_test(test_all_fail),
+        cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_bound_that_nothing_keeps),
+        cmocka_unit_test(test_exhaustive),
+        cmocka_unit_test(test_small),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_nonsense),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

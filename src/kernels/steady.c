@@ -32,9 +32,10 @@ void vrs_pyramid_init(vrs_pyramid *pyramid, int32_t width, int32_t height, void 
     (void)lay_out(pyramid, width, height, storage);
 }
 
+/* Two rows of bytes and six of 16 bits (x86/steady_avx2.c). */
 size_t vrs_follow_scratch(int32_t width)
 {
-    return 3 * ((size_t)width + 64);
+    return (2 + 6 * sizeof(uint16_t)) * ((size_t)width + 64);
 }
 
 void vrs_follow_shares(int16_t weight, uint8_t share[VRS_AGE_MOST + 1])

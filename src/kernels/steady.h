@@ -133,7 +133,7 @@ typedef struct vrs_follow {
     int32_t unlike, disbelief;  /* 0..2048; 0..255 */
 } vrs_follow;
 
-/* `scratch`: vrs_follow_scratch(width) bytes. */
+/* `scratch`: vrs_follow_scratch(width) bytes, aligned as uint16_t. */
 size_t vrs_follow_scratch(int32_t width);
 typedef void (*vrs_follow_fn)(const vrs_follow *follow, void *scratch);
 

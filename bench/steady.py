@@ -39,6 +39,8 @@ WAYS = {"plain": ("--smooth", "off"),
         "fixed": ("--smooth", "on", "--smooth-motion", "off"),
         "steady": ("--smooth", "on")}
 AREAS = 0.01
+UNITS = {"iou": "IoU", "boundary_f": "F", "dtssd": "dtSSD", "flicker": "% of full",
+         "area_difference": "of the area"}
 
 
 @dataclass
@@ -125,6 +127,11 @@ def run(vrseg: str, model: str, clip: moves.Clip, way: str, folder: Path) -> lis
     return masks
 
 
+def better(key: str) -> str:
+    """Which way a figure of UNITS is better."""
+    return "higher" if key in ("iou", "boundary_f") else "lower"
+
+
 def rows_of(name: str, found: dict[str, Figures]) -> list[Row]:
     """The rows of one network on one clip, each way beside none."""
     plain, rows = found["plain"], []
@@ -135,10 +142,7 @@ def rows_of(name: str, found: dict[str, Figures]) -> list[Row]:
             value = getattr(figures, key)
             if value is None:
                 continue
-            better = "higher" if key in ("iou", "boundary_f") else "lower"
-            unit = {"iou": "IoU", "boundary_f": "F", "dtssd": "dtSSD", "flicker": "% of full",
-                    "area_difference": "of the area"}[key]
-            row = Row(f"{name}/{key}_{way}", value, unit, better)
+            row = Row(f"{name}/{key}_{way}", value, UNITS[key], better(key))
             if way != "plain":
                 row.peer, row.peer_value = "vrseg, smoothing off", getattr(plain, key)
             if way == "steady":
@@ -158,6 +162,13 @@ def link_weights(models: list[str], weights: Path, folder: Path) -> None:
     os.environ["VRSEG_MODELS_DIR"] = str(folder)
 
 
+def store_pictures(clip: moves.Clip, folder: Path) -> None:
+    """Writes a clip's pictures into folder/NAME, where run() looks for them."""
+    (folder / clip.name).mkdir()
+    for t, picture in enumerate(clip.pictures):
+        cv2.imwrite(str(folder / clip.name / f"{t:04d}.png"), picture)
+
+
 def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
     """All rows of the networks and clips that were asked for."""
     models, rows = arguments.models.split(","), []
@@ -165,9 +176,7 @@ def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
     link_weights(models, arguments.models_dir, folder / "weights")
     clips = [tennis(arguments.media), *moves.make_all(arguments.media)]
     for clip in clips:
-        (folder / clip.name).mkdir()
-        for t, picture in enumerate(clip.pictures):
-            cv2.imwrite(str(folder / clip.name / f"{t:04d}.png"), picture)
+        store_pictures(clip, folder)
     for number, model in enumerate(models):
         few = number > 0 and not arguments.all  # large networks take minutes a clip
         for clip in clips:

@@ -33,6 +33,13 @@ try:
     import metrics
 except ImportError:
     np = None
+try:
+    import cv2  # noqa: F401
+
+    import moves
+    import steady_bounds
+except ImportError:
+    steady_bounds = None
 
 SUMMARY = {
     "frames": 200, "seconds": 2.0, "fps": 100.0, "cpu_seconds": 3.0, "peak_rss_bytes": 250_000_000,
@@ -304,6 +311,52 @@ class MetricsTest(unittest.TestCase):
         self.assertEqual(metrics.flicker(before, now, np.zeros((2, 2), bool)), 0)
         self.assertAlmostEqual(metrics.area_difference(np.ones((2, 2)), now), 2.5 / 4)
         self.assertEqual(metrics.area_difference(before, before), 0)
+
+
+@unittest.skipIf(steady_bounds is None, "OpenCV is not installed: clips are made in the peers' "
+                 "environment")
+class SteadyBoundsTest(unittest.TestCase):
+    """Means along a motion that is known."""
+
+    @staticmethod
+    def clip(cuts: set[int]) -> moves.Clip:
+        """A square that goes two pixels a frame over a background that goes one the other way."""
+        truths = [np.zeros((24, 40), bool) for _ in range(6)]
+        for t, truth in enumerate(truths):
+            truth[8:16, 10 + 2 * t:18 + 2 * t] = True
+        return moves.Clip("square", [], truths, [(2.0 * t, 0.0) for t in range(6)],
+                          [(-1.0 * t, 0.0) for t in range(6)], cuts=cuts)
+
+    def test_what_moves_along_stays(self) -> None:
+        clip = self.clip(set())
+        masks = [truth.astype(np.float32) * 0.75 for truth in clip.truths]
+        for t, mask in enumerate(steady_bounds.along_truth(clip, masks)):
+            inside = clip.truths[t]
+            self.assertTrue(np.allclose(mask[inside], 0.75))
+
+    def test_noise_is_averaged(self) -> None:
+        clip = self.clip(set())
+        masks = [np.full((24, 40), t % 2, np.float32) for t in range(6)]
+        result = steady_bounds.along_truth(clip, masks)
+        self.assertAlmostEqual(float(result[1][12, 15]), 1 / 2)
+        self.assertAlmostEqual(float(result[2][12, 15]), 1 / 3, places=5)
+        self.assertAlmostEqual(float(result[5][12, 22]), 1 / 2, places=5)
+        self.assertEqual(float(result[1][0, 39]), 1)  # comes into the picture: nothing before it
+
+    def test_a_cut_begins_anew(self) -> None:
+        clip = self.clip({3})
+        masks = [np.full((24, 40), t % 2, np.float32) for t in range(6)]
+        result = steady_bounds.along_truth(clip, masks)
+        self.assertTrue((result[3] == masks[3]).all())
+        self.assertAlmostEqual(float(result[4][12, 20]), 1 / 2)
+
+    def test_masks_without_flicker(self) -> None:
+        clip = self.clip(set())
+        kinds = steady_bounds.without_flicker(clip.truths)
+        truth = clip.truths[0]
+        self.assertEqual(int(kinds["a_pixel_larger"][0].sum()), truth.sum() + 4 * 8)
+        self.assertEqual(int(kinds["a_pixel_smaller"][0].sum()), 6 * 6)
+        self.assertTrue(0 < float(kinds["soft_edge"][0][12, 9]) < 0.5)
 
 
 NCU = """==PROF== Connected to process 1

@@ -130,8 +130,8 @@ typedef struct vrs_job_stats {
                          * nothing */
 } vrs_job_stats;
 
-/* Runs to the end. Progress calls come from the calling thread: the first when everything is open,
- * then about four times a second.
+/* Runs to the end. Progress calls come from the calling thread: the first when everything is open
+ * and the memory for the frames is there, then about four times a second.
  * VRS_OK: all frames are written. VRS_CORRUPT: done, but some frames were damaged or failed (the
  * stats tell), or of several inputs some failed. VRS_CANCELLED: vrs_job_stop() was called; what was
  * finished is in the files. Others: failed; the last error says what and where. When no input of
@@ -140,6 +140,38 @@ typedef struct vrs_job_stats {
 typedef void (*vrs_job_progress_fn)(void *opaque, const vrs_job_stats *stats);
 VRS_API vrs_status vrs_job_run(vrs_job *job, vrs_job_progress_fn progress,
                                void *opaque) VRS_MUST_USE;
+
+/* A file system that outputs are written to. Bytes. */
+typedef struct vrs_job_disk {
+    char folder[256]; /* one that lies there */
+    uint64_t free_bytes;
+    /* Of the outputs there: hardly fewer, and mostly so many; of inputs of unknown length nothing
+     * is counted. */
+    uint64_t least_bytes, likely_bytes;
+    int32_t outputs; /* that are counted */
+} vrs_job_disk;
+
+/* More are summed up for the check of room alone. */
+#define VRS_JOB_DISKS 8
+
+/* What a run will take, as far as that can be said before its first frame. */
+typedef struct vrs_job_expected {
+    vrs_job_disk disks[VRS_JOB_DISKS];
+    int32_t disk_count; /* 0: nothing goes into files */
+    bool length_known;  /* of every input, those that are not open yet by the mean of the others */
+    /* Host memory at most, of the inputs that are open then; 0: not known yet. By settings and
+     * levels, so that options of the encoder's own are not in it. */
+    uint64_t host_bytes;    /* the sum of these: */
+    uint64_t program_bytes; /* of the process with network and files opened, and its threads */
+    uint64_t frames_bytes;  /* vrs_pipeline_stats.host_bytes */
+    /* That hold frames of their own; where the index of a long file is more, that counts. */
+    uint64_t decoder_bytes, encoder_bytes;
+    /* Of the GPUs: as in vrs_pipeline_stats, with the memory of all frames taken. */
+    uint64_t gpu_budget_bytes, gpu_bytes, pinned_budget_bytes, pinned_bytes;
+} vrs_job_expected;
+
+/* All is zero before the first progress call. As vrs_job_get_stats(), the thread that runs it. */
+VRS_API void vrs_job_get_expected(vrs_job *job, vrs_job_expected *expected);
 
 /* Asks a running job to end: finishes what is in flight and closes the files (now = false), or
  * stops at once and leaves journal and finished segments (now = true). Async-signal-safe. */

@@ -195,6 +195,11 @@ typedef struct vrs_pipeline_stats {
     vrs_stage_stats stages[VRS_STAGE_COUNT]; /* decode and encode are filled by whoever does them */
     uint32_t tickets, tickets_in_use;
     uint32_t tickets_wanted; /* more than tickets: memory is short */
+    /* Host memory that its streams take at most, once they are made, which is before their first
+     * frame is worked at: frames of the caller's in flight, masks, outputs, tables, scratch. */
+    uint64_t host_bytes;
+    /* On a GPU its budgets and what is taken of them; 0: there is none. */
+    uint64_t device_budget, device_bytes, pinned_budget, pinned_bytes;
     int32_t network_width, network_height;
     bool on_gpu, network_on_gpu;
     int64_t gpu_ns, copy_ns;   /* in which some kernel, some copy of the lanes ran */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "cli/expect.h"
 #include "vrseg/compile.h"
 #include "vrseg/job.h"
 #include "vrseg/vrseg.h"
@@ -124,9 +125,9 @@ vrs_status vrs_tuned_use(vrs_config *config, char *note) VRS_MUST_USE;
 /* summary.c */
 void vrs_summary_print(FILE *out, const vrs_config *config, vrs_job *job,
                        const vrs_job_stats *stats);
-/* Writes the stats as JSON. VRS_IO, VRS_NO_SPACE, VRS_PERMISSION. */
+/* Writes the stats as JSON, and what was expected. VRS_IO, VRS_NO_SPACE, VRS_PERMISSION. */
 vrs_status vrs_summary_json(const char *path, const vrs_config *config, vrs_job *job,
-                            const vrs_job_stats *stats) VRS_MUST_USE;
+                            const vrs_job_stats *stats, const vrs_expect_time *time) VRS_MUST_USE;
 
 /* Around a line that a terminal shows until the next one overwrites it. It is cut at the terminal's
  * width: of one that is broken in two, only the second half is overwritten. */
@@ -162,9 +163,12 @@ typedef struct vrs_progress {
     double last_seconds;
     int shown;
     int named; /* the device was said */
+    vrs_job *job;
+    vrs_expect_time time;
 } vrs_progress;
 
-void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind);
+/* Borrows the job, whose progress it is, until the end. */
+void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind, vrs_job *job);
 void vrs_progress_show(void *progress, const vrs_job_stats *stats); /* a vrs_job_progress_fn */
 void vrs_progress_end(vrs_progress *progress);
 

@@ -7,9 +7,10 @@
 /* Seconds between lines where standard error is no terminal. */
 #define PLAIN_SECONDS 5.0
 
-void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind)
+void vrs_progress_start(vrs_progress *progress, vrs_progress_kind kind, vrs_job *job)
 {
     memset(progress, 0, sizeof(*progress));
+    progress->job = job;
     progress->kind = kind;
     progress->terminal = isatty(STDERR_FILENO);
     vrs_compiling_start(&progress->compiling, kind);
@@ -52,9 +53,17 @@ static void format_time(double seconds, char text[32])
                    (long long)(s % 60));
 }
 
-static void show_json(const vrs_job_stats *stats)
+static double seconds_left(const vrs_job_stats *stats)
+{
+    int64_t left = stats->frame_estimate - (int64_t)stats->written;
+    return left > 0 && stats->fps > 0 ? (double)left / stats->fps : -1;
+}
+
+static void show_json(const vrs_progress *progress, const vrs_job_stats *stats)
 {
     double share;
+    vrs_job_expected expected;
+    vrs_job_get_expected(progress->job, &expected);
     const char *stage = busiest(stats, &share);
     yajl_gen gen = yajl_gen_alloc(NULL);
     if (gen == NULL)
@@ -68,6 +77,8 @@ static void show_json(const vrs_job_stats *stats)
     vrs_json_integer(gen, "inputs_running", stats->inputs.running);
     vrs_json_reading(gen, "seconds", stats->seconds, 2);
     vrs_json_reading(gen, "fps", stats->fps, 2);
+    vrs_json_reading(gen, "seconds_left", seconds_left(stats), 1);
+    vrs_expect_json(gen, &expected, &progress->time);
     vrs_json_text(gen, "busiest", stage);
     vrs_json_reading(gen, "busiest_share", share, 3);
     vrs_json_reading(gen, "cpu_share", stats->cpu_share, 3);
@@ -92,33 +103,26 @@ static void format_inputs(const vrs_job_inputs *inputs, char *text, size_t size)
     (void)snprintf(text, size, "%d of %d inputs done%s; ", inputs->done, inputs->all, failed);
 }
 
-void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
+/* Where the work is done, and why there; and what it will take. */
+static void show_first(const vrs_progress *progress, const vrs_job_stats *stats)
 {
-    vrs_progress *progress = opaque;
-    if (progress->kind == VRS_PROGRESS_NONE)
-        return;
-    if (progress->kind == VRS_PROGRESS_JSON) {
-        show_json(stats);
-        return;
-    }
-    if (!progress->named) { /* where the work is done, and why there */
-        progress->named = 1;
-        (void)fprintf(stderr, "vrseg: device %s, decoded by %s, network by %s\n", stats->device,
-                      stats->decoder, stats->engine);
-        return;
-    }
-    if (!progress->terminal && stats->seconds - progress->last_seconds < PLAIN_SECONDS)
-        return;
-    progress->last_seconds = stats->seconds;
+    vrs_job_expected expected;
+    vrs_job_get_expected(progress->job, &expected);
+    (void)fprintf(stderr, "vrseg: device %s, decoded by %s, network by %s\n", stats->device,
+                  stats->decoder, stats->engine);
+    vrs_expect_print(stderr, &expected);
+}
+
+static void show_line(vrs_progress *progress, const vrs_job_stats *stats)
+{
     char limit[64];
     format_limit(stats, limit, sizeof(limit));
     char left[64] = "", total[32] = "";
-    int64_t estimate = stats->frame_estimate;
-    if (estimate > 0)
-        (void)snprintf(total, sizeof(total), " of %lld", (long long)estimate);
-    if (estimate > (int64_t)stats->written && stats->fps > 0) {
+    if (stats->frame_estimate > 0)
+        (void)snprintf(total, sizeof(total), " of %lld", (long long)stats->frame_estimate);
+    if (seconds_left(stats) > 0) {
         char time[32];
-        format_time((double)(estimate - (int64_t)stats->written) / stats->fps, time);
+        format_time(seconds_left(stats), time);
         (void)snprintf(left, sizeof(left), ", %s left", time);
     }
     char inputs[96] = "";
@@ -130,6 +134,32 @@ void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
                   progress->terminal ? VRS_LINE_END : "\n");
     (void)fflush(stderr);
     progress->shown = 1;
+}
+
+void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
+{
+    vrs_progress *progress = opaque;
+    bool found = vrs_expect_look(&progress->time, stats);
+    if (progress->kind == VRS_PROGRESS_NONE)
+        return;
+    if (progress->kind == VRS_PROGRESS_JSON) {
+        show_json(progress, stats);
+        return;
+    }
+    if (!progress->named) {
+        progress->named = 1;
+        show_first(progress, stats);
+        return;
+    }
+    if (found) {
+        if (progress->shown && progress->terminal)
+            (void)fputs(VRS_LINE_CLEAR, stderr);
+        vrs_expect_print_time(stderr, &progress->time, stats);
+    }
+    if (!progress->terminal && stats->seconds - progress->last_seconds < PLAIN_SECONDS)
+        return;
+    progress->last_seconds = stats->seconds;
+    show_line(progress, stats);
 }
 
 void vrs_progress_end(vrs_progress *progress)

@@ -185,7 +185,7 @@ static bool is_partial(vrs_status status, const vrs_job_stats *stats)
 static int run_job(const run_args *args, vrs_job *job)
 {
     vrs_progress progress;
-    vrs_progress_start(&progress, args->progress);
+    vrs_progress_start(&progress, args->progress, job);
     running_job = job;
     catch_signals();
     vrs_status status = vrs_job_run(job, vrs_progress_show, &progress);
@@ -198,7 +198,7 @@ static int run_job(const run_args *args, vrs_job *job)
     if (stats.written > 0 || (stats.inputs.all > 1 && stats.inputs.waiting < stats.inputs.all))
         vrs_summary_print(writes_to_stdout(args) ? stderr : stdout, args->config, job, &stats);
     if (args->json != NULL) {
-        status = vrs_summary_json(args->json, args->config, job, &stats);
+        status = vrs_summary_json(args->json, args->config, job, &stats, &progress.time);
         if (status != VRS_OK && code == VRS_EXIT_DONE)
             code = vrs_report(status);
     }

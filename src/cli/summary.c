@@ -84,13 +84,17 @@ static void generate_inputs(yajl_gen gen, vrs_job *job, const vrs_job_stats *s)
     (void)yajl_gen_array_close(gen);
 }
 
-static void generate(yajl_gen gen, const vrs_config *config, vrs_job *job, const vrs_job_stats *s)
+static void generate(yajl_gen gen, const vrs_config *config, vrs_job *job, const vrs_job_stats *s,
+                     const vrs_expect_time *time)
 {
+    vrs_job_expected expected;
+    vrs_job_get_expected(job, &expected);
     (void)yajl_gen_map_open(gen);
     vrs_json_text(gen, "version", vrs_version());
     if (s->inputs.all == 1)
         vrs_json_text(gen, "input", vrs_job_get_input(job, 0).path);
     generate_inputs(gen, job, s);
+    vrs_expect_json(gen, &expected, time);
     vrs_json_integer(gen, "frames", (int64_t)s->written);
     vrs_json_integer(gen, "damaged", (int64_t)s->damaged);
     vrs_json_integer(gen, "failed", (int64_t)s->failed);
@@ -116,13 +120,13 @@ static void generate(yajl_gen gen, const vrs_config *config, vrs_job *job, const
 }
 
 vrs_status vrs_summary_json(const char *path, const vrs_config *config, vrs_job *job,
-                            const vrs_job_stats *stats)
+                            const vrs_job_stats *stats, const vrs_expect_time *time)
 {
     yajl_gen gen = yajl_gen_alloc(NULL);
     if (gen == NULL)
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for the figures", path);
     (void)yajl_gen_config(gen, yajl_gen_beautify, 1);
-    generate(gen, config, job, stats);
+    generate(gen, config, job, stats, time);
     vrs_status status = vrs_json_write(gen, path);
     yajl_gen_free(gen);
     return status;

@@ -216,12 +216,16 @@ static vrs_status run_all(vrs_job *job, vrs_job_progress_fn progress, void *opaq
         status = vrs_job_check_room(job);
         if (status == VRS_OK)
             status = start_fleet(job);
-        if (status != VRS_OK)
+        if (status == VRS_OK)
+            vrs_job_expect(job);
+        else
             vrs_job_fail(job, status);
     }
     open_gate(job);
-    if (any && status == VRS_OK)
+    if (any && status == VRS_OK) {
+        vrs_job_wait_expected(job);
         watch(job, progress, opaque);
+    }
     for (int32_t i = 0; i < job->slot_count; i++)
         vrs_thread_join(&job->slots[i].thread);
     if (job->fleet != NULL)
@@ -285,6 +289,7 @@ void vrs_job_destroy(vrs_job *job)
     }
     vrs_free(job->slots);
     vrs_free(job->queues);
+    vrs_free(job->room);
     vrs_job_gpu_close(job);
     vrs_job_profile_leave(job);
     vrs_fleet_destroy(job->fleet);

@@ -48,11 +48,18 @@ typedef struct vrs_job_input {
     int32_t tries; /* begun so often: again where its GPU was lost */
 } vrs_job_input;
 
-/* job_room.c: whether the disks have room for the outputs of all inputs; those that are not open
- * yet count as the mean of those that are. Between the opening of the first inputs and the gate.
- * VRS_NO_SPACE; what may become too little is logged. */
+/* job_room.c: sums up what the outputs of all inputs take on their disks, for
+ * vrs_job_get_expected(), and says whether there is room, if that is to be checked; those that are
+ * not open yet count as the mean of those that are. Between the opening of the first inputs and the
+ * gate. VRS_NO_SPACE; what may become too little is logged. VRS_NO_MEMORY. */
 struct vrs_job;
 vrs_status vrs_job_check_room(struct vrs_job *job) VRS_MUST_USE;
+
+/* job_expect.c: what decoders, encoders and the program itself hold; once everything is open,
+ * before the gate. Waits, behind it, until the memory for the frames of every slot is there, or
+ * there will be none. The calling thread of the run. */
+void vrs_job_expect(struct vrs_job *job);
+void vrs_job_wait_expected(struct vrs_job *job);
 
 /* A place in a video, as the user gave it. */
 typedef struct vrs_job_place {
@@ -126,7 +133,8 @@ typedef struct vrs_job_slot {
     vrs_thread reader;
     vrs_track *read_track;
     vrs_pace pace;   /* in live mode */
-    bool read_ended; /* under the job's lock, as is the next line */
+    bool read_ended; /* under the job's lock, as are the next lines */
+    bool submitted;  /* a frame of the present input, so that the memory for all is there */
     uint64_t frames_read, delivered, failures, dropped; /* of the present input */
     int32_t sinks_ended;
 } vrs_job_slot;
@@ -175,6 +183,11 @@ struct vrs_job {
     bool live;
     vrs_live_change changes[VRS_LIVE_CHANGES];
     char note[VRS_DETAIL_SIZE];
+    /* For vrs_job_get_expected(); of the calling thread alone. */
+    struct vrs_room_sum *room; /* of all outputs; owned; NULL: not known yet */
+    bool length_known;         /* of the inputs that are in it */
+    vrs_job_expected held;     /* the memory's part */
+    bool said;                 /* all of it is known */
 };
 
 /* job_names.c: the outputs of each input, from the patterns. VRS_INVALID: two are one file, one is

@@ -83,6 +83,17 @@ static void set_layout(const vrs_job_slot *slot, vrs_frame *frame)
         frame->layout = layout;
 }
 
+/* Whoever waits for the first one is told. */
+static void note_submitted(vrs_job_slot *slot)
+{
+    if (slot->submitted) /* changed by this thread alone while it runs */
+        return;
+    vrs_mutex_lock(&slot->job->lock);
+    slot->submitted = true;
+    vrs_cond_broadcast(&slot->job->changed);
+    vrs_mutex_unlock(&slot->job->lock);
+}
+
 static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
 {
     vrs_job *job = slot->job;
@@ -115,8 +126,10 @@ static vrs_status read_frame(vrs_job_slot *slot, vrs_image *shape)
     slot->frames_read++;
     vrs_mutex_unlock(&job->lock);
     status = submit(slot, &frame);
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
+        note_submitted(slot);
         return VRS_OK;
+    }
     vrs_image_release(&frame.image);
     vrs_mutex_lock(&job->lock);
     slot->frames_read--;
@@ -408,7 +421,7 @@ static void end_input(vrs_job_slot *slot)
 static void begin_anew(vrs_job_slot *slot)
 {
     slot->failure = VRS_OK;
-    slot->read_ended = false;
+    slot->read_ended = slot->submitted = false;
     slot->frames_read = slot->delivered = slot->failures = slot->dropped = 0;
     slot->first_frame = slot->warm_up = 0;
     atomic_store(&slot->failed, false);

@@ -81,20 +81,30 @@ vrs_room vrs_room_times(vrs_room frame, uint64_t frames)
     return (vrs_room){times(frame.least, frames), times(frame.likely, frames)};
 }
 
-void vrs_room_add_to(vrs_room_sum *sum, uint64_t device, uint64_t available, const char *folder,
-                     vrs_room need)
+/* The disk's place in the sum, made where there is room; NULL: there is none. */
+static vrs_room_disk *find_disk(vrs_room_sum *sum, uint64_t device, uint64_t available,
+                                const char *folder)
 {
     int32_t i = 0;
     while (i < sum->count && sum->disks[i].device != device)
         i++;
     if (i == VRS_ROOM_DISKS)
-        return;
+        return NULL;
     vrs_room_disk *disk = &sum->disks[i];
     if (i == sum->count) {
         sum->count++;
         *disk = (vrs_room_disk){.device = device, .available = available};
         (void)snprintf(disk->folder, sizeof(disk->folder), "%s", folder);
     }
+    return disk;
+}
+
+void vrs_room_add_to(vrs_room_sum *sum, uint64_t device, uint64_t available, const char *folder,
+                     vrs_room need)
+{
+    vrs_room_disk *disk = find_disk(sum, device, available, folder);
+    if (disk == NULL)
+        return;
     disk->need.least = plus(disk->need.least, need.least);
     disk->need.likely = plus(disk->need.likely, need.likely);
     disk->outputs++;
@@ -111,16 +121,32 @@ static bool folder_of(const char *path, char *folder, size_t size)
     return true;
 }
 
-void vrs_room_add(vrs_room_sum *sum, const char *path, vrs_room need)
+/* Of a path; false: the system tells nothing of it. */
+static bool look_at_disk(const char *path, vrs_disk_info *disk, uint64_t *device)
 {
     char folder[4096];
-    vrs_disk_info disk;
     struct stat about;
-    if (need.likely == 0 || !folder_of(path, folder, sizeof(folder)) ||
-        vrs_disk_read(folder, &disk) != VRS_OK || disk.available < 0 ||
-        stat(disk.folder, &about) != 0)
-        return;
-    vrs_room_add_to(sum, (uint64_t)about.st_dev, (uint64_t)disk.available, disk.folder, need);
+    if (!folder_of(path, folder, sizeof(folder)) || vrs_disk_read(folder, disk) != VRS_OK ||
+        disk->available < 0 || stat(disk->folder, &about) != 0)
+        return false;
+    *device = (uint64_t)about.st_dev;
+    return true;
+}
+
+void vrs_room_add(vrs_room_sum *sum, const char *path, vrs_room need)
+{
+    vrs_disk_info disk;
+    uint64_t device;
+    if (need.likely > 0 && look_at_disk(path, &disk, &device))
+        vrs_room_add_to(sum, device, (uint64_t)disk.available, disk.folder, need);
+}
+
+void vrs_room_see(vrs_room_sum *sum, const char *path)
+{
+    vrs_disk_info disk;
+    uint64_t device;
+    if (look_at_disk(path, &disk, &device))
+        (void)find_disk(sum, device, (uint64_t)disk.available, disk.folder);
 }
 
 static double in_mb(uint64_t bytes)

@@ -39,6 +39,8 @@ VRS_API void vrs_room_add_to(vrs_room_sum *sum, uint64_t device, uint64_t availa
 /* Adds an output by its path, whose folder need not exist yet. Where the system tells nothing of it
  * nothing is added: the writing will say what is wrong. */
 VRS_API void vrs_room_add(vrs_room_sum *sum, const char *path, vrs_room need);
+/* Adds the disk of a path alone: an output that goes there is of unknown size. */
+VRS_API void vrs_room_see(vrs_room_sum *sum, const char *path);
 /* VRS_NO_SPACE: a disk has less than the outputs there take at least; names all figures. VRS_OK
  * with a text in `warning` (else ""): one has less than what is likely. */
 VRS_API vrs_status vrs_room_judge(const vrs_room_sum *sum, char *warning, size_t size) VRS_MUST_USE;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "media/av.h"
+#include "media/held.h"
 #include "media/room.h"
 #include "media/sink_kinds.h"
 #include "vrseg/system.h"
@@ -129,6 +130,7 @@ vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink)
     vrs_room frame = vrs_room_of_frame(&chosen);
     made->least_bytes = frame.least;
     made->likely_bytes = frame.likely;
+    made->held_bytes = vrs_held_by_encoder(&chosen);
     (void)snprintf(made->description, sizeof made->description, "%s, %s, %s",
                    vrs_output_kind_name(params->kind), vrs_codec_name(chosen.codec), params->path);
     *sink = made;

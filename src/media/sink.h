@@ -92,6 +92,7 @@ struct vrs_sink {
     const vrs_sink_ops *ops;
     uint64_t frames;                    /* that the file has, with the resumed ones */
     uint64_t least_bytes, likely_bytes; /* of a frame in its file: room.h */
+    uint64_t held_bytes;                /* by its encoder, at most: held.h */
     vrs_sink_resumed resumed;           /* set when it is opened, and by vrs_sink_rewind() */
     bool times_changed;    /* set by the writer from the first frame on that was read with
                             * another time than the source's own */

@@ -87,6 +87,7 @@ struct vrs_source {
     bool by_hardware;             /* the last decoded frame was, by the GPU */
     int64_t waited_ns;            /* of the last read: for a slot, not for the decoder */
     int64_t starved_ns;           /* of the last read: for data that was not there */
+    uint64_t held_bytes;          /* by its decoder, at most: held.h */
     uint64_t frames;              /* read so far, or passed over */
     bool times_changed;           /* a frame was given another time than its own */
     uint64_t damaged;             /* packets and frames that are damaged or missing */

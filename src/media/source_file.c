@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "media/av.h"
+#include "media/held.h"
 #include "media/source_internal.h"
 #include "vrseg/log.h"
 #include "vrseg/system.h"
@@ -252,6 +253,8 @@ static vrs_status look_at_first(vrs_file_source *file)
                         file->reader->name, file->ahead->format);
     }
     vrs_source_fill_info(file->reader, file->ahead, &file->side, &file->source.info);
+    file->source.held_bytes = vrs_held_by_decoder(file->reader->decoder, file->ahead->width,
+                                                  file->ahead->height, file->stored_format);
     return VRS_OK;
 }
 

@@ -75,6 +75,11 @@ static void add_stats(vrs_pipeline_stats *sum, const vrs_pipeline_stats *one)
     sum->tickets += one->tickets;
     sum->tickets_in_use += one->tickets_in_use;
     sum->tickets_wanted += one->tickets_wanted;
+    sum->host_bytes += one->host_bytes;
+    sum->device_budget += one->device_budget;
+    sum->device_bytes += one->device_bytes;
+    sum->pinned_budget += one->pinned_budget;
+    sum->pinned_bytes += one->pinned_bytes;
     sum->network_width = one->network_width;
     sum->network_height = one->network_height;
     sum->on_gpu = sum->on_gpu || one->on_gpu;

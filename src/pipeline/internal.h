@@ -162,6 +162,7 @@ struct vrs_stream {
     vrs_reorder *results; /* where results come as they are ready; under `lock` */
     bool refine;          /* masks of the source's size follow its edges */
     bool inferred;        /* live mode: its last frame went to the network; under `lock` */
+    uint64_t host_bytes;  /* as vrs_pipeline_stats has them */
 };
 
 struct vrs_ticket {

@@ -78,6 +78,7 @@ static void count_tickets(const vrs_pipeline *pipeline, vrs_pipeline_stats *stat
         stats->tickets_wanted += stream->ticket_count;
         stats->tickets += tickets;
         stats->tickets_in_use += tickets - stream->free_count;
+        stats->host_bytes += stream->host_bytes;
     }
 }
 
@@ -87,6 +88,20 @@ static int64_t elapsed_ns(const vrs_pipeline *pipeline)
     bool done = atomic_load(&pipeline->finishing) && pipeline->fetched == pipeline->submitted &&
                 pipeline->last_result_ns > 0;
     return (done ? pipeline->last_result_ns : vrs_now_ns()) - pipeline->started_ns;
+}
+
+/* Without the lock: the manager has its own. */
+static void fill_memory(const vrs_memory *memory, vrs_pipeline_stats *stats)
+{
+    vrs_memory_stats device, pinned;
+    if (memory == NULL)
+        return;
+    vrs_memory_get_stats(memory, VRS_MEMORY_PLACE_DEVICE, &device);
+    vrs_memory_get_stats(memory, VRS_MEMORY_PLACE_PINNED, &pinned);
+    stats->device_budget = device.budget;
+    stats->device_bytes = device.used;
+    stats->pinned_budget = pinned.budget;
+    stats->pinned_bytes = pinned.used;
 }
 
 vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)
@@ -125,5 +140,6 @@ vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *const_pipeline)
     stats.on_gpu = pipeline->place.device != NULL;
     stats.network_on_gpu = pipeline->io->on_device;
     fill_stages(pipeline, elapsed, &stats);
+    fill_memory(pipeline->place.memory, &stats);
     return stats;
 }

@@ -368,21 +368,24 @@ static vrs_status fill_stream(vrs_pipeline *pipeline, const vrs_frame *frame, vr
 
 /* What the stream takes on the host, before its first frame is worked at: all that it will. `made`:
  * bytes of blocks while it was made, of which hardly any are other threads'. */
-static void say_budget(const vrs_stream *stream, size_t made)
+static void set_budget(vrs_stream *stream, size_t made)
 {
     int64_t frame = 0;
     const vrs_format_info *info = vrs_format_get(stream->shape.format);
-    for (int p = 0; p < info->planes; p++)
+    for (int p = 0; info != NULL && p < info->planes; p++)
         frame += vrs_plane_row_bytes(&stream->shape, p) * vrs_plane_height(&stream->shape, p);
+    if (stream->shape.memory != VRS_MEMORY_HOST)
+        frame = 0;
     const uint32_t tickets = stream->ticket_count - stream->retired;
+    stream->host_bytes = (uint64_t)frame * tickets + made;
     vrs_log(
         VRS_LOG_INFO,
         "stream %u: %dx%d %s, %u views a frame: at most %u frames of %.1f MB in flight and %.1f "
         "MB for their masks, outputs, tables and scratch, %.0f MB together beside what decoder "
         "and encoder hold",
-        stream->number, stream->shape.width, stream->shape.height, info->name, stream->view_count,
-        tickets, (double)frame / MEGABYTE, (double)made / MEGABYTE,
-        ((double)frame * tickets + (double)made) / MEGABYTE);
+        stream->number, stream->shape.width, stream->shape.height,
+        vrs_pixel_format_name(stream->shape.format), stream->view_count, tickets,
+        (double)frame / MEGABYTE, (double)made / MEGABYTE, (double)stream->host_bytes / MEGABYTE);
 }
 
 vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame, vrs_stream **out)
@@ -397,7 +400,7 @@ vrs_status vrs_stream_create(vrs_pipeline *pipeline, const vrs_frame *frame, vrs
         return status;
     }
     const size_t after = vrs_alloc_bytes_live();
-    say_budget(stream, after > before ? after - before : 0);
+    set_budget(stream, after > before ? after - before : 0);
     *out = stream;
     return VRS_OK;
 }

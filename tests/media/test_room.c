@@ -117,6 +117,12 @@ static void test_paths(void **state)
     assert_true(sum.disks[0].need.likely == 4);
     vrs_room_add(&sum, "/o.mp4", need);
     assert_true(sum.count <= 2);
+    static vrs_room_sum seen; /* a disk without a need */
+    vrs_room_see(&seen, "none/yet/o.mp4");
+    vrs_room_see(&seen, "o.mp4");
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.disks[0].outputs, 0);
+    assert_true(seen.disks[0].need.likely == 0 && seen.disks[0].available > 0);
 }
 
 int main(void)

@@ -18,7 +18,7 @@ MODELS := selfie selfie-landscape
 check check-gpu tidy: export VRSEG_MODELS_DIR := $(CURDIR)/.local/models
 
 .PHONY: help demo check check-full check-gpu tidy setup cuda build models sample peers torch install clean
-.PHONY: check-packages check-tools clip documents abi wheel tour reference
+.PHONY: check-packages check-slurm check-tools clip documents abi wheel tour reference
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -40,7 +40,7 @@ check-full: export VRSEG_STRESS_OPERATIONS := 100000000
 check-full: export VRSEG_SOAK_FRAMES := 200000
 check-full: export VRSEG_KILLS := 50
 check-full: export VRSEG_ANALYZER := deep
-check-full: check ## as check, but with the long runs: 10^8 operations on the queues, soak, 50 kills
+check-full: check-slurm check ## as check, but with the long runs: 10^8 operations on the queues, soak, 50 kills, Slurm
 
 tidy: check-packages check-tools build ## runs the checks of style alone
 	@tools/check/check.sh $(BUILD) --suite tidy
@@ -110,3 +110,7 @@ check-tools: setup
 	@tools/setup/packages.sh browser || echo "No Chromium: pages are not opened in it."
 	@$(PYTHON) tools/setup/setup.py check perfetto || \
 	  echo "Types are not checked, or traces not opened in Perfetto's viewer."
+
+# Without it the test of the job array skips.
+check-slurm:
+	@tools/setup/packages.sh slurm || echo "No Slurm: the job array is not queued on one."

@@ -94,7 +94,7 @@ static vrs_room_disk *find_disk(vrs_room_sum *sum, uint64_t device, uint64_t ava
     if (i == sum->count) {
         sum->count++;
         *disk = (vrs_room_disk){.device = device, .available = available};
-        (void)snprintf(disk->folder, sizeof(disk->folder), "%s", folder);
+        (void)snprintf(disk->folder, sizeof(disk->folder), "%.255s", folder);
     }
     return disk;
 }

@@ -289,7 +289,7 @@ typedef struct follow_rows {
     uint16_t *sums[SUM_ROWS]; /* row y: y % SUM_ROWS */
 } follow_rows;
 
-static inline __m256i two(__m128i low, __m128i high)
+static inline __m256i pair_of(__m128i low, __m128i high)
 {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
 }
@@ -306,8 +306,8 @@ static inline __m128i codes_at(const uint8_t *b, ptrdiff_t stride, vrs_origin p)
         return two_rows(b, stride);
     const __m128i weights = _mm_set1_epi16((int16_t)((4 - p.right) | p.right << 8));
     const __m128i middle_row = across_of(b + stride, weights);
-    const __m256i upper = two(across_of(b, weights), middle_row);
-    const __m256i lower = two(middle_row, across_of(b + 2 * stride, weights));
+    const __m256i upper = pair_of(across_of(b, weights), middle_row);
+    const __m256i lower = pair_of(middle_row, across_of(b + 2 * stride, weights));
     const __m256i sum =
         _mm256_add_epi16(_mm256_mullo_epi16(upper, _mm256_set1_epi16((int16_t)(4 - p.down))),
                          _mm256_mullo_epi16(lower, _mm256_set1_epi16((int16_t)p.down)));
@@ -351,8 +351,9 @@ static void difference_rows(const vrs_follow *f, int32_t y, uint8_t *const rows[
         _mm_storel_epi64((void *)(rows[1] + x), _mm_unpackhi_epi64(both, both));
     }
     for (int i = 0; i < 2; i++) {
-        rows[i][-1] = rows[i][0];
-        rows[i][width] = rows[i][width - 1];
+        uint8_t *row = rows[i];
+        row[-1] = row[0];
+        row[width] = row[width - 1];
     }
 }
 
@@ -380,13 +381,13 @@ static void sum_rows(const vrs_follow *f, int32_t y, const follow_rows *rows)
 static inline __m256i masks_at(const int16_t *m, int32_t width, vrs_origin p)
 {
     const __m128i second_row = load16(m + width);
-    const __m256i a = two(load16(m), second_row);
+    const __m256i a = pair_of(load16(m), second_row);
     if ((p.right | p.down) == 0)
         return a;
     const __m128i second_right = load16(m + width + 1);
-    const __m256i b = two(load16(m + 1), second_right);
-    const __m256i c = two(second_row, load16(m + 2 * width));
-    const __m256i d = two(second_right, load16(m + 2 * width + 1));
+    const __m256i b = pair_of(load16(m + 1), second_right);
+    const __m256i c = pair_of(second_row, load16(m + 2 * width));
+    const __m256i d = pair_of(second_right, load16(m + 2 * width + 1));
     const int32_t up = 4 - p.down, left = 4 - p.right;
     const __m256i upper = _mm256_set1_epi32(up * left | up * p.right << 16);
     const __m256i lower = _mm256_set1_epi32(p.down * left | p.down * p.right << 16);
@@ -439,8 +440,8 @@ static inline __m256i difference_at(const uint16_t *const rows[3], int32_t x)
 static inline __m256i two_differences_at(const uint16_t *const rows[4], int32_t x)
 {
     const __m128i inner = _mm_add_epi16(load16(rows[1] + x), load16(rows[2] + x));
-    return two(_mm_add_epi16(load16(rows[0] + x), inner),
-               _mm_add_epi16(inner, load16(rows[3] + x)));
+    return pair_of(_mm_add_epi16(load16(rows[0] + x), inner),
+                   _mm_add_epi16(inner, load16(rows[3] + x)));
 }
 
 /* Sixteen pixels of a row that rest. */
@@ -464,7 +465,7 @@ static inline void follow_moved(const vrs_follow *f, ptrdiff_t at, vrs_origin p,
     if (f->past_age != NULL)
         past_age = _mm256_cvtepu8_epi16(two_rows(
             f->past_age + (ptrdiff_t)(p.y + p.down / 2) * width + p.x + p.right / 2, width));
-    const sixteen s = follow_sixteen(f, two(load16(f->mask + at), load16(f->mask + at + width)),
+    const sixteen s = follow_sixteen(f, pair_of(load16(f->mask + at), load16(f->mask + at + width)),
                                      past, past_age, difference);
     _mm_storeu_si128((void *)(f->result + at), _mm256_castsi256_si128(s.mask));
     _mm_storeu_si128((void *)(f->result + at + width), _mm256_extracti128_si256(s.mask, 1));

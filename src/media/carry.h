@@ -57,6 +57,11 @@ vrs_status vrs_carry_choose(vrs_carry *carry, const char *muxer, const AVCodecPa
 vrs_status vrs_carry_add(vrs_carry *carry, const vrs_carry_params *params,
                          vrs_container *container) VRS_MUST_USE;
 
+/* The tags and the mesh of parameters as a line for a journal, and read from it again; what is no
+ * such line sets nothing. */
+void vrs_carry_layout_text(const vrs_carry_params *params, char *text, size_t size);
+void vrs_carry_layout_parse(const char *text, vrs_carry_params *params);
+
 /* Finds out what of the layout the container's muxer does not write of what it was told, for
  * vrs_carry_put_layout(); by vrs_carry_add(). */
 void vrs_carry_find_layout(vrs_carry *carry, const vrs_carry_params *params,

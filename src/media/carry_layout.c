@@ -1,4 +1,5 @@
 /* How an output's pictures lie, beyond what libav's muxers write: VR180's mesh, swapped eyes. */
+#include <stdio.h>
 #include <string.h>
 
 #include <libavutil/spherical.h>
@@ -144,4 +145,36 @@ vrs_status vrs_carry_put_layout(const vrs_carry *carry, const vrs_carry_params *
     }
     vrs_free(mesh);
     return status;
+}
+
+/* ---- as a line ------------------------------------------------------------------------------ */
+
+void vrs_carry_layout_text(const vrs_carry_params *params, char *text, size_t size)
+{
+    const vrs_layout_tags *tags = &params->tags;
+    const vrs_layout *l = &tags->layout;
+    (void)snprintf(text, size, "%d %d %d %d, %d %d %d, %.9g %.9g %.9g %.9g, %.9g %.9g %.9g",
+                   tags->stereo, tags->sphere, tags->plain, params->mesh, (int)l->stereo,
+                   l->swapped, (int)l->projection, l->cut_left, l->cut_right, l->cut_top,
+                   l->cut_bottom, l->yaw, l->pitch, l->roll);
+}
+
+void vrs_carry_layout_parse(const char *text, vrs_carry_params *params)
+{
+    int flags[4], words[3];
+    vrs_layout layout = vrs_layout_flat();
+    if (sscanf(text, "%1d %1d %1d %1d, %1d %1d %1d, %lf %lf %lf %lf, %lf %lf %lf", &flags[0],
+               &flags[1], &flags[2], &flags[3], &words[0], &words[1], &words[2], &layout.cut_left,
+               &layout.cut_right, &layout.cut_top, &layout.cut_bottom, &layout.yaw, &layout.pitch,
+               &layout.roll) != 14 ||
+        words[0] < 0 || words[0] > VRS_STEREO_TB || words[2] < 0 ||
+        words[2] > VRS_PROJECTION_CUBEMAP) {
+        return;
+    }
+    layout.stereo = (vrs_stereo)words[0];
+    layout.swapped = words[1] != 0;
+    layout.projection = (vrs_projection)words[2];
+    params->tags = (vrs_layout_tags){
+        .stereo = flags[0] != 0, .sphere = flags[1] != 0, .plain = flags[2] != 0, .layout = layout};
+    params->mesh = flags[3] != 0;
 }

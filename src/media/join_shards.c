@@ -192,10 +192,10 @@ static vrs_status join(const shards *all, char *note, size_t note_size)
         .path = source[0] && vrs_file_exists(source) ? source : NULL,
         .keep_streams = integer_of(all->header, "keep_streams") != 0,
         .kind = vrs_output_kind_of(text_of(all->header, "output")),
-        .tags = {.plain = vrs_output_kind_of(text_of(all->header, "output")) == VRS_OUTPUT_PACKED},
         .rotation = integer_of(all->header, "rotation"),
         .same_size = integer_of(all->header, "same_size") != 0,
     };
+    vrs_carry_layout_parse(text_of(all->header, "layout"), &carry);
     if (!carry.path && source[0]) {
         vrs_note_add(note, note_size, "the input %s is not there: without its sound and tags",
                      source);

@@ -81,9 +81,11 @@ vrs_status vrs_journal_header_line(const vrs_journal_header *header, char **line
     char preset[QUOTED(128)];
     char options[QUOTED(1024)];
     char settings[QUOTED(1024)];
+    char layout[QUOTED(VRS_LAYOUT_TAGS_SIZE)];
     quote(header->preset, preset, sizeof preset);
     quote(header->options, options, sizeof options);
     quote(header->settings, settings, sizeof settings);
+    quote(header->layout, layout, sizeof layout);
     *line = vrs_alloc(VRS_JOURNAL_LINE);
     char *source = vrs_alloc(QUOTED(VRS_PATH_MAX));
     if (*line && source) {
@@ -93,15 +95,16 @@ vrs_status vrs_journal_header_line(const vrs_journal_header *header, char **line
                        "\"preset\":%s,\"crf\":%g,\"bitrate\":%" PRId64 ",\"options\":%s,"
                        "\"threads\":%d,\"width\":%d,\"height\":%d,\"time_base\":\"%d/%d\","
                        "\"rate\":\"%d/%d\",\"segment_frames\":%d,\"shard\":\"%d/%d\","
-                       "\"keep_streams\":%d,\"same_size\":%d,\"rotation\":%d,\"settings\":%s,"
+                       "\"keep_streams\":%d,\"same_size\":%d,\"rotation\":%d,\"layout\":%s,"
+                       "\"settings\":%s,"
                        "\"source_bytes\":%" PRId64 ",\"source\":%s}\n",
                        vrs_version(), header->kind, header->encoder, preset, header->crf,
                        header->bitrate, options, (int)header->threads, (int)header->width,
                        (int)header->height, (int)header->time_base_num, (int)header->time_base_den,
                        (int)header->rate_num, (int)header->rate_den, (int)header->segment_frames,
                        (int)header->shard, (int)header->shards, header->keep_streams,
-                       header->same_size, (int)header->rotation, settings, header->source_bytes,
-                       source);
+                       header->same_size, (int)header->rotation, layout, settings,
+                       header->source_bytes, source);
     } else {
         vrs_free(*line);
         *line = NULL;

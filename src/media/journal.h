@@ -15,6 +15,7 @@
 /* Longer than any line, and than any file. */
 #define VRS_JOURNAL_LINE (64 << 10)
 #define VRS_JOURNAL_MAX_BYTES (64 << 20)
+#define VRS_LAYOUT_TAGS_SIZE 256
 
 typedef struct vrs_journal_header {
     const char *kind;     /* "mask" */
@@ -30,6 +31,7 @@ typedef struct vrs_journal_header {
     int32_t shard, shards;        /* 0: all of it */
     bool keep_streams, same_size; /* and rotation: as of vrs_carry_params */
     int32_t rotation;
+    const char *layout; /* vrs_carry_layout_text() */
 } vrs_journal_header;
 
 typedef struct vrs_journal_entry {

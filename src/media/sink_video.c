@@ -28,6 +28,7 @@ typedef struct video_sink {
     AVRational time_base;
     int32_t segment_frames;
     char *settings;
+    char layout[VRS_LAYOUT_TAGS_SIZE]; /* of the carrying, for the journal */
     int32_t shard, shards;
     bool from_zero;   /* times count from the first image */
     int64_t origin;   /* of the times of a shard */
@@ -168,6 +169,7 @@ static vrs_status copy_params(video_sink *video, const vrs_sink_params *params)
         .same_size =
             params->width == params->stream->width && params->height == params->stream->height,
     };
+    vrs_carry_layout_text(&video->carrying, video->layout, sizeof video->layout);
     const vrs_stream_info *stream = params->stream;
     /* Stills have no times of their own: one after the other. */
     bool timed = stream->time_base_num > 0 && stream->time_base_den > 0;
@@ -272,6 +274,7 @@ static vrs_journal_header header_of(const video_sink *video)
         .shards = video->shards,
         .keep_streams = video->carrying.keep_streams,
         .rotation = video->carrying.rotation,
+        .layout = video->layout,
         .same_size = video->carrying.same_size,
         .time_base_num = video->time_base.num,
         .time_base_den = video->time_base.den,

@@ -134,6 +134,21 @@ class Meshes(support.CliTest):
             self.assertEqual((said["swapped"], said["projection"]), (True, "half-equirect"))
 
 
+    def test_shards_are_tagged_as_a_whole_run(self) -> None:
+        """What only the name said of the layout is in the tags of what join makes."""
+        source = stereo(self.folder / "a_RL_180.mkv", 8)
+        out = self.out / "g.mp4"
+        for part in ("1/2", "2/2"):
+            done = run("run", source, "-o", f"green:{out}", "--shard", part, "--segment-frames", 2)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        done = run("join", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = json.loads(run("info", out, "--json").stdout)
+        self.assertEqual((said["layout_by"], said["projection_by"]), ("container", "container"))
+        self.assertEqual((said["swapped"], said["projection"]), (True, "half-equirect"))
+        self.assertEqual(frames(out), 8)
+
+
 class Preview(support.CliTest):
     def test_preview(self) -> None:
         source = clip(self.folder / "a_LR_180.mp4", 60)

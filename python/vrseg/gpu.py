@@ -253,8 +253,8 @@ def exported_count() -> int:
 @_Callback
 def _delete(address: int | None) -> None:
     """The consumer drops its tensor: the result goes back when its stream is done with it."""
-    there, reader, owner = _exports.pop(address or 0)[3:]
-    if reader is None:
+    there, reader, owner = _exports.pop(address or 0, (None,) * 6)[3:]
+    if there is None or reader is None:
         return
     try:
         _retire(there, there.record(reader), owner)

@@ -132,6 +132,10 @@ class Gpu(unittest.TestCase):
 
     def tearDown(self) -> None:
         gc.collect()
+        for _ in range(30_000):  # what a thread gives back is there some time later
+            if images.kept_count() == gpu.exported_count() == Tensor.alive == 0:
+                break
+            time.sleep(0.001)
         self.assertEqual((images.kept_count(), gpu.exported_count(), Tensor.alive), (0, 0, 0))
 
     def until(self, pipeline: vrseg.AsyncPipeline, tickets: int) -> None:
@@ -179,7 +183,7 @@ class Gpu(unittest.TestCase):
                 self.assertTrue(np.array_equal(mask, expected))
                 self.assertEqual(pipeline.stats()["tickets_in_use"], 1)
                 give_back(managed)
-            self.until(pipeline, 0)
+                self.until(pipeline, 0)
 
     def test_reader_is_waited_for(self) -> None:
         """A tensor that is dropped while its stream still reads gives its result back later."""

@@ -30,6 +30,12 @@ int main(int argc, char **argv)
         status = vrs_job_add_output(job, VRS_JOB_GREEN, argv[3]);
     if (status == VRS_OK)
         status = vrs_job_run(job, show, NULL);
+    if (status == VRS_OK) {
+        vrs_job_expected expected;
+        vrs_job_get_expected(job, &expected); /* known from the first call of show() on */
+        (void)fprintf(stderr, "expected: at most %.0f MB of host memory\n",
+                      (double)expected.host_bytes / 1e6);
+    }
     if (status != VRS_OK)
         (void)fprintf(stderr, "job: %s: %s\n", vrs_status_text(status), vrs_last_error());
     vrs_job_destroy(job);

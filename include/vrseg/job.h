@@ -125,9 +125,11 @@ typedef struct vrs_job_stats {
     int32_t timeline_count;
     const vrs_live_change *changes; /* of live mode, the last ones, oldest first; likewise */
     int32_t change_count;
-    int64_t started_ns; /* by vrs_now_ns(): what the changes' times count from */
-    const char *note;   /* of a single input as in its own figures; GPUs that were lost; "" if
-                         * nothing */
+    int64_t started_ns;   /* by vrs_now_ns(): what the changes' times count from */
+    const char *note;     /* of a single input as in its own figures; GPUs that were lost; "" if
+                           * nothing */
+    const char *fallback; /* the device of the option device_fallback, once it has taken over from
+                           * lost GPUs; else "" */
 } vrs_job_stats;
 
 /* Runs to the end. Progress calls come from the calling thread: the first when everything is open

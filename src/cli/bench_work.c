@@ -282,6 +282,8 @@ static vrs_status run_video(measuring *m, vrs_bench_run *run)
     m->over = false;
     (void)snprintf(frames, sizeof(frames), "%lld", (long long)w->frames);
     vrs_status status = vrs_config_set(m->config, "max_frames", frames);
+    if (status == VRS_OK) /* a rate of two devices is none's */
+        status = vrs_config_set(m->config, "device_fallback", "none");
     if (status == VRS_OK)
         status = vrs_job_create(m->config, w->input, &m->job);
     if (status == VRS_OK)

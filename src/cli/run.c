@@ -265,7 +265,8 @@ const struct argp *vrs_run_argp(void)
                "camera (/dev/video0), - for standard input, or @FILE for what FILE lists. Several "
                "share one network, and some are read side by side; one that fails does not stop "
                "the others.\v"
-               "Exit status: 0 done, 1 failed, 2 wrong usage or input, 3 done but some frames are "
+               "Exit status: 0 done (also on --device-fallback, when a GPU was lost), 1 failed, 2 "
+               "wrong usage or input, 3 done but some frames are "
                "damaged or failed or some inputs are not done, 4 done but a target was missed "
                "(with --strict-targets), 130 interrupted (what was finished is in the files). When "
                "no input of several is done, it is the first one's.",

@@ -109,6 +109,7 @@ static void generate(yajl_gen gen, const vrs_config *config, vrs_job *job, const
     vrs_json_integer(gen, "gpu_memory_bytes", s->gpu_memory_bytes);
     vrs_json_reading(gen, "gpu_percent", s->gpu_percent, 1);
     vrs_json_text(gen, "device", s->device);
+    vrs_json_text(gen, "device_fallback", s->fallback);
     vrs_json_text(gen, "decoder", s->decoder);
     vrs_json_text(gen, "engine", s->engine);
     vrs_json_number(gen, "overlap", s->overlap);

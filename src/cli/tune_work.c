@@ -67,6 +67,8 @@ static vrs_status run_job(vrs_config *config, job_trial *t)
     bool fewer = work->frames > 0 && (asked == 0 || work->frames < asked);
     (void)snprintf(frames, sizeof(frames), "%lld", (long long)(fewer ? work->frames : asked));
     vrs_status status = vrs_config_set(config, "max_frames", frames);
+    if (status == VRS_OK) /* a rate of two devices is none's */
+        status = vrs_config_set(config, "device_fallback", "none");
     if (status == VRS_OK)
         status = vrs_job_create(config, work->input, &t->job);
     for (int32_t i = 0; i < work->output_count && status == VRS_OK; i++)

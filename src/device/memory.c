@@ -68,6 +68,7 @@ static vrs_status set_device_budget(vrs_memory *memory, const vrs_memory_setting
     uint64_t context = settings->context != 0 ? settings->context : measure_context(memory->device);
     if (settings->limit != 0) {
         account->limit = settings->limit;
+        account->chosen = true;
     } else {
         uint64_t free_bytes = 0;
         uint64_t total = 0;
@@ -101,6 +102,7 @@ static vrs_status set_budgets(vrs_memory *memory, const vrs_memory_settings *set
         return VRS_OK;
     }
     memory->accounts[VRS_MEMORY_PLACE_PINNED].limit = host;
+    memory->accounts[VRS_MEMORY_PLACE_PINNED].chosen = settings->host_limit != 0;
     return set_device_budget(memory, settings);
 }
 
@@ -413,6 +415,9 @@ static vrs_status explain(vrs_memory *memory, const vrs_pressure *pressure)
     char limit[VRS_BYTES_TEXT];
     vrs_memory_stats stats;
     vrs_memory_get_stats(memory, pressure->place, &stats);
+    if (pressure->reason == VRS_PRESSURE_BUDGET) {
+        vrs_memory_note_refusal(memory, pressure->place, stats.used + pressure->wanted);
+    }
     const char *pinned = pressure->place == VRS_MEMORY_PLACE_PINNED ? "pinned" : "device";
     return vrs_fail(VRS_NO_MEMORY, "%s of %s memory for %s are not to be had: %s; %s of %s in use",
                     vrs_bytes_text(pressure->wanted, wanted), pinned,

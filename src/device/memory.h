@@ -49,6 +49,13 @@ VRS_API uint64_t vrs_memory_host_budget(void);
  * alone is GB. VRS_INVALID names what is wrong. */
 VRS_API vrs_status vrs_memory_parse_size(const char *text, uint64_t *bytes) VRS_MUST_USE;
 
+/* Of a start that failed: where a budget that the user chose has refused what was wanted,
+ * VRS_NO_MEMORY becomes VRS_INVALID, as only the user can change that, with a sentence that says
+ * what is needed at least. Other statuses stay, with their last error. NULL is fine. Any thread. */
+VRS_API vrs_status vrs_memory_blame_budget(vrs_memory *memory, vrs_status status) VRS_MUST_USE;
+/* What was refused so far does not count: the start goes on without it. NULL is fine. */
+VRS_API void vrs_memory_forget_refusals(vrs_memory *memory);
+
 /* ---- blocks ---- */
 
 /* `address`: what kernels and copies use, aligned to 256 bytes (the CPU: to VRS_ALIGNMENT); `host`:

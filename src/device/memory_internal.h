@@ -21,6 +21,8 @@ typedef struct vrs_record {
 typedef struct vrs_account {
     uint64_t limit, used, high_water, measured;
     uint64_t allocations, releases, pressures;
+    uint64_t refused; /* what would have been used, had the limit allowed it; the most of all */
+    bool chosen;      /* by the user, who can choose a larger one */
     struct {
         uint64_t used, high_water;
         uint32_t blocks;
@@ -97,6 +99,9 @@ bool vrs_memory_device_info(const vrs_memory *memory, uint64_t *free_bytes, uint
 
 /* Destroys also with slots that are out: for the end of the manager. */
 void vrs_pool_drop(vrs_pool *pool);
+
+/* memory_refusal.c: with so many bytes in use the allocation had succeeded. */
+void vrs_memory_note_refusal(vrs_memory *memory, vrs_memory_place place, uint64_t needed);
 
 /* "1.50 GB" */
 #define VRS_BYTES_TEXT 24

@@ -66,6 +66,7 @@ vrs_status vrs_memory_measure_end(vrs_memory *memory, int64_t *taken)
         *taken = bytes;
     }
     if (bytes > 0 && used > limit) {
+        vrs_memory_note_refusal(memory, VRS_MEMORY_PLACE_DEVICE, used);
         char text[3][VRS_BYTES_TEXT];
         return vrs_fail(VRS_NO_MEMORY,
                         "the %s took %s of device memory, which makes %s of a "

@@ -116,6 +116,7 @@ typedef struct vrs_job_slot {
     vrs_job_sink sinks[VRS_MAX_OUTPUTS];
 
     bool finished; /* all outputs of the present input were there before */
+    bool by_nvenc; /* a try of it wrote by the GPU's encoder */
     vrs_slot_range range;
     int64_t first_frame; /* that is read of it: those before were finished, or are not wanted */
     int32_t warm_up;     /* frames before it that are read too, for what the past decides, and not
@@ -225,7 +226,17 @@ void vrs_job_settings(const vrs_job *job, char *text);
 vrs_status vrs_slot_look_at_outputs(vrs_job_slot *slot) VRS_MUST_USE;
 vrs_status vrs_slot_go_on(vrs_job_slot *slot) VRS_MUST_USE;
 
-/* job_slot.c: the thread of a slot, and who takes the fleet's results. */
+/* job_again.c: an input that is begun once more where its GPU was lost. Whether its files allow
+ * that; whether it can be, with a device to go on on (then the slot is ready for it); and whether a
+ * device is left at all for the next input, which opens the fallback where none is. */
+bool vrs_slot_may_begin_again(const vrs_job_slot *slot);
+bool vrs_slot_begin_again(vrs_job_slot *slot, bool *passed);
+bool vrs_job_has_device(vrs_job *job);
+
+/* job_slot.c: the thread of a slot, and who takes the fleet's results; the slot as it is before
+ * anything is read, with the job's lock; and waits until the fleet works, false: it will not. */
+void vrs_slot_begin_anew(vrs_job_slot *slot);
+bool vrs_slot_pass_gate(vrs_job_slot *slot, bool *passed);
 void vrs_slot_main(void *slot);
 void vrs_job_deliver(void *job, vrs_result *result);
 

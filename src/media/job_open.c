@@ -36,6 +36,14 @@ static bool makes_pictures(const vrs_job *job)
     return false;
 }
 
+/* Where a run goes on on the CPU, the GPU's decoder and encoder are gone too. */
+static bool lacks_its_gpu(const vrs_job_slot *slot)
+{
+    const vrs_fleet *fleet = slot->job->fleet;
+    return vrs_fleet_place(fleet, slot->home)->device == NULL &&
+           vrs_fleet_place(fleet, 0)->device != NULL;
+}
+
 /* Frames are wanted on the GPU where the lanes are there; what the user has the CPU decode, they
  * upload themselves, on several threads, and on any GPU. */
 static vrs_status open_source(vrs_job_slot *slot)
@@ -47,7 +55,7 @@ static vrs_status open_source(vrs_job_slot *slot)
     vrs_source_params params = {
         .path = slot->input->path,
         .raw_format = raw[0] != 0 ? raw : NULL,
-        .decoder = configured_decoder(job->config),
+        .decoder = lacks_its_gpu(slot) ? VRS_DECODER_CPU : configured_decoder(job->config),
         .threads = (int32_t)vrs_config_int(job->config, "decoder_threads", 0),
         .max_frames = vrs_config_int(job->config, "max_frames", 0),
         .look = true,
@@ -115,8 +123,13 @@ vrs_status vrs_slot_open(vrs_job_slot *slot)
     if (status != VRS_OK || slot->finished)
         return status;
     status = vrs_fleet_open_stream(job->fleet, slot->stream, slot->there, &slot->home);
-    if (status == VRS_OK)
-        status = open_source(slot);
+    if (status != VRS_OK)
+        return status;
+    if (vrs_slot_may_begin_again(slot))
+        vrs_fleet_repeats_past(job->fleet, slot->stream);
+    slot->there = slot->there && vrs_fleet_place(job->fleet, slot->home)->device != NULL;
+    status = open_source(slot);
+    status = vrs_memory_blame_budget(vrs_fleet_place(job->fleet, slot->home)->memory, status);
     if (status == VRS_OK)
         status = read_layout(slot);
     if (status == VRS_OK)

@@ -134,12 +134,14 @@ static void output_size(const vrs_job_slot *slot, const vrs_output_desc *desc, i
 
 /* NVENC by itself only in a run on the GPU: a run on the CPU is the same on every
  * machine. */
-static vrs_encoder_place configured_encoder(const vrs_job *job)
+static vrs_encoder_place configured_encoder(const vrs_job_slot *slot)
 {
+    const vrs_job *job = slot->job;
     const char *name = vrs_config_get(job->config, "encoder");
-    if (strcmp(name, "nvenc") == 0)
+    bool gpu = vrs_fleet_place(job->fleet, slot->home)->device != NULL;
+    bool lost = !gpu && vrs_fleet_place(job->fleet, 0)->device != NULL;
+    if (strcmp(name, "nvenc") == 0 && !lost)
         return VRS_ENCODER_NVENC;
-    bool gpu = vrs_fleet_place(job->fleet, 0)->device != NULL;
     return strcmp(name, "auto") == 0 && gpu ? VRS_ENCODER_AUTO : VRS_ENCODER_CPU;
 }
 
@@ -215,7 +217,7 @@ static vrs_status open_sink(vrs_job_slot *slot, vrs_job_sink *out)
         .kind = desc.kind,
         .tags = &tags,
         .codec = codec,
-        .encoder = configured_encoder(job),
+        .encoder = configured_encoder(slot),
         .stream = &slot->source->info,
         .format = format,
         .source_path = slot->input->path,
@@ -237,7 +239,18 @@ static vrs_status open_sink(vrs_job_slot *slot, vrs_job_sink *out)
     };
     output_size(slot, &desc, &params.width, &params.height);
     status = make_folders(job, out);
-    return status != VRS_OK ? status : vrs_sink_open(&params, &out->sink);
+    if (status == VRS_OK)
+        status = vrs_sink_open(&params, &out->sink);
+    if (status == VRS_INVALID && slot->by_nvenc && slot->input->tries > 1) {
+        /* Of another encoder, which went with its GPU: no file can hold both. */
+        params.resume = false;
+        vrs_note_add(slot->note, sizeof(slot->note),
+                     "%s is made anew, as its segments were of the GPU's encoder", out->path);
+        status = vrs_sink_open(&params, &out->sink);
+    }
+    if (status == VRS_OK && out->sink->by_nvenc)
+        slot->by_nvenc = true;
+    return status;
 }
 
 static bool writes(const vrs_job_sink *out)

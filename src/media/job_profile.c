@@ -30,7 +30,7 @@ vrs_status vrs_job_profile_attach(vrs_job *job)
 {
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < vrs_fleet_count(job->fleet) && job->profile != NULL; i++)
-        if (status == VRS_OK)
+        if (status == VRS_OK && vrs_fleet_pipeline(job->fleet, i) != NULL)
             status = vrs_profile_attach(job->profile, vrs_fleet_pipeline(job->fleet, i));
     return status;
 }

@@ -66,9 +66,11 @@ vrs_status vrs_slot_look_at_outputs(vrs_job_slot *slot)
     vrs_job *job = slot->job;
     bool all = vrs_config_bool(job->config, "resume");
     slot->finished = false;
+    if (slot->input->tries > 1)
+        return VRS_OK; /* what was whole is */
     for (int32_t i = 0; i < job->pattern_count; i++)
         slot->sinks[i].whole = false;
-    if (!all || slot->input->tries > 1)
+    if (!all)
         return VRS_OK;
     for (int32_t i = 0; i < job->pattern_count; i++) {
         vrs_job_sink *out = &slot->sinks[i];

@@ -1,7 +1,6 @@
 /* A slot: one input after the other, its reader, its sinks, and the results between them. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -417,8 +416,7 @@ static void end_input(vrs_job_slot *slot)
 
 /* ---- the slot ------------------------------------------------------------------------------- */
 
-/* With the job's lock. */
-static void begin_anew(vrs_job_slot *slot)
+void vrs_slot_begin_anew(vrs_job_slot *slot)
 {
     slot->failure = VRS_OK;
     slot->read_ended = slot->submitted = false;
@@ -428,51 +426,27 @@ static void begin_anew(vrs_job_slot *slot)
     atomic_store(&slot->times_changed, false);
 }
 
-/* Whether a path can be read or written once more from its beginning. */
-static bool is_lasting(const char *path, bool missing)
+static bool is_more(vrs_job *job)
 {
-    struct stat info;
-    if (stat(path, &info) != 0)
-        return missing;
-    return S_ISREG(info.st_mode) || S_ISDIR(info.st_mode);
-}
-
-/* An input whose pixels went with their GPU goes on on another one behind its last segment, where
- * there is one and its files allow it. */
-static bool begin_again(vrs_job_slot *slot)
-{
-    vrs_job *job = slot->job;
-    vrs_job_input *input = slot->input;
-    bool possible = slot->failure == VRS_DEVICE_LOST && vrs_fleet_alive(job->fleet) &&
-                    atomic_load(&job->stop) == 0 && !atomic_load(&job->failed) &&
-                    input->tries < vrs_fleet_count(job->fleet) && is_lasting(input->path, false);
-    for (int32_t i = 0; i < job->pattern_count && possible; i++)
-        possible = strcmp(input->outputs[i], "null") == 0 ||
-                   (strcmp(input->outputs[i], "-") != 0 && is_lasting(input->outputs[i], true));
-    if (!possible)
-        return false;
-    vrs_log(VRS_LOG_WARNING, "%s: goes on on another GPU, as its own was lost", input->path);
-    vrs_slot_close(slot);
-    slot->note[0] = 0;
-    vrs_note_add(slot->note, sizeof(slot->note), "went on on another GPU, as its own was lost");
     vrs_mutex_lock(&job->lock);
-    begin_anew(slot);
+    bool more = job->next_input < job->input_count;
     vrs_mutex_unlock(&job->lock);
-    return true;
+    return more;
 }
 
 /* The next input, or NULL. None is begun any more once the job ends or no device is left. */
 static vrs_job_input *take_input(vrs_job_slot *slot)
 {
     vrs_job *job = slot->job;
-    bool alive = vrs_fleet_alive(job->fleet);
+    bool possible = is_more(job) && vrs_job_has_device(job);
     vrs_mutex_lock(&job->lock);
-    bool more = job->next_input < job->input_count && alive && atomic_load(&job->stop) == 0 &&
+    bool more = possible && job->next_input < job->input_count && atomic_load(&job->stop) == 0 &&
                 !atomic_load(&job->failed);
     vrs_job_input *input = more ? &job->inputs[job->next_input++] : NULL;
     slot->input = input;
     slot->note[0] = 0;
-    begin_anew(slot);
+    slot->by_nvenc = false;
+    vrs_slot_begin_anew(slot);
     if (input != NULL) {
         input->state = VRS_JOB_RUNNING;
         input->begin_ns = vrs_now_ns();
@@ -487,8 +461,7 @@ static vrs_job_input *take_input(vrs_job_slot *slot)
     return input;
 }
 
-/* Waits until the fleet works; false: it will not. */
-static bool pass_gate(vrs_job_slot *slot, bool *passed)
+bool vrs_slot_pass_gate(vrs_job_slot *slot, bool *passed)
 {
     vrs_job *job = slot->job;
     vrs_mutex_lock(&job->lock);
@@ -514,9 +487,9 @@ void vrs_slot_main(void *arg)
             vrs_status status = vrs_slot_open(slot);
             if (status != VRS_OK)
                 vrs_slot_fail(slot, status);
-            else if (!slot->finished && pass_gate(slot, &passed))
+            else if (!slot->finished && vrs_slot_pass_gate(slot, &passed))
                 run_input(slot);
-        } while (begin_again(slot));
+        } while (vrs_slot_begin_again(slot, &passed));
         end_input(slot);
     }
     vrs_mutex_lock(&job->lock);

@@ -154,7 +154,8 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
                            .bottleneck = "",
                            .bottleneck_resource = "none",
                            .bottleneck_stage = "none",
-                           .note = ""};
+                           .note = "",
+                           .fallback = ""};
     bool ended = job->end_ns != 0;
     int64_t now = ended ? job->end_ns : vrs_now_ns();
     sum_inputs(job, &stats);
@@ -166,6 +167,7 @@ vrs_job_stats vrs_job_get_stats(vrs_job *job)
     stats.pipeline = vrs_fleet_get_stats(job->fleet);
     stats.device = vrs_fleet_device(job->fleet);
     stats.engine = vrs_fleet_engine(job->fleet);
+    stats.fallback = vrs_fleet_fallback(job->fleet);
     int64_t first = stats.pipeline.first_result_ns;
     stats.first_mask_seconds = first > 0 ? (double)(first - job->run_ns) / 1e9 : 0;
     stats.seconds = (double)(now - stats.pipeline.started_ns) / 1e9;

@@ -96,6 +96,7 @@ struct vrs_sink {
     vrs_sink_resumed resumed;           /* set when it is opened, and by vrs_sink_rewind() */
     bool times_changed;    /* set by the writer from the first frame on that was read with
                             * another time than the source's own */
+    bool by_nvenc;         /* the GPU's encoder writes it */
     char description[160]; /* "mask, h264 veryfast crf 20, out.mp4" */
     char note[256];        /* what the user should know, e.g. which streams were dropped; "" */
 };

@@ -638,6 +638,7 @@ static vrs_status open_all(video_sink *video, const vrs_sink_params *params)
         status = video->packet ? prepare(video, params)
                                : vrs_fail(VRS_NO_MEMORY, "no memory for a packet");
     }
+    video->base.by_nvenc = video->encoding.place == VRS_ENCODER_NVENC;
     if (status == VRS_OK) {
         status = vrs_workplace_enter(&video->place, vrs_sink_leftover(params));
     }

@@ -13,7 +13,7 @@
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-static void add_text(char *text, size_t size, const char *separator, const char *more)
+void vrs_fleet_add_text(char *text, size_t size, const char *separator, const char *more)
 {
     size_t length = strlen(text);
     (void)snprintf(text + length, size - length, "%s%s", length > 0 ? separator : "", more);
@@ -26,7 +26,7 @@ static vrs_status take_place(vrs_fleet *fleet, const vrs_place *place)
     member->index = fleet->count;
     member->place = *place;
     fleet->count++;
-    add_text(fleet->device, sizeof(fleet->device), ", ", place->text);
+    vrs_fleet_add_text(fleet->device, sizeof(fleet->device), ", ", place->text);
     vrs_status status = vrs_mutex_init(&member->submitting);
     member->has_submitting = status == VRS_OK;
     return status;
@@ -65,7 +65,7 @@ static vrs_status open_all(vrs_fleet *fleet)
         }
         if (status != VRS_UNSUPPORTED && status != VRS_NO_MEMORY && status != VRS_DEVICE)
             break; /* there is no GPU of this number, or no driver */
-        add_text(fleet->skipped, sizeof(fleet->skipped), "; ", vrs_last_error());
+        vrs_fleet_add_text(fleet->skipped, sizeof(fleet->skipped), "; ", vrs_last_error());
     }
     if (count == 0)
         return vrs_fail(refusal, "device all: %.400s", first);
@@ -134,8 +134,11 @@ static vrs_status read_settings(vrs_fleet *fleet)
     vrs_status status =
         vrs_settings_read(fleet->config, spec, gpu, vrs_settings_network_on_gpu(fleet->config, gpu),
                           fleet->members[0].place.streams, &settings);
+    int32_t others = 0;
+    if (status == VRS_OK)
+        status = vrs_fleet_fallback_tickets(fleet, &others);
     fleet->temporal = settings.smooth || spec->state_count > 0;
-    fleet->tickets = settings.tickets;
+    fleet->tickets = settings.tickets > others ? settings.tickets : others;
     return status;
 }
 
@@ -147,8 +150,14 @@ static vrs_status fill_fleet(vrs_fleet *fleet)
         status = vrs_cond_init(&fleet->changed);
         fleet->has_changed = status == VRS_OK;
     }
+    if (status == VRS_OK) {
+        status = vrs_mutex_init(&fleet->falling);
+        fleet->has_falling = status == VRS_OK;
+    }
     if (status == VRS_OK)
         status = open_places(fleet);
+    if (status == VRS_OK)
+        status = vrs_fleet_read_fallback(fleet);
     return status == VRS_OK ? read_settings(fleet) : status;
 }
 
@@ -170,6 +179,7 @@ vrs_status vrs_fleet_create(const vrs_config *config, const vrs_model *model, vr
 
 vrs_status vrs_fleet_share(vrs_fleet *fleet, int32_t streams)
 {
+    fleet->shared_by = streams;
     for (int32_t i = 0; i < fleet->count; i++)
         fleet->members[i].place.streams = (streams + fleet->count - 1) / fleet->count;
     return read_settings(fleet);
@@ -177,36 +187,69 @@ vrs_status vrs_fleet_share(vrs_fleet *fleet, int32_t streams)
 
 /* ---- making --------------------------------------------------------------------------------- */
 
+/* Devices that frames may go to in the course of a run. */
+static int32_t places_of(const vrs_fleet *fleet)
+{
+    return fleet->count + (fleet->fallback[0] != 0 ? 1 : 0);
+}
+
 vrs_status vrs_fleet_tickets(const vrs_fleet *fleet, int32_t *one, int32_t *all)
 {
     vrs_status status =
         vrs_place_tickets(fleet->config, fleet->model, &fleet->members[0].place, one);
     /* With others to go to, as many again for frames of lost devices. */
-    *all = fleet->count > 1 ? 2 * *one * fleet->count : *one;
+    int32_t devices = places_of(fleet);
+    *all = devices > 1 ? 2 * fleet->tickets * devices : *one;
     return status;
+}
+
+/* Where the devices are lost while their networks are opened. */
+static vrs_status replace_lost(vrs_fleet *fleet)
+{
+    if (vrs_fleet_alive(fleet))
+        return VRS_OK;
+    if (fleet->fallback[0] != 0)
+        return vrs_fleet_take_over(fleet);
+    return vrs_fail(VRS_DEVICE_LOST, "%s", fleet->loss);
+}
+
+static void lose(vrs_member *member)
+{
+    vrs_mutex_lock(&member->fleet->lock);
+    vrs_fleet_lose(member, vrs_last_error());
+    vrs_mutex_unlock(&member->fleet->lock);
 }
 
 vrs_status vrs_fleet_build(vrs_fleet *fleet, const struct vrs_engine_ops *ops)
 {
     vrs_status status = VRS_OK;
+    fleet->ops = ops;
     for (int32_t i = 0; i < fleet->count && status == VRS_OK; i++) {
         vrs_member *member = &fleet->members[i];
         status = vrs_pipeline_create_at(fleet->config, fleet->model, &member->place, ops,
                                         &member->pipeline);
+        if (status == VRS_DEVICE_LOST) {
+            lose(member);
+            status = VRS_OK;
+            continue;
+        }
         if (status != VRS_OK)
             break;
         const char *text = vrs_pipeline_get_engine(member->pipeline);
         if (strstr(fleet->engine, text) == NULL)
-            add_text(fleet->engine, sizeof(fleet->engine), "; ", text);
+            vrs_fleet_add_text(fleet->engine, sizeof(fleet->engine), "; ", text);
     }
-    return status;
+    return status == VRS_OK ? replace_lost(fleet) : status;
 }
 
 vrs_status vrs_fleet_add_output(vrs_fleet *fleet, const vrs_output_desc *desc)
 {
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < fleet->count && status == VRS_OK; i++)
-        status = vrs_pipeline_add_output(fleet->members[i].pipeline, desc);
+        if (fleet->members[i].pipeline != NULL)
+            status = vrs_pipeline_add_output(fleet->members[i].pipeline, desc);
+    if (status == VRS_OK && fleet->output_count < VRS_MAX_OUTPUTS)
+        fleet->outputs[fleet->output_count++] = *desc;
     return status;
 }
 
@@ -216,10 +259,15 @@ vrs_status vrs_fleet_start(vrs_fleet *fleet, vrs_fleet_deliver_fn deliver, void 
     fleet->opaque = opaque;
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < fleet->count && status == VRS_OK; i++)
-        status = vrs_pipeline_start(fleet->members[i].pipeline);
+        if (fleet->members[i].pipeline != NULL)
+            status = vrs_pipeline_start(fleet->members[i].pipeline);
     for (int32_t i = 0; i < fleet->count && status == VRS_OK; i++)
-        status = vrs_thread_start(&fleet->members[i].collector, "vrs-collect",
-                                  vrs_fleet_collect_main, &fleet->members[i]);
+        if (fleet->members[i].pipeline != NULL)
+            status = vrs_thread_start(&fleet->members[i].collector, "vrs-collect",
+                                      vrs_fleet_collect_main, &fleet->members[i]);
+    vrs_mutex_lock(&fleet->lock);
+    fleet->started = status == VRS_OK;
+    vrs_mutex_unlock(&fleet->lock);
     return status;
 }
 
@@ -277,6 +325,8 @@ void vrs_fleet_destroy(vrs_fleet *fleet)
     }
     for (int32_t i = 0; i < VRS_FLEET_STREAMS; i++)
         vrs_reorder_destroy(fleet->streams[i].order);
+    if (fleet->has_falling)
+        vrs_mutex_destroy(&fleet->falling);
     if (fleet->has_changed)
         vrs_cond_destroy(&fleet->changed);
     if (fleet->has_lock)
@@ -303,12 +353,12 @@ vrs_pipeline *vrs_fleet_pipeline(const vrs_fleet *fleet, int32_t index)
 
 const char *vrs_fleet_device(const vrs_fleet *fleet)
 {
-    return fleet->device;
+    return atomic_load(&fleet->fell_back) ? fleet->device_then : fleet->device;
 }
 
 const char *vrs_fleet_engine(const vrs_fleet *fleet)
 {
-    return fleet->engine;
+    return atomic_load(&fleet->fell_back) ? fleet->engine_then : fleet->engine;
 }
 
 bool vrs_fleet_alive(vrs_fleet *fleet)
@@ -328,21 +378,27 @@ void vrs_fleet_note(vrs_fleet *fleet, char *text, size_t size)
     vrs_mutex_lock(&fleet->lock);
     if (fleet->skipped[0] != 0) {
         (void)snprintf(more, sizeof(more), "not used: %.400s", fleet->skipped);
-        add_text(text, size, "; ", more);
+        vrs_fleet_add_text(text, size, "; ", more);
     }
     uint64_t moved = 0;
     for (int32_t i = 0; i < fleet->count; i++)
         moved += fleet->members[i].moved;
     if (fleet->loss[0] != 0 && (fleet->restarted > 0 || moved > 0)) {
         (void)snprintf(more, sizeof(more),
-                       "%.300s; %llu frames were done again on another GPU, %llu streams whose "
+                       "%.300s; %llu frames were done again on another device, %llu streams whose "
                        "frames follow from each other began anew there",
                        fleet->loss, (unsigned long long)moved,
                        (unsigned long long)fleet->restarted);
-        add_text(text, size, "; ", more);
+        vrs_fleet_add_text(text, size, "; ", more);
     } else if (fleet->loss[0] != 0) {
-        add_text(text, size, "; ", fleet->loss);
+        vrs_fleet_add_text(text, size, "; ", fleet->loss);
     }
+    if (fleet->fell_back) {
+        (void)snprintf(more, sizeof(more), "the run went on on %.300s", vrs_fleet_fallback(fleet));
+        vrs_fleet_add_text(text, size, "; ", more);
+    }
+    if (fleet->no_fallback[0] != 0)
+        vrs_fleet_add_text(text, size, "; ", fleet->no_fallback);
     vrs_mutex_unlock(&fleet->lock);
 }
 

@@ -29,7 +29,7 @@ int32_t vrs_fleet_least_streams(const vrs_fleet *fleet)
 
 /* Devices that may take a frame now, those with fewest frames in flight first; with `lock` held. */
 static int32_t order_members(const vrs_fleet *fleet, const vrs_fleet_stream *stream,
-                             int32_t order[VRS_MAX_PLACES])
+                             int32_t order[VRS_FLEET_MEMBERS])
 {
     int32_t count = 0;
     for (int32_t i = 0; i < fleet->count; i++) {
@@ -55,7 +55,7 @@ static void change(vrs_fleet *fleet)
 /* ---- losing --------------------------------------------------------------------------------- */
 
 /* With `lock` held. */
-static void lose(vrs_member *member, const char *why)
+void vrs_fleet_lose(vrs_member *member, const char *why)
 {
     vrs_fleet *fleet = member->fleet;
     if (member->lost)
@@ -126,7 +126,7 @@ static vrs_status try_member(vrs_member *member, vrs_fleet_stream *stream, vrs_f
     member->in_flight--;
     stream->flying[member->index]--;
     if (status == VRS_DEVICE_LOST)
-        lose(member, vrs_last_error());
+        vrs_fleet_lose(member, vrs_last_error());
     vrs_mutex_unlock(&fleet->lock);
     return status;
 }
@@ -170,11 +170,13 @@ static vrs_status fail_lost(vrs_fleet *fleet)
 /* The devices for the next frame of a stream into `order`. None while the stream waits for what a
  * lost device had of it. VRS_DEVICE_LOST: none is left. With `lock` held. */
 static vrs_status next_members(vrs_fleet *fleet, uint32_t number, const vrs_frame *frame,
-                               int32_t order[VRS_MAX_PLACES], int32_t *count)
+                               int32_t order[VRS_FLEET_MEMBERS], int32_t *count)
 {
     vrs_fleet_stream *stream = &fleet->streams[number];
     *count = 0;
     bool host = frame->image.memory == VRS_MEMORY_HOST;
+    if (stream->repeats && fleet->members[stream->home].lost)
+        return VRS_DEVICE_LOST;
     if (stream->stays && host && on_lost(fleet, stream))
         return VRS_OK;
     if (stream->stays && fleet->members[stream->home].lost && (!host || !move_home(fleet, number)))
@@ -188,7 +190,7 @@ static vrs_status submit(vrs_fleet *fleet, uint32_t number, vrs_frame *frame, in
 {
     int64_t deadline_ns = vrs_deadline_ns(timeout_us);
     for (;;) {
-        int32_t order[VRS_MAX_PLACES], count;
+        int32_t order[VRS_FLEET_MEMBERS], count;
         vrs_mutex_lock(&fleet->lock);
         uint64_t seen = fleet->changes;
         vrs_status status =
@@ -217,8 +219,9 @@ vrs_status vrs_fleet_open_stream(vrs_fleet *fleet, uint32_t number, bool there, 
 {
     vrs_fleet_stream *stream = &fleet->streams[number];
     if (stream->order == NULL) {
+        uint32_t devices = (uint32_t)fleet->count + (fleet->fallback[0] != 0 ? 1 : 0);
         vrs_status status =
-            vrs_reorder_create((uint32_t)(2 * fleet->tickets * fleet->count), &stream->order);
+            vrs_reorder_create(2 * (uint32_t)fleet->tickets * devices, &stream->order);
         if (status != VRS_OK)
             return status;
     }
@@ -229,6 +232,7 @@ vrs_status vrs_fleet_open_stream(vrs_fleet *fleet, uint32_t number, bool there, 
         stream->open = true;
         stream->home = *home;
         stream->stays = fleet->temporal || there;
+        stream->repeats = false;
         stream->base += stream->opened;
         stream->opened = 0;
         fleet->members[*home].streams++;
@@ -238,6 +242,13 @@ vrs_status vrs_fleet_open_stream(vrs_fleet *fleet, uint32_t number, bool there, 
         return fail_lost(fleet);
     vrs_fleet_reset_stream(fleet, number);
     return VRS_OK;
+}
+
+void vrs_fleet_repeats_past(vrs_fleet *fleet, uint32_t number)
+{
+    vrs_mutex_lock(&fleet->lock);
+    fleet->streams[number].repeats = fleet->temporal;
+    vrs_mutex_unlock(&fleet->lock);
 }
 
 void vrs_fleet_close_stream(vrs_fleet *fleet, uint32_t number)
@@ -296,7 +307,7 @@ static bool do_again(vrs_member *from, uint32_t number, vrs_result *result)
     frame.image.opaque = result;
     vrs_status status = VRS_TIMEOUT;
     while (status == VRS_TIMEOUT) {
-        int32_t order[VRS_MAX_PLACES], count = 0;
+        int32_t order[VRS_FLEET_MEMBERS], count = 0;
         vrs_mutex_lock(&fleet->lock);
         uint64_t seen = fleet->changes;
         bool possible = !fleet->stopping;
@@ -336,9 +347,10 @@ static void collect(vrs_member *member, vrs_result *result)
     bool lost = result->status == VRS_DEVICE_LOST, again = false;
     if (lost) {
         vrs_mutex_lock(&fleet->lock);
-        lose(member, result->detail);
+        vrs_fleet_lose(member, result->detail);
         vrs_mutex_unlock(&fleet->lock);
-        again = result->source->memory == VRS_MEMORY_HOST && do_again(member, number, result);
+        again = result->source->memory == VRS_MEMORY_HOST && !fleet->streams[number].repeats &&
+                do_again(member, number, result);
     }
     vrs_mutex_lock(&fleet->lock);
     member->in_flight--;

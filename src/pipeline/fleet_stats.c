@@ -101,6 +101,8 @@ vrs_pipeline_stats vrs_fleet_get_stats(vrs_fleet *fleet)
         return vrs_pipeline_get_stats(fleet->members[0].pipeline);
     vrs_pipeline_stats sum = {0};
     for (int32_t i = 0; i < fleet->count; i++) {
+        if (fleet->members[i].pipeline == NULL)
+            continue;
         vrs_pipeline_stats one = vrs_pipeline_get_stats(fleet->members[i].pipeline);
         vrs_mutex_lock(&fleet->lock);
         uint64_t moved = fleet->members[i].moved;
@@ -132,8 +134,8 @@ static uint32_t merge(vrs_live_change *into, uint32_t count, const vrs_live_chan
 
 uint32_t vrs_fleet_get_changes(vrs_fleet *fleet, vrs_live_change *changes, uint32_t room)
 {
-    uint32_t count = vrs_pipeline_get_changes(fleet->members[0].pipeline, changes, room);
-    for (int32_t i = 1; i < fleet->count; i++) {
+    uint32_t count = 0;
+    for (int32_t i = 0; i < fleet->count; i++) {
         vrs_live_change more[VRS_LIVE_CHANGES];
         uint32_t got = vrs_pipeline_get_changes(fleet->members[i].pipeline, more, room);
         count = merge(changes, count, more, got, room);

@@ -179,6 +179,7 @@ struct vrs_ticket {
     vrs_ticket *next_ready;             /* results as they are ready, or tickets given up */
     bool restart;
     bool finished; /* the result is ready or fetched; under `lock` */
+    bool settled;  /* live mode on a GPU: its masks are queued, or will not come; under `lock` */
     bool plain;    /* live mode: without refinement */
     bool smaller;  /* live mode: the smaller network is good enough */
     atomic_int views_to_read;

@@ -61,7 +61,8 @@ static void fail_slot(vrs_cuda_slot *slot, vrs_status status)
     (void)snprintf(slot->detail, sizeof(slot->detail), "%s", vrs_last_error());
 }
 
-/* ---- the smoothing's turn: batches queue their masks in the order in which they were sent off */
+/* ---- the turn: where masks follow from those before, batches queue theirs in the order in which
+ * they were sent off */
 
 /* Gives the turn to the next batch if that is back from the engine; with order_lock held. */
 static void give_turn(vrs_cuda *cuda)
@@ -88,7 +89,7 @@ static void inferred(vrs_batch *batch)
 {
     vrs_cuda *cuda = vrs_cuda_of(batch->pipeline);
     vrs_cuda_slot *slot = &cuda->slots[batch->index];
-    if (!batch->pipeline->settings.smooth) {
+    if (!cuda->ordered) {
         vrs_queue_push(slot->lane->submit, slot);
         return;
     }
@@ -165,8 +166,6 @@ static void send_out(vrs_cuda_slot *slot)
     if (batch->status != VRS_OK)
         count = 0; /* no masks, but the past of restarted streams ends */
     fail_slot(slot, vrs_cuda_queue_scores(slot, live, count));
-    if (cuda->pipeline->settings.smooth)
-        pass_turn(cuda);
     if (good && batch->status != VRS_OK)
         fail_tickets(slot);
     slot->finished_count = 0;
@@ -175,16 +174,24 @@ static void send_out(vrs_cuda_slot *slot)
         if (atomic_fetch_sub(&ticket->views_to_read, 1) == 1)
             slot->finished[slot->finished_count++] = ticket;
     }
+    vrs_cuda_settle_masks(slot);
+    if (cuda->ordered)
+        pass_turn(cuda);
     vrs_cuda_queue_tickets(slot);
     vrs_status status = vrs_cuda_record(slot->end[VRS_CUDA_OUT], slot->lane->stream);
     for (int32_t i = 0; i < slot->finished_count && status != VRS_OK; i++)
         vrs_ticket_fail(slot->finished[i], status, vrs_last_error());
 }
 
-/* One step of a batch. With smoothing its second one waits for its turn. */
+/* One step of a batch, of which the second one may wait for its turn; or a frame of no batch. */
 static void submit(vrs_cuda_lane *lane, vrs_cuda_slot *slot)
 {
     const vrs_pipeline *pipeline = lane->cuda->pipeline;
+    if (slot->kind == VRS_WORK_TICKET) {
+        vrs_cuda_send_repeat(slot);
+        vrs_queue_push(lane->complete, slot);
+        return;
+    }
     if (slot->phase == VRS_CUDA_IN) {
         send_in(slot);
         if (!pipeline->io->on_device) {
@@ -193,7 +200,7 @@ static void submit(vrs_cuda_lane *lane, vrs_cuda_slot *slot)
         }
         run_network(slot);
         slot->phase = VRS_CUDA_OUT;
-        if (pipeline->settings.smooth) {
+        if (lane->cuda->ordered) {
             inferred(slot->batch);
             return;
         }
@@ -339,13 +346,23 @@ static void finish(vrs_ticket *ticket, vrs_status status)
         vrs_views_look(ticket, t->masks_host);
     } else if (!vrs_live_left_out(ticket))
         vrs_cuda_fill_background(ticket);
-    t->uploaded = false;
+    t->uploaded = t->agreed_upon = t->sent = false;
     vrs_finish_ticket(ticket);
 }
 
 static void give_up(vrs_ticket *ticket)
 {
-    finish(ticket, VRS_OK); /* it has its status */
+    if (!vrs_cuda_take_repeat(ticket))
+        finish(ticket, VRS_OK); /* it has its status */
+}
+
+static void came_back(const vrs_cuda_slot *rider, vrs_status status, vrs_track *track)
+{
+    vrs_ticket *ticket = rider->finished[0];
+    if (status == VRS_OK && ticket->result.status == VRS_OK)
+        (void)record_spans(rider, track, VRS_STAGE_POSTPROCESS, vrs_now_ns(),
+                           between(rider->begin[VRS_CUDA_OUT], rider->end[VRS_CUDA_OUT]));
+    finish(ticket, status);
 }
 
 static void came_out(vrs_cuda_slot *slot, vrs_status status, vrs_track *track)
@@ -375,7 +392,9 @@ static void complete_main(void *arg)
         if (atomic_load(&cuda->pipeline->stopping))
             continue; /* stop() waits */
         vrs_status status = vrs_cuda_await(cuda->device, slot->end[slot->phase]);
-        if (slot->phase == VRS_CUDA_IN)
+        if (slot->kind == VRS_WORK_TICKET)
+            came_back(slot, status, track);
+        else if (slot->phase == VRS_CUDA_IN)
             came_in(slot, status, track);
         else
             came_out(slot, status, track);
@@ -423,7 +442,10 @@ static void measure(vrs_cuda *cuda)
 
 static vrs_status make_lane(vrs_cuda *cuda, vrs_cuda_lane *lane)
 {
-    uint32_t slots = (uint32_t)cuda->pipeline->settings.requests;
+    const vrs_pipeline_settings *set = &cuda->pipeline->settings;
+    uint32_t slots = (uint32_t)set->requests;
+    if (set->live) /* riders too */
+        slots += (uint32_t)set->tickets * VRS_MAX_STREAMS;
     lane->cuda = cuda;
     lane->polled_ns = vrs_now_ns();
     vrs_status status = vrs_device_stream_create(cuda->device, VRS_PRIORITY_NORMAL, &lane->stream);
@@ -459,6 +481,7 @@ static vrs_status make_parts(vrs_cuda *cuda)
     if (cuda->slots == NULL)
         return VRS_NO_MEMORY;
     for (int32_t i = 0; i < set->requests && status == VRS_OK; i++) {
+        cuda->slots[i].kind = VRS_WORK_SLOT;
         cuda->slots[i].batch = &pipeline->slots[i];
         cuda->slots[i].lane = &cuda->lanes[i % set->lanes];
         status = vrs_cuda_make_slot(cuda, &cuda->slots[i]);
@@ -476,6 +499,10 @@ static vrs_status create(vrs_pipeline *pipeline)
     cuda->device = pipeline->place.device;
     cuda->memory = pipeline->place.memory;
     measure(cuda);
+    vrs_status status = vrs_mutex_init(&cuda->repeat_lock);
+    if (status != VRS_OK)
+        return status;
+    cuda->has_repeat_lock = true;
     vrs_memory_on_pressure(cuda->memory, vrs_cuda_pressure, cuda);
     return make_parts(cuda);
 }
@@ -484,6 +511,8 @@ static vrs_status start(vrs_pipeline *pipeline)
 {
     vrs_cuda *cuda = vrs_cuda_of(pipeline);
     vrs_status status = VRS_OK;
+    cuda->repeats = vrs_cuda_may_repeat(pipeline);
+    cuda->ordered = cuda->repeats || pipeline->settings.smooth;
     for (int32_t i = 0; i < pipeline->settings.requests && status == VRS_OK; i++)
         status = vrs_cuda_make_large(cuda, &cuda->slots[i]);
     for (int32_t i = 0; i < pipeline->settings.lanes && status == VRS_OK; i++) {
@@ -537,6 +566,8 @@ static void destroy(vrs_pipeline *pipeline)
     }
     vrs_device_event_destroy(cuda->setup_done);
     vrs_device_stream_destroy(cuda->setup);
+    if (cuda->has_repeat_lock)
+        vrs_mutex_destroy(&cuda->repeat_lock);
     vrs_free(cuda);
     pipeline->lane = NULL;
 }
@@ -559,6 +590,7 @@ const vrs_lane_ops vrs_lanes_cuda = {
     .destroy = destroy,
     .dispatch = dispatch,
     .give_up = give_up,
+    .repeats = true,
     .inferred = inferred,
     .check = check,
     .make_stream = vrs_cuda_make_stream,

@@ -42,6 +42,8 @@ typedef enum vrs_cuda_phase { VRS_CUDA_IN = 0, VRS_CUDA_OUT = 1 } vrs_cuda_phase
 
 /* What a batch has on the GPU, at fixed addresses; views lie `*_stride` bytes apart. */
 typedef struct vrs_cuda_slot {
+    vrs_work_kind kind; /* VRS_WORK_TICKET: a rider, of a frame that repeats the masks before it and
+                         * is in no batch; it has the events of the way out alone */
     vrs_batch *batch;
     vrs_cuda_lane *lane;
     vrs_memory_block *device, *pinned; /* NULL: nothing is needed */
@@ -86,7 +88,11 @@ struct vrs_cuda {
     /* For the start of streams, by the submitting thread. */
     vrs_device_stream *setup;
     vrs_device_event *setup_done;
-    bool turn_taken; /* a batch has the smoothing's turn; under the pipeline's order_lock */
+    bool repeats;    /* masks may be, in live mode */
+    bool ordered;    /* batches queue their masks in turn: of smoothing, and so that masks repeat */
+    bool turn_taken; /* a batch has the turn; under the pipeline's order_lock */
+    vrs_mutex repeat_lock; /* lane_cuda_repeat.c */
+    bool has_repeat_lock;
 };
 
 /* What a frame of a view leaves to the next one when smoothing along the motion: its picture in
@@ -115,6 +121,11 @@ typedef struct vrs_cuda_stream {
     vrs_device_ptr warps[2][VRS_MAX_POOL], patches[VRS_MAX_OUTPUTS + 1][VRS_MAX_POOL];
     vrs_device_ptr eye_grids[VRS_MAX_OUTPUTS + 1][2]; /* of class maps */
     uint8_t state_tile[VRS_MAX_VIEWS];                /* of the last mask; whoever has the turn */
+    /* What frames that repeat have from the one before: its masks, as the eyes agreed on them. */
+    vrs_device_ptr last[VRS_MAX_VIEWS], last_sums;
+    vrs_device_event *last_ready; /* recorded after each use */
+    bool last_valid;
+    uint8_t last_tile[VRS_MAX_VIEWS];
     /* States over time of a recurrent network on the GPU, and when they are there. */
     vrs_device_ptr net_states[VRS_MAX_VIEWS][VRS_MAX_STATES];
     vrs_device_event *net_ready[VRS_MAX_VIEWS];
@@ -143,6 +154,11 @@ typedef struct vrs_cuda_ticket {
     bool has_lock, uploaded;
     vrs_device_event *frame_ready, *mask_ready[VRS_MAX_VIEWS];
     vrs_device_event *made; /* the outputs are; NULL: none stays on the device */
+    bool agreed_upon;       /* `agreed` is queued */
+    /* Where masks may be repeated; under repeat_lock. */
+    vrs_cuda_slot *rider;
+    vrs_device_event *masked; /* it has the masks that it repeats */
+    bool waits, sent;         /* for these; to a lane */
 } vrs_cuda_ticket;
 
 /* Which network a batch is for, as an index. */
@@ -172,7 +188,9 @@ void vrs_cuda_free_stream(vrs_stream *stream);
 vrs_status vrs_cuda_make_ticket(vrs_ticket *ticket) VRS_MUST_USE;
 void vrs_cuda_free_ticket(vrs_ticket *ticket);
 
-/* lane_cuda_input.c: queues the way in of a batch. */
+/* lane_cuda_input.c: brings a ticket's frame where the lane's kernels read it, once for all of its
+ * views; queues the way in of a batch. */
+vrs_status vrs_cuda_bring(vrs_cuda_lane *lane, vrs_ticket *ticket) VRS_MUST_USE;
 vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot) VRS_MUST_USE;
 
 /* lane_cuda_views.c: grids of a stream's tiles; of a batch's items those at `places`, which are
@@ -199,6 +217,21 @@ vrs_status vrs_cuda_queue_scores(vrs_cuda_slot *slot, const int32_t *live,
 void vrs_cuda_queue_tickets(vrs_cuda_slot *slot);
 /* Makes the outputs of a ticket that failed background, on the host. */
 void vrs_cuda_fill_background(vrs_ticket *ticket);
+
+/* Waits for the views that other lanes have made of a ticket, and brings the eyes together, once.
+ */
+vrs_status vrs_cuda_complete_masks(const vrs_cuda_slot *slot, vrs_ticket *ticket) VRS_MUST_USE;
+
+/* lane_cuda_repeat.c: whether masks may be repeated, once the outputs are known; what a ticket has
+ * for that. Settles the finished tickets of a slot, with its turn. Takes a ticket that is in no
+ * batch: true where it repeats, and a lane will finish it. Queues the outputs of such a one, on its
+ * lane's thread. */
+bool vrs_cuda_may_repeat(const vrs_pipeline *pipeline);
+vrs_status vrs_cuda_make_rider(vrs_cuda *cuda, vrs_ticket *ticket) VRS_MUST_USE;
+void vrs_cuda_free_rider(const vrs_cuda *cuda, vrs_cuda_ticket *ticket);
+void vrs_cuda_settle_masks(vrs_cuda_slot *slot);
+bool vrs_cuda_take_repeat(vrs_ticket *ticket);
+void vrs_cuda_send_repeat(vrs_cuda_slot *rider);
 
 /* lane_cuda_steady.c: smooths the masks of the live views of a batch that the first network made,
  * with the smoothing's turn. */

@@ -44,7 +44,9 @@ static vrs_status upload(vrs_cuda_lane *lane, vrs_ticket *ticket)
     vrs_cuda_ticket *t = ticket->lane;
     const vrs_cuda_stream *s = ticket->stream->lane;
     uint32_t views = ticket->stream->view_count;
-    vrs_status status = vrs_device_fill(lane->stream, t->sums, 0, views * sizeof(uint64_t));
+    vrs_status status = VRS_OK;
+    if (!ticket->result.repeated) /* else they come with its masks */
+        status = vrs_device_fill(lane->stream, t->sums, 0, views * sizeof(uint64_t));
     if (status == VRS_OK && s->on_device) {
         t->source = ticket->frame.image;
         t->source.release = NULL;
@@ -60,7 +62,7 @@ static vrs_status upload(vrs_cuda_lane *lane, vrs_ticket *ticket)
 }
 
 /* The frame is on the device for what this lane queues from now on. */
-static vrs_status bring(vrs_cuda_lane *lane, vrs_ticket *ticket)
+vrs_status vrs_cuda_bring(vrs_cuda_lane *lane, vrs_ticket *ticket)
 {
     vrs_cuda_ticket *t = ticket->lane;
     vrs_status status = VRS_OK;
@@ -111,7 +113,7 @@ vrs_status vrs_cuda_queue_inputs(vrs_cuda_slot *slot)
         const vrs_cuda_ticket *t = ticket->lane;
         const vrs_cuda_stream *s = ticket->stream->lane;
         uint32_t view = batch->views[i].view;
-        status = bring(lane, ticket);
+        status = vrs_cuda_bring(lane, ticket);
         copies = copies || !s->on_device;
         items[i] = (vrs_cuda_preprocess_item){
             .plan = vrs_batch_plan(&batch->views[i]),

@@ -284,6 +284,9 @@ static size_t cut_stream(const vrs_cuda *cuda, const vrs_stream *stream, uint64_
         for (int32_t i = 0; i < pipeline->io->state_count; i++)
             s->net_states[v][i] =
                 cut(&block, recurrent, pipeline->io->states[i].elements * sizeof(float));
+    for (uint32_t v = 0; v < stream->view_count; v++)
+        s->last[v] = cut(&block, cuda->repeats, net * sizeof(int16_t));
+    s->last_sums = cut(&block, cuda->repeats, VRS_MAX_VIEWS * sizeof(uint64_t));
     for (int32_t l = 0; l < pipeline->settings.lanes; l++) {
         s->alpha[l][0] = cut(&block, alpha > 0, alpha);
         s->alpha[l][1] = cut(
@@ -348,6 +351,8 @@ vrs_status vrs_cuda_make_stream(vrs_stream *stream)
     (void)cut_stream(cuda, stream, s->block->address);
     if (set->smooth)
         status = vrs_device_event_create(cuda->device, false, &s->state_ready);
+    if (status == VRS_OK && cuda->repeats)
+        status = vrs_device_event_create(cuda->device, false, &s->last_ready);
     const vrs_engine_io *io = stream->pipeline->io;
     for (uint32_t v = 0; v < stream->view_count && status == VRS_OK; v++)
         if (io->on_device && io->state_count > 0)
@@ -364,6 +369,7 @@ void vrs_cuda_free_stream(vrs_stream *stream)
     if (s == NULL)
         return;
     vrs_device_event_destroy(s->state_ready);
+    vrs_device_event_destroy(s->last_ready);
     for (int v = 0; v < VRS_MAX_VIEWS; v++)
         vrs_device_event_destroy(s->net_ready[v]);
     vrs_memory_free(cuda->memory, s->block);
@@ -530,6 +536,8 @@ vrs_status vrs_cuda_make_ticket(vrs_ticket *ticket)
     status = make_events(cuda, ticket);
     for (uint32_t i = 0; i < ticket->pipeline->output_count && status == VRS_OK; i++)
         status = make_output_event(cuda, ticket, i);
+    if (status == VRS_OK)
+        status = vrs_cuda_make_rider(cuda, ticket);
     return status == VRS_OK ? clear_outputs(cuda, ticket) : status;
 }
 
@@ -539,6 +547,7 @@ void vrs_cuda_free_ticket(vrs_ticket *ticket)
     vrs_cuda_ticket *t = ticket->lane;
     if (t == NULL)
         return;
+    vrs_cuda_free_rider(cuda, t);
     vrs_device_event_destroy(t->frame_ready);
     vrs_device_event_destroy(t->made);
     for (int v = 0; v < VRS_MAX_VIEWS; v++)

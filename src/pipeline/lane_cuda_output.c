@@ -595,17 +595,27 @@ static vrs_status render_by_alpha(vrs_cuda_slot *slot, vrs_ticket *ticket, int32
     return status;
 }
 
+vrs_status vrs_cuda_complete_masks(const vrs_cuda_slot *slot, vrs_ticket *ticket)
+{
+    const vrs_stream *stream = ticket->stream;
+    vrs_cuda_ticket *t = ticket->lane;
+    vrs_status status = VRS_OK;
+    if (ticket->result.repeated || t->agreed_upon)
+        return VRS_OK;
+    for (uint32_t v = 0; v < stream->view_count && stream->view_count > 1; v++)
+        if (status == VRS_OK)
+            status = vrs_cuda_wait(slot->lane->stream, t->mask_ready[v]);
+    if (status == VRS_OK && vrs_cuda_agrees(ticket, 0))
+        status = queue_eyes(slot, ticket);
+    t->agreed_upon = status == VRS_OK;
+    return status;
+}
+
 static vrs_status render_ticket(vrs_rendering *r, vrs_ticket *ticket)
 {
     const vrs_stream *stream = ticket->stream;
     const vrs_cuda_stream *s = stream->lane;
-    const vrs_cuda_ticket *t = ticket->lane;
-    vrs_status status = VRS_OK;
-    for (uint32_t v = 0; v < stream->view_count && stream->view_count > 1; v++)
-        if (status == VRS_OK)
-            status = vrs_cuda_wait(r->slot->lane->stream, t->mask_ready[v]);
-    if (status == VRS_OK && vrs_cuda_agrees(ticket, 0))
-        status = queue_eyes(r->slot, ticket);
+    vrs_status status = vrs_cuda_complete_masks(r->slot, ticket);
     for (int32_t i = 0; i < stream->target_count && status == VRS_OK; i++)
         if (is_wanted(ticket->pipeline, stream, i))
             status =

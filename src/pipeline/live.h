@@ -42,6 +42,9 @@ bool vrs_live_is_late(const vrs_ticket *ticket, int64_t now_ns);
 #define VRS_LIVE_LATE_TEXT \
     "when its turn came it was later than latency_target_us allows in live mode"
 
+#define VRS_NOTHING_TO_REPEAT_TEXT \
+    "it was to repeat the mask of the frame before it, which has none"
+
 /* Whether a finished ticket has no outputs, as it was too late for anybody. */
 bool vrs_live_left_out(const vrs_ticket *ticket);
 

@@ -75,6 +75,28 @@ static void compile_preferred(const vrs_batch_settings *s, vrs_engine_params *pa
         params->batches[count++] = s->preferred[i];
 }
 
+/* A run that goes on on the CPU, as its GPU is lost, has its engine there, at the precision that
+ * every processor has where the configured one is a GPU's. */
+static bool goes_on_without_gpu(const vrs_pipeline *pipeline)
+{
+    return pipeline->place.stands_in && pipeline->place.device == NULL;
+}
+
+static vrs_status read_precision(const vrs_pipeline *pipeline, const vrs_config *config,
+                                 vrs_precision *precision)
+{
+    vrs_status status = vrs_precision_parse(vrs_config_get(config, "precision"), precision);
+    if (status == VRS_OK && goes_on_without_gpu(pipeline) && *precision != VRS_PRECISION_INT8)
+        *precision = VRS_PRECISION_F32;
+    return status;
+}
+
+static const char *engine_of(const vrs_pipeline *pipeline, const vrs_config *config)
+{
+    const char *name = vrs_config_get(config, "engine");
+    return goes_on_without_gpu(pipeline) && strcmp(name, "cuda") == 0 ? "auto" : name;
+}
+
 vrs_status vrs_pipeline_open_engine(const vrs_pipeline *pipeline, const vrs_config *config,
                                     const vrs_model *model, const char *name,
                                     const vrs_engine_ops *ops, vrs_engine **engine)
@@ -91,13 +113,13 @@ vrs_status vrs_pipeline_open_engine(const vrs_pipeline *pipeline, const vrs_conf
         .cache_dir = cache[0] != 0 ? cache : NULL,
         .device = pipeline->place.device,
         .memory = pipeline->place.memory,
-        .provider = vrs_config_get(config, "ort_provider"),
+        .provider = goes_on_without_gpu(pipeline) ? "cpu" : vrs_config_get(config, "ort_provider"),
         .provider_options = vrs_config_get(config, "ort_options"),
         .plugin = vrs_config_get(config, "ort_plugin"),
     };
     compile_preferred(&pipeline->settings.batch.queue, &params);
     vrs_compile_watch(&params);
-    status = vrs_precision_parse(vrs_config_get(config, "precision"), &params.precision);
+    status = read_precision(pipeline, config, &params.precision);
     if (status != VRS_OK)
         return status;
     return ops != NULL ? ops->create(model, &params, engine)
@@ -111,7 +133,7 @@ static vrs_status open_engine(vrs_pipeline *pipeline, const vrs_config *config, 
         vrs_pipeline_open_engine(pipeline, config, pipeline->model, name, ops, &pipeline->engine);
     (void)snprintf(pipeline->engine_name, sizeof(pipeline->engine_name), "%s", name);
     if (status == VRS_OK)
-        status = vrs_precision_parse(vrs_config_get(config, "precision"), &pipeline->precision);
+        status = read_precision(pipeline, config, &pipeline->precision);
     if (status == VRS_OK)
         (void)snprintf(pipeline->engine_text, sizeof(pipeline->engine_text), "%s",
                        vrs_engine_describe(pipeline->engine));
@@ -130,7 +152,7 @@ static bool may_fall_back(vrs_status status)
 static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
                               const vrs_engine_ops *ops)
 {
-    const char *name = vrs_config_get(config, "engine");
+    const char *name = engine_of(pipeline, config);
     bool gpu = pipeline->place.device != NULL, automatic = strcmp(name, "auto") == 0;
     vrs_status status =
         vrs_settings_read(config, pipeline->spec, gpu, vrs_settings_network_on_gpu(config, gpu),
@@ -144,6 +166,7 @@ static vrs_status make_engine(vrs_pipeline *pipeline, const vrs_config *config,
         return status;
     char why[VRS_DETAIL_SIZE];
     (void)snprintf(why, sizeof(why), "%s", vrs_last_error());
+    vrs_memory_forget_refusals(pipeline->place.memory);
     status = vrs_settings_read(config, pipeline->spec, true, false, pipeline->place.streams,
                                &pipeline->settings);
     if (status == VRS_OK)
@@ -308,6 +331,7 @@ vrs_status vrs_pipeline_create_at(const vrs_config *config, const vrs_model *mod
     if (status == VRS_OK)
         status = set_alive(pipeline);
     if (status != VRS_OK) {
+        status = vrs_memory_blame_budget(pipeline->place.memory, status);
         free_pipeline(pipeline);
         return status;
     }

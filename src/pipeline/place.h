@@ -12,6 +12,8 @@ typedef struct vrs_place {
     vrs_device *device; /* NULL: the CPU */
     vrs_memory *memory;
     int32_t streams;            /* that will share a pipeline here, where that is known; else 0 */
+    bool stands_in;             /* for a lost GPU: what of the engine's options needs one does not
+                                 * count on the CPU */
     char text[VRS_DETAIL_SIZE]; /* one line for the user: "cuda:0 (NVIDIA H200)" */
 } vrs_place;
 

@@ -98,8 +98,7 @@ static void repeat_mask(vrs_ticket *ticket, uint32_t view, size_t pixels)
     if (state->smooth_valid)
         memcpy(ticket->mask[view], state->smooth, pixels * sizeof(int16_t));
     else
-        vrs_ticket_fail(ticket, VRS_DROPPED,
-                        "it was to repeat the mask of the frame before it, which has none");
+        vrs_ticket_fail(ticket, VRS_DROPPED, VRS_NOTHING_TO_REPEAT_TEXT);
 }
 
 static void smooth_ticket(vrs_ticket *ticket)

@@ -170,8 +170,7 @@ void vrs_steady_ticket(vrs_steady *steady, vrs_ticket *ticket)
     if (ticket->result.status != VRS_OK)
         return;
     if (ticket->result.repeated && !past) {
-        vrs_ticket_fail(ticket, VRS_DROPPED,
-                        "it was to repeat the mask of the frame before it, which has none");
+        vrs_ticket_fail(ticket, VRS_DROPPED, VRS_NOTHING_TO_REPEAT_TEXT);
         return;
     }
     for (uint32_t v = 0; v < count && !ticket->result.repeated; v++)

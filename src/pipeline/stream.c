@@ -270,6 +270,7 @@ static vrs_status make_tickets(vrs_pipeline *pipeline, vrs_stream *stream)
         ticket->kind = VRS_WORK_TICKET;
         ticket->stream = stream;
         ticket->pipeline = pipeline;
+        ticket->settled = true;
         stream->ticket_count++;
         if (status == VRS_OK)
             status = make_seen(ticket);

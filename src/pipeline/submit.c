@@ -131,6 +131,7 @@ static vrs_status find_stream(vrs_pipeline *pipeline, const vrs_frame *frame, in
         vrs_mutex_lock(&pipeline->setup_lock);
         int64_t begin_ns = vrs_now_ns();
         status = vrs_stream_create(pipeline, frame, &stream);
+        status = vrs_memory_blame_budget(pipeline->place.memory, status);
         vrs_mutex_unlock(&pipeline->setup_lock);
         vrs_mutex_lock(&pipeline->lock);
         vrs_track_record(pipeline->submit_track, VRS_SPAN_ALLOCATE, frame->id, begin_ns,
@@ -190,6 +191,7 @@ static void fill_ticket(vrs_pipeline *pipeline, vrs_ticket *ticket, vrs_frame *f
     ticket->restart = ticket->stream->restart;
     ticket->stream->restart = false;
     ticket->finished = false;
+    ticket->settled = false;
     vrs_views_choose(ticket);
     ticket->queued_ns = now_ns;
     ticket->sent_ns = 0;

@@ -107,6 +107,91 @@ class DeviceTest(CliTest):
         self.assert_sentences(done.stderr)
         self.assert_left("o.mkv.vrseg")
 
+    def goes_on(self, lose: int, *args: object, inputs: int = 1) -> None:
+        """A run whose GPU is lost by that launch goes on on the CPU: the files are those of a run
+        on the CPU but for rounding, with all their sound."""
+        clips = [self.folder / f"{name}.mp4" for name in "stuv"[:inputs]]
+        for path in clips:
+            ffmpeg("-i", self.folder / "a.mp4", "-f", "lavfi", "-i", "sine=duration=1.2",
+                   "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", path)
+        base = ("--codec", "ffv1", "--segment-frames", 4, "--tickets", 4, "--engine", "openvino",
+                "--decoder", "cpu", "--smooth-motion", "off", *args)
+        figures = self.folder / "f.json"
+        files = {}
+        for device, more in (("cpu", {}), ("auto", {"lose": f"cuLaunchKernel:{lose}:{LOST}"})):
+            out = self.folder / f"{device}{len(os.listdir(self.folder))}"
+            out.mkdir()
+            done = run("run", *clips, "-o", f"{out}/{{name}}.mkv", "--device", device, "--json",
+                       figures, *base, env=on_gpu(**more))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            if inputs == 1:
+                self.assert_sentences(done.stderr)
+            files[device] = [out / f"{path.stem}.mkv" for path in clips]
+        self.assertIn("goes on on cpu, as its own GPU was lost: ", done.stderr)
+        figure = summary(figures)
+        self.assertEqual(figure["device"], "cuda:0 (Fake GPU 0); then cpu")
+        self.assertEqual(figure["device_fallback"], "cpu")
+        self.assertIn("the run went on on cpu", figure["note"])
+        self.assertIn("note: ", done.stdout)
+        self.assertEqual((figure["frames"], figure["failed"], figure["inputs_done"]),
+                         (30 * inputs, 0, inputs))
+        for path, expected in zip(files["auto"], files["cpu"]):
+            raw = []
+            for name in (path, expected):
+                ffmpeg("-i", name, "-map", "0:v", "-f", "rawvideo", "-pix_fmt", "gray",
+                       self.folder / "v.raw")
+                ffmpeg("-i", name, "-map", "0:a", "-c", "copy", "-f", "framemd5",
+                       self.folder / "a.md5")
+                raw.append(((self.folder / "v.raw").read_bytes(),
+                            (self.folder / "a.md5").read_text(encoding="utf-8")))
+            self.assertEqual(raw[0][1], raw[1][1])
+            self.assertEqual(len(raw[0][0]), 30 * 128 * 96)
+            apart = sum(abs(a - b) for a, b in zip(raw[0][0], raw[1][0]))
+            self.assertLess(apart / len(raw[0][0]), 0.5)
+        self.assertEqual(sorted(os.listdir(files["auto"][0].parent)),
+                         sorted(path.name for path in files["auto"]))
+
+    def test_goes_on(self) -> None:
+        self.goes_on(1)
+        self.goes_on(40, "--smooth", "on")
+
+    def test_several_go_on(self) -> None:
+        self.goes_on(60, "--inputs-at-once", 2, inputs=4)
+
+    def test_shards_go_on(self) -> None:
+        """One shard's GPU is lost: the parts fit all the same."""
+        base = ("--codec", "ffv1", "--segment-frames", 4, "--engine", "openvino", "--device",
+                "cuda", "--device-fallback", "cpu", "--smooth", "on")
+        for i in (1, 2):
+            more = {"lose": f"cuLaunchKernel:40:{LOST}"} if i == 2 else {}
+            done = run("run", self.folder / "a.mp4", "-o", self.out / "o.mkv", *base, "--shard",
+                       f"{i}/2", env=on_gpu(**more))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual("goes on on cpu" in done.stderr, i == 2)
+        done = run("join", self.out / "o.mkv")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(frames(self.out / "o.mkv"), 30)
+        self.assert_left("o.mkv")
+
+    def test_small_budgets(self) -> None:
+        """Whatever the budget, a run has all its frames or says in a sentence what is needed."""
+        codes = {}
+        for engine in ("openvino", "cuda"):
+            for memory in ("1KB", "300KB", "2MB", "6MB", "1GB"):
+                with self.subTest(engine=engine, memory=memory):
+                    done = run("run", self.folder / "a.mp4", "-o", "null", "--device", "cuda",
+                               "--engine", engine, "--gpu-memory", memory, "--max-frames", 2,
+                               "--tickets", 2, env=on_gpu())
+                    codes[engine, memory] = done.returncode
+                    if done.returncode != 0:
+                        self.assert_refused(done, 2, r"budget.*\d.*raise gpu_memory")
+        for engine in ("openvino", "cuda"):
+            self.assertEqual(codes[engine, "1KB"], 2)
+            self.assertEqual(codes[engine, "1GB"], 0)
+        done = run("run", self.folder / "a.mp4", "-o", "null", "--device", "cuda", "--engine",
+                   "openvino", "--pinned-memory", "1KB", env=on_gpu())
+        self.assert_refused(done, 2, r"budget.*\d.*raise pinned_memory")
+
 
 if __name__ == "__main__":
     main(needs_engine=True)

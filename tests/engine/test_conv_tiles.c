@@ -211,19 +211,21 @@ static int32_t run(const vrs_conv *conv)
     return count;
 }
 
-static bool is_hopper(void)
+/* Also a GPU of 9.0 has none where the driver compiles PTX for it. */
+static bool has_hopper_kernels(void)
 {
-    return vrs_device_get_properties(cuda_fixture_device())->major == 9;
+    vrs_kernel *kernel;
+    return vrs_device_kernel(cuda_fixture_device(), "vrs_conv_point_sm90", &kernel) == VRS_OK;
 }
 
 static void test_plain(void **state)
 {
     (void)state;
     vrs_conv c = square(2, 9, 24, 40, 1, 1);
-    assert_int_equal(run(&c), is_hopper() ? 2 : 1);
+    assert_int_equal(run(&c), has_hopper_kernels() ? 2 : 1);
     c.residual_pitch = c.out_pitch = 48;
     c.residual_type = VRS_NET_F16;
-    assert_int_equal(run(&c), is_hopper() ? 2 : 1);
+    assert_int_equal(run(&c), has_hopper_kernels() ? 2 : 1);
     c = square(1, 11, 16, 24, 3, 1);
     c.act.kind = VRS_NET_ACT_NONE;
     assert_int_equal(run(&c), 1);
@@ -237,7 +239,7 @@ static void test_taps(void **state)
 {
     (void)state;
     vrs_conv c = square(3, 13, 72, 24, 3, 6);
-    assert_int_equal(run(&c), is_hopper() ? 3 : 1);
+    assert_int_equal(run(&c), has_hopper_kernels() ? 3 : 1);
 }
 
 static void test_stem(void **state)

@@ -82,6 +82,7 @@ static void read_environment(uint64_t seed)
     fake.memory = number_of("VRSEG_FAKE_CUDA_MEMORY", (uint64_t)8 << 30);
     fake.other = 0;
     fake.image_error = (int)number_of("VRSEG_FAKE_CUDA_IMAGE_ERROR", 0);
+    fake.by_ptx = number_of("CUDA_FORCE_PTX_JIT", 0) != 0;
     snprintf(fake.name, sizeof(fake.name), "%s", name != NULL ? name : "Fake GPU");
     fake.major = 9;
     fake.minor = 0;

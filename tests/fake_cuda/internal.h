@@ -148,6 +148,7 @@ typedef struct fake_state {
     /* control.c */
     uint64_t seed, random;
     fake_cuda_mode mode;
+    bool by_ptx; /* modules are compiled from PTX, which has no kernels for one architecture */
     int devices, major, minor, driver, image_error;
     char name[64];
     uint64_t memory, other;

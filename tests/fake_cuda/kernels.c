@@ -19,6 +19,13 @@
 static struct fake_function kernels[MAX_KERNELS];
 static size_t kernel_count;
 
+/* In code of compute capability 9.0 alone. */
+static bool is_specific(const char *name)
+{
+    const size_t length = strlen(name);
+    return length > 5 && strcmp(name + length - 5, "_sm90") == 0;
+}
+
 static void add(const char *name, fake_cuda_kernel_fn fn, size_t params_bytes)
 {
     size_t i = 0;
@@ -28,9 +35,7 @@ static void add(const char *name, fake_cuda_kernel_fn fn, size_t params_bytes)
         fake_die("more kernels than the table holds");
     /* A parameter of stricter alignment does not begin where parameters do, on compute capability
      * 9.0 for one of 64 bytes. */
-    const size_t length = strlen(name);
-    const bool aligned = length > 5 && strcmp(name + length - 5, "_sm90") == 0;
-    kernels[i] = (struct fake_function){name, fn, params_bytes, aligned ? 48 : 0};
+    kernels[i] = (struct fake_function){name, fn, params_bytes, is_specific(name) ? 48 : 0};
     kernel_count += i == kernel_count;
 }
 
@@ -52,7 +57,7 @@ const struct fake_function *fake_find_kernel(const char *name)
 {
     for (size_t i = 0; i < kernel_count; i++)
         if (strcmp(kernels[i].name, name) == 0)
-            return &kernels[i];
+            return fake.by_ptx && is_specific(name) ? NULL : &kernels[i];
     return NULL;
 }
 

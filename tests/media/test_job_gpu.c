@@ -30,6 +30,7 @@ static vrs_profile *profile;                                   /* of runs; NULL:
 typedef struct outcome {
     vrs_status status;
     char error[VRS_DETAIL_SIZE], note[VRS_DETAIL_SIZE], device[VRS_DETAIL_SIZE], decoder[16];
+    char fallback[VRS_DETAIL_SIZE];
     vrs_job_stats stats; /* numbers alone */
 } outcome;
 
@@ -81,6 +82,7 @@ static outcome run_job(const char *input, const char *settings, const wanted *ou
     (void)snprintf(o.note, sizeof o.note, "%s", o.stats.note);
     (void)snprintf(o.device, sizeof o.device, "%s", o.stats.device);
     (void)snprintf(o.decoder, sizeof o.decoder, "%s", o.stats.decoder);
+    (void)snprintf(o.fallback, sizeof o.fallback, "%s", o.stats.fallback);
     vrs_job_destroy(job);
     vrs_config_destroy(config);
     return o;
@@ -110,7 +112,7 @@ static void expect_alike(const char *path, const char *expected, const char *wha
     size_t sizes[2];
     uint8_t *a = read_file(path, &sizes[0]), *b = read_file(expected, &sizes[1]);
     assert_int_equal(sizes[0], sizes[1]);
-    assert_true(sizes[0] > (size_t)FRAMES * WIDTH * HEIGHT);
+    assert_true(sizes[0] >= (size_t)FRAMES * WIDTH * HEIGHT);
     size_t wrong = 0;
     for (size_t i = 0; i < sizes[0]; i++) {
         wrong += abs(a[i] - b[i]) > CLOSE ? 1 : 0;
@@ -306,6 +308,189 @@ static void a_lost_gpu_ends_the_job(void **state)
     }
 }
 
+/* Masks in a file of segments; decoded beside the file as raw pictures. */
+static const wanted segmented[] = {{VRS_JOB_MASK, "mask.mkv"}, {0, NULL}};
+#define SEGMENTED "lanes=2 max_batch_size=1 codec=ffv1 segment_frames=5 "
+
+static void expect_decoded_alike(const char *what)
+{
+    clip("-i mask.mkv -pix_fmt gray -f rawvideo mask.raw");
+    expect_alike("mask.raw", "cpu-mask.raw", what);
+}
+
+static outcome run_segmented(uint64_t seed, const char *settings, const char *call, uint64_t n)
+{
+    char all[256];
+    begin(seed);
+    fake_cuda_set_devices(2);
+    if (call) {
+        fake_cuda_lose_at(call, n, ILLEGAL_ADDRESS);
+    }
+    (void)snprintf(all, sizeof all, SEGMENTED "%s", settings);
+    outcome o = run_job("pictures.y4m", all, segmented);
+    expect_nothing_left();
+    return o;
+}
+
+/* Lost by its first call of a kind, by its last one and by some between: what is written is what an
+ * unbroken run writes, on whatever device, and where frames follow from each other too. */
+static void a_lost_gpu_is_replaced(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"cuLaunchKernel", "cuEventSynchronize",
+                                        "cuMemcpyDtoHAsync_v2", "cuMemcpyHtoDAsync_v2"};
+    static const char *const settings[] = {
+        "device=cuda:0 device_fallback=cpu", "device=cuda:0 device_fallback=cuda:1",
+        "device=auto smooth=on smooth_motion=off", "device=auto smooth=on layout=sbs"};
+    for (size_t s = 0; s < sizeof settings / sizeof settings[0]; s++) {
+        char cpu[128];
+        const char *more = strstr(settings[s], "smooth=on");
+        (void)snprintf(cpu, sizeof cpu, "device=cpu %s", more ? more : "");
+        (void)run_segmented(1, cpu, NULL, 0);
+        clip("-i mask.mkv -pix_fmt gray -f rawvideo cpu-mask.raw");
+        outcome whole = run_segmented(2, settings[s], NULL, 0);
+        assert_int_equal(whole.status, VRS_OK);
+        assert_string_equal(whole.fallback, "");
+        uint64_t all[4];
+        for (size_t i = 0; i < 4; i++) {
+            all[i] = fake_cuda_calls(calls[i]);
+            assert_true(all[i] > 20);
+        }
+        for (size_t i = s; i < s + 2; i++) {
+            const char *call = calls[i % 4];
+            const uint64_t count = all[i % 4], at[] = {1, count / 3, count - count / 8};
+            for (size_t k = 0; k < sizeof at / sizeof at[0]; k++) {
+                char what[256];
+                outcome o = run_segmented(4 + k, settings[s], call, at[k]);
+                (void)snprintf(what, sizeof what, "%s, call %d of %s", settings[s], (int)at[k],
+                               call);
+                if (o.status != VRS_OK) {
+                    fail_msg("%s: %s: %s", what, vrs_status_name(o.status), o.error);
+                }
+                bool gpu = strstr(settings[s], "cuda:1");
+                assert_non_null(strstr(o.device, gpu ? "; then cuda:1" : "; then cpu"));
+                assert_non_null(strstr(o.fallback, gpu ? "cuda:1" : "cpu"));
+                assert_non_null(strstr(o.note, "cuda:0 was lost"));
+                assert_non_null(strstr(o.note, "the run went on on c"));
+                assert_int_not_equal(access("mask.mkv.vrseg", F_OK), 0);
+                expect_decoded_alike(what);
+            }
+        }
+    }
+}
+
+/* Whatever call loses it, the opening's too, the run ends well or before it has begun. */
+static void a_gpu_is_lost_anywhere(void **state)
+{
+    (void)state;
+    (void)run_segmented(1, "device=cpu", NULL, 0);
+    clip("-i mask.mkv -pix_fmt gray -f rawvideo cpu-mask.raw");
+    (void)run_segmented(2, "device=auto", NULL, 0);
+    uint64_t all = fake_cuda_calls("*"), step = all / 14 + 1;
+    int replaced = 0;
+    for (uint64_t n = 1; n < all; n += step) {
+        outcome o = run_segmented(2 + n % 2, "device=auto", "*", n);
+        if (o.status != VRS_OK) {
+            assert_int_equal(o.stats.written, 0);
+            assert_true(o.error[0] != '\0');
+            continue;
+        }
+        replaced += o.fallback[0] != '\0' ? 1 : 0;
+        expect_decoded_alike("lost anywhere");
+    }
+    assert_true(replaced > 4);
+}
+
+/* Frames that the GPU decoded are lost with it: the CPU decodes from the last segment on. */
+static void decoded_pictures_are_read_again(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n <= 80; n += 30) {
+        begin(4 + n);
+        fake_cuda_lose_at("cuMemcpy2DAsync_v2", n, ILLEGAL_ADDRESS);
+        outcome o = run_job("h264.mp4", SEGMENTED "device=cuda:0 decoder=nvdec device_fallback=cpu",
+                            segmented);
+        if (o.status != VRS_OK) {
+            fail_msg("copy %d: %s", (int)n, o.error);
+        }
+        assert_string_equal(o.fallback, "cpu");
+        assert_string_equal(o.decoder, "cpu");
+        assert_int_equal(o.stats.damaged, 0);
+        clip("-i mask.mkv -pix_fmt gray -f rawvideo mask.raw");
+        size_t size;
+        free(read_file("mask.raw", &size));
+        assert_int_equal(size, FRAMES * WIDTH * HEIGHT);
+        expect_nothing_left();
+    }
+}
+
+/* With two GPUs the other one goes on, and only when that is lost too the fallback. */
+static void all_of_two_are_lost(void **state)
+{
+    (void)state;
+    (void)run_segmented(1, "device=cpu", NULL, 0);
+    clip("-i mask.mkv -pix_fmt gray -f rawvideo cpu-mask.raw");
+    for (int both = 0; both < 2; both++) {
+        begin(70);
+        fake_cuda_set_devices(2);
+        fake_cuda_lose_at("cuLaunchKernel@0", 30, ILLEGAL_ADDRESS);
+        if (both) {
+            fake_cuda_lose_at("cuLaunchKernel@1", 60, ILLEGAL_ADDRESS);
+        }
+        outcome o = run_job("pictures.y4m", SEGMENTED "device=all device_fallback=cpu", segmented);
+        if (o.status != VRS_OK) {
+            fail_msg("%s", o.error);
+        }
+        assert_string_equal(o.fallback, both ? "cpu" : "");
+        expect_decoded_alike("of two");
+        expect_nothing_left();
+    }
+}
+
+static void fallbacks_are_looked_at_first(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *settings, *words;
+        vrs_status status;
+    } refused[] = {
+        {"device=cuda:0 device_fallback=gpu", "expected none, cpu, cuda:N or auto", VRS_INVALID},
+        {"device=cpu device_fallback=cuda:x", "expected none, cpu, cuda:N or auto", VRS_INVALID},
+        {"device=cuda:0 device_fallback=cuda", "is among the run's own", VRS_INVALID},
+        {"device=all device_fallback=cuda:1", "is among the run's own", VRS_INVALID},
+        {"device=cuda:0 device_fallback=cuda:7", "there is no GPU cuda:7", VRS_INVALID},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        outcome o = run_segmented(5, refused[i].settings, NULL, 0);
+        if (o.status == VRS_OK || !strstr(o.error, refused[i].words)) {
+            fail_msg("%s: %s: %s", refused[i].settings, vrs_status_name(o.status), o.error);
+        }
+    }
+    outcome o = run_segmented(5, "device=cpu device_fallback=cuda:7", NULL, 0);
+    assert_int_equal(o.status, VRS_OK); /* the CPU is not lost */
+    o = run_segmented(5, "device=cuda:0", "cuLaunchKernel", 30);
+    assert_int_equal(o.status, VRS_DEVICE_LOST); /* a GPU that was named has none by itself */
+    temp_remove("mask.mkv.vrseg");
+}
+
+/* A fallback that cannot be used when it is needed: said, and what is finished stays. */
+static void a_fallback_that_fails(void **state)
+{
+    (void)state;
+    begin(8);
+    fake_cuda_set_devices(2);
+    fake_cuda_lose_at("cuLaunchKernel@0", 60, ILLEGAL_ADDRESS);
+    /* The GPU was well when the run began. */
+    fake_cuda_fail_at("cuStreamCreateWithPriority@1", 1, 2);
+    outcome o =
+        run_job("pictures.y4m", SEGMENTED "device=cuda:0 device_fallback=cuda:1", segmented);
+    assert_int_equal(o.status, VRS_DEVICE_LOST);
+    assert_string_equal(o.fallback, "");
+    assert_non_null(strstr(o.note, "device_fallback cuda:1: "));
+    assert_int_equal(access("mask.mkv.vrseg", F_OK), 0);
+    temp_remove("mask.mkv.vrseg");
+}
+
 static void make_files(void)
 {
     const char *const source = "-f lavfi -i testsrc2=size=320x180:rate=25 -frames:v 40";
@@ -377,6 +562,12 @@ int main(void)
         cmocka_unit_test(budgets),
         cmocka_unit_test(profiled),
         cmocka_unit_test(a_lost_gpu_ends_the_job),
+        cmocka_unit_test(a_lost_gpu_is_replaced),
+        cmocka_unit_test(a_gpu_is_lost_anywhere),
+        cmocka_unit_test(decoded_pictures_are_read_again),
+        cmocka_unit_test(all_of_two_are_lost),
+        cmocka_unit_test(fallbacks_are_looked_at_first),
+        cmocka_unit_test(a_fallback_that_fails),
     };
     *(void **)(&start_driver) = dlsym(RTLD_DEFAULT, "cuInit");
     fake_device_engine_register();

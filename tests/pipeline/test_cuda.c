@@ -171,6 +171,48 @@ static void smaller_input(void **state)
     drop(&o[1]);
 }
 
+/* Live mode's second step: every second frame has the masks before it, the same as on the CPU, over
+ * its own picture. Frames come faster than they are done, so that some ride behind their batch, and
+ * one by one, so that others find all before them done. */
+static void every_second(void **state)
+{
+    (void)state;
+    char line[512];
+    scene s = all_outputs;
+    s.output_count = 3;
+    static const char *const lines[] = {
+        "lanes=1 requests=1 max_batch_size=1",
+        "lanes=4 requests=4 max_batch_size=4",
+        "smooth=on smooth_motion=off lanes=3 requests=3",
+        "smooth=on lanes=4 requests=4 max_batch_size=4",
+        "layout=sbs lanes=2 requests=3 max_batch_size=3",
+        "layout=sbs smooth=on lanes=3 requests=3 max_batch_size=1",
+        "layout=tb feather=2 refine=off",
+        "views=crops smooth=on smooth_motion=off lanes=2 requests=3",
+        "tickets=2 lanes=2 requests=2",
+    };
+    for (int i = 0; i < (int)(sizeof(lines) / sizeof(lines[0])); i++) {
+        snprintf(line, sizeof(line), "live=on latency_target_us=60000000 %s", lines[i]);
+        steps = VRS_LIVE_EVERY_SECOND;
+        both(&s, line, 800 + (uint64_t)i);
+        steps |= VRS_LIVE_NO_REFINEMENT;
+        both(&s, line, 820 + (uint64_t)i);
+    }
+    outcome o[2];
+    for (int i = 0; i < 2; i++) {
+        begin(840);
+        steps = i == 0 ? 0 : VRS_LIVE_EVERY_SECOND;
+        assert_int_equal(
+            run(&s, "device=cuda:0 live=on latency_target_us=60000000 refine=off", &o[i]), VRS_OK);
+        assert_int_equal(o[i].stats.repeated, i == 0 ? 0 : FRAMES / 2);
+    }
+    steps = 0;
+    for (int n = 0; n < FRAMES; n++)
+        assert_true((o[0].coverage[n / 2 * 2] == o[1].coverage[n]));
+    drop(&o[0]);
+    drop(&o[1]);
+}
+
 /* Frames that leave the queue without going show what they show on the CPU: background. */
 static void give_up_some(const char *device, outcome *o)
 {
@@ -235,6 +277,12 @@ static void engine_settings(void **state)
     with_engine(settings, false);
 }
 
+static void engine_every_second(void **state)
+{
+    (void)state;
+    with_engine(every_second, false);
+}
+
 static void engine_smaller_input(void **state)
 {
     (void)state;
@@ -288,12 +336,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(tiles),
         cmocka_unit_test(recurrent),
         cmocka_unit_test(smaller_input),
+        cmocka_unit_test(every_second),
         cmocka_unit_test(given_up),
     };
     const struct CMUnitTest engine_tests[] = {
         cmocka_unit_test(engine_formats),          cmocka_unit_test(engine_settings),
         cmocka_unit_test(engine_recurrent),        cmocka_unit_test(engine_smaller_input),
-        cmocka_unit_test(engine_stays_on_the_gpu),
+        cmocka_unit_test(engine_stays_on_the_gpu), cmocka_unit_test(engine_every_second),
     };
     begin_tests();
     int failed = argc > 1 ? cmocka_run_group_tests(engine_tests, NULL, NULL)

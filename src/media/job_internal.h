@@ -115,8 +115,10 @@ typedef struct vrs_job_slot {
     vrs_preview *preview;
     vrs_job_sink sinks[VRS_MAX_OUTPUTS];
 
-    bool finished; /* all outputs of the present input were there before */
-    bool by_nvenc; /* a try of it wrote by the GPU's encoder */
+    bool finished;    /* all outputs of the present input were there before */
+    int64_t begun_at; /* first frame of its first try; -1: that did not come so far */
+    uint64_t kept;    /* frames that its tries before this one have finished */
+    bool by_nvenc;    /* a try of it wrote by the GPU's encoder */
     vrs_slot_range range;
     int64_t first_frame; /* that is read of it: those before were finished, or are not wanted */
     int32_t warm_up;     /* frames before it that are read too, for what the past decides, and not

@@ -144,8 +144,9 @@ vrs_status vrs_slot_open(vrs_job_slot *slot)
         return status;
     int64_t estimate = slot->source->info.frame_estimate;
     vrs_mutex_lock(&job->lock);
-    slot->input->frame_estimate =
-        estimate > slot->first_frame ? estimate - slot->first_frame : estimate;
+    slot->input->frame_estimate = estimate > slot->first_frame
+                                      ? estimate - slot->first_frame + (int64_t)slot->kept
+                                      : estimate;
     slot->input->decoder = slot->source->by_hardware ? "nvdec" : "cpu";
     vrs_mutex_unlock(&job->lock);
     return VRS_OK;

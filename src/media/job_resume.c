@@ -128,6 +128,12 @@ vrs_status vrs_slot_go_on(vrs_job_slot *slot)
         return status;
     (void)common_frame(slot, &last); /* the rewound ones know the time of their last frame too */
     slot->first_frame = slot->range.first + frame;
+    if (slot->begun_at < 0)
+        slot->begun_at = slot->first_frame;
+    bool on = slot->first_frame > slot->begun_at;
+    vrs_mutex_lock(&slot->job->lock);
+    slot->kept = on ? (uint64_t)(slot->first_frame - slot->begun_at) : 0;
+    vrs_mutex_unlock(&slot->job->lock);
     if (frame > 0) {
         vrs_note_add(slot->note, sizeof(slot->note), "went on at frame %" PRId64,
                      slot->first_frame);

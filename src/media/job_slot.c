@@ -398,8 +398,8 @@ static void end_input(vrs_job_slot *slot)
     input->status = status;
     if (input->decoder[0] != 0)
         input->decoder = atomic_load(&slot->by_hardware) ? "nvdec" : "cpu";
-    input->read = vrs_slot_wanted(slot, slot->frames_read);
-    input->written = vrs_slot_wanted(slot, slot->delivered) - slot->dropped;
+    input->read = slot->kept + vrs_slot_wanted(slot, slot->frames_read);
+    input->written = slot->kept + vrs_slot_wanted(slot, slot->delivered) - slot->dropped;
     input->failed = slot->failures;
     input->damaged = damaged;
     vrs_mutex_unlock(&job->lock);
@@ -422,6 +422,7 @@ void vrs_slot_begin_anew(vrs_job_slot *slot)
     slot->read_ended = slot->submitted = false;
     slot->frames_read = slot->delivered = slot->failures = slot->dropped = 0;
     slot->first_frame = slot->warm_up = 0;
+    slot->kept = 0;
     atomic_store(&slot->failed, false);
     atomic_store(&slot->times_changed, false);
 }
@@ -446,6 +447,7 @@ static vrs_job_input *take_input(vrs_job_slot *slot)
     slot->input = input;
     slot->note[0] = 0;
     slot->by_nvenc = false;
+    slot->begun_at = -1;
     vrs_slot_begin_anew(slot);
     if (input != NULL) {
         input->state = VRS_JOB_RUNNING;

@@ -52,8 +52,8 @@ static vrs_job_input_stats look(const vrs_job *job, const vrs_job_input *input)
         stats.outputs[i] = input->outputs[i] != NULL ? input->outputs[i] : "";
     const vrs_job_slot *slot = slot_of(job, input);
     if (slot != NULL) {
-        stats.read = vrs_slot_wanted(slot, slot->frames_read);
-        stats.written = vrs_slot_wanted(slot, slot->delivered) - slot->dropped;
+        stats.read = slot->kept + vrs_slot_wanted(slot, slot->frames_read);
+        stats.written = slot->kept + vrs_slot_wanted(slot, slot->delivered) - slot->dropped;
         stats.failed = slot->failures;
         if (stats.decoder[0] != 0)
             stats.decoder = atomic_load(&slot->by_hardware) ? "nvdec" : "cpu";

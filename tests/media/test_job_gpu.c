@@ -361,6 +361,7 @@ static void a_lost_gpu_is_replaced(void **state)
             if (o.status != VRS_OK) {
                 fail_msg("%s: %s: %s", what, vrs_status_name(o.status), o.error);
             }
+            assert_int_equal(o.stats.written, FRAMES);
             bool gpu = strstr(settings[s], "cuda:1");
             assert_non_null(strstr(o.device, gpu ? "; then cuda:1" : "; then cpu"));
             assert_non_null(strstr(o.fallback, gpu ? "cuda:1" : "cpu"));

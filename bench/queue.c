@@ -1,12 +1,12 @@
-/* What the queues between threads carry, as JSON for store.py: vrs_queue beside the bare ring that
- * it stands on (Concurrency Kit's ck_ring, consumers that spin) and beside a queue of mutex and
+/* What the queues between threads carry, as JSON for store.py: vrs_queue beside a bare ring
+ * (Concurrency Kit's ck_ring, consumers that spin) and beside a queue of mutex and
  * condition; and what the batching queue costs a frame. Items go round, at most CAPACITY of them,
  * as tickets do; a figure is millions of items a second through one queue, median of the rounds, in
  * which all kinds take turns. Usage: bench_queue [ROUNDS]
  *
- * A bare ring has one producer and one consumer in its fast mode; vrs_queue's producers take turns
- * by a mutex, and its consumers sleep. What was expected: alone, the locked operations of the mutex
- * and of taking out cost some ten times a bare ring's plain ones; between threads the transfer
+ * A bare ring has one producer and one consumer in its fast mode; vrs_queue has several
+ * of both, who sleep. What was expected: alone, its locked operations
+ * cost some ten times a bare ring's plain ones; between threads the transfer
  * of cache lines costs more than either, so that no less than half of the bare ring's rate is left.
  */
 #include <ck_ring.h>

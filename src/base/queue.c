@@ -7,37 +7,36 @@
 #include "base/alloc.h"
 #include "base/ring.h"
 #include "base/thread.h"
-#include "base/tsan.h"
 
 #define MAX_CAPACITY 65536u
 
-/* Producers take turns: they hold the mutex while they put an item in. The ring's own way for
- * several has them take places in it by compare-and-swap and publish these in turn, spinning until
- * whoever took the place before has: where the system has sent that one to sleep, all others burn
- * their time slices until it comes back, and each hand-over may cost another round. A mutex costs
- * as much where nobody else wants it, and puts who waits to sleep.
+/* The wait word is `sleepers`. A consumer adds itself and looks into the ring again before it
+ * sleeps; a producer puts its item in and then reads the word, by a read-modify-write. Both changes
+ * of the word have an order: if the producer's comes first, the consumer's acquires it and the
+ * second look sees the item; otherwise the producer sees the sleeper. It then takes the mutex, so
+ * the consumer, which holds it from before its second look, is in the wait when it is signalled.
+ * A plain load after the put would not do: the processor may read it before the item is seen.
  *
- * Consumers take items out without the mutex. One that finds none takes it, looks again, and counts
- * itself as a sleeper before it waits; as no item comes in meanwhile, none is slept over. */
+ * An item can be there behind one that is not put down yet: whoever is woken for it finds none and
+ * sleeps on. So who was woken and got one wakes the next where there are more. */
 struct vrs_queue {
-    struct ck_ring ring;
-    struct ck_ring_buffer *slots;
+    vrs_ring ring;
     uint32_t capacity;
-    char order; /* what the thread sanitizer knows the ring by */
-    alignas(VRS_ALIGNMENT) vrs_mutex mutex;
-    vrs_cond wake;
-    uint32_t sleepers; /* under the mutex */
+    alignas(VRS_ALIGNMENT) atomic_uint sleepers;
     atomic_bool closed;
-    /* Changed under the mutex, read at any time. */
-    _Atomic uint64_t pushes, found;
+    vrs_mutex mutex;
+    vrs_cond wake;
+    /* Of the producers alone, on a line of their own. */
+    alignas(VRS_ALIGNMENT) _Atomic uint64_t pushes;
+    _Atomic uint64_t found;
     _Atomic uint32_t most;
 };
 
-/* One more than the capacity, as a full ring keeps one slot free, up to a power of two. */
+/* A power of two; at least two, as the turns of a single slot could not be told apart. */
 static uint32_t ring_size(uint32_t capacity)
 {
     uint32_t size = 2;
-    while (size < capacity + 1) {
+    while (size < capacity) {
         size *= 2;
     }
     return size;
@@ -66,19 +65,16 @@ vrs_status vrs_queue_create_from(uint32_t capacity, uint32_t first, vrs_queue **
     vrs_status status = VRS_NO_MEMORY;
     uint32_t size = ring_size(capacity);
     made->capacity = capacity;
-    made->slots = vrs_alloc_array(size, sizeof(*made->slots));
-    if (made->slots != NULL) {
+    vrs_ring_slot *slots = vrs_alloc_array(size, sizeof(*slots));
+    if (slots != NULL) {
         status = init_waiting(made);
     }
     if (status != VRS_OK) {
-        vrs_free(made->slots);
+        vrs_free(slots);
         vrs_free(made);
         return status;
     }
-    ck_ring_init(&made->ring, size);
-    made->ring.c_head = first;
-    made->ring.p_head = first;
-    made->ring.p_tail = first;
+    vrs_ring_init(&made->ring, slots, size, first);
     *queue = made;
     return VRS_OK;
 }
@@ -95,59 +91,54 @@ void vrs_queue_destroy(vrs_queue *queue)
     }
     vrs_cond_destroy(&queue->wake);
     vrs_mutex_destroy(&queue->mutex);
-    vrs_free(queue->slots);
+    vrs_free(queue->ring.slots);
     vrs_free(queue);
 }
 
-/* With the mutex held: nobody else writes these. */
 static void count_push(vrs_queue *queue, uint32_t found)
 {
-    uint64_t pushes = atomic_load_explicit(&queue->pushes, memory_order_relaxed);
-    uint64_t sum = atomic_load_explicit(&queue->found, memory_order_relaxed);
-    atomic_store_explicit(&queue->pushes, pushes + 1, memory_order_relaxed);
-    atomic_store_explicit(&queue->found, sum + found, memory_order_relaxed);
-    if (found + 1 > atomic_load_explicit(&queue->most, memory_order_relaxed)) {
-        atomic_store_explicit(&queue->most, found + 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&queue->pushes, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&queue->found, found, memory_order_relaxed);
+    uint32_t most = atomic_load_explicit(&queue->most, memory_order_relaxed);
+    while (found + 1 > most &&
+           !atomic_compare_exchange_weak_explicit(&queue->most, &most, found + 1,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
     }
 }
 
 void vrs_queue_push(vrs_queue *queue, void *item)
 {
     assert(item != NULL);
-    unsigned int depth = 0;
-    vrs_mutex_lock(&queue->mutex);
-    vrs_tsan_release(&queue->order);
-    bool added = ck_ring_enqueue_spmc_size(&queue->ring, queue->slots, item, &depth);
-    assert(added && depth < queue->capacity);
-    (void)added;
+    uint32_t depth = vrs_ring_depth(&queue->ring);
+    assert(depth < queue->capacity);
+    vrs_ring_put(&queue->ring, item);
     count_push(queue, depth);
-    if (queue->sleepers > 0) {
+    if (atomic_fetch_add_explicit(&queue->sleepers, 0, memory_order_acq_rel) > 0) {
+        vrs_mutex_lock(&queue->mutex);
         vrs_cond_signal(&queue->wake);
+        vrs_mutex_unlock(&queue->mutex);
     }
-    vrs_mutex_unlock(&queue->mutex);
 }
 
 void *vrs_queue_try_pop(vrs_queue *queue)
 {
-    void *item = NULL;
-    if (!ck_ring_dequeue_spmc(&queue->ring, queue->slots, &item)) {
-        return NULL;
-    }
-    vrs_tsan_acquire(&queue->order);
-    return item;
+    return vrs_ring_take(&queue->ring);
 }
 
 /* With the mutex held. NULL: closed and empty, or the deadline passed. */
 static void *sleep_for_item(vrs_queue *queue, int64_t deadline_ns)
 {
+    atomic_fetch_add_explicit(&queue->sleepers, 1, memory_order_acq_rel);
     void *item = vrs_queue_try_pop(queue);
-    queue->sleepers++;
     bool in_time = true;
     while (item == NULL && in_time && !atomic_load(&queue->closed)) {
         in_time = vrs_cond_wait_until(&queue->wake, &queue->mutex, deadline_ns);
         item = vrs_queue_try_pop(queue);
     }
-    queue->sleepers--;
+    atomic_fetch_sub_explicit(&queue->sleepers, 1, memory_order_relaxed);
+    if (item != NULL && vrs_ring_depth(&queue->ring) > 0) {
+        vrs_cond_signal(&queue->wake);
+    }
     return item;
 }
 
@@ -179,19 +170,9 @@ void vrs_queue_close(vrs_queue *queue)
     vrs_mutex_unlock(&queue->mutex);
 }
 
-/* The tail is as it was at a moment when the head was as read: the head is the same on both sides
- * of it. */
 uint32_t vrs_queue_depth(const vrs_queue *queue)
 {
-    for (;;) {
-        uint32_t head = ck_pr_load_uint(&queue->ring.c_head);
-        ck_pr_fence_load();
-        uint32_t tail = ck_pr_load_uint(&queue->ring.p_tail);
-        ck_pr_fence_load();
-        if (ck_pr_load_uint(&queue->ring.c_head) == head) {
-            return tail - head;
-        }
-    }
+    return vrs_ring_depth(&queue->ring);
 }
 
 vrs_queue_stats vrs_queue_get_stats(const vrs_queue *queue)

@@ -1,9 +1,9 @@
-/* A queue of pointers between stages: Concurrency Kit's ring in its mode for several consumers, who
- * take items out without a lock, and a mutex by which producers take turns and idle consumers
- * sleep.
+/* A lock-free queue of pointers between stages, for several producers and consumers (base/ring.h),
+ * with a wait word so that an idle consumer sleeps.
  *
  * A queue holds at most as many items as there are tickets (or slots), so a push waits for no room:
- * bounded by construction; it waits for another one at most. */
+ * bounded by construction. While no consumer sleeps, waiting costs the producer one atomic
+ * operation. */
 #ifndef VRS_BASE_QUEUE_H
 #define VRS_BASE_QUEUE_H
 

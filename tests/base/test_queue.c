@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/queue.h"
+#include "base/ring.h"
 #include "base/thread.h"
 #include "support/inject.h"
 
@@ -56,6 +57,27 @@ static void test_order_and_capacity(void **state)
         }
     }
     vrs_queue_destroy(NULL);
+}
+
+/* A producer that has taken a place and stands still holds up its slot alone: others put down
+ * behind it, and consumers get nothing before what is older. */
+static void test_producer_stands_still(void **state)
+{
+    (void)state;
+    vrs_ring_slot slots[4] = {0};
+    vrs_ring ring;
+    vrs_ring_init(&ring, slots, 4, UINT32_MAX);
+    uint32_t place = atomic_fetch_add(&ring.tail, 1);
+    vrs_ring_put(&ring, item_of(2));
+    vrs_ring_put(&ring, item_of(3));
+    assert_int_equal(vrs_ring_depth(&ring), 3);
+    assert_null(vrs_ring_take(&ring));
+    slots[place & 3].item = item_of(1);
+    atomic_store(&slots[place & 3].turn, place + 1);
+    for (uintptr_t i = 1; i <= 3; i++) {
+        assert_ptr_equal(vrs_ring_take(&ring), item_of(i));
+    }
+    assert_null(vrs_ring_take(&ring));
 }
 
 static void test_deadline(void **state)
@@ -328,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_and_capacity),
+        cmocka_unit_test(test_producer_stands_still),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_sleepers),

@@ -221,7 +221,7 @@ static void refuse_flag(const flag_lists *all, const char *word)
 bool vrs_refuse_word(const char *command, const char *word)
 {
     char texts[MAX_WORDS][32];
-    const char *names[MAX_WORDS], *found;
+    const char *names[MAX_WORDS] = {0}, *found;
     size_t count = 0, length = 0;
     const vrs_command *c = vrs_commands;
     while (c->name != NULL && strcmp(c->name, command) != 0)

@@ -227,7 +227,8 @@ static vrs_status check_aside(const run_args *args)
             status = vrs_aside_distinct(files[i].what, files[i].path,
                                         &(vrs_aside){"the output", args->outputs[n].path}, 1);
     }
-    if (status == VRS_OK)
+    /* The folder of plots, which a trace may lie in, is made with the trace. */
+    if (status == VRS_OK && (args->profile.trace != NULL || args->profile.report != NULL))
         status = vrs_aside_writable("the trace", trace);
     if (status == VRS_OK)
         status = vrs_aside_writable("--json", args->json);

@@ -12,7 +12,7 @@
 
 /* Stacks and heaps of the threads that start now, files' buffers, what libraries take at their
  * first use: as measured, rounded up. */
-#define THREADS_BYTES (UINT64_C(32) << 20)
+#define THREADS_BYTES (UINT64_C(64) << 20)
 
 /* A frame's place in the index that libav's muxer has in memory while the segments are joined; by
  * then the encoder is closed. Measured: 163. */

@@ -1,6 +1,7 @@
 """What a run says first: what it will take of disk and memory; and that this holds."""
 
 import json
+import os
 import re
 import shutil
 
@@ -98,7 +99,11 @@ class Expect(support.CliTest):
         self.assertIsNone(summary(self.figures)["expected"]["memory"]["host_bytes"])
 
     def test_memory_is_as_said(self) -> None:
-        """Of a stereo sphere with tiles of 10 bits, and of each encoder."""
+        """Of a stereo sphere with tiles of 10 bits, and of each encoder.
+
+        Not where MALLOC_PERTURB_ has memory written to that nobody touches.
+        """
+        env = {name: value for name, value in os.environ.items() if name != "MALLOC_PERTURB_"}
         sphere = self.folder / "a_LR_180.mkv"
         ffmpeg(*pattern(30, "1280x640"), "-c:v", "libx265", "-preset", "ultrafast",
                "-x265-params", "log-level=error:pools=2", "-pix_fmt", "yuv420p10le", sphere)
@@ -106,7 +111,7 @@ class Expect(support.CliTest):
                      (sphere, "-o", f"{self.out}/m.mp4", "-o", f"green:{self.out}/g.mp4"),
                      (sphere, "-o", f"{self.out}/m.mkv", "--codec", "ffv1", "--views", "crops")):
             with self.subTest(args):
-                _, figures = self.expected(*args)
+                _, figures = self.expected(*args, env=env)
                 memory = figures["expected"]["memory"]
                 self.assertLessEqual(figures["peak_rss_bytes"], memory["host_bytes"])
                 parts = sum(memory[f"{name}_bytes"]

@@ -145,6 +145,15 @@ class Reports(support.CliTest):
             self.assertEqual(Page(text).open, [])
             self.assertTrue(text.startswith('<svg xmlns="http://www.w3.org/2000/svg"'))
 
+    def test_plots_alone(self) -> None:
+        """The trace that they are made of lies in their folder, which is made."""
+        clip = support.clip(self.folder / "clip.mp4", 12)
+        done = run("run", clip, "-o", "null", "--plots", self.out / "plots", "--progress", "none",
+                   "--device", "cpu")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertLessEqual({"run.trace", "latency.svg"},
+                             {path.name for path in (self.out / "plots").iterdir()})
+
     def test_chrome(self) -> None:
         path = self.trace()
         done = run("report", path, "--chrome", self.out / "c.json")

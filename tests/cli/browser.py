@@ -3,9 +3,11 @@ https://chromedevtools.github.io/devtools-protocol/
 """
 
 import base64
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -26,7 +28,9 @@ class Browser:
             [PROGRAM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
              "--disable-dev-shm-usage", f"--user-data-dir={folder}", "--remote-debugging-port=0",
              "--remote-allow-origins=*", "about:blank"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True)
+        self.folder = folder
         self.number = 0
         self.socket = self.stream = None
         try:
@@ -64,6 +68,12 @@ class Browser:
                 end.close()
         self.process.terminate()
         self.process.wait(PATIENCE)
+        # Its helpers outlive it for a moment, and write into its folder until then.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        end = time.monotonic() + PATIENCE
+        while self.folder.exists() and time.monotonic() < end:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _message(self) -> dict:
         text = b""

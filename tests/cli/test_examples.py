@@ -130,7 +130,7 @@ class Figures(support.CliTest):
             "peak_rss_bytes", "stages", "bottleneck", "bottleneck_resource", "bottleneck_stage",
             "resources", "latency", "live", "timeline", "note", "device", "decoder", "engine",
             "overlap", "gpu_percent", "gpu_memory_bytes", "inputs", "inputs_done",
-            "inputs_failed"})
+            "inputs_failed", "expected", "device_fallback"})
         self.assertEqual((found["frames"], found["damaged"], found["failed"]), (30, 0, 0))
         self.assertEqual((found["input"], found["note"]), (str(source), ""))
         self.assertEqual(f"vrseg {found['version']}\n", run("--version").stdout)

@@ -128,9 +128,9 @@ uint32_t vrs_pipeline_get_changes(const vrs_pipeline *const_pipeline, vrs_live_c
                                   uint32_t room)
 {
     vrs_pipeline *pipeline = (vrs_pipeline *)(uintptr_t)const_pipeline; /* for its lock alone */
-    const vrs_live *live = &pipeline->live;
     if (!vrs_pipeline_alive(pipeline))
         return 0;
+    const vrs_live *live = &pipeline->live;
     vrs_mutex_lock(&pipeline->lock);
     uint32_t count = live->change_count < VRS_LIVE_CHANGES ? live->change_count : VRS_LIVE_CHANGES;
     count = count < room ? count : room;

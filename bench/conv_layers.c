@@ -227,9 +227,8 @@ static void free_data(bench *b, const data *d)
     const vrs_device_ptr all[] = {d->args.x,         d->args.weights, d->args.bias,
                                   d->args.residual,  d->args.scale,   d->args.head_weights,
                                   d->args.head_bias, d->args.y};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         vrs_device_raw_free(b->device, all[i]);
-    }
 }
 
 /* ---- running ---- */
@@ -242,16 +241,13 @@ static vrs_cu_graph_exec capture(bench *b, const vrs_conv_plan *plan, const vrs_
     bench_require(vrs_device_enter(b->device));
     bench_require_cuda(b->api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL), "capture");
     vrs_status status = VRS_OK;
-    for (int i = 0; i < RUNS && status == VRS_OK; i++) {
+    for (int i = 0; i < RUNS && status == VRS_OK; i++)
         status = plan->provider->enqueue(plan, args, b->stream);
-    }
     vrs_cu_result result = b->api->capture_end(stream, &graph);
-    if (status == VRS_OK && result == VRS_CU_SUCCESS) {
+    if (status == VRS_OK && result == VRS_CU_SUCCESS)
         bench_require_cuda(b->api->graph_instantiate(&exec, graph, 0), "instantiate");
-    }
-    if (graph) {
+    if (graph)
         (void)b->api->graph_destroy(graph);
-    }
     vrs_device_leave(b->device);
     return exec;
 }
@@ -259,9 +255,8 @@ static vrs_cu_graph_exec capture(bench *b, const vrs_conv_plan *plan, const vrs_
 /* Microseconds of one run; below 0: it failed. */
 static double measure(bench *b, const vrs_conv_plan *plan, const vrs_conv_args *args)
 {
-    if (plan->provider->enqueue(plan, args, b->stream) != VRS_OK) {
+    if (plan->provider->enqueue(plan, args, b->stream) != VRS_OK)
         return -1;
-    }
     vrs_cu_graph_exec exec = capture(b, plan, args);
     double least = INFINITY;
     for (int i = 0; exec && i < REPLAYS; i++) {
@@ -324,9 +319,8 @@ static void *make_reference(bench *b, const vrs_conv *c, data *d)
 {
     vrs_conv_plan *plan;
     size_t last = PROVIDERS - 1, size = element_bytes(c->out_type);
-    if (!b->check || providers[last]->candidates(b->states[last], c) == 0) {
+    if (!b->check || providers[last]->candidates(b->states[last], c) == 0)
         return NULL;
-    }
     bench_require(providers[last]->prepare(b->states[last], c, 0, &plan));
     bench_require(plan->provider->enqueue(plan, &d->args, b->stream));
     size_t count = d->elements < CHECKED ? d->elements : CHECKED;
@@ -349,9 +343,8 @@ static vrs_device_ptr put(bench *b, const void *from, size_t bytes)
 static vrs_device_ptr pack(bench *b, const vrs_conv_plan *plan, const vrs_conv *c,
                            vrs_device_ptr weights)
 {
-    if (plan->packing[0] == 0) {
+    if (plan->packing[0] == 0)
         return weights;
-    }
     size_t bytes = weight_elements(c) * element_bytes(c->in_type);
     size_t packed_bytes = plan->provider->packed_bytes(plan);
     void *from = take(bytes), *to = take(packed_bytes);
@@ -366,9 +359,8 @@ static vrs_device_ptr pack(bench *b, const vrs_conv_plan *plan, const vrs_conv *
 static vrs_device_ptr make_table(bench *b, const vrs_conv_plan *plan)
 {
     size_t bytes = plan->provider->table_bytes ? plan->provider->table_bytes(plan) : 0;
-    if (bytes == 0) {
+    if (bytes == 0)
         return 0;
-    }
     void *table = take(bytes);
     plan->provider->make_table(plan, table);
     vrs_device_ptr at = put(b, table, bytes);
@@ -402,12 +394,10 @@ static double try_plan(bench *b, const layer *l, const vrs_conv *c, const data *
                plan->tensor_cores ? " tc" : "");
     }
     vrs_device_raw_free(b->device, args.workspace);
-    if (args.table != 0) {
+    if (args.table != 0)
         vrs_device_raw_free(b->device, args.table);
-    }
-    if (args.weights != d->args.weights) {
+    if (args.weights != d->args.weights)
         vrs_device_raw_free(b->device, args.weights);
-    }
     return us < 0 ? INFINITY : us;
 }
 
@@ -434,11 +424,10 @@ static void time_saving(const bench *b, const layer *l, const vrs_conv *c, size_
                l->name, plan->name, made, saved, bytes, seconds_since(begin));
         vrs_free(text);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         providers[p]->destroy(again);
-    } else {
+    else
         printf("  %-26s %s: %s\n", l->name, plan->name, vrs_last_error());
-    }
     providers[p]->destroy(plan);
 }
 
@@ -452,9 +441,8 @@ static double run_layer(bench *b, const layer *l)
     for (size_t p = 0; p < PROVIDERS; p++) {
         bool plain = p == PROVIDERS - 1,
              wanted = !b->provider || strcmp(b->provider, providers[p]->name) == 0;
-        if (!b->states[p] || !wanted || (plain && isfinite(best))) {
+        if (!b->states[p] || !wanted || (plain && isfinite(best)))
             continue;
-        }
         int32_t count = providers[p]->candidates(b->states[p], &c);
         for (int32_t i = 0; i < count; i++) {
             vrs_conv_plan *plan;
@@ -466,9 +454,8 @@ static double run_layer(bench *b, const layer *l)
                 continue;
             }
             double us = try_plan(b, l, &c, &d, plan, reference);
-            if (b->saving && providers[p]->save) {
+            if (b->saving && providers[p]->save)
                 time_saving(b, l, &c, p, i, made);
-            }
             if (us < best) {
                 best = us;
                 snprintf(name, sizeof name, "%s %s", providers[p]->name, plan->name);
@@ -489,9 +476,8 @@ static double run_layer(bench *b, const layer *l)
 static bool flag(const char *argument, const char *name, int *i, int argc, char **argv,
                  const char **value)
 {
-    if (strcmp(argument, name) != 0 || *i + 1 >= argc) {
+    if (strcmp(argument, name) != 0 || *i + 1 >= argc)
         return false;
-    }
     *value = argv[++*i];
     return true;
 }
@@ -529,11 +515,9 @@ int main(int argc, char **argv)
     bench_require(vrs_device_event_create(b.device, true, &b.begin));
     bench_require(vrs_device_event_create(b.device, true, &b.end));
     b.api = vrs_cuda_api(b.device);
-    for (size_t p = 0; p < PROVIDERS; p++) {
-        if (providers[p]->open(b.device, &b.states[p]) != VRS_OK) {
+    for (size_t p = 0; p < PROVIDERS; p++)
+        if (providers[p]->open(b.device, &b.states[p]) != VRS_OK)
             fprintf(stderr, "conv_layers: %s\n", vrs_last_error());
-        }
-    }
     double sum = 0;
     for (size_t i = 0; i < LAYERS; i++) {
         if (!b.only || strstr(layers[i].name, b.only)) {
@@ -541,14 +525,11 @@ int main(int argc, char **argv)
             sum += layers[i].count ? us * layers[i].count : 0;
         }
     }
-    if (!b.json) {
+    if (!b.json)
         printf("sum over the network: %.0f us, %.0f frames a second\n", sum, b.batch / sum * 1e6);
-    }
-    for (size_t p = 0; p < PROVIDERS; p++) {
-        if (b.states[p]) {
+    for (size_t p = 0; p < PROVIDERS; p++)
+        if (b.states[p])
             providers[p]->close(b.states[p]);
-        }
-    }
     vrs_device_event_destroy(b.begin);
     vrs_device_event_destroy(b.end);
     vrs_device_stream_destroy(b.stream);

@@ -51,14 +51,12 @@ static vrs_status decode_all(stream_run *run, vrs_reader *reader, AVFrame *frame
     vrs_status status = VRS_OK;
     while (run->frames < run->bench->frames &&
            (status = vrs_reader_next(reader, frame)) == VRS_OK) {
-        if (frame->format != AV_PIX_FMT_CUDA) {
+        if (frame->format != AV_PIX_FMT_CUDA)
             return vrs_fail(VRS_UNSUPPORTED, "%s", vrs_reader_refusal(reader));
-        }
         av_frame_unref(frame);
         run->last_ns = vrs_now_ns();
-        if (run->frames++ == 0) {
+        if (run->frames++ == 0)
             run->first_ns = run->last_ns;
-        }
     }
     return status == VRS_END ? VRS_OK : status;
 }
@@ -76,9 +74,8 @@ static vrs_status run_alone(stream_run *run)
         const vrs_hw_place place = vrs_gpu_frames_place(frames);
         status = vrs_reader_open(&input, &place, &reader);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = decode_all(run, reader, frame);
-    }
     av_frame_free(&frame);
     vrs_reader_close(reader);
     vrs_gpu_frames_destroy(frames);
@@ -111,21 +108,17 @@ static vrs_status read_all(stream_run *run, vrs_source *source, vrs_device_strea
     while (run->frames < run->bench->frames &&
            (status = vrs_source_read(source, &frame)) == VRS_OK) {
         work *one = &works[run->frames % IN_WORK];
-        if (run->frames++ == 0) {
+        if (run->frames++ == 0)
             run->first_ns = vrs_now_ns();
-        }
         status = finish(one);
         one->image = frame.image;
         one->busy = true;
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = bench_preprocess_queue(preprocess, stream, &one->image);
-        }
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_device_event_record(one->done, stream);
-        }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return status == VRS_END ? VRS_OK : status;
 }
@@ -141,9 +134,8 @@ static vrs_status run_whole(stream_run *run)
     vrs_device_stream *stream = NULL;
     bench_preprocess *preprocess = NULL;
     vrs_status status = vrs_source_open(&input, &source);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_stream_create(bench->device, VRS_PRIORITY_NORMAL, &stream);
-    }
     if (status == VRS_OK) {
         const vrs_image like = {.format = source->info.format,
                                 .width = source->info.width,
@@ -151,20 +143,17 @@ static vrs_status run_whole(stream_run *run)
                                 .color = source->info.color};
         status = bench_preprocess_create(bench->device, bench->memory, &like, &preprocess);
     }
-    for (int i = 0; i < IN_WORK && status == VRS_OK; i++) {
+    for (int i = 0; i < IN_WORK && status == VRS_OK; i++)
         status = vrs_device_event_create(bench->device, false, &works[i].done);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_all(run, source, stream, preprocess, works);
-    }
     for (int i = 0; i < IN_WORK; i++) {
         vrs_status ended = finish(&works[(run->frames + i) % IN_WORK]);
         status = status == VRS_OK ? ended : status;
     }
     run->last_ns = vrs_now_ns();
-    for (int i = 0; i < IN_WORK; i++) {
+    for (int i = 0; i < IN_WORK; i++)
         vrs_device_event_destroy(works[i].done);
-    }
     bench_preprocess_destroy(preprocess);
     vrs_device_stream_destroy(stream);
     vrs_source_close(source);
@@ -177,9 +166,8 @@ static void stream_main(void *arg)
 {
     stream_run *run = arg;
     run->status = run->alone ? run_alone(run) : run_whole(run);
-    if (run->status != VRS_OK) {
+    if (run->status != VRS_OK)
         (void)snprintf(run->error, sizeof run->error, "%s", vrs_last_error());
-    }
 }
 
 /* Frames a second of `streams` streams together, from the first frame of all to the last. */
@@ -196,9 +184,8 @@ static vrs_status measure(const bench_setup *bench, int streams, bool alone, dou
     }
     for (int i = 0; i < streams; i++) {
         vrs_thread_join(&runs[i].thread);
-        if (status == VRS_OK && runs[i].status != VRS_OK) {
+        if (status == VRS_OK && runs[i].status != VRS_OK)
             status = vrs_fail(runs[i].status, "%s", runs[i].error);
-        }
         first = runs[i].first_ns < first ? runs[i].first_ns : first;
         last = runs[i].last_ns > last ? runs[i].last_ns : last;
         frames += runs[i].frames - 1; /* the time begins with the first */
@@ -224,9 +211,8 @@ static double median(const double *values, int count)
 
 static void print_runs(const double *values, int count, int digits)
 {
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         (void)printf("%s%.*f", i == 0 ? "" : ", ", digits, values[i]);
-    }
 }
 
 static vrs_status compare(const bench_setup *bench, int streams, int pairs, double target,
@@ -238,12 +224,10 @@ static vrs_status compare(const bench_setup *bench, int streams, int pairs, doub
     for (int i = 0; i < pairs; i++) {
         bool first = i % 2 == 0; /* who goes first changes */
         vrs_status status = measure(bench, streams, first, first ? &alone[i] : &whole[i]);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = measure(bench, streams, !first, first ? &whole[i] : &alone[i]);
-        }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         share[i] = whole[i] / alone[i];
         (void)fprintf(stderr, "%d streams, pair %d: alone %.0f, with preprocess %.0f fps, %.3f\n",
                       streams, i + 1, alone[i], whole[i], share[i]);
@@ -266,18 +250,15 @@ static vrs_status run_bench(bench_setup *bench, int pairs)
 {
     const vrs_memory_settings settings = {0};
     vrs_status status = vrs_device_open("cuda", &bench->device);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_memory_create(bench->device, &settings, &bench->memory);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     const vrs_device_properties *about = vrs_device_get_properties(bench->device);
     vrs_monitor *monitor = NULL;
     const char *driver = "unknown";
-    if (vrs_monitor_open_pci(about->pci, &monitor) == VRS_OK) {
+    if (vrs_monitor_open_pci(about->pci, &monitor) == VRS_OK)
         driver = vrs_monitor_driver(monitor);
-    }
     (void)printf("{\n  \"versions\": {\"gpu\": \"%s\", \"driver\": \"%s\", "
                  "\"libavcodec\": \"%u.%u\", \"clip\": \"1080p H.264, %lld frames a stream\"},\n"
                  "  \"rows\": [\n",
@@ -285,9 +266,8 @@ static vrs_status run_bench(bench_setup *bench, int pairs)
                  (long long)bench->frames);
     vrs_monitor_close(monitor);
     status = compare(bench, 1, pairs, 0.97, false);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = compare(bench, MAX_STREAMS, pairs, 0.95, true);
-    }
     (void)printf("  ]\n}\n");
     return status;
 }
@@ -303,9 +283,8 @@ int main(int count, char **args)
         return 2;
     }
     vrs_status status = run_bench(&bench, (int)pairs);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         (void)fprintf(stderr, "decode_gpu: %s\n", vrs_last_error());
-    }
     vrs_memory_destroy(bench.memory);
     vrs_device_close(bench.device);
     return status == VRS_OK ? 0 : 1;

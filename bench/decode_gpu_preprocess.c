@@ -28,18 +28,14 @@ static vrs_status upload_tables(bench_preprocess *made)
         vrs_cuda_preprocess_fill(made->plan, made->staging->host, &made->view);
         status = vrs_device_stream_create(made->device, VRS_PRIORITY_NORMAL, &stream);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_create(made->device, false, &done);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_upload(stream, made->tables->address, made->staging->host, bytes);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_record(done, stream);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_wait(done);
-    }
     vrs_device_event_destroy(done);
     vrs_device_stream_destroy(stream);
     return status;
@@ -61,9 +57,8 @@ static vrs_status prepare(bench_preprocess *made, const vrs_image *image)
         .scale = {0.0171F, 0.0175F, 0.0174F},
     };
     vrs_status status = vrs_cuda_preprocess_open(made->device, &made->kernels);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_preprocess_plan_create(&desc, &made->plan);
-    }
     if (status == VRS_OK) {
         status = vrs_memory_alloc(made->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TEST,
                                   vrs_cuda_preprocess_bytes(made->plan), &made->tables);
@@ -79,9 +74,8 @@ vrs_status bench_preprocess_create(vrs_device *device, vrs_memory *memory, const
                                    bench_preprocess **preprocess)
 {
     bench_preprocess *made = calloc(1, sizeof *made);
-    if (!made) {
+    if (!made)
         return vrs_fail(VRS_NO_MEMORY, "no memory for a bench");
-    }
     made->device = device;
     made->memory = memory;
     *preprocess = made;

@@ -123,9 +123,8 @@ static void dump_scores(const bench *b, vrs_request *request, const vrs_engine_i
         write_scores(b, to, request, io, views);
         views = from && views == batch ? batch : 0;
     }
-    if (from) {
+    if (from)
         (void)fclose(from);
-    }
     if (fclose(to) != 0) {
         fprintf(stderr, "bench_engine: cannot write %s\n", b->dump);
         exit(EXIT_FAILURE);
@@ -158,9 +157,8 @@ static double time_runs(const bench *b, vrs_request *request, int32_t batch, int
 {
     double ms;
     bench_require(vrs_device_event_record(b->begin, b->stream));
-    for (int32_t i = 0; i < calls; i++) {
+    for (int32_t i = 0; i < calls; i++)
         bench_require(vrs_request_enqueue(request, batch, b->stream));
-    }
     bench_require(vrs_device_event_record(b->end, b->stream));
     bench_require(vrs_device_event_wait(b->end));
     bench_require(vrs_device_event_elapsed(b->begin, b->end, &ms));
@@ -182,9 +180,8 @@ static void run_batch(const bench *b, vrs_engine *engine, const char *precision,
     /* Sixty runs to warm up, of what is not slow. */
     double first = time_runs(b, request, batch, 1);
     int32_t calls = first > SLOW_US ? 2 : CALLS;
-    for (int i = 0; i < 3 && first <= SLOW_US; i++) {
+    for (int i = 0; i < 3 && first <= SLOW_US; i++)
         (void)time_runs(b, request, batch, CALLS);
-    }
     for (int32_t i = 0; i < b->rounds; i++) {
         latency[i] = time_runs(b, request, batch, 1);
         rate[i] = time_runs(b, request, batch, calls);
@@ -194,9 +191,8 @@ static void run_batch(const bench *b, vrs_engine *engine, const char *precision,
            "\"fps\": %.0f}\n",
            precision, batch, one, many, batch * 1e6 / many);
     fflush(stdout);
-    if (b->dump) {
+    if (b->dump)
         dump_scores(b, request, io, batch);
-    }
 }
 
 static void print_node(void *opaque, const vrs_engine_node *node)
@@ -247,34 +243,28 @@ static void run_precision(const bench *b, const char *name)
         (double)stats.owners[VRS_MEMORY_ARENA].used / 1e6,
         (double)stats.owners[VRS_MEMORY_WORKSPACE].used / 1e6,
         (double)stats.owners[VRS_MEMORY_LIBRARIES].used / 1e6, (double)stats.used / 1e6);
-    for (int32_t i = 0; i < b->batch_count; i++) {
+    for (int32_t i = 0; i < b->batch_count; i++)
         run_batch(b, engine, name, b->batches[i]);
-    }
-    for (int32_t i = 0; b->verify && i < b->batch_count; i++) {
+    for (int32_t i = 0; b->verify && i < b->batch_count; i++)
         bench_require(vrs_engine_verify(engine, b->batches[i], 1, print_check, NULL));
-    }
-    if (b->nodes) {
+    if (b->nodes)
         vrs_engine_visit_nodes(engine, print_node, NULL);
-    }
     vrs_engine_destroy(engine);
 }
 
 static const char *value_of(int argc, char **argv, const char *name, const char *otherwise)
 {
-    for (int i = 2; i + 1 < argc; i++) {
-        if (strcmp(argv[i], name) == 0) {
+    for (int i = 2; i + 1 < argc; i++)
+        if (strcmp(argv[i], name) == 0)
             return argv[i + 1];
-        }
-    }
     return otherwise;
 }
 
 static bool has_flag(int argc, char **argv, const char *name)
 {
     bool found = false;
-    for (int i = 2; i < argc; i++) {
+    for (int i = 2; i < argc; i++)
         found = found || strcmp(argv[i], name) == 0;
-    }
     return found;
 }
 
@@ -307,9 +297,8 @@ int main(int argc, char **argv)
                .verify = has_flag(argc, argv, "--verify")};
     b.threads = atoi(value_of(argc, argv, "--threads", "0"));
     b.threads = b.threads < 1 ? vrs_cpu_count() : b.threads;
-    if (has_flag(argc, argv, "--verbose")) {
+    if (has_flag(argc, argv, "--verbose"))
         vrs_log_set(NULL, NULL, VRS_LOG_DEBUG);
-    }
     b.rounds = b.rounds < 1 ? 1 : b.rounds > 1024 ? 1024 : b.rounds;
     parse_batches(&b, value_of(argc, argv, "--batch", "1,4,8,16"));
     bench_require(vrs_device_open(value_of(argc, argv, "--device", "cuda"), &b.device));
@@ -322,9 +311,8 @@ int main(int argc, char **argv)
     char precisions[64];
     snprintf(precisions, sizeof precisions, "%s", value_of(argc, argv, "--precision", "f16"));
     char *rest = NULL;
-    for (char *p = strtok_r(precisions, ",", &rest); p; p = strtok_r(NULL, ",", &rest)) {
+    for (char *p = strtok_r(precisions, ",", &rest); p; p = strtok_r(NULL, ",", &rest))
         run_precision(&b, p);
-    }
     vrs_model_destroy(b.model);
     vrs_device_event_destroy(b.begin);
     vrs_device_event_destroy(b.end);

@@ -112,9 +112,8 @@ static vrs_cu_graph_exec capture(const bench_cuda *b, const bench_call *call)
     vrs_cu_graph graph = NULL;
     vrs_cu_graph_exec made = NULL;
     bench_require_cuda(b->api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL), "capture");
-    for (int i = 0; i < BENCH_CALLS; i++) {
+    for (int i = 0; i < BENCH_CALLS; i++)
         call->run(call->ctx, i);
-    }
     bench_require_cuda(b->api->capture_end(stream, &graph), "end of the capture");
     bench_require_cuda(b->api->graph_instantiate(&made, graph, 0), "graph");
     bench_require_cuda(b->api->graph_destroy(graph), "graph");
@@ -162,22 +161,19 @@ static void print_row(bench_cuda *b, const bench_call *call, const double *runs,
                call->most_us > 0 ? call->most_us : call->times_floor * floor_us);
     }
     printf(", \"runs\": [");
-    for (int i = 0; i < b->rounds; i++) {
+    for (int i = 0; i < b->rounds; i++)
         printf("%s%.6g", i == 0 ? "" : ", ", runs[i]);
-    }
     printf("]}");
     fflush(stdout);
 }
 
 void bench_cuda_measure(bench_cuda *bench, const bench_call *call)
 {
-    if (!bench_cuda_wants(bench, call->name)) {
+    if (!bench_cuda_wants(bench, call->name))
         return;
-    }
     if (bench->plain > 0) {
-        for (int i = 0; i < bench->plain; i++) {
+        for (int i = 0; i < bench->plain; i++)
             call->run(call->ctx, i);
-        }
         bench_cuda_finish(bench);
         return;
     }
@@ -203,9 +199,8 @@ static void measure_copy(bench_cuda *b)
     double rates[BENCH_MOST_ROUNDS];
     copy_job copy = {b, 2 * COPY_BYTES};
     vrs_cu_graph_exec graph = capture(b, &(bench_call){.run = run_copy, .ctx = &copy});
-    for (int i = -1; i < 3; i++) {
+    for (int i = -1; i < 3; i++)
         rates[i < 0 ? 0 : i] = (double)copy.bytes / time_round(b, graph);
-    }
     bench_require_cuda(b->api->graph_exec_destroy(graph), "graph");
     b->bytes_per_us = bench_median(rates, 3);
 }
@@ -215,9 +210,8 @@ static void print_head(bench_cuda *b)
     const vrs_device_properties *p = vrs_device_get_properties(b->device);
     vrs_monitor *monitor = NULL;
     const char *driver = "unknown";
-    if (vrs_monitor_open_pci(p->pci, &monitor) == VRS_OK) {
+    if (vrs_monitor_open_pci(p->pci, &monitor) == VRS_OK)
         driver = vrs_monitor_driver(monitor);
-    }
     printf("{\"versions\": {\"gpu\": \"%s\", \"driver\": \"%s\", \"cuda\": \"%d.%d\"},\n"
            " \"rows\": [\n  {\"name\": \"copy/copy kernel, 1 GiB, in and out\", \"value\": %.6g, "
            "\"unit\": \"GB/s\", \"better\": \"higher\"}",
@@ -251,9 +245,8 @@ static void open_bench(bench_cuda *b, const char *device)
                        "the bench's kernels");
     b->copy = bench_cuda_function(b, "bench_copy");
     b->random = malloc(RANDOM_BYTES);
-    if (b->random == NULL) {
+    if (b->random == NULL)
         bench_require(VRS_NO_MEMORY);
-    }
     if (b->plain == 0) {
         b->copy_from = bench_cuda_random(b, COPY_BYTES, UINT64_MAX);
         bench_require(vrs_device_raw_alloc(b->device, COPY_BYTES, &b->copy_to));
@@ -268,31 +261,27 @@ int main(int argc, char **argv)
     const char *device = "cuda";
     for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (value == NULL) {
+        if (value == NULL)
             return usage();
-        }
-        if (strcmp(argv[i], "--device") == 0) {
+        if (strcmp(argv[i], "--device") == 0)
             device = value;
-        } else if (strcmp(argv[i], "--only") == 0) {
+        else if (strcmp(argv[i], "--only") == 0)
             b.only = value;
-        } else if (strcmp(argv[i], "--rounds") == 0) {
+        else if (strcmp(argv[i], "--rounds") == 0)
             b.rounds = atoi(value);
-        } else if (strcmp(argv[i], "--plain") == 0) {
+        else if (strcmp(argv[i], "--plain") == 0)
             b.plain = atoi(value);
-        } else {
+        else
             return usage();
-        }
     }
-    if (b.rounds < 1 || b.rounds > BENCH_MOST_ROUNDS || b.plain < 0) {
+    if (b.rounds < 1 || b.rounds > BENCH_MOST_ROUNDS || b.plain < 0)
         return usage();
-    }
     open_bench(&b, device);
     bench_cuda_preprocess(&b);
     bench_cuda_postprocess(&b);
     bench_cuda_pack(&b);
-    if (b.plain == 0) {
+    if (b.plain == 0)
         printf("\n]}\n");
-    }
     bench_require_cuda(b.api->module_unload(b.module), "the bench's kernels");
     vrs_device_leave(b.device);
     free(b.random);

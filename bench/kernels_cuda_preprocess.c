@@ -139,9 +139,8 @@ static void open_case(bench_cuda *bench, bench_state *state, const bench_case *w
     bench_require(vrs_preprocess_plan_create(&desc, &state->plan));
     const size_t bytes = vrs_cuda_preprocess_bytes(state->plan);
     void *tables = malloc(bytes);
-    if (tables == NULL || bytes > TABLES_BYTES) {
+    if (tables == NULL || bytes > TABLES_BYTES)
         bench_require(VRS_NO_MEMORY);
-    }
     vrs_cuda_preprocess_fill(state->plan, tables, &state->view);
     bench_require(vrs_device_upload(state->stream, state->tables, tables, bytes));
     bench_cuda_finish(bench);
@@ -184,9 +183,8 @@ static void measure_steps(bench_cuda *bench, bench_state *state, const char *nam
                                          "bench_to_half"};
     vrs_image image;
     state->bench = bench;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         state->steps[i] = bench_cuda_function(bench, names[i]);
-    }
     if (state->large == 0) {
         vrs_device *device = bench_cuda_device(bench);
         bench_require(vrs_device_raw_alloc(device, 8 * LARGE_FLOATS, &state->large));
@@ -208,17 +206,14 @@ void bench_cuda_preprocess(bench_cuda *bench)
             snprintf(name, sizeof(name), "preprocess/1080p %s, B%d",
                      i < count ? cases[i].name : "nv12 area nhwc8 f16 as four kernels",
                      (int)state.count);
-            if (!bench_cuda_wants(bench, name)) {
+            if (!bench_cuda_wants(bench, name))
                 continue;
-            }
-            if (state.frames == 0) {
+            if (state.frames == 0)
                 open_data(bench, &state);
-            }
-            if (i < count) {
+            if (i < count)
                 measure(bench, &state, &cases[i], name);
-            } else {
+            else
                 measure_steps(bench, &state, name);
-            }
         }
     }
 }

@@ -172,9 +172,8 @@ static void open_case(const bench_case *what, bench_data *data)
 
 static void close_case(bench_data *data)
 {
-    for (int i = 0; i < data->count; i++) {
+    for (int i = 0; i < data->count; i++)
         vrs_image_release(&data->frames[i]);
-    }
     vrs_preprocess_plan_destroy(data->plan);
     vrs_free(data->tensor);
     vrs_free(data->luma);
@@ -195,13 +194,11 @@ static double time_round(const bench_data *data, int isa)
     const int count = isa == VRS_ISA_REFERENCE ? 1 : data->count;
     const vrs_preprocess_fn fn = vrs_kernels_get((vrs_isa)(isa < 0 ? 0 : isa))->preprocess;
     const int64_t begin = vrs_now_ns();
-    for (int i = 0; i < count; i++) {
-        if (isa < 0) {
+    for (int i = 0; i < count; i++)
+        if (isa < 0)
             copy_frame(data, &data->frames[i]);
-        } else {
+        else
             fn(data->plan, &data->frames[i], data->tensor, data->luma, data->scratch);
-        }
-    }
     return (double)(vrs_now_ns() - begin) / count;
 }
 
@@ -218,17 +215,13 @@ static void print_case(const bench_case *what, int rounds, bool last)
     const int best = (int)vrs_isa_detect();
     bench_data data;
     open_case(what, &data);
-    for (int isa = -1; isa <= best; isa++) {
+    for (int isa = -1; isa <= best; isa++)
         (void)time_round(&data, isa); /* touches every page once */
-    }
-    for (int round = 0; round < rounds; round++) {
-        for (int isa = -1; isa <= best; isa++) {
+    for (int round = 0; round < rounds; round++)
+        for (int isa = -1; isa <= best; isa++)
             times[isa + 1][round] = time_round(&data, isa);
-        }
-    }
-    for (int i = 0; i <= best + 1; i++) {
+    for (int i = 0; i <= best + 1; i++)
         qsort(times[i], (size_t)rounds, sizeof(double), compare);
-    }
     const double bytes = (double)data.frame_bytes;
     const double copy = times[0][rounds / 2];
     for (int isa = 0; isa <= best; isa++) {
@@ -236,9 +229,8 @@ static void print_case(const bench_case *what, int rounds, bool last)
         printf("    {\"name\": \"preprocess %s %s\", \"value\": %.4f, \"unit\": \"ms\", "
                "\"better\": \"lower\", \"peer\": \"memcpy of the frame\", \"peer_value\": %.4f, ",
                what->name, vrs_kernels_get((vrs_isa)isa)->name, ns / 1e6, copy / 1e6);
-        if (what->target_ms[isa] > 0) {
+        if (what->target_ms[isa] > 0)
             printf("\"target\": %.2f, ", what->target_ms[isa]);
-        }
         printf("\"best\": %.4f, \"ns_per_pixel\": %.4f, \"gb_s\": %.2f, \"memcpy_gb_s\": %.2f, "
                "\"runs\": %d}%s\n",
                times[isa + 1][0] / 1e6, ns / (what->width * (double)what->height), bytes / ns,
@@ -256,9 +248,8 @@ int main(int argc, char **argv)
     }
     printf("{\n  \"device\": \"%s\",\n  \"rows\": [\n", vrs_cpu_isa());
     const size_t count = sizeof(cases) / sizeof(cases[0]);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         print_case(&cases[i], rounds, i + 1 == count);
-    }
     printf("  ]\n}\n");
     return 0;
 }

@@ -59,16 +59,13 @@ static void print_row(bench *b, const row *r)
     printf("%s\n  {\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"better\": \"%s\"",
            b->first ? "" : ",", r->name, bench_median(r->runs, b->rounds), r->unit, r->better);
     b->first = false;
-    if (r->peer != NULL) {
+    if (r->peer != NULL)
         printf(", \"peer\": \"%s\", \"peer_value\": %.6g", r->peer, r->peer_value);
-    }
-    if (r->target != 0) {
+    if (r->target != 0)
         printf(", \"target\": %.6g", r->target);
-    }
     printf(", \"runs\": [");
-    for (int i = 0; i < b->rounds; i++) {
+    for (int i = 0; i < b->rounds; i++)
         printf("%s%.6g", i == 0 ? "" : ", ", r->runs[i]);
-    }
     printf("]}");
 }
 
@@ -78,40 +75,34 @@ static void print_row(bench *b, const row *r)
 static double time_pool(vrs_pool *pool)
 {
     vrs_slot held[HELD];
-    for (int i = 0; i < HELD; i++) {
-        if (!vrs_pool_get(pool, &held[i])) {
+    for (int i = 0; i < HELD; i++)
+        if (!vrs_pool_get(pool, &held[i]))
             abort();
-        }
-    }
     int64_t start = vrs_now_ns();
     for (int i = 0; i < PAIRS_POOL; i++) {
         vrs_pool_put(pool, held[i % HELD].index);
-        if (!vrs_pool_get(pool, &held[i % HELD])) {
+        if (!vrs_pool_get(pool, &held[i % HELD]))
             abort();
-        }
     }
     double ns = (double)(vrs_now_ns() - start) / PAIRS_POOL;
-    for (int i = 0; i < HELD; i++) {
+    for (int i = 0; i < HELD; i++)
         vrs_pool_put(pool, held[i].index);
-    }
     return ns;
 }
 
 static double time_alloc(const vrs_cu_api *api)
 {
     vrs_cu_ptr held[HELD];
-    for (int i = 0; i < HELD; i++) {
+    for (int i = 0; i < HELD; i++)
         bench_require_cuda(api->memory_alloc(&held[i], SLOT_BYTES), "cuMemAlloc");
-    }
     int64_t start = vrs_now_ns();
     for (int i = 0; i < PAIRS_ALLOC; i++) {
         bench_require_cuda(api->memory_free(held[i % HELD]), "cuMemFree");
         bench_require_cuda(api->memory_alloc(&held[i % HELD], SLOT_BYTES), "cuMemAlloc");
     }
     double ns = (double)(vrs_now_ns() - start) / PAIRS_ALLOC;
-    for (int i = 0; i < HELD; i++) {
+    for (int i = 0; i < HELD; i++)
         bench_require_cuda(api->memory_free(held[i]), "cuMemFree");
-    }
     return ns;
 }
 
@@ -130,9 +121,8 @@ static double time_async(bench *b)
                            "cuMemAllocAsync");
     }
     double ns = (double)(vrs_now_ns() - start) / PAIRS_ASYNC;
-    for (int i = 0; i < HELD; i++) {
+    for (int i = 0; i < HELD; i++)
         bench_require_cuda(b->api->memory_free_async(held[i], stream), "cuMemFreeAsync");
-    }
     bench_require(vrs_device_event_record(b->event, b->stream));
     bench_require(vrs_device_event_wait(b->event));
     return ns;
@@ -255,9 +245,8 @@ static void print_copies(bench *b, size_t bytes, bool up, const double *ours, co
     double most = bench_median(best, b->rounds);
     print_row(b, &(row){name, "GB/s", "higher", "best pinned copy of the driver", most, 0.95 * most,
                         ours});
-    for (int i = 0; i < b->rounds; i++) {
+    for (int i = 0; i < b->rounds; i++)
         ratio[i] = ours[i] / pageable[i];
-    }
     print_row(b, &(row){ratio_name, "times faster", "higher", NULL, 0, 2.5, ratio});
     (void)snprintf(name, sizeof(name), "pageable memory, %zu MB, %s", bytes >> 20, way);
     print_row(b, &(row){name, "GB/s", "higher", NULL, 0, 0, pageable});
@@ -281,14 +270,12 @@ static void make_places(bench *b, size_t bytes, copy_places *p)
     bench_require(vrs_pool_create(b->memory, &settings, &p->pinned_pool));
     for (int i = 0; i < IN_FLIGHT; i++) {
         vrs_slot device, pinned;
-        if (!vrs_pool_get(p->device_pool, &device) || !vrs_pool_get(p->pinned_pool, &pinned)) {
+        if (!vrs_pool_get(p->device_pool, &device) || !vrs_pool_get(p->pinned_pool, &pinned))
             abort();
-        }
         bench_require_cuda(b->api->host_alloc(&p->raw_blocks[i], bytes, 0), "cuMemHostAlloc");
         p->pageable_blocks[i] = vrs_alloc_aligned(bytes);
-        if (p->pageable_blocks[i] == NULL) {
+        if (p->pageable_blocks[i] == NULL)
             bench_require(VRS_NO_MEMORY);
-        }
         p->slots.device[i] = p->raw.device[i] = p->pageable.device[i] = device.address;
         p->slots.host[i] = pinned.host;
         p->raw.host[i] = p->raw_blocks[i];
@@ -344,9 +331,8 @@ static double driver_share(bench *b, size_t bytes, int count)
     }
     bench_require_cuda(b->api->memory_info(&after, &total), "cuMemGetInfo");
     vrs_memory_get_stats(b->memory, VRS_MEMORY_PLACE_DEVICE, &stats[1]);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         vrs_memory_free(b->memory, blocks[i]);
-    }
     return (double)(before - after) / (double)(stats[1].used - stats[0].used);
 }
 
@@ -363,9 +349,8 @@ static void bench_ledger(bench *b)
     };
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
         double share[BENCH_MOST_ROUNDS];
-        for (int i = 0; i < b->rounds; i++) {
+        for (int i = 0; i < b->rounds; i++)
             share[i] = driver_share(b, cases[c].bytes, cases[c].count);
-        }
         print_row(b, &(row){cases[c].name, "ratio", "lower", NULL, 0, 0, share});
     }
 }
@@ -375,9 +360,8 @@ static void print_head(const bench *b)
     const vrs_device_properties *p = vrs_device_get_properties(b->device);
     vrs_monitor *monitor = NULL;
     const char *driver = "unknown";
-    if (vrs_monitor_open_pci(p->pci, &monitor) == VRS_OK) {
+    if (vrs_monitor_open_pci(p->pci, &monitor) == VRS_OK)
         driver = vrs_monitor_driver(monitor);
-    }
     printf(
         "{\"versions\": {\"gpu\": \"%s\", \"driver\": \"%s\", \"cuda\": \"%d.%d\"},\n \"rows\": [",
         p->name, driver, p->driver_version / 1000, p->driver_version % 1000 / 10);

@@ -155,9 +155,8 @@ static double time_runs(bench *b, vrs_request *request, int32_t batch, int runs)
 {
     double milliseconds = 0;
     bench_require(vrs_device_event_record(b->start, b->stream));
-    for (int i = 0; i < runs; i++) {
+    for (int i = 0; i < runs; i++)
         bench_require(vrs_request_enqueue(request, batch, b->stream));
-    }
     wait_for(b->end, b->stream);
     bench_require(vrs_device_event_elapsed(b->start, b->end, &milliseconds));
     return milliseconds;
@@ -168,9 +167,8 @@ static double rate(bench *b, vrs_request *request, int32_t batch)
     double values[ROUNDS];
     int runs = (int)(ROUND_MS / time_runs(b, request, batch, 3) * 3);
     runs = runs < 3 ? 3 : runs;
-    for (int r = 0; r < ROUNDS; r++) {
+    for (int r = 0; r < ROUNDS; r++)
         values[r] = 1000.0 * runs * batch / time_runs(b, request, batch, runs);
-    }
     return median(values, ROUNDS);
 }
 

@@ -47,11 +47,9 @@ static void run(const tour *t, const char *const *settings, uint32_t urgent_stre
     const double seconds = (double)(vrs_now_ns() - begin) / 1e9;
     const vrs_pipeline_stats stats = vrs_pipeline_get_stats(pipeline);
     (void)printf("   %s: %.0f frames/s, batches of", settings[0], STREAMS * ROUNDS / seconds);
-    for (int size = 1; size <= 16; size++) {
-        if (stats.batches[size] > 0) {
+    for (int size = 1; size <= 16; size++)
+        if (stats.batches[size] > 0)
             (void)printf(" %d (%llu times)", size, (unsigned long long)stats.batches[size]);
-        }
-    }
     (void)printf("\n");
     for (int p = 1; urgent_streams > 0 && p <= 2; p++) {
         (void)printf("   priority %d: %.1f ms from submission to mask, mean of %d frames\n", p,

@@ -54,8 +54,7 @@ void tour_engine(const tour *t)
     const vrs_model_info info = vrs_model_get_info(model);
     (void)printf("   %s, %dx%d; a precision that this machine has not is refused, never replaced\n",
                  info.title, (int)info.input_width, (int)info.input_height);
-    for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+    for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
         run(model, runs[i][0], runs[i][1]);
-    }
     vrs_model_destroy(model);
 }

@@ -32,18 +32,16 @@ static void say(const char *who, int64_t ns, double worst)
 {
     (void)printf("   %-28s %8.3f ms  %7.1f GB/s of frame", who, (double)ns / 1e6,
                  FRAME_BYTES / (double)ns);
-    if (worst >= 0) {
+    if (worst >= 0)
         (void)printf("  at most %.1e from plain C", worst);
-    }
     (void)printf("\n");
 }
 
 static double distance(const float *a, const float *b)
 {
     double worst = 0;
-    for (size_t i = 0; i < (size_t)3 * SIDE * SIDE; i++) {
+    for (size_t i = 0; i < (size_t)3 * SIDE * SIDE; i++)
         worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
-    }
     return worst;
 }
 
@@ -169,9 +167,8 @@ void tour_kernels(const tour *t)
     (void)printf("   NV12 1920x1080 -> RGB 512x512 in floats: resized, converted, normalised\n");
     on_cpu(plan, &image, expected);
     tour_require(vrs_device_open("auto", &device));
-    if (vrs_device_get_properties(device)->kind == VRS_DEVICE_CUDA) {
+    if (vrs_device_get_properties(device)->kind == VRS_DEVICE_CUDA)
         on_gpu(device, plan, &image, expected);
-    }
     vrs_device_close(device);
     vrs_free(expected);
     vrs_preprocess_plan_destroy(plan);

@@ -105,9 +105,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
         o->tour.folder = value;
         return 0;
     case ARGP_KEY_ARG:
-        for (size_t i = 0; o->part == NULL && i < PARTS; i++) {
+        for (size_t i = 0; o->part == NULL && i < PARTS; i++)
             o->part = strcmp(parts[i].name, value) == 0 ? parts[i].name : NULL;
-        }
         if (state->arg_num > 0 || o->part == NULL) {
             argp_error(state,
                        "\"%s\" is no part: kernels, engine, memory, batching, pipeline or "

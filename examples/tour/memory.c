@@ -21,9 +21,8 @@ static void race(vrs_memory *memory)
     int64_t begin = vrs_now_ns();
     for (int turn = 0; turn < TURNS; turn++) {
         vrs_slot slot;
-        if (vrs_pool_get(pool, &slot)) {
+        if (vrs_pool_get(pool, &slot))
             vrs_pool_put(pool, slot.index);
-        }
     }
     int64_t pooled = (vrs_now_ns() - begin) / TURNS;
     begin = vrs_now_ns();

@@ -78,12 +78,10 @@ void *vrs_alloc_array(size_t count, size_t size)
 void *vrs_alloc_aligned(size_t size)
 {
     void *block = NULL;
-    if (!vrs_inject("memory") || posix_memalign(&block, VRS_ALIGNMENT, at_least_one(size)) != 0) {
+    if (!vrs_inject("memory") || posix_memalign(&block, VRS_ALIGNMENT, at_least_one(size)) != 0)
         block = NULL; /* its value after a failure is not defined */
-    }
-    if (block != NULL) {
+    if (block != NULL)
         memset(block, 0, at_least_one(size));
-    }
     return count_block(block, size);
 }
 
@@ -91,17 +89,15 @@ char *vrs_strdup(const char *text)
 {
     size_t size = strlen(text) + 1;
     char *copy = vrs_alloc(size);
-    if (copy != NULL) {
+    if (copy != NULL)
         memcpy(copy, text, size);
-    }
     return copy;
 }
 
 void *vrs_realloc(void *block, size_t size)
 {
-    if (block == NULL) {
+    if (block == NULL)
         return vrs_alloc(size);
-    }
     size_t before = malloc_usable_size(block);
     void *grown = vrs_inject("memory") ? realloc(block, at_least_one(size)) : NULL;
     if (grown == NULL) {
@@ -116,9 +112,8 @@ void *vrs_realloc(void *block, size_t size)
 
 void vrs_free(void *block)
 {
-    if (block == NULL) {
+    if (block == NULL)
         return;
-    }
     int saved = errno;
     atomic_fetch_sub_explicit(&live_bytes, malloc_usable_size(block), memory_order_relaxed);
     free(block);

@@ -20,9 +20,8 @@ static int64_t read_number(const char *root, const char *name)
     int64_t value = -1;
     if (text != NULL) {
         text[strcspn(text, "\n")] = '\0';
-        if (!vrs_parse_int(text, &value)) {
+        if (!vrs_parse_int(text, &value))
             value = -1;
-        }
     }
     vrs_free(text);
     return value;
@@ -33,9 +32,8 @@ static const char *find_line(const char *text, const char *key)
 {
     for (const char *at = text; at != NULL && *at != '\0'; at = strchr(at, '\n')) {
         at += *at == '\n';
-        if (strncmp(at, key, strlen(key)) == 0) {
+        if (strncmp(at, key, strlen(key)) == 0)
             return at + strlen(key);
-        }
     }
     return NULL;
 }
@@ -50,15 +48,12 @@ static int32_t parse_list(const char *text, int32_t list[MAX_PROCESSORS])
         long first = strtol(at, &end, 10), last = first;
         bool range = *end == '-';
         const char *second = end + 1;
-        if (range) {
+        if (range)
             last = strtol(second, &end, 10);
-        }
-        if ((range && end == second) || last < first || last >= MAX_PROCESSORS) {
+        if ((range && end == second) || last < first || last >= MAX_PROCESSORS)
             return 0;
-        }
-        for (long p = first; p <= last && count < MAX_PROCESSORS; p++) {
+        for (long p = first; p <= last && count < MAX_PROCESSORS; p++)
             list[count++] = (int32_t)p;
-        }
         at = end + (*end == ',');
     }
     return *at == '\0' || *at == '\n' ? count : 0;
@@ -74,9 +69,8 @@ static int32_t count_distinct(int64_t *values, int32_t count)
 {
     qsort(values, (size_t)count, sizeof(values[0]), by_value);
     int32_t distinct = 0;
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < count; i++)
         distinct += i == 0 || values[i] != values[i - 1];
-    }
     return distinct;
 }
 
@@ -95,13 +89,11 @@ static void read_topology(const char *root, const int32_t *list, int64_t *keys,
         known = package >= 0 && core >= 0 && package < INT32_MAX && core < INT32_MAX;
         keys[i] = known ? package << 32 | core : 0;
     }
-    if (!known) {
+    if (!known)
         return;
-    }
     allowance->cores = count_distinct(keys, allowance->processors);
-    for (int32_t i = 0; i < allowance->processors; i++) {
+    for (int32_t i = 0; i < allowance->processors; i++)
         keys[i] >>= 32;
-    }
     allowance->sockets = count_distinct(keys, allowance->processors);
 }
 
@@ -115,9 +107,8 @@ static void read_processors(const char *root, vrs_allowance *allowance)
     allowance->processors = count > 0 ? count : vrs_cpu_count();
     allowance->cores = allowance->processors;
     allowance->sockets = 1;
-    if (count > 0 && keys != NULL) {
+    if (count > 0 && keys != NULL)
         read_topology(root, list, keys, allowance);
-    }
     vrs_free(list);
     vrs_free(keys);
     vrs_free(status);

@@ -33,14 +33,12 @@ static char *read_file(const char *root, const char *folder, const char *name)
 static char *next_part(char **rest, char separator)
 {
     char *part = *rest;
-    if (part == NULL) {
+    if (part == NULL)
         return NULL;
-    }
     char *end = strchr(part, separator);
     *rest = end != NULL ? end + 1 : NULL;
-    if (end != NULL) {
+    if (end != NULL)
         *end = '\0';
-    }
     return part;
 }
 
@@ -49,9 +47,8 @@ static bool has_word(const char *list, const char *word)
     size_t length = strlen(word);
     for (const char *at = list; at != NULL; at = strchr(at, ',')) {
         at += *at == ',';
-        if (strncmp(at, word, length) == 0 && (at[length] == ',' || at[length] == '\0')) {
+        if (strncmp(at, word, length) == 0 && (at[length] == ',' || at[length] == '\0'))
             return true;
-        }
     }
     return false;
 }
@@ -67,14 +64,12 @@ static void find_path(char *text, bool version2, own_group *group)
     for (char *line = next_part(&text, '\n'); line != NULL; line = next_part(&text, '\n')) {
         char *number = next_part(&line, ':');
         char *controllers = next_part(&line, ':');
-        if (line == NULL) {
+        if (line == NULL)
             continue;
-        }
         bool wanted = version2 ? strcmp(number, "0") == 0 && controllers[0] == '\0'
                                : has_word(controllers, group->controller);
-        if (wanted) {
+        if (wanted)
             group->found = copy_field(group->path, line);
-        }
     }
 }
 
@@ -82,9 +77,8 @@ static void find_path(char *text, bool version2, own_group *group)
 static bool parse_mount(char *line, bool version2, own_group *group)
 {
     char *type = strstr(line, " - ");
-    if (type == NULL) {
+    if (type == NULL)
         return false;
-    }
     *type = '\0';
     type += 3;
     char *super = type;
@@ -93,9 +87,8 @@ static bool parse_mount(char *line, bool version2, own_group *group)
     bool wanted = version2 ? strcmp(kind, "cgroup2") == 0
                            : strcmp(kind, "cgroup") == 0 && super != NULL &&
                                  has_word(super, group->controller);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         next_part(&line, ' ');
-    }
     char *mount_root = next_part(&line, ' ');
     char *point = next_part(&line, ' ');
     return wanted && point != NULL && copy_field(group->mount_root, mount_root) &&
@@ -104,11 +97,9 @@ static bool parse_mount(char *line, bool version2, own_group *group)
 
 static void find_mount(char *text, bool version2, own_group *group)
 {
-    for (char *line = next_part(&text, '\n'); line != NULL; line = next_part(&text, '\n')) {
-        if (parse_mount(line, version2, group)) {
+    for (char *line = next_part(&text, '\n'); line != NULL; line = next_part(&text, '\n'))
+        if (parse_mount(line, version2, group))
             return;
-        }
-    }
     group->found = false;
 }
 
@@ -121,11 +112,10 @@ static own_group find_group(const char *root, const char *controller, bool versi
         vrs_free(text);
     }
     text = group.found ? read_file(root, "/proc/self", "mountinfo") : NULL;
-    if (text != NULL) {
+    if (text != NULL)
         find_mount(text, version2, &group);
-    } else {
+    else
         group.found = false;
-    }
     vrs_free(text);
     return group;
 }
@@ -145,9 +135,8 @@ static int64_t round_up(int64_t quota, int64_t period)
 static int64_t read_cpu2(const char *root, const char *folder)
 {
     char *text = read_file(root, folder, "cpu.max");
-    if (text == NULL) {
+    if (text == NULL)
         return 0;
-    }
     char *rest = text;
     char *first = next_part(&rest, ' ');
     int64_t quota = 0;
@@ -193,9 +182,8 @@ static int64_t read_memory1(const char *root, const char *folder)
 
 static int64_t lesser_limit(int64_t a, int64_t b)
 {
-    if (a == 0 || b == 0) {
+    if (a == 0 || b == 0)
         return a > b ? a : b;
-    }
     return a < b ? a : b;
 }
 
@@ -204,9 +192,8 @@ static int64_t lesser_limit(int64_t a, int64_t b)
 static const char *path_below_mount(const own_group *group)
 {
     size_t length = strlen(group->mount_root);
-    if (strcmp(group->mount_root, "/") == 0) {
+    if (strcmp(group->mount_root, "/") == 0)
         return strcmp(group->path, "/") == 0 ? "" : group->path;
-    }
     bool below = strncmp(group->path, group->mount_root, length) == 0 &&
                  (group->path[length] == '/' || group->path[length] == '\0');
     return below ? group->path + length : "";
@@ -220,17 +207,15 @@ static int64_t find_limit(const char *root, const own_group *group, read_limit_f
 {
     char folder[VRS_PATH_MAX];
     if (!group->found || vrs_path_format(folder, sizeof(folder), "%s%s", group->mount_point,
-                                         path_below_mount(group)) != VRS_OK) {
+                                         path_below_mount(group)) != VRS_OK)
         return 0;
-    }
     size_t top = strlen(group->mount_point);
     int64_t limit = 0;
     for (;;) {
         limit = lesser_limit(limit, read_limit(root, folder));
         char *slash = strrchr(folder, '/');
-        if (slash == NULL || (size_t)(slash - folder) < top) {
+        if (slash == NULL || (size_t)(slash - folder) < top)
             return limit;
-        }
         *slash = '\0';
     }
 }

@@ -31,9 +31,8 @@ static uint32_t waiter_count;
 int64_t vrs_now_ns(void)
 {
     int64_t now = atomic_load_explicit(&virtual_now, memory_order_acquire);
-    if (now != REAL) {
+    if (now != REAL)
         return now;
-    }
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * VRS_NS_PER_S + time.tv_nsec;
@@ -41,13 +40,11 @@ int64_t vrs_now_ns(void)
 
 int64_t vrs_deadline_ns(int64_t timeout_us)
 {
-    if (timeout_us < 0) {
+    if (timeout_us < 0)
         return INT64_MAX;
-    }
     int64_t now = vrs_now_ns();
-    if (timeout_us > (INT64_MAX - now) / VRS_NS_PER_US) {
+    if (timeout_us > (INT64_MAX - now) / VRS_NS_PER_US)
         return INT64_MAX;
-    }
     return now + timeout_us * VRS_NS_PER_US;
 }
 
@@ -81,13 +78,11 @@ static void add_waiter(waiter *self)
 static void remove_waiter(waiter *self)
 {
     vrs_mutex_lock(&waiters_lock);
-    while (self->pinned > 0) {
+    while (self->pinned > 0)
         (void)vrs_cond_wait_until(&waiters_changed, &waiters_lock, INT64_MAX);
-    }
     waiter **link = &waiters;
-    while (*link != self) {
+    while (*link != self)
         link = &(*link)->next;
-    }
     *link = self->next;
     waiter_count--;
     vrs_mutex_unlock(&waiters_lock);
@@ -99,9 +94,8 @@ bool vrs_clock_virtual_wait(vrs_cond *cond, vrs_mutex *mutex, int64_t deadline_n
 {
     waiter self = {.cond = cond, .mutex = mutex, .deadline_ns = deadline_ns};
     add_waiter(&self);
-    if (vrs_clock_is_virtual() && vrs_now_ns() < deadline_ns) {
+    if (vrs_clock_is_virtual() && vrs_now_ns() < deadline_ns)
         (void)vrs_cond_wait_until(cond, mutex, INT64_MAX);
-    }
     vrs_mutex_unlock(mutex);
     remove_waiter(&self);
     vrs_mutex_lock(mutex);
@@ -112,11 +106,9 @@ bool vrs_clock_virtual_wait(vrs_cond *cond, vrs_mutex *mutex, int64_t deadline_n
 static waiter *find_due(bool all)
 {
     int64_t now = vrs_now_ns();
-    for (waiter *w = waiters; w != NULL; w = w->next) {
-        if (!w->woken && (all || w->deadline_ns <= now)) {
+    for (waiter *w = waiters; w != NULL; w = w->next)
+        if (!w->woken && (all || w->deadline_ns <= now))
             return w;
-        }
-    }
     return NULL;
 }
 
@@ -160,8 +152,7 @@ void vrs_clock_use_real(void)
 void vrs_clock_await_waiters(uint32_t count)
 {
     vrs_mutex_lock(&waiters_lock);
-    while (waiter_count < count) {
+    while (waiter_count < count)
         (void)vrs_cond_wait_until(&waiters_changed, &waiters_lock, INT64_MAX);
-    }
     vrs_mutex_unlock(&waiters_lock);
 }

@@ -58,9 +58,8 @@ static bool in_range(const vrs_option_info *option, double value)
 static vrs_status check_int(const vrs_option_info *option, const char *value, char **text)
 {
     int64_t number = 0;
-    if (!vrs_parse_int(value, &number) || !in_range(option, (double)number)) {
+    if (!vrs_parse_int(value, &number) || !in_range(option, (double)number))
         return fail_number(option, value, "a whole number");
-    }
     char plain[VRS_FLOAT_TEXT_SIZE];
     snprintf(plain, sizeof(plain), "%lld", (long long)number);
     *text = vrs_strdup(plain);
@@ -70,9 +69,8 @@ static vrs_status check_int(const vrs_option_info *option, const char *value, ch
 static vrs_status check_float(const vrs_option_info *option, const char *value, char **text)
 {
     double number = 0;
-    if (!vrs_parse_float(value, &number) || !in_range(option, number)) {
+    if (!vrs_parse_float(value, &number) || !in_range(option, number))
         return fail_number(option, value, "a number");
-    }
     char plain[VRS_FLOAT_TEXT_SIZE];
     vrs_format_float(plain, number);
     *text = vrs_strdup(plain);
@@ -112,9 +110,8 @@ static void split_choices(const char *choices, words *split)
         assert(split->count < MAX_CHOICES);
         split->word[split->count++] = word;
         word = strchr(word, '|');
-        if (word != NULL) {
+        if (word != NULL)
             *word++ = '\0';
-        }
     }
 }
 
@@ -168,15 +165,13 @@ static vrs_status add_options(vrs_config *config, const vrs_option_table *table)
         size_t index = config->count;
         vrs_status status =
             vrs_option_check(option, option->default_value, &config->defaults[index]);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         config->options[index] = option;
         config->count++;
         config->values[index] = vrs_strdup(config->defaults[index]);
-        if (config->values[index] == NULL) {
+        if (config->values[index] == NULL)
             return VRS_NO_MEMORY;
-        }
     }
     return VRS_OK;
 }
@@ -185,9 +180,8 @@ vrs_status vrs_config_create_from(const vrs_option_table *tables, size_t table_c
                                   vrs_config **config)
 {
     vrs_config *made = vrs_alloc(sizeof(*made));
-    if (made == NULL) {
+    if (made == NULL)
         return VRS_NO_MEMORY;
-    }
     for (size_t i = 0; i < table_count; i++) {
         vrs_status status = add_options(made, &tables[i]);
         if (status != VRS_OK) {
@@ -201,9 +195,8 @@ vrs_status vrs_config_create_from(const vrs_option_table *tables, size_t table_c
 
 void vrs_config_destroy(vrs_config *config)
 {
-    if (config == NULL) {
+    if (config == NULL)
         return;
-    }
     for (size_t i = 0; i < config->count; i++) {
         vrs_free(config->values[i]);
         vrs_free(config->defaults[i]);
@@ -215,11 +208,9 @@ void vrs_config_destroy(vrs_config *config)
 /* '-' counts as '_'. */
 static bool same_name(const char *a, const char *b, size_t b_length)
 {
-    for (size_t i = 0; i < b_length; i++) {
-        if (a[i] == '\0' || a[i] != (b[i] == '-' ? '_' : b[i])) {
+    for (size_t i = 0; i < b_length; i++)
+        if (a[i] == '\0' || a[i] != (b[i] == '-' ? '_' : b[i]))
             return false;
-        }
-    }
     return a[b_length] == '\0';
 }
 
@@ -230,9 +221,8 @@ size_t vrs_config_find(const vrs_config *config, const char *name)
     for (size_t i = 0; i < config->count; i++) {
         const vrs_option_info *option = config->options[i];
         if (same_name(option->name, plain, strlen(plain)) &&
-            (dot == NULL || same_name(option->section, name, (size_t)(dot - name)))) {
+            (dot == NULL || same_name(option->section, name, (size_t)(dot - name))))
             return i;
-        }
     }
     return VRS_NO_OPTION;
 }
@@ -240,9 +230,8 @@ size_t vrs_config_find(const vrs_config *config, const char *name)
 const char *vrs_config_nearest(const vrs_config *config, const char *name)
 {
     const char *names[VRS_MAX_OPTIONS];
-    for (size_t i = 0; i < config->count; i++) {
+    for (size_t i = 0; i < config->count; i++)
         names[i] = config->options[i]->name;
-    }
     const char *dot = strchr(name, '.');
     return vrs_nearest_name(dot != NULL ? dot + 1 : name, names, config->count);
 }
@@ -262,17 +251,15 @@ vrs_status vrs_config_set(vrs_config *config, const char *name, const char *valu
     size_t index = vrs_config_find(config, name);
     if (index == VRS_NO_OPTION) {
         const char *nearest = vrs_config_nearest(config, name);
-        if (nearest == NULL) {
+        if (nearest == NULL)
             return vrs_fail(VRS_NOT_FOUND, "there is no option \"%.*s\"", shown(name), name);
-        }
         return vrs_fail(VRS_NOT_FOUND, "there is no option \"%.*s\"; did you mean \"%s\"?",
                         shown(name), name, nearest);
     }
     char *text = NULL;
     vrs_status status = vrs_option_check(config->options[index], value, &text);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         put(config, index, VRS_LAYER_SET, text, NULL);
-    }
     return status;
 }
 

@@ -23,9 +23,8 @@ static int shown(const char *text)
 /* Puts the place in front of what vrs_option_check() said. */
 static vrs_status fail_in_file(vrs_status status, const vrs_yaml *yaml, vrs_yaml_node node)
 {
-    if (status != VRS_INVALID) {
+    if (status != VRS_INVALID)
         return status;
-    }
     char place[VRS_DETAIL_SIZE];
     snprintf(place, sizeof(place), "%s:%d", vrs_yaml_path(yaml), vrs_yaml_line(yaml, node));
     return vrs_fail_in(status, place);
@@ -42,9 +41,8 @@ static vrs_status fail_unknown(const vrs_config *config, const vrs_yaml *yaml, v
                              section);
     }
     const char *nearest = vrs_config_nearest(config, name);
-    if (nearest == NULL) {
+    if (nearest == NULL)
         return vrs_yaml_fail(yaml, key, "there is no option \"%.*s\"", shown(name), name);
-    }
     return vrs_yaml_fail(yaml, key, "there is no option \"%.*s\"; did you mean \"%s\"?",
                          shown(name), name, nearest);
 }
@@ -53,9 +51,8 @@ static vrs_status fail_unknown(const vrs_config *config, const vrs_yaml *yaml, v
 static size_t find_in_section(const vrs_config *config, const char *section, const char *name)
 {
     size_t index = strchr(name, '.') == NULL ? vrs_config_find(config, name) : VRS_NO_OPTION;
-    if (index != VRS_NO_OPTION && strcmp(config->options[index]->section, section) != 0) {
+    if (index != VRS_NO_OPTION && strcmp(config->options[index]->section, section) != 0)
         return VRS_NO_OPTION;
-    }
     return index;
 }
 
@@ -71,9 +68,8 @@ static vrs_status stage_option(const vrs_config *config, const vrs_yaml *yaml, c
                                vrs_yaml_node key, vrs_yaml_node value, vrs_config_stage *stage)
 {
     size_t index = find_in_section(config, section, vrs_yaml_text(yaml, key));
-    if (index == VRS_NO_OPTION) {
+    if (index == VRS_NO_OPTION)
         return fail_unknown(config, yaml, key, section);
-    }
     const vrs_option_info *option = config->options[index];
     if (stage->values[index] != NULL) {
         return vrs_yaml_fail(yaml, key, "\"%s\" is given twice, first in line %d; remove one",
@@ -86,19 +82,16 @@ static vrs_status stage_option(const vrs_config *config, const vrs_yaml *yaml, c
     }
     stage->lines[index] = vrs_yaml_line(yaml, key);
     stage->places[index] = make_place(yaml, key);
-    if (stage->places[index] == NULL) {
+    if (stage->places[index] == NULL)
         return VRS_NO_MEMORY;
-    }
     return fail_in_file(vrs_option_check(option, text, &stage->values[index]), yaml, value);
 }
 
 static bool is_section(const vrs_config *config, const char *name)
 {
-    for (size_t i = 0; i < config->count; i++) {
-        if (strcmp(config->options[i]->section, name) == 0) {
+    for (size_t i = 0; i < config->count; i++)
+        if (strcmp(config->options[i]->section, name) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -111,14 +104,12 @@ static vrs_status fail_no_section(const vrs_config *config, const vrs_yaml *yaml
                              config->options[index]->name, config->options[index]->section);
     }
     const char *names[VRS_MAX_OPTIONS + 1];
-    for (size_t i = 0; i < config->count; i++) {
+    for (size_t i = 0; i < config->count; i++)
         names[i] = config->options[i]->section;
-    }
     names[config->count] = BASE_KEY;
     const char *nearest = vrs_nearest_name(name, names, config->count + 1);
-    if (nearest == NULL) {
+    if (nearest == NULL)
         return vrs_yaml_fail(yaml, key, "there is no section \"%.*s\"", shown(name), name);
-    }
     return vrs_yaml_fail(yaml, key, "there is no section \"%.*s\"; did you mean \"%s\"?",
                          shown(name), name, nearest);
 }
@@ -134,12 +125,10 @@ static vrs_status stage_section(const vrs_config *config, const vrs_yaml *yaml, 
                                 vrs_yaml_node section, vrs_config_stage *stage)
 {
     const char *name = vrs_yaml_text(yaml, key);
-    if (!is_section(config, name)) {
+    if (!is_section(config, name))
         return fail_no_section(config, yaml, key);
-    }
-    if (is_empty(yaml, section)) {
+    if (is_empty(yaml, section))
         return VRS_OK;
-    }
     if (!vrs_yaml_is_map(yaml, section)) {
         return vrs_yaml_fail(yaml, section, "the section \"%s\" needs lines \"option: value\"",
                              name);
@@ -148,9 +137,8 @@ static vrs_status stage_section(const vrs_config *config, const vrs_yaml *yaml, 
     for (size_t i = 0; i < count; i++) {
         vrs_status status = stage_option(config, yaml, name, vrs_yaml_key(yaml, section, i),
                                          vrs_yaml_value(yaml, section, i), stage);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }
@@ -159,9 +147,8 @@ static vrs_status stage_file(const vrs_config *config, const vrs_yaml *yaml,
                              vrs_config_stage *stage)
 {
     vrs_yaml_node root = vrs_yaml_root(yaml);
-    if (root == 0 || is_empty(yaml, root)) {
+    if (root == 0 || is_empty(yaml, root))
         return VRS_OK;
-    }
     if (!vrs_yaml_is_map(yaml, root)) {
         return vrs_yaml_fail(yaml, root, "sections with options were expected, e.g. \"%s:\"",
                              config->count > 0 ? config->options[0]->section : "section");
@@ -169,13 +156,11 @@ static vrs_status stage_file(const vrs_config *config, const vrs_yaml *yaml,
     size_t count = vrs_yaml_count(yaml, root);
     for (size_t i = 0; i < count; i++) {
         vrs_yaml_node key = vrs_yaml_key(yaml, root, i);
-        if (strcmp(vrs_yaml_text(yaml, key), BASE_KEY) == 0) {
+        if (strcmp(vrs_yaml_text(yaml, key), BASE_KEY) == 0)
             continue;
-        }
         vrs_status status = stage_section(config, yaml, key, vrs_yaml_value(yaml, root, i), stage);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }
@@ -200,9 +185,8 @@ static bool is_same_file(const char *a, const char *b)
 static vrs_status find_base(const char *base, const char *from, char *path, size_t size)
 {
     bool is_path = strpbrk(base, "/.") != NULL;
-    if (!is_path || base[0] == '/') {
+    if (!is_path || base[0] == '/')
         return vrs_config_find_file(base, path, size);
-    }
     int folder = (int)(vrs_path_base(from) - from);
     return vrs_path_format(path, size, "%.*s%s", folder, from, base);
 }
@@ -212,14 +196,12 @@ static vrs_status open_base(const vrs_yaml *yaml, vrs_yaml_node node, const leve
                             level *base)
 {
     const char *text = vrs_yaml_text(yaml, node);
-    if (text == NULL || text[0] == '\0') {
+    if (text == NULL || text[0] == '\0')
         return vrs_yaml_fail(yaml, node, "base: the name or the path of one file was expected");
-    }
     base->above = file;
     base->depth = file->depth + 1;
-    if (find_base(text, file->path, base->path, sizeof(base->path)) != VRS_OK) {
+    if (find_base(text, file->path, base->path, sizeof(base->path)) != VRS_OK)
         return vrs_yaml_fail(yaml, node, "base: %s", vrs_last_error());
-    }
     for (const level *l = file; l != NULL; l = l->above) {
         if (is_same_file(l->path, base->path)) {
             return vrs_yaml_fail(yaml, node, "base: \"%.*s\" is %s; remove one of the two",
@@ -231,9 +213,8 @@ static vrs_status open_base(const vrs_yaml *yaml, vrs_yaml_node node, const leve
         return vrs_yaml_fail(yaml, node, "base: more than %d files are based on each other",
                              MAX_BASES);
     }
-    if (!vrs_file_exists(base->path)) {
+    if (!vrs_file_exists(base->path))
         return vrs_yaml_fail(yaml, node, "base: there is no file %s", base->path);
-    }
     return VRS_OK;
 }
 
@@ -247,12 +228,10 @@ static vrs_status stage_document(const vrs_config *config, const vrs_yaml *yaml,
     if (node != 0) {
         level base;
         vrs_status status = open_base(yaml, node, file, &base);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = stage_level(config, &base, stage);
-        }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     vrs_config_stage own = {0};
     vrs_status status = stage_file(config, yaml, &own);
@@ -274,9 +253,8 @@ static vrs_status stage_level(const vrs_config *config, const level *file, vrs_c
 {
     vrs_yaml *yaml = NULL;
     vrs_status status = vrs_yaml_load(file->path, &yaml);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = stage_document(config, yaml, file, stage);
-    }
     vrs_yaml_destroy(yaml);
     return status;
 }
@@ -285,14 +263,12 @@ vrs_status vrs_config_load(vrs_config *config, const char *file)
 {
     level first = {0};
     vrs_status status = vrs_config_find_file(file, first.path, sizeof(first.path));
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_config_stage stage = {0};
     status = stage_level(config, &first, &stage);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         vrs_config_take(config, &stage, VRS_LAYER_FILE);
-    }
     vrs_config_drop(&stage);
     return status;
 }

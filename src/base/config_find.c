@@ -25,9 +25,8 @@ static vrs_status fail_unknown(const char *what)
 {
     vrs_names names;
     const char *nearest = NULL;
-    if (vrs_named_list(&vrs_config_kind, &names) == VRS_OK) {
+    if (vrs_named_list(&vrs_config_kind, &names) == VRS_OK)
         nearest = vrs_nearest_name(what, (const char *const *)names.names, names.count);
-    }
     int shown = (int)vrs_text_cut(what, strlen(what), 60);
     vrs_status status = vrs_fail(
         VRS_NOT_FOUND,
@@ -41,9 +40,8 @@ static vrs_status fail_unknown(const char *what)
 
 vrs_status vrs_config_find_file(const char *what, char *path, size_t size)
 {
-    if (strpbrk(what, "/.") != NULL) {
+    if (strpbrk(what, "/.") != NULL)
         return vrs_path_format(path, size, "%s", what);
-    }
     return vrs_named_find(&vrs_config_kind, what, path, size) == VRS_OK ? VRS_OK
                                                                         : fail_unknown(what);
 }
@@ -56,9 +54,8 @@ static vrs_status read_title(const char *path, char title[TITLE_SIZE])
     size_t size = 0;
     title[0] = '\0';
     vrs_status status = vrs_file_read(path, VRS_YAML_MAX_BYTES, &text, &size);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status == VRS_NO_MEMORY ? status : VRS_OK;
-    }
     for (const char *line = text; *line == '#';) {
         const char *words = line + 1 + strspn(line + 1, " ");
         size_t length = strcspn(words, "\r\n");

@@ -20,9 +20,8 @@ static vrs_status append(builder *text, const char *data, size_t size)
     if (text->room - text->used < size) {
         size_t room = (text->room + size) * 2;
         char *grown = vrs_realloc(text->data, room);
-        if (grown == NULL) {
+        if (grown == NULL)
             return VRS_NO_MEMORY;
-        }
         text->data = grown;
         text->room = room;
     }
@@ -47,9 +46,8 @@ static vrs_status appendf(builder *text, const char *format, ...)
 /* What a YAML file may hold as it is and is no line end (U+2028 and U+2029 are). */
 static bool is_plain(uint32_t code)
 {
-    if (code == 0x2028 || code == 0x2029) {
+    if (code == 0x2028 || code == 0x2029)
         return false;
-    }
     return (code >= 0x20 && code <= 0x7e) || (code >= 0xa0 && code <= 0xd7ff) ||
            (code >= 0xe000 && code <= 0xfffd && code != 0xfeff) || code >= 0x10000;
 }
@@ -65,9 +63,8 @@ static vrs_status append_quoted(builder *text, const vrs_option_info *option, co
             return vrs_fail(VRS_INVALID, "%s: the text is not UTF-8, which a YAML file must be",
                             option->name);
         }
-        if (code == '"' || code == '\\') {
+        if (code == '"' || code == '\\')
             status = append(text, "\\", 1);
-        }
         if (status == VRS_OK) {
             status = is_plain(code) ? append(text, value + i, bytes)
                                     : appendf(text, "\\U%08X", (unsigned)code);
@@ -99,17 +96,13 @@ static bool is_changed(const vrs_config *config, size_t index)
 static vrs_status append_section(builder *text, const vrs_config *config, size_t first)
 {
     const char *section = config->options[first]->section;
-    for (size_t i = 0; i < first; i++) {
-        if (is_changed(config, i) && strcmp(config->options[i]->section, section) == 0) {
+    for (size_t i = 0; i < first; i++)
+        if (is_changed(config, i) && strcmp(config->options[i]->section, section) == 0)
             return VRS_OK;
-        }
-    }
     vrs_status status = appendf(text, "%s:\n", section);
-    for (size_t i = first; i < config->count && status == VRS_OK; i++) {
-        if (is_changed(config, i) && strcmp(config->options[i]->section, section) == 0) {
+    for (size_t i = first; i < config->count && status == VRS_OK; i++)
+        if (is_changed(config, i) && strcmp(config->options[i]->section, section) == 0)
             status = append_option(text, config, i);
-        }
-    }
     return status;
 }
 
@@ -117,14 +110,11 @@ vrs_status vrs_config_save(const vrs_config *config, const char *path)
 {
     builder text = {0};
     vrs_status status = appendf(&text, "# vrseg: the options that differ from their defaults\n");
-    for (size_t i = 0; i < config->count && status == VRS_OK; i++) {
-        if (is_changed(config, i)) {
+    for (size_t i = 0; i < config->count && status == VRS_OK; i++)
+        if (is_changed(config, i))
             status = append_section(&text, config, i);
-        }
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_file_replace(path, text.data, text.used);
-    }
     vrs_free(text.data);
     return status;
 }

@@ -29,43 +29,36 @@ static void insert(vrs_cover *cover, int32_t at, int64_t begin_ns, int64_t end_n
 
 void vrs_cover_add(vrs_cover *cover, int64_t begin_ns, int64_t end_ns)
 {
-    if (begin_ns < cover->settled_end) {
+    if (begin_ns < cover->settled_end)
         begin_ns = cover->settled_end;
-    }
-    if (begin_ns >= end_ns) {
+    if (begin_ns >= end_ns)
         return;
-    }
     if (cover->count == VRS_COVER_KEPT) {
         settle_oldest(cover);
-        if (begin_ns < cover->settled_end) {
+        if (begin_ns < cover->settled_end)
             begin_ns = cover->settled_end;
-        }
-        if (begin_ns >= end_ns) {
+        if (begin_ns >= end_ns)
             return;
-        }
     }
     /* Those that it touches, first..last-1, become one with it. */
     int32_t first = 0;
-    while (first < cover->count && cover->end[first] < begin_ns) {
+    while (first < cover->count && cover->end[first] < begin_ns)
         first++;
-    }
     int32_t last = first;
     while (last < cover->count && cover->begin[last] <= end_ns) {
         begin_ns = cover->begin[last] < begin_ns ? cover->begin[last] : begin_ns;
         end_ns = cover->end[last] > end_ns ? cover->end[last] : end_ns;
         last++;
     }
-    if (last > first) {
+    if (last > first)
         drop(cover, first, last - first);
-    }
     insert(cover, first, begin_ns, end_ns);
 }
 
 int64_t vrs_cover_total(const vrs_cover *cover)
 {
     int64_t total = cover->settled_ns;
-    for (int32_t i = 0; i < cover->count; i++) {
+    for (int32_t i = 0; i < cover->count; i++)
         total += cover->end[i] - cover->begin[i];
-    }
     return total;
 }

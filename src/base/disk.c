@@ -29,18 +29,15 @@ static vrs_status disk_failed(const char *folder, const char *what)
 static bool go_up(char *path)
 {
     size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/') {
+    while (length > 1 && path[length - 1] == '/')
         path[--length] = '\0';
-    }
-    if (strcmp(path, "/") == 0 || strcmp(path, ".") == 0) {
+    if (strcmp(path, "/") == 0 || strcmp(path, ".") == 0)
         return false;
-    }
     char *slash = strrchr(path, '/');
-    if (slash == NULL) {
+    if (slash == NULL)
         memcpy(path, ".", 2);
-    } else {
+    else
         slash[slash == path ? 1 : 0] = '\0';
-    }
     return true;
 }
 
@@ -80,14 +77,11 @@ vrs_status vrs_disk_read(const char *folder, vrs_disk_info *info)
     *info = (vrs_disk_info){.total = -1, .available = -1};
     vrs_status status =
         vrs_path_format(info->folder, sizeof(info->folder), "%s", folder[0] != 0 ? folder : ".");
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    while (statvfs(info->folder, &room) != 0) {
-        if ((errno != ENOENT && errno != ENOTDIR) || !go_up(info->folder)) {
+    while (statvfs(info->folder, &room) != 0)
+        if ((errno != ENOENT && errno != ENOTDIR) || !go_up(info->folder))
             return disk_failed(info->folder, "ask for its file system");
-        }
-    }
     if (statfs(info->folder, &kind) == 0) {
         name_filesystem((unsigned long)kind.f_type & 0xFFFFFFFFUL, info->filesystem,
                         sizeof(info->filesystem));
@@ -103,20 +97,16 @@ static vrs_status open_nameless(const char *folder, int *file)
 {
     char path[VRS_PATH_MAX];
     *file = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (*file >= 0) {
+    if (*file >= 0)
         return VRS_OK;
-    }
-    if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL) {
+    if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
         return disk_failed(folder, "write a file there");
-    }
     vrs_status status = vrs_path_format(path, sizeof(path), "%s/vrseg-speed-XXXXXX", folder);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     *file = mkostemp(path, O_CLOEXEC);
-    if (*file < 0) {
+    if (*file < 0)
         return disk_failed(folder, "write a file there");
-    }
     (void)unlink(path);
     return VRS_OK;
 }
@@ -133,9 +123,8 @@ static vrs_status write_blocks(const char *folder, int file, uint8_t *block, uin
 {
     for (*written = 0; *written < bytes && (*written == 0 || vrs_now_ns() < deadline);) {
         ssize_t put = write(file, block, BLOCK);
-        if (put < 0 && errno != EINTR) {
+        if (put < 0 && errno != EINTR)
             return disk_failed(folder, "write a file there");
-        }
         *written += put > 0 ? (uint64_t)put : 0;
     }
     return fdatasync(file) == 0 ? VRS_OK : disk_failed(folder, "sync a file there");
@@ -145,16 +134,14 @@ static vrs_status write_blocks(const char *folder, int file, uint8_t *block, uin
 static double read_blocks(int file, uint8_t *block, uint64_t bytes, int64_t deadline)
 {
     int flags = fcntl(file, F_GETFL);
-    if (flags < 0 || fcntl(file, F_SETFL, flags | O_DIRECT) != 0 || lseek(file, 0, SEEK_SET) != 0) {
+    if (flags < 0 || fcntl(file, F_SETFL, flags | O_DIRECT) != 0 || lseek(file, 0, SEEK_SET) != 0)
         return 0;
-    }
     int64_t start = vrs_now_ns();
     uint64_t got = 0;
     while (got < bytes && (got == 0 || vrs_now_ns() < deadline)) {
         ssize_t part = read(file, block, BLOCK);
-        if (part <= 0) {
+        if (part <= 0)
             break;
-        }
         got += (uint64_t)part;
     }
     return rate_of(got, start);
@@ -174,13 +161,11 @@ vrs_status vrs_disk_measure(const char *folder, uint64_t bytes, double seconds, 
     }
     /* Aligned to pages, as direct reads want. */
     uint8_t *block = vrs_alloc_aligned(BLOCK + 4096);
-    if (block == NULL) {
+    if (block == NULL)
         return VRS_NO_MEMORY;
-    }
     uint8_t *page = block + (4096 - (uintptr_t)block % 4096) % 4096;
-    for (size_t i = 0; i < BLOCK; i++) { /* what does not compress */
+    for (size_t i = 0; i < BLOCK; i++) /* what does not compress */
         page[i] = (uint8_t)((i * 2654435761U) >> 13);
-    }
     vrs_status status = open_nameless(folder[0] != 0 ? folder : ".", &file);
     if (status == VRS_OK) {
         const int64_t start = vrs_now_ns(), limit = (int64_t)(seconds * 1e9);

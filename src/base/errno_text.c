@@ -8,9 +8,8 @@ const char *vrs_errno_text(int error)
 {
     static _Thread_local char text[128];
     int saved = errno;
-    if (strerror_r(error, text, sizeof(text)) != 0) {
+    if (strerror_r(error, text, sizeof(text)) != 0)
         snprintf(text, sizeof(text), "error %d", error);
-    }
     errno = saved;
     return text;
 }

@@ -27,15 +27,13 @@ static void write_to_stderr(const char *line)
 
 void vrs_log_set(vrs_log_fn fn, void *opaque, vrs_log_level level)
 {
-    if (!inside_receiver) {
+    if (!inside_receiver)
         pthread_mutex_lock(&log_lock);
-    }
     log_fn = fn;
     log_opaque = opaque;
     atomic_store_explicit(&log_limit, (int)level, memory_order_relaxed);
-    if (!inside_receiver) {
+    if (!inside_receiver)
         pthread_mutex_unlock(&log_lock);
-    }
 }
 
 /* Libraries' messages come with line ends in and behind them. */
@@ -43,21 +41,18 @@ static void make_one_line(char *line)
 {
     char *end = line;
     for (char *c = line; *c != '\0'; c++) {
-        if (*c == '\n' || *c == '\r') {
+        if (*c == '\n' || *c == '\r')
             *c = ' ';
-        }
-        if (*c != ' ') {
+        if (*c != ' ')
             end = c + 1;
-        }
     }
     *end = '\0';
 }
 
 void vrs_log(vrs_log_level level, const char *format, ...)
 {
-    if ((int)level > atomic_load_explicit(&log_limit, memory_order_relaxed) || inside_receiver) {
+    if ((int)level > atomic_load_explicit(&log_limit, memory_order_relaxed) || inside_receiver)
         return;
-    }
     int saved = errno;
     char line[LINE_SIZE];
     va_list args;
@@ -68,11 +63,10 @@ void vrs_log(vrs_log_level level, const char *format, ...)
 
     pthread_mutex_lock(&log_lock);
     inside_receiver = true;
-    if (log_fn != NULL) {
+    if (log_fn != NULL)
         log_fn(log_opaque, level, line);
-    } else {
+    else
         write_to_stderr(line);
-    }
     inside_receiver = false;
     pthread_mutex_unlock(&log_lock);
     errno = saved;

@@ -33,9 +33,8 @@ static void read_line(const char *root, const char *path, char *text, size_t siz
     const char *start = data != NULL ? data : "";
     start += strspn(start, " \t");
     size_t length = strcspn(start, "\n");
-    while (length > 0 && isspace((unsigned char)start[length - 1])) {
+    while (length > 0 && isspace((unsigned char)start[length - 1]))
         length--;
-    }
     put(text, size, "%.*s", (int)(length < MAX_LIST ? length : MAX_LIST), start);
     vrs_free(data);
 }
@@ -47,16 +46,14 @@ int32_t vrs_machine_list_count(const char *list, int32_t most)
         char first[16], last[16];
         size_t length = strcspn(list, ",\n");
         size_t dash = strcspn(list, "-,\n");
-        if (length == 0 || dash >= sizeof(first) || length - dash >= sizeof(last)) {
+        if (length == 0 || dash >= sizeof(first) || length - dash >= sizeof(last))
             return 0;
-        }
         put(first, sizeof(first), "%.*s", (int)dash, list);
         put(last, sizeof(last), "%.*s", dash < length ? (int)(length - dash - 1) : (int)dash,
             dash < length ? list + dash + 1 : list);
         int64_t from, to;
-        if (!vrs_parse_int(first, &from) || !vrs_parse_int(last, &to) || from < 0 || to < from) {
+        if (!vrs_parse_int(first, &from) || !vrs_parse_int(last, &to) || from < 0 || to < from)
             return 0;
-        }
         count += to - from + 1;
         list += length + (list[length] == ',');
     }
@@ -72,13 +69,11 @@ static const char *next_field(const char *at, const char *key, char *value, size
     size_t length = strlen(key);
     for (; at != NULL && *at != '\0'; at = strchr(at, '\n'), at += at != NULL) {
         const char *rest = at + length;
-        if (strncmp(at, key, length) != 0) {
+        if (strncmp(at, key, length) != 0)
             continue;
-        }
         rest += strspn(rest, " \t");
-        if (*rest != ':') {
+        if (*rest != ':')
             continue;
-        }
         rest++;
         rest += strspn(rest, " \t");
         put(value, size, "%.*s", (int)strcspn(rest, "\n"), rest);
@@ -102,16 +97,13 @@ static void count_cores(const char *cpuinfo, vrs_system_info *info)
         bool known = next_field(at, "core id", core_text, sizeof(core_text)) != NULL &&
                      vrs_parse_int(socket_text, &socket) && vrs_parse_int(core_text, &core) &&
                      socket >= 0 && socket < 1024 && core >= 0 && core < (1 << 20);
-        if (!known) {
+        if (!known)
             continue;
-        }
         int32_t id = (int32_t)(socket << 20 | core), i = 0;
-        while (i < cores && seen[i] != id) {
+        while (i < cores && seen[i] != id)
             i++;
-        }
-        if (i == cores && cores < MOST) {
+        if (i == cores && cores < MOST)
             seen[cores++] = id;
-        }
         sockets = socket + 1 > sockets ? (int32_t)socket + 1 : sockets;
     }
     vrs_free(seen);
@@ -128,9 +120,8 @@ static void read_cpus(const char *root, vrs_system_info *info)
     count_cores(text, info);
     char flags[8192];
     if (next_field(text, "flags", flags, sizeof(flags)) != NULL &&
-        strstr(flags, " hypervisor") != NULL) {
+        strstr(flags, " hypervisor") != NULL)
         put(info->hypervisor, sizeof(info->hypervisor), "yes");
-    }
     vrs_free(cpuinfo);
     read_line(root, "/sys/devices/system/cpu/online", list, sizeof(list));
     int32_t online = vrs_machine_list_count(list, MAX_LIST);
@@ -157,9 +148,8 @@ static int64_t find_kilobytes(const char *text, const char *name)
     const char *at = strstr(text, name);
     char digits[24];
     int64_t value;
-    if (at == NULL) {
+    if (at == NULL)
         return -1;
-    }
     at += strlen(name);
     at += strspn(at, " \t");
     put(digits, sizeof(digits), "%.*s", (int)strspn(at, "0123456789"), at);
@@ -199,16 +189,14 @@ static void read_nodes(const char *root, vrs_system_info *info)
 {
     char list[1024];
     read_line(root, "/sys/devices/system/node/online", list, sizeof(list));
-    if (vrs_machine_list_count(list, MAX_LIST) == 0) {
+    if (vrs_machine_list_count(list, MAX_LIST) == 0)
         return;
-    }
     for (const char *at = list; *at != '\0';) {
         int first = 0, last = 0;
         int parts = sscanf(at, "%6d-%6d", &first, &last);
         last = parts == 2 ? last : first;
-        for (int n = first; parts >= 1 && n <= last && info->numa_count < VRS_MAX_NUMA_NODES; n++) {
+        for (int n = first; parts >= 1 && n <= last && info->numa_count < VRS_MAX_NUMA_NODES; n++)
             read_node(root, n, &info->numa[info->numa_count++]);
-        }
         at += strcspn(at, ",");
         at += *at == ',';
     }
@@ -236,14 +224,12 @@ static void read_os(const char *root, vrs_system_info *info)
     }
     vrs_free(text);
     struct utsname names;
-    if (uname(&names) == 0) {
+    if (uname(&names) == 0)
         put(info->kernel, sizeof(info->kernel), "%s", names.release);
-    }
     char release[128];
     read_line(root, "/proc/sys/kernel/osrelease", release, sizeof(release));
-    if (strstr(release, "WSL2") != NULL || strstr(release, "microsoft-standard") != NULL) {
+    if (strstr(release, "WSL2") != NULL || strstr(release, "microsoft-standard") != NULL)
         put(info->hypervisor, sizeof(info->hypervisor), "wsl2");
-    }
 }
 
 static bool there(const char *root, const char *path)
@@ -257,14 +243,12 @@ static bool there(const char *root, const char *path)
 static void read_container(const char *root, vrs_system_info *info)
 {
     read_line(root, "/run/systemd/container", info->container, sizeof(info->container));
-    if (info->container[0] != '\0') {
+    if (info->container[0] != '\0')
         return;
-    }
-    if (there(root, "/.dockerenv")) {
+    if (there(root, "/.dockerenv"))
         put(info->container, sizeof(info->container), "docker");
-    } else if (there(root, "/run/.containerenv")) {
+    else if (there(root, "/run/.containerenv"))
         put(info->container, sizeof(info->container), "podman");
-    }
 }
 
 /* "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.95.05  Tue ..." */
@@ -286,9 +270,8 @@ static void read_nvidia(const char *root, vrs_system_info *info)
 static int64_t read_limit(int resource)
 {
     struct rlimit limit;
-    if (getrlimit(resource, &limit) != 0) {
+    if (getrlimit(resource, &limit) != 0)
         return -1;
-    }
     return limit.rlim_cur >= (rlim_t)INT64_MAX ? INT64_MAX : (int64_t)limit.rlim_cur;
 }
 

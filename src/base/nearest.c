@@ -10,9 +10,8 @@
 /* Names differ neither by case nor by '-' for '_'. */
 static char fold(char c)
 {
-    if (c >= 'A' && c <= 'Z') {
+    if (c >= 'A' && c <= 'Z')
         return (char)(c - 'A' + 'a');
-    }
     return c == '-' ? '_' : c;
 }
 
@@ -29,9 +28,8 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
 {
     size_t rows[3][MAX_NAME + 1];
     size_t *before = rows[0], *last = rows[1], *row = rows[2];
-    for (size_t j = 0; j <= b_length; j++) {
+    for (size_t j = 0; j <= b_length; j++)
         row[j] = j;
-    }
     for (size_t i = 1; i <= a_length; i++) {
         size_t *oldest = before;
         before = last;
@@ -42,9 +40,8 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
             char from = fold(a[i - 1]), to = fold(b[j - 1]);
             row[j] = min3(last[j - 1] + (from != to), last[j] + 1, row[j - 1] + 1);
             bool swapped = i > 1 && j > 1 && from == fold(b[j - 2]) && to == fold(a[i - 2]);
-            if (swapped && before[j - 2] + 1 < row[j]) {
+            if (swapped && before[j - 2] + 1 < row[j])
                 row[j] = before[j - 2] + 1;
-            }
         }
     }
     return row[b_length];
@@ -53,16 +50,14 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
 const char *vrs_nearest_name(const char *wrong, const char *const *names, size_t count)
 {
     size_t wrong_length = strlen(wrong);
-    if (wrong_length > MAX_NAME) {
+    if (wrong_length > MAX_NAME)
         return NULL;
-    }
     const char *nearest = NULL;
     size_t least = SIZE_MAX;
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(names[i]);
-        if (length > MAX_NAME) {
+        if (length > MAX_NAME)
             continue;
-        }
         size_t distance = edit_distance(wrong, wrong_length, names[i], length);
         size_t longer = length > wrong_length ? length : wrong_length;
         if (distance < least && distance * 3 <= longer) {

@@ -27,31 +27,27 @@ static locale_t enter_c_locale(void)
 
 bool vrs_parse_int(const char *text, int64_t *value)
 {
-    if (strspn(text, "+-0123456789") != strlen(text)) {
+    if (strspn(text, "+-0123456789") != strlen(text))
         return false;
-    }
     char *end = NULL;
     errno = 0;
     long long number = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0) {
+    if (end == text || *end != '\0' || errno != 0)
         return false;
-    }
     *value = number;
     return true;
 }
 
 bool vrs_parse_float(const char *text, double *value)
 {
-    if (strspn(text, "+-.0123456789eE") != strlen(text)) {
+    if (strspn(text, "+-.0123456789eE") != strlen(text))
         return false;
-    }
     locale_t old = enter_c_locale();
     char *end = NULL;
     double number = strtod(text, &end);
     uselocale(old);
-    if (end == text || *end != '\0' || !isfinite(number)) {
+    if (end == text || *end != '\0' || !isfinite(number))
         return false;
-    }
     *value = number;
     return true;
 }

@@ -43,17 +43,15 @@ vrs_status vrs_make_folders(const char *path)
 {
     char part[VRS_PATH_MAX];
     vrs_status status = vrs_path_format(part, sizeof(part), "%s", path);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     for (char *c = part; *c != '\0'; c++) {
         if (*c == '/' && c != part) {
             *c = '\0';
             status = make_folder(part);
             *c = '/';
-            if (status != VRS_OK) {
+            if (status != VRS_OK)
                 return status;
-            }
         }
     }
     return make_folder(part);
@@ -68,11 +66,9 @@ bool vrs_file_exists(const char *path)
 const char *vrs_path_base(const char *path)
 {
     const char *base = path;
-    for (const char *c = path; *c != '\0'; c++) {
-        if (*c == '/' && c[1] != '/' && c[1] != '\0') {
+    for (const char *c = path; *c != '\0'; c++)
+        if (*c == '/' && c[1] != '/' && c[1] != '\0')
             base = c + 1;
-        }
-    }
     return base;
 }
 
@@ -86,17 +82,14 @@ const char *vrs_path_extension(const char *path, char *buffer, size_t size)
     const char *base = vrs_path_base(path);
     size_t length = strcspn(base, "/");
     size_t dot = length;
-    while (dot > 0 && base[dot - 1] != '.') {
+    while (dot > 0 && base[dot - 1] != '.')
         dot--;
-    }
     /* `dot` is where the extension starts; a name's first character is no extension's dot. */
     size_t count = dot > 1 ? length - dot : 0;
-    if (count >= size) {
+    if (count >= size)
         count = 0;
-    }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         buffer[i] = lower(base[dot + i]);
-    }
     buffer[count] = '\0';
     return buffer;
 }

@@ -36,22 +36,19 @@ struct vrs_queue {
 static uint32_t ring_size(uint32_t capacity)
 {
     uint32_t size = 2;
-    while (size < capacity) {
+    while (size < capacity)
         size *= 2;
-    }
     return size;
 }
 
 static vrs_status init_waiting(vrs_queue *queue)
 {
     vrs_status status = vrs_mutex_init(&queue->mutex);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_cond_init(&queue->wake);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_mutex_destroy(&queue->mutex);
-    }
     return status;
 }
 
@@ -59,16 +56,14 @@ vrs_status vrs_queue_create_from(uint32_t capacity, uint32_t first, vrs_queue **
 {
     assert(capacity >= 1 && capacity <= MAX_CAPACITY);
     vrs_queue *made = vrs_alloc_aligned(sizeof(*made));
-    if (made == NULL) {
+    if (made == NULL)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = VRS_NO_MEMORY;
     uint32_t size = ring_size(capacity);
     made->capacity = capacity;
     vrs_ring_slot *slots = vrs_alloc_array(size, sizeof(*slots));
-    if (slots != NULL) {
+    if (slots != NULL)
         status = init_waiting(made);
-    }
     if (status != VRS_OK) {
         vrs_free(slots);
         vrs_free(made);
@@ -86,9 +81,8 @@ vrs_status vrs_queue_create(uint32_t capacity, vrs_queue **queue)
 
 void vrs_queue_destroy(vrs_queue *queue)
 {
-    if (queue == NULL) {
+    if (queue == NULL)
         return;
-    }
     vrs_cond_destroy(&queue->wake);
     vrs_mutex_destroy(&queue->mutex);
     vrs_free(queue->ring.slots);
@@ -136,24 +130,21 @@ static void *sleep_for_item(vrs_queue *queue, int64_t deadline_ns)
         item = vrs_queue_try_pop(queue);
     }
     atomic_fetch_sub_explicit(&queue->sleepers, 1, memory_order_relaxed);
-    if (item != NULL && vrs_ring_depth(&queue->ring) > 0) {
+    if (item != NULL && vrs_ring_depth(&queue->ring) > 0)
         vrs_cond_signal(&queue->wake);
-    }
     return item;
 }
 
 vrs_status vrs_queue_pop(vrs_queue *queue, void **item, int64_t deadline_ns)
 {
     *item = vrs_queue_try_pop(queue);
-    if (*item != NULL) {
+    if (*item != NULL)
         return VRS_OK;
-    }
     vrs_mutex_lock(&queue->mutex);
     *item = sleep_for_item(queue, deadline_ns);
     vrs_mutex_unlock(&queue->mutex);
-    if (*item != NULL) {
+    if (*item != NULL)
         return VRS_OK;
-    }
     if (atomic_load(&queue->closed)) {
         /* What was pushed before the close is still to be taken. */
         *item = vrs_queue_try_pop(queue);

@@ -15,9 +15,8 @@ vrs_status vrs_reorder_create(uint32_t capacity, vrs_reorder **reorder)
 {
     assert(capacity >= 1 && capacity <= 65536);
     vrs_reorder *made = vrs_alloc(sizeof(*made) + capacity * sizeof(made->items[0]));
-    if (made == NULL) {
+    if (made == NULL)
         return VRS_NO_MEMORY;
-    }
     made->capacity = capacity;
     *reorder = made;
     return VRS_OK;

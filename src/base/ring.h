@@ -38,9 +38,8 @@ static inline void vrs_ring_init(vrs_ring *ring, vrs_ring_slot *slots, uint32_t 
 {
     ring->slots = slots;
     ring->mask = size - 1;
-    for (uint32_t i = 0; i < size; i++) {
+    for (uint32_t i = 0; i < size; i++)
         atomic_init(&slots[(first + i) & ring->mask].turn, first + i);
-    }
     atomic_init(&ring->tail, first);
     atomic_init(&ring->head, first);
 }
@@ -54,9 +53,8 @@ static inline void vrs_ring_put(vrs_ring *ring, void *item)
         vrs_ring_slot *slot = &ring->slots[place & ring->mask];
         uint32_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire);
         if (turn != place) {
-            if ((int32_t)(turn - place) < 0) {
+            if ((int32_t)(turn - place) < 0)
                 sched_yield();
-            }
             place = atomic_load_explicit(&ring->tail, memory_order_relaxed);
         } else if (atomic_compare_exchange_weak_explicit(&ring->tail, &place, place + 1,
                                                          memory_order_relaxed,
@@ -76,9 +74,8 @@ static inline void *vrs_ring_take(vrs_ring *ring)
         vrs_ring_slot *slot = &ring->slots[place & ring->mask];
         int32_t ahead =
             (int32_t)(atomic_load_explicit(&slot->turn, memory_order_acquire) - (place + 1));
-        if (ahead < 0) {
+        if (ahead < 0)
             return NULL;
-        }
         if (ahead > 0) {
             place = atomic_load_explicit(&ring->head, memory_order_relaxed);
         } else if (atomic_compare_exchange_weak_explicit(&ring->head, &place, place + 1,
@@ -98,9 +95,8 @@ static inline uint32_t vrs_ring_depth(const vrs_ring *ring)
     for (;;) {
         uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
         uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-        if (atomic_load_explicit(&ring->head, memory_order_relaxed) == head) {
+        if (atomic_load_explicit(&ring->head, memory_order_relaxed) == head)
             return tail - head;
-        }
     }
 }
 

@@ -46,9 +46,8 @@ struct vrs_recorder {
 static uint32_t power_of_two(uint32_t least)
 {
     uint32_t size = 1;
-    while (size < least) {
+    while (size < least)
         size *= 2;
-    }
     return size;
 }
 
@@ -56,15 +55,13 @@ vrs_status vrs_recorder_create(uint32_t tracks, uint32_t spans_per_track, vrs_re
 {
     assert(tracks >= 1 && spans_per_track >= 1 && spans_per_track <= 1u << 20);
     vrs_recorder *made = vrs_alloc(sizeof(*made));
-    if (made == NULL) {
+    if (made == NULL)
         return VRS_NO_MEMORY;
-    }
     uint32_t size = power_of_two(spans_per_track);
     made->track_limit = tracks;
     made->tracks = vrs_alloc_array(tracks, sizeof(*made->tracks));
-    if (made->tracks != NULL) {
+    if (made->tracks != NULL)
         made->spans = vrs_alloc_array(tracks, size * sizeof(*made->spans));
-    }
     if (made->spans == NULL) {
         vrs_recorder_destroy(made);
         return VRS_NO_MEMORY;
@@ -80,9 +77,8 @@ vrs_status vrs_recorder_create(uint32_t tracks, uint32_t spans_per_track, vrs_re
 
 void vrs_recorder_destroy(vrs_recorder *recorder)
 {
-    if (recorder == NULL) {
+    if (recorder == NULL)
         return;
-    }
     vrs_free(recorder->spans);
     vrs_free(recorder->tracks);
     vrs_free(recorder);
@@ -92,9 +88,8 @@ vrs_track *vrs_recorder_track(vrs_recorder *recorder, const char *name)
 {
     uint32_t index = atomic_load_explicit(&recorder->track_count, memory_order_relaxed);
     do {
-        if (index >= recorder->track_limit) {
+        if (index >= recorder->track_limit)
             return NULL;
-        }
     } while (!atomic_compare_exchange_weak(&recorder->track_count, &index, index + 1));
     vrs_track *track = &recorder->tracks[index];
     snprintf(track->name, sizeof(track->name), "%s", name);
@@ -105,9 +100,8 @@ vrs_track *vrs_recorder_track(vrs_recorder *recorder, const char *name)
 void vrs_track_record(vrs_track *track, uint32_t kind, int64_t frame, int64_t begin_ns,
                       int64_t end_ns)
 {
-    if (track == NULL) {
+    if (track == NULL)
         return;
-    }
     assert(kind < VRS_SPAN_KINDS && begin_ns <= end_ns);
     uint64_t number = atomic_load_explicit(&track->written, memory_order_relaxed);
     kept_span *span = &track->spans[number & track->mask];
@@ -121,9 +115,8 @@ void vrs_track_record(vrs_track *track, uint32_t kind, int64_t frame, int64_t be
     int64_t length = end_ns - begin_ns;
     int64_t busy = atomic_load_explicit(&totals->busy_ns, memory_order_relaxed) + length;
     atomic_store_explicit(&totals->busy_ns, busy, memory_order_relaxed);
-    if (length > atomic_load_explicit(&totals->max_ns, memory_order_relaxed)) {
+    if (length > atomic_load_explicit(&totals->max_ns, memory_order_relaxed))
         atomic_store_explicit(&totals->max_ns, length, memory_order_relaxed);
-    }
     uint64_t count = atomic_load_explicit(&totals->count, memory_order_relaxed) + 1;
     atomic_store_explicit(&totals->count, count, memory_order_release);
 }
@@ -197,9 +190,8 @@ uint64_t vrs_recorder_drain(vrs_recorder *recorder, vrs_span_visit_fn visit, voi
     uint32_t count = atomic_load(&recorder->track_count);
     for (uint32_t i = 0; i < count; i++) {
         vrs_track *track = &recorder->tracks[i];
-        if (atomic_load_explicit(&track->named, memory_order_acquire)) {
+        if (atomic_load_explicit(&track->named, memory_order_acquire))
             lost += drain_track(track, visit, opaque);
-        }
     }
     return lost;
 }

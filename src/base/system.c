@@ -30,15 +30,13 @@ static int32_t count_affinity(void)
     for (size_t cpus = 1024; cpus <= MAX_CPUS; cpus *= 2) {
         size_t size = CPU_ALLOC_SIZE(cpus);
         cpu_set_t *mask = vrs_alloc(size);
-        if (mask == NULL) {
+        if (mask == NULL)
             return 0;
-        }
         int error = sched_getaffinity(0, size, mask) == 0 ? 0 : errno;
         int32_t count = error == 0 ? CPU_COUNT_S(size, mask) : 0;
         vrs_free(mask);
-        if (error != EINVAL) {
+        if (error != EINVAL)
             return count;
-        }
     }
     return 0;
 }
@@ -58,19 +56,16 @@ void vrs_parse_cpu_name(const char *cpuinfo, char *name, size_t size)
 {
     snprintf(name, size, "unknown processor");
     const char *line = strstr(cpuinfo, "model name");
-    if (line == NULL) {
+    if (line == NULL)
         return;
-    }
     line += strcspn(line, ":\n");
-    if (*line != ':') {
+    if (*line != ':')
         return;
-    }
     line++;
     line += strspn(line, " \t");
     size_t length = strcspn(line, "\n");
-    if (length > 0) {
+    if (length > 0)
         snprintf(name, size, "%.*s", (int)(length < size ? length : size), line);
-    }
 }
 
 static char cpu_name[128];

@@ -50,18 +50,16 @@ static void block_signals(sigset_t *old)
     static const int open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
     sigset_t set;
     sigfillset(&set);
-    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++) {
+    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
         sigdelset(&set, open[i]);
-    }
     pthread_sigmask(SIG_SETMASK, &set, old);
 }
 
 vrs_status vrs_thread_start(vrs_thread *thread, const char *name, vrs_thread_fn fn, void *arg)
 {
     thread_start *start = vrs_alloc(sizeof(*start));
-    if (start == NULL) {
+    if (start == NULL)
         return VRS_NO_MEMORY;
-    }
     start->fn = fn;
     start->arg = arg;
     snprintf(start->name, sizeof(start->name), "%s", name);
@@ -84,9 +82,8 @@ vrs_status vrs_thread_start(vrs_thread *thread, const char *name, vrs_thread_fn 
 
 void vrs_thread_join(vrs_thread *thread)
 {
-    if (!thread->running) {
+    if (!thread->running)
         return;
-    }
     int error = pthread_join(thread->handle, NULL);
     assert(error == 0);
     (void)error;
@@ -96,9 +93,8 @@ void vrs_thread_join(vrs_thread *thread)
 
 void vrs_thread_detach(vrs_thread *thread)
 {
-    if (!thread->running) {
+    if (!thread->running)
         return;
-    }
     int error = pthread_detach(thread->handle);
     assert(error == 0);
     (void)error;
@@ -116,23 +112,20 @@ void vrs_thread_name(const char *name)
 void vrs_thread_step_back(int steps)
 {
     static _Thread_local int stepped;
-    if (stepped >= steps) {
+    if (stepped >= steps)
         return;
-    }
     stepped = steps;
     id_t self = (id_t)syscall(SYS_gettid);
     int wanted = getpriority(PRIO_PROCESS, (id_t)getpid()) + steps;
-    if (getpriority(PRIO_PROCESS, self) < wanted) {
+    if (getpriority(PRIO_PROCESS, self) < wanted)
         (void)setpriority(PRIO_PROCESS, self, wanted);
-    }
 }
 
 vrs_status vrs_mutex_init(vrs_mutex *mutex)
 {
     int error = vrs_inject("mutex") ? pthread_mutex_init(&mutex->handle, NULL) : EAGAIN;
-    if (error != 0) {
+    if (error != 0)
         return resource_failure(error, "mutex");
-    }
     vrs_resource_born();
     return VRS_OK;
 }
@@ -161,9 +154,8 @@ void vrs_mutex_unlock(vrs_mutex *mutex)
 
 vrs_status vrs_cond_init(vrs_cond *cond)
 {
-    if (!vrs_inject("condition")) {
+    if (!vrs_inject("condition"))
         return resource_failure(EAGAIN, "condition");
-    }
     atomic_init(&cond->signals, 0);
     atomic_init(&cond->waiters, 0);
     vrs_resource_born();
@@ -182,9 +174,8 @@ void vrs_cond_destroy(vrs_cond *cond)
 static void wake(vrs_cond *cond, int count)
 {
     atomic_fetch_add(&cond->signals, 1);
-    if (atomic_load(&cond->waiters) > 0) {
+    if (atomic_load(&cond->waiters) > 0)
         syscall(SYS_futex, &cond->signals, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
-    }
 }
 
 void vrs_cond_signal(vrs_cond *cond)
@@ -223,14 +214,11 @@ static bool wait_real(vrs_cond *cond, vrs_mutex *mutex, int64_t deadline_ns)
 
 bool vrs_cond_wait_until(vrs_cond *cond, vrs_mutex *mutex, int64_t deadline_ns)
 {
-    if (deadline_ns == INT64_MAX) {
+    if (deadline_ns == INT64_MAX)
         return wait_real(cond, mutex, deadline_ns);
-    }
-    if (vrs_now_ns() >= deadline_ns) {
+    if (vrs_now_ns() >= deadline_ns)
         return false;
-    }
-    if (vrs_clock_is_virtual()) {
+    if (vrs_clock_is_virtual())
         return vrs_clock_virtual_wait(cond, mutex, deadline_ns);
-    }
     return wait_real(cond, mutex, deadline_ns);
 }

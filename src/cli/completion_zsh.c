@@ -6,14 +6,13 @@
 /* Text inside of single quotes; `special` gets a backslash before it. */
 static void print_escaped(const char *text, size_t count, const char *special)
 {
-    for (size_t i = 0; i < count && text[i] != 0; i++) {
+    for (size_t i = 0; i < count && text[i] != 0; i++)
         if (text[i] == '\'')
             (void)fputs("'\\''", stdout);
         else if (strchr(special, text[i]) != NULL)
             (void)printf("\\%c", text[i]);
         else
             (void)putchar(text[i]);
-    }
 }
 
 /* One specification of _arguments: '--flag=[help]:value:action'. */

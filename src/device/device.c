@@ -47,20 +47,16 @@ void vrs_device_set_hung(vrs_device *device, const char *cause)
 static bool parse_number(const char *name, int32_t *number)
 {
     *number = 0;
-    if (strcmp(name, "cuda") == 0) {
+    if (strcmp(name, "cuda") == 0)
         return true;
-    }
-    if (strncmp(name, "cuda:", 5) != 0) {
+    if (strncmp(name, "cuda:", 5) != 0)
         return false;
-    }
     const char *digits = name + 5;
     size_t length = strspn(digits, "0123456789");
-    if (length == 0 || length > 4 || digits[length]) {
+    if (length == 0 || length > 4 || digits[length])
         return false;
-    }
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         *number = *number * 10 + (digits[i] - '0');
-    }
     return true;
 }
 
@@ -69,12 +65,10 @@ static vrs_status open_number(int32_t number, vrs_device **device)
     int32_t gpus;
     *device = NULL;
     vrs_status status = vrs_device_cuda_count(&gpus);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    if (number >= 0 && number < gpus) {
+    if (number >= 0 && number < gpus)
         return vrs_device_cuda_open(number, device);
-    }
     if (gpus == 1) {
         return vrs_fail(VRS_INVALID, "there is no GPU cuda:%d: the driver shows cuda:0 alone",
                         number);
@@ -90,9 +84,8 @@ static int clause_length(const char *reason)
     const char *loader = strstr(reason, "cannot be opened ("),
                *advice = strstr(reason, ": install ");
     size_t length = advice ? (size_t)(advice - reason) : strlen(reason);
-    if (loader) {
+    if (loader)
         length = (size_t)(strchr(loader, '(') - 1 - reason);
-    }
     return (int)length;
 }
 
@@ -102,16 +95,13 @@ static vrs_status open_auto(vrs_device **device)
     char reason[VRS_DETAIL_SIZE] = "";
     int32_t gpus = 0;
     vrs_status status = vrs_device_cuda_count(&gpus);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         (void)snprintf(reason, sizeof reason, "%s", vrs_last_error());
-    }
     for (int32_t i = 0; status == VRS_OK && i < gpus; i++) {
-        if (vrs_device_cuda_open(i, device) == VRS_OK) {
+        if (vrs_device_cuda_open(i, device) == VRS_OK)
             return VRS_OK;
-        }
-        if (i == 0) {
+        if (i == 0)
             (void)snprintf(reason, sizeof reason, "%s", vrs_last_error());
-        }
     }
     status = vrs_device_cpu_open(device);
     if (status == VRS_OK) {
@@ -149,9 +139,8 @@ vrs_status vrs_device_open(const char *name, vrs_device **device)
 
 void vrs_device_close(vrs_device *device)
 {
-    if (device) {
+    if (device)
         vrs_device_release(device);
-    }
 }
 
 void vrs_device_hold(vrs_device *device)
@@ -161,9 +150,8 @@ void vrs_device_hold(vrs_device *device)
 
 void vrs_device_release(vrs_device *device)
 {
-    if (atomic_fetch_sub(&device->held, 1) > 0) {
+    if (atomic_fetch_sub(&device->held, 1) > 0)
         return;
-    }
     assert(atomic_load(&device->live) == 0);
     while (device->kernels) {
         vrs_kernel *kernel = device->kernels;
@@ -200,9 +188,8 @@ vrs_status vrs_device_stream_create(vrs_device *device, vrs_device_priority prio
 {
     *stream = NULL;
     vrs_status status = vrs_device_check(device);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = device->ops->stream_create(device, priority, stream);
-    }
     if (status == VRS_OK) {
         (*stream)->device = device;
         atomic_fetch_add(&device->live, 1);
@@ -233,9 +220,8 @@ vrs_status vrs_device_stream_wait(vrs_device_stream *stream, vrs_device_event *e
 {
     assert(stream->device == event->device);
     vrs_status status = vrs_device_check(stream->device);
-    if (status != VRS_OK || !atomic_load(&event->recorded)) {
+    if (status != VRS_OK || !atomic_load(&event->recorded))
         return status;
-    }
     count(stream->device, VRS_COUNT_STREAM_WAITS, 1);
     return stream->device->ops->stream_wait(stream, event);
 }
@@ -244,9 +230,8 @@ vrs_status vrs_device_event_create(vrs_device *device, bool timed, vrs_device_ev
 {
     *event = NULL;
     vrs_status status = vrs_device_check(device);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = device->ops->event_create(device, timed, event);
-    }
     if (status == VRS_OK) {
         (*event)->device = device;
         (*event)->timed = timed;
@@ -273,23 +258,20 @@ vrs_status vrs_device_event_record(vrs_device_event *event, vrs_device_stream *s
 {
     assert(stream->device == event->device);
     vrs_status status = vrs_device_check(event->device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     count(event->device, VRS_COUNT_EVENT_RECORDS, 1);
     status = event->device->ops->event_record(event, stream);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         atomic_store(&event->recorded, true);
-    }
     return status;
 }
 
 vrs_status vrs_device_event_wait(vrs_device_event *event)
 {
     vrs_status status = vrs_device_check(event->device);
-    if (status != VRS_OK || !atomic_load(&event->recorded)) {
+    if (status != VRS_OK || !atomic_load(&event->recorded))
         return status;
-    }
     count(event->device, VRS_COUNT_HOST_WAITS, 1);
     return event->device->ops->event_wait(event);
 }
@@ -311,9 +293,8 @@ vrs_status vrs_device_event_elapsed(vrs_device_event *start, vrs_device_event *e
     *milliseconds = 0;
     assert(start->device == end->device);
     vrs_status status = vrs_device_check(start->device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (!start->timed || !end->timed || !atomic_load(&start->recorded) ||
         !atomic_load(&end->recorded)) {
         return vrs_fail(VRS_INVALID,
@@ -326,9 +307,8 @@ static vrs_status copy_rows(vrs_device_stream *stream, const vrs_copy *copy)
 {
     vrs_device *device = stream->device;
     vrs_status status = vrs_device_check(device);
-    if (status != VRS_OK || copy->row_bytes == 0 || copy->rows == 0) {
+    if (status != VRS_OK || copy->row_bytes == 0 || copy->rows == 0)
         return status;
-    }
     if (!copy->to || !copy->from ||
         (copy->rows > 1 &&
          (copy->to_pitch < copy->row_bytes || copy->from_pitch < copy->row_bytes))) {
@@ -386,12 +366,10 @@ vrs_status vrs_device_fill(vrs_device_stream *stream, vrs_device_ptr to, uint8_t
                            size_t bytes)
 {
     vrs_status status = vrs_device_check(stream->device);
-    if (status != VRS_OK || bytes == 0) {
+    if (status != VRS_OK || bytes == 0)
         return status;
-    }
-    if (!to) {
+    if (!to)
         return vrs_fail(VRS_INVALID, "filling %zu bytes: the address is 0", bytes);
-    }
     count(stream->device, VRS_COUNT_FILLS, 1);
     return stream->device->ops->fill(stream, to, value, bytes);
 }
@@ -399,9 +377,8 @@ vrs_status vrs_device_fill(vrs_device_stream *stream, vrs_device_ptr to, uint8_t
 static vrs_kernel *find_kernel(vrs_device *device, const char *name)
 {
     vrs_kernel *kernel = device->kernels;
-    while (kernel && strcmp(kernel->name, name) != 0) {
+    while (kernel && strcmp(kernel->name, name) != 0)
         kernel = kernel->next;
-    }
     return kernel;
 }
 
@@ -410,21 +387,18 @@ vrs_status vrs_device_kernel(vrs_device *device, const char *name, vrs_kernel **
     assert(strlen(name) < sizeof(*kernel)->name);
     *kernel = NULL;
     vrs_status status = vrs_device_check(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_mutex_lock(&device->mutex);
     *kernel = find_kernel(device, name);
     vrs_mutex_unlock(&device->mutex);
-    if (*kernel) {
+    if (*kernel)
         return VRS_OK;
-    }
     /* Without the mutex, which booking a loss takes. Two threads may load the same one; the list
      * then holds both, which does no harm. */
     status = device->ops->kernel(device, name, kernel);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     (*kernel)->device = device;
     (void)snprintf((*kernel)->name, sizeof(*kernel)->name, "%s", name);
     count(device, VRS_COUNT_KERNELS, 1);
@@ -445,9 +419,8 @@ vrs_status vrs_kernel_occupancy(vrs_kernel *kernel, int32_t block_threads, size_
 {
     *blocks = 0;
     vrs_status status = vrs_device_check(kernel->device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (block_threads < 1 || block_threads > kernel->properties.block_threads) {
         return vrs_fail(VRS_INVALID, "kernel %s: a block of %d threads (1 to %d)", kernel->name,
                         block_threads, kernel->properties.block_threads);
@@ -474,9 +447,8 @@ vrs_status vrs_device_launch(vrs_device_stream *stream, vrs_kernel *kernel, cons
     vrs_device *device = stream->device;
     assert(kernel->device == device && params && params_bytes > 0);
     vrs_status status = vrs_device_check(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_launch launch = {grid, block, shared_bytes, params, params_bytes};
     if (!launch_fits(kernel, &launch)) {
         return vrs_fail(VRS_INVALID,
@@ -522,9 +494,8 @@ vrs_status vrs_gpu_describe(int32_t number, char *text, size_t size)
     vrs_device *device;
     text[0] = 0;
     vrs_status status = open_number(number, &device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     const vrs_device_properties *p = &device->properties;
     (void)snprintf(text, size,
                    "%s, compute capability %d.%d, %d multiprocessors, %zu MB, CUDA %d.%d", p->name,

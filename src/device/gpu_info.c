@@ -14,18 +14,15 @@ static void ask_nvml(vrs_gpu_info *info)
     vrs_monitor_reading reading;
     vrs_status status = info->pci[0] != '\0' ? vrs_monitor_open_pci(info->pci, &monitor)
                                              : vrs_monitor_open(info->number, &monitor);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return;
-    }
     (void)snprintf(info->driver, sizeof(info->driver), "%s", vrs_monitor_driver(monitor));
-    if (info->name[0] == '\0') {
+    if (info->name[0] == '\0')
         (void)snprintf(info->name, sizeof(info->name), "%s", vrs_monitor_name(monitor));
-    }
     if (vrs_monitor_read(monitor, &reading) == VRS_OK) {
         info->memory_free = reading.memory_free;
-        if (info->memory_total < 0) {
+        if (info->memory_total < 0)
             info->memory_total = reading.memory_total;
-        }
     }
     vrs_monitor_close(monitor);
 }
@@ -57,9 +54,8 @@ vrs_status vrs_gpu_read(int32_t number, vrs_gpu_info *info)
                            .numa_node = -1,
                            .memory_total = -1,
                            .memory_free = -1};
-    if (number < 0) {
+    if (number < 0)
         return vrs_fail(VRS_INVALID, "GPU %d: GPUs are counted from 0", number);
-    }
     (void)snprintf(id, sizeof(id), "cuda:%d", number);
     if (vrs_device_open(id, &device) == VRS_OK) {
         describe(vrs_device_get_properties(device), info);

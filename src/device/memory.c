@@ -26,15 +26,13 @@ typedef struct block {
 static vrs_status init_locks(vrs_memory *memory)
 {
     vrs_status status = vrs_mutex_init(&memory->lock);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_mutex_init(&memory->pools_lock);
     if (status == VRS_OK) {
         status = vrs_mutex_init(&memory->measure_lock);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             return VRS_OK;
-        }
         vrs_mutex_destroy(&memory->pools_lock);
     }
     vrs_mutex_destroy(&memory->lock);
@@ -55,9 +53,8 @@ static uint64_t measure_context(vrs_device *device)
     vrs_monitor *monitor = NULL;
     uint64_t bytes = 0;
     if (vrs_monitor_open_pci(vrs_device_get_properties(device)->pci, &monitor) == VRS_OK &&
-        vrs_monitor_process_memory(monitor, &bytes) != VRS_OK) {
+        vrs_monitor_process_memory(monitor, &bytes) != VRS_OK)
         bytes = 0;
-    }
     vrs_monitor_close(monitor);
     return bytes;
 }
@@ -72,9 +69,8 @@ static vrs_status set_device_budget(vrs_memory *memory, const vrs_memory_setting
     } else {
         uint64_t free_bytes = 0;
         uint64_t total = 0;
-        if (!vrs_memory_device_info(memory, &free_bytes, &total)) {
+        if (!vrs_memory_device_info(memory, &free_bytes, &total))
             return vrs_fail_in(VRS_DEVICE, "the device's free memory cannot be read");
-        }
         uint64_t left = free_bytes > settings->reserve ? free_bytes - settings->reserve : 0;
         account->limit = context + left;
     }
@@ -111,9 +107,8 @@ static void find_granularity(vrs_memory *memory)
     memory->granularity = BLOCK_ALIGNMENT;
     size_t bytes = 0;
     if (vrs_device_get_properties(memory->device)->virtual_memory &&
-        vrs_device_raw_granularity(memory->device, &bytes) == VRS_OK && bytes > BLOCK_ALIGNMENT) {
+        vrs_device_raw_granularity(memory->device, &bytes) == VRS_OK && bytes > BLOCK_ALIGNMENT)
         memory->granularity = bytes;
-    }
 }
 
 vrs_status vrs_memory_create(vrs_device *device, const vrs_memory_settings *settings,
@@ -121,9 +116,8 @@ vrs_status vrs_memory_create(vrs_device *device, const vrs_memory_settings *sett
 {
     *memory = NULL;
     vrs_memory *self = vrs_alloc(sizeof(*self));
-    if (self == NULL) {
+    if (self == NULL)
         return VRS_NO_MEMORY;
-    }
     self->device = device;
     self->cuda = vrs_device_get_properties(device)->kind == VRS_DEVICE_CUDA;
     self->reserve = self->cuda ? settings->reserve : 0;
@@ -151,9 +145,8 @@ static void drop_leaks(vrs_memory *memory)
         vrs_log(VRS_LOG_ERROR, "%zu blocks of device or pinned memory were never given back: %s",
                 count, text);
     }
-    while (memory->pools != NULL) {
+    while (memory->pools != NULL)
         vrs_pool_drop(memory->pools);
-    }
     while (memory->records != NULL) {
         vrs_record *record = memory->records;
         if (record->arena != NULL) {
@@ -167,9 +160,8 @@ static void drop_leaks(vrs_memory *memory)
 
 void vrs_memory_destroy(vrs_memory *memory)
 {
-    if (memory == NULL) {
+    if (memory == NULL)
         return;
-    }
     drop_leaks(memory);
     destroy_locks(memory);
     vrs_free(memory);
@@ -210,9 +202,8 @@ static vrs_status take_block(void *opaque)
         return status;
     }
     vrs_status status = vrs_device_raw_alloc(device, self->shown.bytes, &self->shown.address);
-    if (status == VRS_OK && !self->memory->cuda) {
+    if (status == VRS_OK && !self->memory->cuda)
         self->shown.host = (void *)(uintptr_t)self->shown.address;
-    }
     return status;
 }
 
@@ -220,13 +211,11 @@ vrs_status vrs_memory_alloc_at(vrs_memory *memory, vrs_memory_place place, vrs_m
                                size_t bytes, const char *file, int line, vrs_memory_block **shown)
 {
     *shown = NULL;
-    if (bytes == 0 || bytes > SIZE_MAX / 2) {
+    if (bytes == 0 || bytes > SIZE_MAX / 2)
         return vrs_fail(VRS_INVALID, "a block of %zu bytes cannot be allocated", bytes);
-    }
     block *self = vrs_alloc(sizeof(*self));
-    if (self == NULL) {
+    if (self == NULL)
         return VRS_NO_MEMORY;
-    }
     self->memory = memory;
     self->shown.bytes = bytes;
     self->record = (vrs_record){.place = place, .owner = owner, .file = file, .line = line};
@@ -242,16 +231,14 @@ vrs_status vrs_memory_alloc_at(vrs_memory *memory, vrs_memory_place place, vrs_m
 
 void vrs_memory_free(vrs_memory *memory, vrs_memory_block *shown)
 {
-    if (shown == NULL) {
+    if (shown == NULL)
         return;
-    }
     block *self = (block *)shown;
     assert(self->memory == memory);
-    if (self->record.place == VRS_MEMORY_PLACE_PINNED) {
+    if (self->record.place == VRS_MEMORY_PLACE_PINNED)
         vrs_device_raw_host_free(memory->device, shown->host);
-    } else {
+    else
         vrs_device_raw_free(memory->device, shown->address);
-    }
     vrs_memory_give(memory, &self->record, self->record.bytes);
     vrs_free(self);
 }
@@ -263,9 +250,8 @@ uint64_t vrs_memory_add(vrs_memory *memory, vrs_memory_place place, vrs_memory_o
 {
     vrs_account *account = vrs_memory_account(memory, place);
     uint64_t left = account->limit > account->used ? account->limit - account->used : 0;
-    if (bytes > left) {
+    if (bytes > left)
         return bytes - left;
-    }
     vrs_memory_adjust(memory, place, owner, (int64_t)bytes);
     return 0;
 }
@@ -275,20 +261,16 @@ int64_t vrs_memory_adjust(vrs_memory *memory, vrs_memory_place place, vrs_memory
 {
     vrs_account *account = vrs_memory_account(memory, place);
     uint64_t held = account->owners[owner].used;
-    if (bytes < 0 && (uint64_t)-bytes > held) {
+    if (bytes < 0 && (uint64_t)-bytes > held)
         bytes = -(int64_t)held;
-    }
     account->owners[owner].used = held + (uint64_t)bytes;
     account->used += (uint64_t)bytes;
-    if (owner >= VRS_MEMORY_FIRST_MEASURED) {
+    if (owner >= VRS_MEMORY_FIRST_MEASURED)
         account->measured += (uint64_t)bytes;
-    }
-    if (account->owners[owner].used > account->owners[owner].high_water) {
+    if (account->owners[owner].used > account->owners[owner].high_water)
         account->owners[owner].high_water = account->owners[owner].used;
-    }
-    if (account->used > account->high_water) {
+    if (account->used > account->high_water)
         account->high_water = account->used;
-    }
     return bytes;
 }
 
@@ -297,23 +279,20 @@ static void list_record(vrs_memory *memory, vrs_record *record)
     record->born_ns = vrs_now_ns();
     record->previous = NULL;
     record->next = memory->records;
-    if (record->next != NULL) {
+    if (record->next != NULL)
         record->next->previous = record;
-    }
     memory->records = record;
     vrs_memory_account(memory, record->place)->owners[record->owner].blocks++;
 }
 
 static void unlist_record(vrs_memory *memory, vrs_record *record)
 {
-    if (record->previous != NULL) {
+    if (record->previous != NULL)
         record->previous->next = record->next;
-    } else {
+    else
         memory->records = record->next;
-    }
-    if (record->next != NULL) {
+    if (record->next != NULL)
         record->next->previous = record->previous;
-    }
     vrs_memory_account(memory, record->place)->owners[record->owner].blocks--;
 }
 
@@ -321,9 +300,8 @@ static void unlist_record(vrs_memory *memory, vrs_record *record)
 static void write_record(vrs_memory *memory, vrs_record *record, uint64_t bytes)
 {
     vrs_mutex_lock(&memory->lock);
-    if (record->bytes == 0) {
+    if (record->bytes == 0)
         list_record(memory, record);
-    }
     record->bytes += bytes;
     vrs_memory_account(memory, record->place)->allocations++;
     vrs_mutex_unlock(&memory->lock);
@@ -336,9 +314,8 @@ void vrs_memory_give(vrs_memory *memory, vrs_record *record, uint64_t bytes)
     vrs_memory_adjust(memory, record->place, record->owner, -(int64_t)bytes);
     vrs_memory_account(memory, record->place)->releases++;
     record->bytes -= bytes;
-    if (record->bytes == 0) {
+    if (record->bytes == 0)
         unlist_record(memory, record);
-    }
     vrs_mutex_unlock(&memory->lock);
 }
 
@@ -350,9 +327,8 @@ static uint64_t missing_for_others(vrs_memory *memory, vrs_memory_place place, u
     uint64_t free_bytes = 0;
     uint64_t total = 0;
     if (!memory->cuda || place != VRS_MEMORY_PLACE_DEVICE || memory->reserve == 0 ||
-        !vrs_memory_device_info(memory, &free_bytes, &total)) {
+        !vrs_memory_device_info(memory, &free_bytes, &total))
         return 0;
-    }
     uint64_t wanted = bytes + memory->reserve;
     return wanted > free_bytes ? wanted - free_bytes : 0;
 }
@@ -389,9 +365,8 @@ static vrs_status try_take(vrs_memory *memory, vrs_pressure *pressure, vrs_memor
 {
     vrs_status status = admit(memory, pressure);
     if (status != VRS_OK) {
-        if (pressure->reason == VRS_PRESSURE_OTHERS) {
+        if (pressure->reason == VRS_PRESSURE_OTHERS)
             dismiss(memory, pressure);
-        }
         return status;
     }
     status = take != NULL ? take(opaque) : VRS_OK;
@@ -415,9 +390,8 @@ static vrs_status explain(vrs_memory *memory, const vrs_pressure *pressure)
     char limit[VRS_BYTES_TEXT];
     vrs_memory_stats stats;
     vrs_memory_get_stats(memory, pressure->place, &stats);
-    if (pressure->reason == VRS_PRESSURE_BUDGET) {
+    if (pressure->reason == VRS_PRESSURE_BUDGET)
         vrs_memory_note_refusal(memory, pressure->place, stats.used + pressure->wanted);
-    }
     const char *pinned = pressure->place == VRS_MEMORY_PLACE_PINNED ? "pinned" : "device";
     return vrs_fail(VRS_NO_MEMORY, "%s of %s memory for %s are not to be had: %s; %s of %s in use",
                     vrs_bytes_text(pressure->wanted, wanted), pinned,
@@ -431,12 +405,10 @@ static vrs_status take_under_pressure(vrs_memory *memory, vrs_pressure *pressure
     vrs_relief relief = {0};
     for (;;) {
         vrs_status status = try_take(memory, pressure, take, opaque);
-        if (status != VRS_NO_MEMORY) {
+        if (status != VRS_NO_MEMORY)
             return status;
-        }
-        if (!vrs_memory_relieve(memory, pressure, &relief, VRS_PRESSURE_WAIT)) {
+        if (!vrs_memory_relieve(memory, pressure, &relief, VRS_PRESSURE_WAIT))
             return explain(memory, pressure);
-        }
     }
 }
 
@@ -445,9 +417,8 @@ vrs_status vrs_memory_take(vrs_memory *memory, vrs_record *record, uint64_t byte
 {
     vrs_pressure pressure = {.place = record->place, .owner = record->owner, .wanted = bytes};
     vrs_status status = take_under_pressure(memory, &pressure, take, opaque);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         write_record(memory, record, bytes);
-    }
     return status;
 }
 

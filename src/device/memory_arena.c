@@ -47,13 +47,11 @@ vrs_status vrs_arena_create_at(vrs_memory *memory, vrs_memory_owner owner, uint6
     }
     size_t granularity = 0;
     vrs_status status = vrs_device_raw_granularity(memory->device, &granularity);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_arena *self = vrs_alloc(sizeof(*self));
-    if (self == NULL) {
+    if (self == NULL)
         return VRS_NO_MEMORY;
-    }
     self->memory = memory;
     self->step = choose_step(most_bytes, granularity);
     self->reserved = round_up(most_bytes, self->step);
@@ -83,9 +81,8 @@ static void shrink(vrs_arena *arena, uint64_t bytes)
 
 void vrs_arena_destroy(vrs_arena *arena)
 {
-    if (arena == NULL) {
+    if (arena == NULL)
         return;
-    }
     shrink(arena, 0);
     vrs_device_raw_unreserve(arena->memory->device, arena->base, arena->reserved);
     vrs_free(arena);

@@ -26,9 +26,8 @@ vrs_status vrs_memory_measure_begin(vrs_memory *memory, vrs_memory_owner owner, 
     }
     uint64_t total = 0;
     memory->measure = (vrs_measure){.owner = owner, .expected = expected};
-    if (memory->cuda && !vrs_memory_device_info(memory, &memory->measure.free_before, &total)) {
+    if (memory->cuda && !vrs_memory_device_info(memory, &memory->measure.free_before, &total))
         memory->measure.free_before = UINT64_MAX;
-    }
     vrs_mutex_lock(&memory->lock);
     memory->measure.ours_before = own_bytes(memory);
     vrs_mutex_unlock(&memory->lock);
@@ -41,9 +40,8 @@ static int64_t difference(vrs_memory *memory, const vrs_measure *measure, uint64
     uint64_t free_now = 0;
     uint64_t total = 0;
     if (!memory->cuda || measure->free_before == UINT64_MAX ||
-        !vrs_memory_device_info(memory, &free_now, &total)) {
+        !vrs_memory_device_info(memory, &free_now, &total))
         return 0;
-    }
     return (int64_t)(measure->free_before - free_now) - (int64_t)(ours_now - measure->ours_before);
 }
 
@@ -62,9 +60,8 @@ vrs_status vrs_memory_measure_end(vrs_memory *memory, int64_t *taken)
     uint64_t limit = account->limit;
     vrs_mutex_unlock(&memory->lock);
     vrs_mutex_unlock(&memory->measure_lock);
-    if (taken != NULL) {
+    if (taken != NULL)
         *taken = bytes;
-    }
     if (bytes > 0 && used > limit) {
         vrs_memory_note_refusal(memory, VRS_MEMORY_PLACE_DEVICE, used);
         char text[3][VRS_BYTES_TEXT];
@@ -81,9 +78,8 @@ vrs_status vrs_memory_measure_end(vrs_memory *memory, int64_t *taken)
 vrs_status vrs_memory_book(vrs_memory *memory, vrs_memory_place place, vrs_memory_owner owner,
                            int64_t bytes)
 {
-    if (bytes > 0) {
+    if (bytes > 0)
         return vrs_memory_claim(memory, place, owner, (uint64_t)bytes);
-    }
     vrs_mutex_lock(&memory->lock);
     vrs_memory_adjust(memory, place, owner, bytes);
     vrs_mutex_unlock(&memory->lock);

@@ -72,9 +72,8 @@ static uint32_t choose_step(const vrs_pool_settings *settings, size_t stride)
 static vrs_status make_pool(vrs_memory *memory, const vrs_pool_settings *settings, vrs_pool **made)
 {
     vrs_pool *pool = vrs_alloc(sizeof(*pool));
-    if (pool == NULL) {
+    if (pool == NULL)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_mutex_init(&pool->lock);
     if (status != VRS_OK) {
         vrs_free(pool);
@@ -104,21 +103,18 @@ vrs_status vrs_pool_create_at(vrs_memory *memory, const vrs_pool_settings *setti
 {
     *pool = NULL;
     vrs_status status = check_settings(settings);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_pool *self = NULL;
     status = make_pool(memory, settings, &self);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     self->file = file;
     self->line = line;
     vrs_mutex_lock(&memory->pools_lock);
     self->next = memory->pools;
-    if (self->next != NULL) {
+    if (self->next != NULL)
         self->next->previous = self;
-    }
     memory->pools = self;
     vrs_mutex_unlock(&memory->pools_lock);
     status = vrs_pool_grow(self, settings->keep_slots);
@@ -134,18 +130,15 @@ void vrs_pool_drop(vrs_pool *pool)
 {
     vrs_memory *memory = pool->memory;
     vrs_mutex_lock(&memory->pools_lock);
-    if (pool->previous != NULL) {
+    if (pool->previous != NULL)
         pool->previous->next = pool->next;
-    } else {
+    else
         memory->pools = pool->next;
-    }
-    if (pool->next != NULL) {
+    if (pool->next != NULL)
         pool->next->previous = pool->previous;
-    }
     vrs_mutex_unlock(&memory->pools_lock);
-    for (uint32_t step = 0; step < pool->steps; step++) {
+    for (uint32_t step = 0; step < pool->steps; step++)
         vrs_memory_free(memory, pool->blocks[step]);
-    }
     free_pool(pool);
 }
 
@@ -172,9 +165,8 @@ bool vrs_pool_get(vrs_pool *pool, vrs_slot *slot)
     pool->states[index] = SLOT_OUT;
     pool->step_free[step]--;
     pool->in_use++;
-    if (pool->in_use > pool->most_in_use) {
+    if (pool->in_use > pool->most_in_use)
         pool->most_in_use = pool->in_use;
-    }
     vrs_mutex_unlock(&pool->lock);
     /* The block stays while one of its slots is out. */
     size_t offset = (index - step * pool->settings.step_slots) * pool->stride;
@@ -202,9 +194,8 @@ void vrs_pool_put(vrs_pool *pool, uint32_t index)
 static uint32_t absent_step(const vrs_pool *pool)
 {
     uint32_t step = 0;
-    while (step < pool->steps && pool->blocks[step] != NULL) {
+    while (step < pool->steps && pool->blocks[step] != NULL)
         step++;
-    }
     return step;
 }
 
@@ -230,9 +221,8 @@ static vrs_status grow_step(vrs_pool *pool, uint32_t step)
     vrs_status status =
         vrs_memory_alloc_at(pool->memory, s->place, s->owner, step_size(pool, step) * pool->stride,
                             pool->file, pool->line, &block);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         add_step(pool, step, block);
-    }
     return status;
 }
 
@@ -256,9 +246,8 @@ vrs_status vrs_pool_grow(vrs_pool *pool, uint32_t slots)
         uint32_t step = absent_step(pool);
         bool enough = pool->slots >= slots;
         vrs_mutex_unlock(&pool->lock);
-        if (enough) {
+        if (enough)
             break;
-        }
         status = grow_step(pool, step);
     }
     set_growing(pool, false);
@@ -271,18 +260,16 @@ static vrs_memory_block *take_idle_step(vrs_pool *pool, uint32_t slots)
     for (uint32_t step = pool->steps; step-- > 0;) {
         uint32_t size = step_size(pool, step);
         vrs_memory_block *block = pool->blocks[step];
-        if (block == NULL || pool->step_free[step] != size || pool->slots - size < slots) {
+        if (block == NULL || pool->step_free[step] != size || pool->slots - size < slots)
             continue;
-        }
         uint32_t first = step * pool->settings.step_slots;
         uint32_t kept = 0;
         for (uint32_t i = 0; i < pool->free_count; i++) {
             uint32_t index = pool->free_slots[i];
-            if (index - first >= size) {
+            if (index - first >= size)
                 pool->free_slots[kept++] = index;
-            } else {
+            else
                 pool->states[index] = SLOT_ABSENT;
-            }
         }
         pool->free_count = kept;
         pool->blocks[step] = NULL;
@@ -301,9 +288,8 @@ uint64_t vrs_pool_trim(vrs_pool *pool, uint32_t slots)
         vrs_mutex_lock(&pool->lock);
         vrs_memory_block *block = take_idle_step(pool, least);
         vrs_mutex_unlock(&pool->lock);
-        if (block == NULL) {
+        if (block == NULL)
             return given;
-        }
         given += block->bytes;
         vrs_memory_free(pool->memory, block);
     }

@@ -22,9 +22,8 @@ static bool ask_handler(vrs_memory *memory, const vrs_pressure *pressure)
     vrs_pressure_fn fn = memory->pressure_fn;
     void *opaque = memory->pressure_opaque;
     vrs_mutex_unlock(&memory->lock);
-    if (fn == NULL) {
+    if (fn == NULL)
         return false;
-    }
     inside_handler = true;
     bool given = fn(opaque, pressure);
     inside_handler = false;
@@ -34,9 +33,8 @@ static bool ask_handler(vrs_memory *memory, const vrs_pressure *pressure)
 /* One question at the relief's level. */
 static bool ask(vrs_memory *memory, vrs_pressure *pressure, const vrs_relief *relief)
 {
-    if (relief->level == 0) {
+    if (relief->level == 0)
         return relief->answers == 0 && vrs_memory_trim(memory) != 0;
-    }
     pressure->level = (vrs_pressure_level)relief->level;
     return relief->answers < MOST_ANSWERS && ask_handler(memory, pressure);
 }
@@ -44,9 +42,8 @@ static bool ask(vrs_memory *memory, vrs_pressure *pressure, const vrs_relief *re
 bool vrs_memory_relieve(vrs_memory *memory, vrs_pressure *pressure, vrs_relief *relief,
                         vrs_pressure_level last)
 {
-    if (inside_handler) {
+    if (inside_handler)
         return false;
-    }
     vrs_mutex_lock(&memory->lock);
     vrs_memory_account(memory, pressure->place)->pressures++;
     memory->last_pressure_ns = vrs_now_ns();
@@ -68,17 +65,15 @@ bool vrs_memory_poll(vrs_memory *memory)
         uint64_t free_bytes = 0;
         uint64_t total = 0;
         if (!memory->cuda || !vrs_memory_device_info(memory, &free_bytes, &total) ||
-            free_bytes >= memory->reserve) {
+            free_bytes >= memory->reserve)
             return pressed;
-        }
         pressed = true;
         vrs_pressure pressure = {.reason = VRS_PRESSURE_OTHERS,
                                  .place = VRS_MEMORY_PLACE_DEVICE,
                                  .owner = VRS_MEMORY_OTHERS,
                                  .missing = memory->reserve - free_bytes};
-        if (!vrs_memory_relieve(memory, &pressure, &relief, VRS_PRESSURE_TICKETS)) {
+        if (!vrs_memory_relieve(memory, &pressure, &relief, VRS_PRESSURE_TICKETS))
             return true;
-        }
     }
 }
 

@@ -7,21 +7,18 @@ void vrs_memory_note_refusal(vrs_memory *memory, vrs_memory_place place, uint64_
 {
     vrs_mutex_lock(&memory->lock);
     vrs_account *account = vrs_memory_account(memory, place);
-    if (needed > account->refused) {
+    if (needed > account->refused)
         account->refused = needed;
-    }
     vrs_mutex_unlock(&memory->lock);
 }
 
 void vrs_memory_forget_refusals(vrs_memory *memory)
 {
-    if (memory == NULL) {
+    if (memory == NULL)
         return;
-    }
     vrs_mutex_lock(&memory->lock);
-    for (int place = 0; place < VRS_MEMORY_PLACES; place++) {
+    for (int place = 0; place < VRS_MEMORY_PLACES; place++)
         memory->accounts[place].refused = 0;
-    }
     vrs_mutex_unlock(&memory->lock);
 }
 
@@ -31,9 +28,8 @@ vrs_status vrs_memory_blame_budget(vrs_memory *memory, vrs_status status)
         const char *what, *option;
     } names[VRS_MEMORY_PLACES] = {[VRS_MEMORY_PLACE_DEVICE] = {"GPU memory", "gpu_memory"},
                                   [VRS_MEMORY_PLACE_PINNED] = {"pinned memory", "pinned_memory"}};
-    if (status != VRS_NO_MEMORY || memory == NULL || !memory->cuda) {
+    if (status != VRS_NO_MEMORY || memory == NULL || !memory->cuda)
         return status;
-    }
     char why[VRS_DETAIL_SIZE];
     char text[2][VRS_BYTES_TEXT];
     (void)snprintf(why, sizeof why, "%s", vrs_last_error());

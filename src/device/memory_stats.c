@@ -32,14 +32,12 @@ const char *vrs_bytes_text(uint64_t bytes, char text[VRS_BYTES_TEXT])
 static void find_oldest(const vrs_memory *memory, vrs_memory_place place,
                         const vrs_record *oldest[VRS_MEMORY_OWNERS])
 {
-    for (int owner = 0; owner < VRS_MEMORY_OWNERS; owner++) {
+    for (int owner = 0; owner < VRS_MEMORY_OWNERS; owner++)
         oldest[owner] = NULL;
-    }
     for (const vrs_record *r = memory->records; r != NULL; r = r->next) {
         bool here = !memory->cuda || r->place == place;
-        if (here && (oldest[r->owner] == NULL || r->born_ns < oldest[r->owner]->born_ns)) {
+        if (here && (oldest[r->owner] == NULL || r->born_ns < oldest[r->owner]->born_ns))
             oldest[r->owner] = r;
-        }
     }
 }
 
@@ -48,9 +46,8 @@ void vrs_memory_get_stats(const vrs_memory *memory, vrs_memory_place place, vrs_
     vrs_memory *self = (vrs_memory *)memory; /* only its lock is changed */
     *stats = (vrs_memory_stats){0};
     bool device = place == VRS_MEMORY_PLACE_DEVICE;
-    if (device && !vrs_memory_device_info(memory, &stats->device_free, &stats->device_total)) {
+    if (device && !vrs_memory_device_info(memory, &stats->device_free, &stats->device_total))
         stats->device_free = stats->device_total = 0;
-    }
     const vrs_record *oldest[VRS_MEMORY_OWNERS];
     vrs_mutex_lock(&self->lock);
     int64_t now = vrs_now_ns();
@@ -101,11 +98,9 @@ typedef struct line {
 static line *largest(line *lines, size_t count)
 {
     line *best = NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (lines[i].blocks != 0 && (best == NULL || lines[i].bytes > best->bytes)) {
+    for (size_t i = 0; i < count; i++)
+        if (lines[i].blocks != 0 && (best == NULL || lines[i].bytes > best->bytes))
             best = &lines[i];
-        }
-    }
     return best;
 }
 
@@ -119,9 +114,8 @@ static size_t add_up(const vrs_memory *memory, line lines[VRS_MEMORY_PLACES * VR
         l->owner = r->owner;
         l->bytes += r->bytes;
         l->blocks++;
-        if (l->oldest == NULL || r->born_ns < l->oldest->born_ns) {
+        if (l->oldest == NULL || r->born_ns < l->oldest->born_ns)
             l->oldest = r;
-        }
     }
     return count;
 }
@@ -146,9 +140,8 @@ size_t vrs_memory_report(const vrs_memory *memory, char *text, size_t size)
     vrs_memory *self = (vrs_memory *)memory; /* only its lock is changed */
     line lines[VRS_MEMORY_PLACES * VRS_MEMORY_OWNERS] = {0};
     size_t at = 0;
-    if (size != 0) {
+    if (size != 0)
         text[0] = '\0';
-    }
     vrs_mutex_lock(&self->lock);
     size_t count = add_up(memory, lines);
     int64_t now = vrs_now_ns();

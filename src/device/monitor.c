@@ -91,9 +91,8 @@ static vrs_status nvml_failed(const nvml *self, const char *what, vrs_nvml_resul
 static vrs_status open_nvml(nvml *self)
 {
     vrs_status status = vrs_library_open(&nvml_spec, &self->api, &self->handle);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_nvml_result result = self->api.init();
     if (result != VRS_NVML_SUCCESS) {
         status = nvml_failed(self, "starting", result);
@@ -115,9 +114,8 @@ static vrs_status count_gpus(const nvml *self, int32_t *count)
 {
     unsigned found = 0;
     vrs_nvml_result result = self->api.count(&found);
-    if (result != VRS_NVML_SUCCESS) {
+    if (result != VRS_NVML_SUCCESS)
         return nvml_failed(self, "counting the GPUs", result);
-    }
     *count = (int32_t)found;
     return VRS_OK;
 }
@@ -140,32 +138,26 @@ static void open_gpm(vrs_monitor *monitor)
     vrs_nvml_gpm_support support = {.version = VRS_NVML_GPM_VERSION};
     if (vrs_library_open(&gpm_spec, &monitor->gpm, &monitor->gpm_handle) != VRS_OK ||
         monitor->gpm.gpm_support(monitor->device, &support) != VRS_NVML_SUCCESS ||
-        support.supported == 0) {
+        support.supported == 0)
         return;
-    }
-    for (int i = 0; i < 2; i++) {
-        if (monitor->gpm.gpm_alloc(&monitor->samples[i]) != VRS_NVML_SUCCESS) {
+    for (int i = 0; i < 2; i++)
+        if (monitor->gpm.gpm_alloc(&monitor->samples[i]) != VRS_NVML_SUCCESS)
             monitor->samples[i] = NULL;
-        }
-    }
 }
 
 static void open_energy(vrs_monitor *monitor)
 {
-    if (vrs_library_open(&energy_spec, &monitor->energy, &monitor->energy_handle) != VRS_OK) {
+    if (vrs_library_open(&energy_spec, &monitor->energy, &monitor->energy_handle) != VRS_OK)
         monitor->energy_handle = NULL;
-    }
 }
 
 static void read_texts(vrs_monitor *monitor)
 {
     const nvml_api *api = &monitor->nvml.api;
-    if (api->name(monitor->device, monitor->name, sizeof(monitor->name)) != VRS_NVML_SUCCESS) {
+    if (api->name(monitor->device, monitor->name, sizeof(monitor->name)) != VRS_NVML_SUCCESS)
         (void)snprintf(monitor->name, sizeof(monitor->name), "unknown GPU");
-    }
-    if (api->driver_version(monitor->driver, sizeof(monitor->driver)) != VRS_NVML_SUCCESS) {
+    if (api->driver_version(monitor->driver, sizeof(monitor->driver)) != VRS_NVML_SUCCESS)
         (void)snprintf(monitor->driver, sizeof(monitor->driver), "unknown");
-    }
     monitor->name[sizeof(monitor->name) - 1] = '\0';
     monitor->driver[sizeof(monitor->driver) - 1] = '\0';
 }
@@ -174,9 +166,8 @@ static vrs_status find_by_number(vrs_monitor *monitor, int32_t number)
 {
     int32_t count = 0;
     vrs_status status = count_gpus(&monitor->nvml, &count);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (number < 0 || number >= count) {
         return vrs_fail(VRS_INVALID, "there is no GPU %d: NVML sees %d, counted from 0", number,
                         count);
@@ -189,9 +180,8 @@ static vrs_status find_by_number(vrs_monitor *monitor, int32_t number)
 static vrs_status find_by_pci(vrs_monitor *monitor, const char *pci)
 {
     vrs_nvml_result result = monitor->nvml.api.by_pci(pci, &monitor->device);
-    if (result == VRS_NVML_NOT_FOUND || result == VRS_NVML_INVALID_ARGUMENT) {
+    if (result == VRS_NVML_NOT_FOUND || result == VRS_NVML_INVALID_ARGUMENT)
         return vrs_fail(VRS_INVALID, "NVML sees no GPU at the PCI address \"%s\"", pci);
-    }
     return result == VRS_NVML_SUCCESS ? VRS_OK
                                       : nvml_failed(&monitor->nvml, "opening a GPU", result);
 }
@@ -201,13 +191,11 @@ static vrs_status open_monitor(int32_t number, const char *pci, vrs_monitor **mo
 {
     *monitor = NULL;
     vrs_monitor *self = vrs_alloc(sizeof(*self));
-    if (self == NULL) {
+    if (self == NULL)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = open_nvml(&self->nvml);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = pci != NULL ? find_by_pci(self, pci) : find_by_number(self, number);
-    }
     if (status != VRS_OK) {
         vrs_monitor_close(self);
         return status;
@@ -231,14 +219,11 @@ vrs_status vrs_monitor_open_pci(const char *pci, vrs_monitor **monitor)
 
 void vrs_monitor_close(vrs_monitor *monitor)
 {
-    if (monitor == NULL) {
+    if (monitor == NULL)
         return;
-    }
-    for (int i = 0; i < 2; i++) {
-        if (monitor->samples[i] != NULL) {
+    for (int i = 0; i < 2; i++)
+        if (monitor->samples[i] != NULL)
             (void)monitor->gpm.gpm_free(monitor->samples[i]);
-        }
-    }
     vrs_library_close(monitor->gpm_handle);
     vrs_library_close(monitor->energy_handle);
     close_nvml(&monitor->nvml);
@@ -262,9 +247,8 @@ static vrs_status read_memory(const vrs_monitor *monitor, vrs_monitor_reading *r
 {
     vrs_nvml_memory memory = {0};
     vrs_nvml_result result = monitor->nvml.api.memory(monitor->device, &memory);
-    if (result == VRS_NVML_GPU_IS_LOST) {
+    if (result == VRS_NVML_GPU_IS_LOST)
         return nvml_failed(&monitor->nvml, monitor->name, result);
-    }
     if (result == VRS_NVML_SUCCESS) {
         reading->memory_total = (int64_t)memory.total;
         reading->memory_used = (int64_t)memory.used;
@@ -283,12 +267,10 @@ static void read_utilization(const vrs_monitor *monitor, vrs_monitor_reading *re
     }
     unsigned percent = 0;
     unsigned period = 0;
-    if (api->decoder(monitor->device, &percent, &period) == VRS_NVML_SUCCESS) {
+    if (api->decoder(monitor->device, &percent, &period) == VRS_NVML_SUCCESS)
         reading->decoder_percent = percent;
-    }
-    if (api->encoder(monitor->device, &percent, &period) == VRS_NVML_SUCCESS) {
+    if (api->encoder(monitor->device, &percent, &period) == VRS_NVML_SUCCESS)
         reading->encoder_percent = percent;
-    }
 }
 
 static int32_t translate_throttle(unsigned long long reasons)
@@ -305,9 +287,8 @@ static int32_t translate_throttle(unsigned long long reasons)
          VRS_THROTTLE_SETTING},
     };
     int32_t flags = 0;
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         flags |= (reasons & table[i].bits) != 0 ? table[i].flag : 0;
-    }
     return flags;
 }
 
@@ -316,42 +297,33 @@ static void read_board(const vrs_monitor *monitor, vrs_monitor_reading *reading)
     const nvml_api *api = &monitor->nvml.api;
     vrs_nvml_device device = monitor->device;
     unsigned value = 0;
-    if (api->clock(device, VRS_NVML_CLOCK_SM, &value) == VRS_NVML_SUCCESS) {
+    if (api->clock(device, VRS_NVML_CLOCK_SM, &value) == VRS_NVML_SUCCESS)
         reading->sm_mhz = (int32_t)value;
-    }
-    if (api->clock(device, VRS_NVML_CLOCK_MEMORY, &value) == VRS_NVML_SUCCESS) {
+    if (api->clock(device, VRS_NVML_CLOCK_MEMORY, &value) == VRS_NVML_SUCCESS)
         reading->memory_mhz = (int32_t)value;
-    }
-    if (api->power(device, &value) == VRS_NVML_SUCCESS) {
+    if (api->power(device, &value) == VRS_NVML_SUCCESS)
         reading->power_watts = value / 1000.0;
-    }
-    if (api->power_limit(device, &value) == VRS_NVML_SUCCESS) {
+    if (api->power_limit(device, &value) == VRS_NVML_SUCCESS)
         reading->power_limit_watts = value / 1000.0;
-    }
     unsigned long long millijoules = 0;
     if (monitor->energy_handle != NULL &&
-        monitor->energy.energy(device, &millijoules) == VRS_NVML_SUCCESS) {
+        monitor->energy.energy(device, &millijoules) == VRS_NVML_SUCCESS)
         reading->energy_joules = (double)millijoules / 1000.0;
-    }
-    if (api->temperature(device, VRS_NVML_TEMPERATURE_GPU, &value) == VRS_NVML_SUCCESS) {
+    if (api->temperature(device, VRS_NVML_TEMPERATURE_GPU, &value) == VRS_NVML_SUCCESS)
         reading->temperature_c = (int32_t)value;
-    }
     unsigned long long reasons = 0;
-    if (api->throttle(device, &reasons) == VRS_NVML_SUCCESS) {
+    if (api->throttle(device, &reasons) == VRS_NVML_SUCCESS)
         reading->throttle = translate_throttle(reasons);
-    }
 }
 
 /* What GPM counted between the last reading and now. */
 static void read_gpm(vrs_monitor *monitor, vrs_monitor_reading *reading)
 {
-    if (monitor->samples[0] == NULL || monitor->samples[1] == NULL) {
+    if (monitor->samples[0] == NULL || monitor->samples[1] == NULL)
         return;
-    }
     vrs_nvml_sample now = monitor->samples[1];
-    if (monitor->gpm.gpm_sample(monitor->device, now) != VRS_NVML_SUCCESS) {
+    if (monitor->gpm.gpm_sample(monitor->device, now) != VRS_NVML_SUCCESS)
         return;
-    }
     vrs_nvml_sample before = monitor->samples[0];
     monitor->samples[0] = now;
     monitor->samples[1] = before;
@@ -368,14 +340,11 @@ static void read_gpm(vrs_monitor *monitor, vrs_monitor_reading *reading)
                                             {.id = VRS_NVML_GPM_DRAM}}};
     double *const targets[] = {&reading->sm_percent, &reading->tensor_percent,
                                &reading->dram_percent};
-    if (monitor->gpm.gpm_metrics(&metrics) != VRS_NVML_SUCCESS) {
+    if (monitor->gpm.gpm_metrics(&metrics) != VRS_NVML_SUCCESS)
         return;
-    }
-    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
-        if (metrics.metrics[i].result == VRS_NVML_SUCCESS) {
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+        if (metrics.metrics[i].result == VRS_NVML_SUCCESS)
             *targets[i] = metrics.metrics[i].value;
-        }
-    }
 }
 
 vrs_status vrs_monitor_read(vrs_monitor *monitor, vrs_monitor_reading *reading)
@@ -401,9 +370,8 @@ vrs_status vrs_monitor_read(vrs_monitor *monitor, vrs_monitor_reading *reading)
         .throttle = -1,
     };
     vrs_status status = read_memory(monitor, reading);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     read_utilization(monitor, reading);
     read_board(monitor, reading);
     read_gpm(monitor, reading);
@@ -416,9 +384,8 @@ vrs_status vrs_monitor_process_memory(vrs_monitor *monitor, uint64_t *bytes)
     vrs_nvml_process processes[MOST_PROCESSES];
     unsigned count = MOST_PROCESSES;
     vrs_nvml_result result = monitor->nvml.api.processes(monitor->device, &count, processes);
-    if (result != VRS_NVML_SUCCESS && result != VRS_NVML_INSUFFICIENT_SIZE) {
+    if (result != VRS_NVML_SUCCESS && result != VRS_NVML_INSUFFICIENT_SIZE)
         return nvml_failed(&monitor->nvml, "listing the processes", result);
-    }
     unsigned listed = result == VRS_NVML_SUCCESS && count <= MOST_PROCESSES ? count : 0;
     for (unsigned i = 0; i < listed; i++) {
         bool ours = listed == 1 || processes[i].pid == (unsigned)getpid();

@@ -11,17 +11,15 @@ static void count(vrs_device *device, vrs_device_counter counter)
 static vrs_status begin(vrs_device *device, size_t bytes)
 {
     vrs_status status = vrs_device_check(device);
-    if (status == VRS_OK && bytes == 0) {
+    if (status == VRS_OK && bytes == 0)
         return vrs_fail(VRS_INVALID, "%s: 0 bytes of memory were asked for", device->properties.id);
-    }
     return status;
 }
 
 static vrs_status end(vrs_device *device, vrs_status status)
 {
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         count(device, VRS_COUNT_ALLOCATIONS);
-    }
     return status;
 }
 
@@ -96,9 +94,8 @@ vrs_status vrs_device_raw_reserve(vrs_device *device, size_t bytes, vrs_device_p
 {
     *range = 0;
     vrs_status status = check_virtual(device);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = begin(device, bytes);
-    }
     return status == VRS_OK ? end(device, device->ops->reserve(device, bytes, range)) : status;
 }
 

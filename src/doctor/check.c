@@ -47,15 +47,14 @@ const char *vrs_check_model_name(const vrs_config *config)
 
 const char *vrs_check_bytes(int64_t bytes, char text[32])
 {
-    if (bytes < 0) {
+    if (bytes < 0)
         put(text, 32, "unknown");
-    } else if (bytes >= 100 * INT64_C(1000000000)) {
+    else if (bytes >= 100 * INT64_C(1000000000))
         put(text, 32, "%.0f GB", (double)bytes / 1e9);
-    } else if (bytes >= 1000000000) {
+    else if (bytes >= 1000000000)
         put(text, 32, "%.1f GB", (double)bytes / 1e9);
-    } else {
+    else
         put(text, 32, "%.0f MB", (double)bytes / 1e6);
-    }
     return text;
 }
 
@@ -68,9 +67,8 @@ vrs_check_wishes vrs_check_read_wishes(const vrs_config *config, bool gpu_here)
                           .onnxruntime = strcmp(engine, "onnxruntime") == 0};
     int64_t number = 0;
     if (w.gpu && device[4] == ':' && vrs_parse_int(device + 5, &number) && number >= 0 &&
-        number < 1024) {
+        number < 1024)
         w.number = (int32_t)number;
-    }
     w.may_gpu = w.gpu || strcmp(device, "auto") == 0;
     bool on_gpu = w.may_gpu && gpu_here;
     w.openvino = strcmp(engine, "openvino") == 0 || (strcmp(engine, "auto") == 0 && !on_gpu);

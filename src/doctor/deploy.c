@@ -59,9 +59,8 @@ static void judge_processors(const vrs_checker *to, const vrs_system_info *info)
         .remedy = "give the process more cores: affinity (taskset, CPUAffinity=), quota of its "
                   "control group (CPUQuota=, --cpus)"};
     char quota[64] = "";
-    if (info->cpu_quota > 0) {
+    if (info->cpu_quota > 0)
         (void)snprintf(quota, sizeof(quota), ", a quota of %d", info->cpu_quota);
-    }
     vrs_check_tell(to, &words, info->cpus_usable >= 2 ? VRS_CHECK_OK : VRS_CHECK_WARNING, false,
                    "%d of %d%s", info->cpus_usable, info->cpus_online, quota);
 }
@@ -78,11 +77,9 @@ static void judge_clock(const vrs_checker *to, const vrs_system_info *info)
     static const char *const fast[] = {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page",
                                        "arch_sys_counter"};
     vrs_check_state state = info->clock_source[0] == '\0' ? VRS_CHECK_SKIPPED : VRS_CHECK_WARNING;
-    for (size_t i = 0; i < sizeof(fast) / sizeof(fast[0]); i++) {
-        if (strcmp(info->clock_source, fast[i]) == 0) {
+    for (size_t i = 0; i < sizeof(fast) / sizeof(fast[0]); i++)
+        if (strcmp(info->clock_source, fast[i]) == 0)
             state = VRS_CHECK_OK;
-        }
-    }
     vrs_check_tell(to, &words, state, false, "%s",
                    info->clock_source[0] != '\0' ? info->clock_source : "the system does not say");
 }
@@ -132,9 +129,8 @@ void vrs_deploy_judge_memory(const vrs_checker *to, const vrs_system_info *info,
     int64_t pixels = (int64_t)width * height;
     int64_t needed = BASE_BYTES + pixels * 6 * tickets + pixels * 3 * 16;
     int64_t room = info->memory_available;
-    if (info->memory_limit > 0 && (room < 0 || info->memory_limit < room)) {
+    if (info->memory_limit > 0 && (room < 0 || info->memory_limit < room))
         room = info->memory_limit;
-    }
     vrs_check_tell(to, &words,
                    room < 0         ? VRS_CHECK_SKIPPED
                    : room >= needed ? VRS_CHECK_OK
@@ -198,15 +194,13 @@ static void check_output(const vrs_checker *to, const vrs_deploy_options *option
     if (!known || !vrs_file_exists(options->output)) {
         vrs_check_tell(to, &folder_words, VRS_CHECK_FAILED, true, "%s",
                        known ? "there is no such folder" : vrs_last_error());
-        if (known) {
+        if (known)
             judge_room(to, &disk, options->output_bytes);
-        }
         return;
     }
     vrs_deploy_judge_disk(to, &disk, options->output_bytes);
-    if (disk.writable) {
+    if (disk.writable)
         check_speed(to, disk.folder);
-    }
 }
 
 /* Compiled networks are kept; without that every start compiles. */
@@ -224,9 +218,8 @@ static void check_cache(const vrs_checker *to, const vrs_config *config)
         return;
     }
     vrs_status status = vrs_plans_folder(folder, sizeof(folder));
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_disk_read(folder, &disk);
-    }
     if (status != VRS_OK) {
         vrs_check_tell(to, &words, VRS_CHECK_WARNING, false, "%s", vrs_last_error());
         return;
@@ -275,9 +268,8 @@ static void check_memory(const vrs_checker *to, const vrs_config *config, const 
     vrs_place place;
     int32_t tickets = 0;
     vrs_status status = vrs_place_open(config, &place);
-    if (status == VRS_OK && model != NULL) {
+    if (status == VRS_OK && model != NULL)
         status = vrs_place_tickets(config, model, &place, &tickets);
-    }
     if (status != VRS_OK) {
         vrs_check_tell(to, &words, VRS_CHECK_FAILED, true, "%s", vrs_last_error());
     } else {
@@ -285,9 +277,8 @@ static void check_memory(const vrs_checker *to, const vrs_config *config, const 
         check_gpu_memory(to, config, &place);
     }
     vrs_place_close(&place);
-    if (tickets > 0) {
+    if (tickets > 0)
         vrs_deploy_judge_memory(to, info, tickets, options->width, options->height);
-    }
 }
 
 /* ---- one frame ---- */
@@ -297,14 +288,12 @@ static vrs_status run_frame(vrs_pipeline *pipeline, int32_t width, int32_t heigh
     vrs_result *result;
     vrs_frame frame = {.id = 1};
     vrs_status status = vrs_image_alloc(&frame.image, VRS_FORMAT_YUV420P, width, height);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     memset(frame.image.planes[0], 96, (size_t)frame.image.strides[0] * (size_t)height);
     status = vrs_pipeline_start(pipeline);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_pipeline_submit(pipeline, &frame, TRIAL_SECONDS * INT64_C(1000000));
-    }
     if (status != VRS_OK) {
         vrs_image_release(&frame.image);
         return status;
@@ -340,9 +329,8 @@ static void check_frame(const vrs_checker *to, const vrs_config *config, const v
     int64_t start = vrs_now_ns();
     vrs_status status = vrs_pipeline_create(config, model, &pipeline);
     int64_t ready = vrs_now_ns();
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = run_frame(pipeline, options->width, options->height);
-    }
     if (status != VRS_OK) {
         vrs_check_tell(to, &words, VRS_CHECK_FAILED, true, "%s", vrs_last_error());
     } else {
@@ -369,16 +357,14 @@ vrs_status vrs_deploy_check(const vrs_config *config, const vrs_deploy_options *
                         VRS_MAX_SIDE);
     }
     vrs_system_info *info = vrs_alloc(sizeof(*info));
-    if (info == NULL) {
+    if (info == NULL)
         return VRS_NO_MEMORY;
-    }
     char clock_driver[64];
     vrs_system_read(info);
     vrs_machine_clock_driver("", clock_driver, sizeof(clock_driver));
     vrs_model *model = NULL;
-    if (vrs_model_load(vrs_check_model_name(config), &model) != VRS_OK) {
+    if (vrs_model_load(vrs_check_model_name(config), &model) != VRS_OK)
         model = NULL; /* said by the requirements */
-    }
     check_output(&to, &o);
     check_cache(&to, config);
     vrs_deploy_judge_machine(&to, info, clock_driver);

@@ -29,11 +29,10 @@ static void check_openvino(const vrs_checker *to, const vrs_check_wishes *wishes
         .remedy = "run `make setup` in vrseg's source folder, or set VRSEG_OPENVINO_DIR to the "
                   "folder of its libraries"};
     char version[128], folder[1024];
-    if (vrs_openvino_info(version, sizeof(version), folder, sizeof(folder)) == VRS_OK) {
+    if (vrs_openvino_info(version, sizeof(version), folder, sizeof(folder)) == VRS_OK)
         vrs_check_tell(to, &words, VRS_CHECK_OK, wishes->openvino, "%s in %s", version, folder);
-    } else {
+    else
         vrs_check_tell(to, &words, VRS_CHECK_FAILED, wishes->openvino, "%s", vrs_last_error());
-    }
 }
 
 static void check_onnxruntime(const vrs_checker *to, const vrs_check_wishes *wishes)
@@ -164,9 +163,8 @@ vrs_status vrs_requirements_check(const vrs_config *config, vrs_check_fn visit, 
     check_isa(&to);
     check_openvino(&to, &wishes);
     check_onnxruntime(&to, &wishes);
-    if (check_gpus(&to, &wishes) > 0 || wishes.own_engine) {
+    if (check_gpus(&to, &wishes) > 0 || wishes.own_engine)
         check_gpu_libraries(&to, &wishes);
-    }
     check_model(&to, config);
     return VRS_OK;
 }

@@ -63,22 +63,19 @@ static void fill_block(vrs_self_case *c, uint8_t *data, size_t bytes, vrs_self_f
     case VRS_SELF_POISON:
         return;
     case VRS_SELF_BYTES:
-        for (size_t i = 0; i < bytes; i++) {
+        for (size_t i = 0; i < bytes; i++)
             data[i] = (uint8_t)vrs_self_next(c);
-        }
         return;
     case VRS_SELF_Q15:
         fill_q15(c, (int16_t *)(void *)data, bytes / 2);
         return;
     case VRS_SELF_TEN:
-        for (size_t i = 0; i < bytes / 2; i++) {
+        for (size_t i = 0; i < bytes / 2; i++)
             ((uint16_t *)(void *)data)[i] = (uint16_t)(vrs_self_next(c) & 1023);
-        }
         return;
     case VRS_SELF_FLOATS:
-        for (size_t i = 0; i < bytes / 4; i++) {
+        for (size_t i = 0; i < bytes / 4; i++)
             ((float *)(void *)data)[i] = (float)vrs_self_range(c, -8000000, 8000000) * 1e-6F;
-        }
         return;
     }
 }
@@ -99,9 +96,8 @@ vrs_self_twin vrs_self_make(vrs_self_case *c, size_t bytes, vrs_self_fill fill)
 
 VRS_PRINTF(2, 3) static void note(vrs_self_case *c, const char *format, ...)
 {
-    if (c->differs) {
+    if (c->differs)
         return;
-    }
     va_list args;
     va_start(args, format);
     (void)vrs_text_vformat(c->text, sizeof(c->text), format, args);
@@ -149,9 +145,8 @@ static void compare_data(vrs_self_case *c, const char *what, const vrs_self_twin
     for (size_t i = 0; i < twin->bytes / sizes_of[type] && !c->differs; i++) {
         double a = element(twin->reference, i, type), b = element(twin->tested, i, type);
         double limit = type == VRS_SELF_F16 ? within + half_unit(fmax(fabs(a), fabs(b))) : within;
-        if (!(fabs(a - b) <= limit)) {
+        if (!(fabs(a - b) <= limit))
             note(c, "case %d, %s %zu: %.9g, the reference has %.9g", c->which, what, i, b, a);
-        }
     }
 }
 
@@ -160,11 +155,9 @@ void vrs_self_compare(vrs_self_case *c, const char *what, const vrs_self_twin *t
 {
     compare_data(c, what, twin, type, within);
     const uint8_t *tested = twin->tested;
-    for (size_t i = 0; i < VRS_SELF_BAND; i++) {
-        if (tested[twin->bytes + i] != POISON || (tested - VRS_SELF_BAND)[i] != POISON) {
+    for (size_t i = 0; i < VRS_SELF_BAND; i++)
+        if (tested[twin->bytes + i] != POISON || (tested - VRS_SELF_BAND)[i] != POISON)
             note(c, "case %d, %s: something was written outside of it", c->which, what);
-        }
-    }
 }
 
 /* ---- running ---- */
@@ -175,9 +168,8 @@ vrs_status vrs_self_run(const vrs_checker *to, const char *device, const vrs_ker
     vrs_self_case c = {
         .reference = vrs_kernels_get(VRS_ISA_REFERENCE), .tested = tested, .gpu = gpu};
     c.arena = vrs_alloc_aligned(VRS_SELF_ARENA);
-    if (c.arena == NULL) {
+    if (c.arena == NULL)
         return VRS_NO_MEMORY;
-    }
     for (size_t i = 0; i < count; i++) {
         char name[64];
         (void)snprintf(name, sizeof(name), "%s %s", device, kernels[i].name);
@@ -209,9 +201,8 @@ vrs_status vrs_self_test_table(const vrs_checker *to, const vrs_kernels *table, 
 {
     vrs_status status =
         vrs_self_run(to, device, table, NULL, vrs_self_pictures, vrs_self_picture_count);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_self_run(to, device, table, NULL, vrs_self_masks, vrs_self_mask_count);
-    }
     return status;
 }
 
@@ -220,9 +211,8 @@ static vrs_status test_tables(const vrs_checker *to)
     static const char *const names[VRS_ISA_AVX512 + 1] = {"reference", "avx2", "avx512"};
     vrs_status status = VRS_OK;
     int best = (int)vrs_isa_detect();
-    for (int isa = VRS_ISA_AVX2; isa <= VRS_ISA_AVX512 && isa <= best && status == VRS_OK; isa++) {
+    for (int isa = VRS_ISA_AVX2; isa <= VRS_ISA_AVX512 && isa <= best && status == VRS_OK; isa++)
         status = vrs_self_test_table(to, vrs_kernels_get((vrs_isa)isa), names[isa]);
-    }
     if (best == VRS_ISA_REFERENCE) {
         static const vrs_check_words words = {.name = "kernels of the CPU"};
         vrs_check_tell(to, &words, VRS_CHECK_SKIPPED, false,
@@ -240,9 +230,8 @@ static vrs_status test_gpus(const vrs_checker *to, const char *descriptor)
         return VRS_OK;
     }
     vrs_status status = VRS_OK;
-    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < count && status == VRS_OK; i++)
         status = vrs_self_test_gpu(to, i, descriptor);
-    }
     return status;
 }
 
@@ -251,11 +240,9 @@ static void remove_folder(const char *folder)
 {
     static const char *const names[] = {"tiny.onnx", "tiny.yaml"};
     char path[VRS_PATH_MAX];
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (vrs_path_format(path, sizeof(path), "%s/%s", folder, names[i]) == VRS_OK) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (vrs_path_format(path, sizeof(path), "%s/%s", folder, names[i]) == VRS_OK)
             (void)unlink(path);
-        }
-    }
     (void)rmdir(folder);
 }
 
@@ -267,9 +254,8 @@ vrs_status vrs_self_test(vrs_check_fn visit, void *opaque)
     vrs_status status =
         vrs_path_format(folder, sizeof(folder), "%s/vrseg-self-test-XXXXXX",
                         temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp");
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (mkdtemp(folder) == NULL) {
         return vrs_fail(VRS_IO,
                         "%s: cannot make a folder for the self-test: set TMPDIR to one "
@@ -277,18 +263,14 @@ vrs_status vrs_self_test(vrs_check_fn visit, void *opaque)
                         folder);
     }
     status = vrs_tiny_network_write(folder);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_path_format(descriptor, sizeof(descriptor), "%s/tiny.yaml", folder);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = test_tables(&to);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_self_test_engines(&to, descriptor);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = test_gpus(&to, descriptor);
-    }
     remove_folder(folder);
     return status;
 }

@@ -32,9 +32,8 @@ static uint64_t at(const vrs_self_case *c, const void *place)
 
 static bool push(vrs_self_case *c)
 {
-    if (vrs_device_upload(c->gpu->stream, c->gpu->arena, c->arena, c->used) != VRS_OK) {
+    if (vrs_device_upload(c->gpu->stream, c->gpu->arena, c->arena, c->used) != VRS_OK)
         vrs_self_failed(c, "upload");
-    }
     return !c->differs;
 }
 
@@ -45,9 +44,8 @@ static bool pull(vrs_self_case *c, vrs_status launched)
     if (launched != VRS_OK ||
         vrs_device_download(gpu->stream, c->arena, gpu->arena, c->used) != VRS_OK ||
         vrs_device_event_record(gpu->event, gpu->stream) != VRS_OK ||
-        vrs_device_event_wait(gpu->event) != VRS_OK) {
+        vrs_device_event_wait(gpu->event) != VRS_OK)
         vrs_self_failed(c, "launch");
-    }
     return !c->differs;
 }
 
@@ -70,9 +68,8 @@ static void preprocess_rows(vrs_self_case *c, int32_t align)
     void *scratch = vrs_self_scratch(c, vrs_preprocess_scratch(plan));
     vrs_cuda_preprocess_fill(plan, tables, &view);
     there = images[1];
-    for (int i = 0; i < vrs_format_get(there.format)->planes; i++) {
+    for (int i = 0; i < vrs_format_get(there.format)->planes; i++)
         there.planes[i] = (uint8_t *)(uintptr_t)at(c, images[1].planes[i]);
-    }
     const vrs_cuda_preprocess_item item = {.plan = plan,
                                            .view = &view,
                                            .image = &there,
@@ -123,14 +120,12 @@ static void run_person(vrs_self_case *c)
     params.view[0].smooth.next = -1;
     params.view[0].smooth.state_in = smooth ? at(c, state.tested) : 0;
     params.view[0].smooth.state_out = smooth ? at(c, state.tested) : 0;
-    if (!push(c) || !pull(c, vrs_cuda_person(&c->gpu->postprocess, c->gpu->stream, &params, 1))) {
+    if (!push(c) || !pull(c, vrs_cuda_person(&c->gpu->postprocess, c->gpu->stream, &params, 1)))
         return;
-    }
     scores.data = data.reference;
     c->reference->person(&scores, mask.reference, scores.width);
-    if (smooth) {
+    if (smooth)
         c->reference->smooth(state.reference, mask.reference, pixels, 20000);
-    }
     vrs_self_compare(c, "mask", &mask, VRS_SELF_I16, 1);
     vrs_self_compare(c, "state", &state, VRS_SELF_I16, 1);
 }
@@ -191,9 +186,8 @@ static void run_guided(vrs_self_case *c)
         .width = size[0], .height = size[1], .radius = size[2], .epsilon = 5e-4F};
     params.view[0] = (vrs_guided_view){at(c, mask.tested), at(c, guide.tested), at(c, once),
                                        at(c, pairs.tested)};
-    if (!push(c) || !pull(c, vrs_cuda_guided(&c->gpu->postprocess, c->gpu->stream, &params, 1))) {
+    if (!push(c) || !pull(c, vrs_cuda_guided(&c->gpu->postprocess, c->gpu->stream, &params, 1)))
         return;
-    }
     const vrs_guided guided = {.width = size[0],
                                .height = size[1],
                                .mask = mask.reference,
@@ -343,9 +337,8 @@ static void compare_planes(vrs_self_case *c, const rendering *r, double within)
 static void render_mask(vrs_self_case *c, bool refined)
 {
     rendering r = make_rendering(c, VRS_FORMAT_GRAY8, refined);
-    if (!push(c) || !pull(c, launch(c, &r, VRS_POST_GRAY, refined))) {
+    if (!push(c) || !pull(c, launch(c, &r, VRS_POST_GRAY, refined)))
         return;
-    }
     render_alpha(c, &r, refined);
     for (int32_t y = 0; y < r.size[3]; y++) {
         c->reference->store8(r.alpha + (ptrdiff_t)y * r.size[2],
@@ -434,13 +427,11 @@ static vrs_status verify(const vrs_model *model, const vrs_engine_params *params
 {
     vrs_engine *engine;
     vrs_status status = vrs_engine_create("cuda", model, params, &engine);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     (void)snprintf(description, size, "%s", vrs_engine_describe(engine));
-    for (int32_t batch = 1; batch <= 2 && status == VRS_OK; batch++) {
+    for (int32_t batch = 1; batch <= 2 && status == VRS_OK; batch++)
         status = vrs_engine_verify(engine, batch, 7, judge_node, v);
-    }
     vrs_engine_destroy(engine);
     return status;
 }
@@ -491,13 +482,11 @@ static vrs_status open_place(const char *id, vrs_place *place)
 {
     vrs_config *config = NULL;
     vrs_status status = vrs_config_create(&config);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_config_set(config, "device", id);
-    }
     memset(place, 0, sizeof(*place));
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_place_open(config, place);
-    }
     vrs_config_destroy(config);
     return status;
 }
@@ -506,18 +495,14 @@ static vrs_status open_gpu(const vrs_place *place, vrs_self_gpu *gpu)
 {
     *gpu = (vrs_self_gpu){.device = place->device};
     vrs_status status = vrs_device_stream_create(gpu->device, VRS_PRIORITY_NORMAL, &gpu->stream);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_create(gpu->device, false, &gpu->event);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_raw_alloc(gpu->device, VRS_SELF_ARENA, &gpu->arena);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_cuda_preprocess_open(gpu->device, &gpu->preprocess);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_cuda_postprocess_open(gpu->device, &gpu->postprocess);
-    }
     return status;
 }
 
@@ -551,9 +536,8 @@ vrs_status vrs_self_test_gpu(const vrs_checker *to, int32_t number, const char *
                               sizeof(gpu_kernels) / sizeof(gpu_kernels[0]));
     }
     close_gpu(&gpu);
-    if (status == VRS_OK && descriptor != NULL) {
+    if (status == VRS_OK && descriptor != NULL)
         status = test_networks(to, &place, descriptor);
-    }
     vrs_place_close(&place);
     return status;
 }

@@ -34,15 +34,12 @@ static vrs_status interpret(const char *path, expectation *e)
     vrs_interpreter *interpreter = NULL;
     const void *inputs[] = {e->input};
     vrs_status status = vrs_graph_load(path, NULL, &graph);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_interpreter_create(graph, &interpreter);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_interpreter_run(interpreter, BATCH, inputs);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         memcpy(e->scores, vrs_interpreter_data(interpreter, graph->outputs[0]), sizeof(e->scores));
-    }
     vrs_interpreter_destroy(interpreter);
     vrs_graph_destroy(graph);
     return status;
@@ -61,11 +58,9 @@ static vrs_status feed(const vrs_engine_io *io, vrs_request *request, const expe
     int32_t channels = io->channels > 3 ? io->channels : 3;
     for (int32_t v = 0; v < BATCH; v++) {
         float *input = vrs_request_input(request, v);
-        for (int32_t p = 0; p < PIXELS; p++) {
-            for (int32_t c = 0; c < 3; c++) {
+        for (int32_t p = 0; p < PIXELS; p++)
+            for (int32_t c = 0; c < 3; c++)
                 input[planes ? c * PIXELS + p : p * channels + c] = e->input[v][c][p];
-            }
-        }
     }
     return VRS_OK;
 }
@@ -96,22 +91,18 @@ static vrs_status run_engine(const char *name, const vrs_model *model, const exp
                                              .float_input = true};
     vrs_engine *engine;
     vrs_status status = vrs_engine_create(name, model, &params, &engine);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     (void)snprintf(description, size, "%s", vrs_engine_describe(engine));
     const vrs_engine_io *io = vrs_engine_get_io(engine);
     vrs_request *request = vrs_engine_request(engine, 0);
     status = feed(io, request, e);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_request_start(request, BATCH, NULL, NULL);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_request_wait(request);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = compare(io, request, e);
-    }
     vrs_engine_destroy(engine);
     return status;
 }
@@ -146,14 +137,12 @@ vrs_status vrs_self_test_engines(const vrs_checker *to, const char *descriptor)
                                           .remedy = "report it with `vrseg doctor --json`"};
     vrs_model *model = NULL;
     expectation *e = vrs_alloc(sizeof(*e));
-    if (e == NULL) {
+    if (e == NULL)
         return VRS_NO_MEMORY;
-    }
     fill_input(e);
     vrs_status status = vrs_model_load(descriptor, &model);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = interpret(vrs_model_get_info(model).weights_path, e);
-    }
     if (status == VRS_OK) {
         vrs_check_tell(to, &words, VRS_CHECK_OK, true, "a tiny network of 10 nodes runs");
         test_engine(to, "openvino", model, e);

@@ -99,9 +99,8 @@ static void add_numbers(builder *b, Onnx__NodeProto *node, const char *name, int
     Onnx__AttributeProto *a = add_attribute(b, node, name);
     a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
     a->n_ints = count;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         a->ints[i] = value;
-    }
 }
 
 static void add_window(builder *b, Onnx__NodeProto *node, int64_t kernel, int64_t stride)
@@ -174,11 +173,10 @@ static void describe(picture *p, const char *name, int64_t channels)
         onnx__tensor_shape_proto__dimension__init(dim);
         dim->value_case = i == 0 ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM
                                  : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-        if (i == 0) {
+        if (i == 0)
             dim->dim_param = text("N");
-        } else {
+        else
             dim->dim_value = sizes[i];
-        }
         p->list[i] = dim;
     }
     p->shape.n_dim = 4;
@@ -197,13 +195,11 @@ static vrs_status pack(const Onnx__ModelProto *model, const char *folder)
     char path[VRS_PATH_MAX];
     size_t size = onnx__model_proto__get_packed_size(model);
     uint8_t *bytes = vrs_alloc(size);
-    if (bytes == NULL) {
+    if (bytes == NULL)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_path_format(path, sizeof(path), "%s/tiny.onnx", folder);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_file_replace(path, bytes, onnx__model_proto__pack(model, bytes));
-    }
     vrs_free(bytes);
     return status;
 }
@@ -243,17 +239,14 @@ vrs_status vrs_tiny_network_write(const char *folder)
 {
     char path[VRS_PATH_MAX], descriptor[512];
     builder *b = vrs_alloc(sizeof(*b));
-    if (b == NULL) {
+    if (b == NULL)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = write_model(b, folder);
     vrs_free(b);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_path_format(path, sizeof(path), "%s/tiny.yaml", folder);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     int length = snprintf(descriptor, sizeof(descriptor),
                           "title: the network of the self-test\nlicence: Apache-2.0\n"
                           "source: made by vrseg\nfetchable: off\nbatch: free\ninput:\n"

@@ -13,9 +13,8 @@ static bool leaf7(unsigned subleaf, leaf_register which, unsigned bit)
 {
     unsigned r[4];
     if (!__get_cpuid_count(7, 0, &r[EAX], &r[EBX], &r[ECX], &r[EDX]) || r[EAX] < subleaf ||
-        !__get_cpuid_count(7, subleaf, &r[EAX], &r[EBX], &r[ECX], &r[EDX])) {
+        !__get_cpuid_count(7, subleaf, &r[EAX], &r[EBX], &r[ECX], &r[EDX]))
         return false;
-    }
     return r[which] >> bit & 1;
 }
 

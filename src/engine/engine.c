@@ -62,14 +62,12 @@ static vrs_status find_ops(const char *name, const vrs_engine_ops **ops)
     char text[256] = "auto";
     size_t used = strlen(text);
     *ops = engines[0];
-    if (!name || strcmp(name, "auto") == 0) {
+    if (!name || strcmp(name, "auto") == 0)
         return VRS_OK;
-    }
     for (size_t i = 0; i < ENGINES; i++) {
         *ops = engines[i];
-        if (strcmp(name, engines[i]->name) == 0) {
+        if (strcmp(name, engines[i]->name) == 0)
             return VRS_OK;
-        }
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
                                  i + 1 < ENGINES ? ", " : " and ", engines[i]->name);
     }
@@ -119,19 +117,15 @@ vrs_status vrs_engine_create(const char *engine_name, const vrs_model *model,
         ops = ops_of_provider(ops, params->provider);
         status = check_range("requests", params->requests, MAX_REQUESTS);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_range("threads", params->threads, MAX_THREADS);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_range("views a batch", params->max_batch, MAX_BATCH);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_kind(ops, params);
-    }
     vrs_weights weights = {0};
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_model_check_weights(model, ops->wants_weights ? &weights : NULL);
-    }
     if (status == VRS_OK) {
         vrs_engine_params all = *params;
         all.weights = ops->wants_weights ? &weights : NULL;
@@ -143,9 +137,8 @@ vrs_status vrs_engine_create(const char *engine_name, const vrs_model *model,
 
 void vrs_engine_destroy(vrs_engine *engine)
 {
-    if (engine) {
+    if (engine)
         engine->ops->destroy(engine);
-    }
 }
 
 const vrs_engine_io *vrs_engine_get_io(const vrs_engine *engine)
@@ -160,17 +153,15 @@ const char *vrs_engine_describe(const vrs_engine *engine)
 
 void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque)
 {
-    if (engine->ops->visit_nodes) {
+    if (engine->ops->visit_nodes)
         engine->ops->visit_nodes(engine, visit, opaque);
-    }
 }
 
 void vrs_engine_get_effort(const vrs_engine *engine, vrs_engine_effort *effort)
 {
     *effort = (vrs_engine_effort){0};
-    if (engine->ops->get_effort) {
+    if (engine->ops->get_effort)
         engine->ops->get_effort(engine, effort);
-    }
 }
 
 vrs_status vrs_engine_verify(vrs_engine *engine, int32_t batch, uint64_t seed,
@@ -243,9 +234,8 @@ vrs_status vrs_engine_limit_batch(vrs_engine *engine, int32_t views, int32_t *li
     assert(views >= 1 && views <= most);
     vrs_status status =
         engine->ops->limit_batch ? engine->ops->limit_batch(engine, views, &most) : VRS_OK;
-    if (limit) {
+    if (limit)
         *limit = most;
-    }
     return status;
 }
 

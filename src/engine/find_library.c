@@ -17,9 +17,8 @@ static vrs_status list_folders(const vrs_find_library *library, char folders[FOL
     }
     char program[VRS_PATH_MAX];
     vrs_status status = vrs_program_folder(program, sizeof program);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_path_format(folders[(*count)++], VRS_PATH_MAX, "%s/../lib/vrseg", program);
-    }
     for (int i = 0; status == VRS_OK && i < VRS_FIND_FOLDERS && library->folders[i]; i++) {
         status = vrs_path_format(folders[(*count)++], VRS_PATH_MAX, "%s/%s", VRS_PRIVATE_FOLDER,
                                  library->folders[i]);
@@ -36,13 +35,11 @@ vrs_status vrs_find_library_in_folders(const vrs_find_library *library, char fol
     for (int i = 0; status == VRS_OK && i < count; i++) {
         bool found = false;
         status = library->find(folders[i], path, &found);
-        if (status == VRS_OK && found) {
+        if (status == VRS_OK && found)
             return vrs_path_format(folder, VRS_PATH_MAX, "%s", folders[i]);
-        }
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     return vrs_fail(VRS_MISSING,
                     "%s is not installed: run `make setup`, or set %s to its folder (there is no "
                     "%s in %s%s%s)",

@@ -48,13 +48,11 @@ vrs_status vrs_model_count(const vrs_model *model, vrs_model_cost *cost)
     vrs_network_options_set(vrs_model_get_spec(model), &options);
     vrs_status status =
         vrs_graph_load(vrs_model_get_info(model).weights_path, &options.options, &graph);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_graph_optimise(graph, VRS_PASS_ALL);
-    for (int32_t i = 0; status == VRS_OK && i < graph->node_count; i++) {
+    for (int32_t i = 0; status == VRS_OK && i < graph->node_count; i++)
         count_node(graph, i, cost);
-    }
     vrs_graph_destroy(graph);
     return status;
 }

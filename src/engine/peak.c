@@ -37,9 +37,8 @@ static double of_multiprocessor(int32_t capability, vrs_precision precision)
                                [VRS_PRECISION_BF16] = generations[i].bf16,
                                [VRS_PRECISION_INT8] = generations[i].int8};
         if (generations[i].capability / 10 == capability / 10 &&
-            generations[i].capability <= capability) {
+            generations[i].capability <= capability)
             found = each[precision];
-        }
     }
     return found;
 }
@@ -49,9 +48,8 @@ static vrs_status gpu_peak(const char *name, vrs_precision precision, double *op
 {
     vrs_device *device;
     vrs_status status = vrs_device_open(name, &device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     const vrs_device_properties *p = vrs_device_get_properties(device);
     double each = of_multiprocessor(p->major * 10 + p->minor, precision);
     if (each > 0 && p->clock_khz > 0) {
@@ -78,9 +76,8 @@ static double clock_ghz(void)
     char *text = NULL;
     size_t size = 0;
     double ghz = 0;
-    if (vrs_file_read(fastest, 64, &text, &size) == VRS_OK) {
+    if (vrs_file_read(fastest, 64, &text, &size) == VRS_OK)
         ghz = strtod(text, NULL) / 1e6;
-    }
     vrs_free(text);
     text = NULL;
     if (!(ghz > 0) && vrs_file_read("/proc/cpuinfo", MAX_CPUINFO, &text, &size) == VRS_OK) {
@@ -117,9 +114,8 @@ static vrs_status cpu_peak(vrs_precision precision, double *operations, char *te
         return vrs_fail(VRS_UNSUPPORTED, "this CPU has no %s arithmetic",
                         vrs_precision_name(precision));
     }
-    if (!(ghz > 0)) {
+    if (!(ghz > 0))
         return vrs_fail(VRS_UNSUPPORTED, "the system does not name the clock of this CPU");
-    }
     *operations = each * cores * ghz * 1e9;
     (void)snprintf(text, size, "%d core%s x %g operations a clock (%s) x %.2f GHz", cores,
                    cores > 1 ? "s" : "", each, units, ghz);
@@ -131,13 +127,11 @@ vrs_status vrs_peak_read(const char *device, const char *precision, double *oper
 {
     vrs_precision parsed;
     *operations = 0;
-    if (size > 0) {
+    if (size > 0)
         text[0] = 0;
-    }
     vrs_status status = vrs_precision_parse(precision, &parsed);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     return strcmp(device, "cpu") == 0 ? cpu_peak(parsed, operations, text, size)
                                       : gpu_peak(device, parsed, operations, text, size);
 }

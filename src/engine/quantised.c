@@ -14,9 +14,8 @@ vrs_status vrs_check_int8(const vrs_model *model, vrs_precision precision)
 
 vrs_status vrs_check_quantised(const vrs_model *model, vrs_precision precision)
 {
-    if (precision != VRS_PRECISION_INT8) {
+    if (precision != VRS_PRECISION_INT8)
         return VRS_OK;
-    }
     const char *path = vrs_model_get_info(model).weights_path;
     bool found = false;
     vrs_status status = vrs_onnx_find_quantised(path, &found);

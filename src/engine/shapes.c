@@ -44,9 +44,8 @@ void vrs_network_io_set(const vrs_model_spec *spec, const vrs_network_shapes *sh
     io->column_stride = last ? io->classes : 1;
     io->row_stride = io->column_stride * io->scores_width;
     io->class_stride = last ? 1 : io->row_stride * io->scores_height;
-    for (int32_t i = 0; i < shapes->state_count; i++) {
+    for (int32_t i = 0; i < shapes->state_count; i++)
         io->states[i].elements = shapes->states[i].elements;
-    }
 }
 
 void vrs_shape_text(const int64_t *dims, size_t count, char *text, size_t size)
@@ -54,11 +53,10 @@ void vrs_shape_text(const int64_t *dims, size_t count, char *text, size_t size)
     size_t used = (size_t)snprintf(text, size, "[");
     for (size_t i = 0; i < count && used + 24 < size; i++) {
         const char *comma = i > 0 ? "," : "";
-        if (dims[i] < 0) {
+        if (dims[i] < 0)
             used += (size_t)snprintf(text + used, size - used, "%s?", comma);
-        } else {
+        else
             used += (size_t)snprintf(text + used, size - used, "%s%" PRId64, comma, dims[i]);
-        }
     }
     snprintf(text + used, size - used, "]");
 }

@@ -15,18 +15,16 @@ void vrs_graph_arena_wish(const vrs_graph *graph, vrs_arena_request *requests)
     }
     for (int32_t i = 0; i < graph->node_count; i++) {
         const vrs_node *node = &graph->nodes[i];
-        if (node->op == VRS_OP_RESHAPE && requests[node->inputs[0]].bytes > 0) {
+        if (node->op == VRS_OP_RESHAPE && requests[node->inputs[0]].bytes > 0)
             requests[node->outputs[0]].inside = node->inputs[0];
-        }
     }
     for (int32_t i = 0; i < graph->node_count; i++) {
         const vrs_node *node = &graph->nodes[i];
         const vrs_value *y = node->op == VRS_OP_CONCAT ? &graph->values[node->outputs[0]] : NULL;
         size_t offset = 0;
         bool dense = y != NULL;
-        for (int32_t k = 0; dense && k < node->as.axis.axis; k++) {
+        for (int32_t k = 0; dense && k < node->as.axis.axis; k++)
             dense = y->dims[k] == 1;
-        }
         for (int32_t k = 0; dense && k < node->input_count; k++) {
             int32_t x = node->inputs[k];
             vrs_arena_request *request = &requests[x];
@@ -78,13 +76,11 @@ static vrs_status find_root(planner *p, int32_t value)
     for (int32_t steps = 0; p->requests[root].inside != VRS_NO_VALUE; steps++) {
         const vrs_arena_request *request = &p->requests[root];
         int32_t outer = request->inside;
-        if (outer < 0 || outer >= p->graph->value_count || steps > p->graph->value_count) {
+        if (outer < 0 || outer >= p->graph->value_count || steps > p->graph->value_count)
             return fail_request(p, value, "it lies inside itself or inside no value");
-        }
         if (request->offset > p->requests[outer].bytes ||
-            request->bytes > p->requests[outer].bytes - request->offset) {
+            request->bytes > p->requests[outer].bytes - request->offset)
             return fail_request(p, value, "it lies inside a value that has no room for it");
-        }
         offset += request->offset;
         root = outer;
     }
@@ -97,9 +93,8 @@ static void live(planner *p, int32_t value, int32_t node)
 {
     vrs_graph_arena *arena = p->arena;
     int32_t root = value != VRS_NO_VALUE ? p->roots[value] : VRS_NO_VALUE;
-    if (root == VRS_NO_VALUE) {
+    if (root == VRS_NO_VALUE)
         return;
-    }
     arena->first[root] = node < arena->first[root] ? node : arena->first[root];
     arena->last[root] = node > arena->last[root] ? node : arena->last[root];
 }
@@ -112,21 +107,17 @@ static void find_lifetimes(planner *p)
         p->arena->first[i] = graph->node_count;
         p->arena->last[i] = -1;
     }
-    for (int32_t i = 0; i < graph->input_count; i++) {
+    for (int32_t i = 0; i < graph->input_count; i++)
         live(p, graph->inputs[i], -1);
-    }
     for (int32_t i = 0; i < graph->node_count; i++) {
         const vrs_node *node = &graph->nodes[i];
-        for (int32_t k = 0; k < node->input_count; k++) {
+        for (int32_t k = 0; k < node->input_count; k++)
             live(p, node->inputs[k], i);
-        }
-        for (int32_t k = 0; k < node->output_count; k++) {
+        for (int32_t k = 0; k < node->output_count; k++)
             live(p, node->outputs[k], i);
-        }
     }
-    for (int32_t i = 0; i < graph->output_count; i++) {
+    for (int32_t i = 0; i < graph->output_count; i++)
         live(p, graph->outputs[i], graph->node_count);
-    }
     for (int32_t i = 0; i < graph->value_count; i++) {
         p->arena->first[i] = p->arena->first[p->roots[i]];
         p->arena->last[i] = p->arena->last[p->roots[i]];
@@ -160,12 +151,10 @@ static void list_blocks(planner *p, const size_t *workspace)
 static int larger_first(const void *a, const void *b)
 {
     const block *x = a, *y = b;
-    if (x->bytes != y->bytes) {
+    if (x->bytes != y->bytes)
         return x->bytes > y->bytes ? -1 : 1;
-    }
-    if (x->workspace != y->workspace) {
+    if (x->workspace != y->workspace)
         return x->workspace ? 1 : -1;
-    }
     return (x->index > y->index) - (x->index < y->index);
 }
 
@@ -191,9 +180,8 @@ static void place(planner *p, part *beside)
         }
         qsort(beside, (size_t)count, sizeof(*beside), lower_first);
         for (int32_t k = 0; k < count; k++) {
-            if (beside[k].offset >= b->offset + b->bytes) {
+            if (beside[k].offset >= b->offset + b->bytes)
                 break;
-            }
             b->offset = beside[k].end > b->offset ? beside[k].end : b->offset;
         }
         size_t end = b->offset + b->bytes;
@@ -204,21 +192,18 @@ static void place(planner *p, part *beside)
 static void fill_arena(planner *p)
 {
     vrs_graph_arena *arena = p->arena;
-    for (int32_t i = 0; i < arena->value_count; i++) {
+    for (int32_t i = 0; i < arena->value_count; i++)
         arena->offsets[i] = VRS_NO_PLACE;
-    }
-    for (int32_t i = 0; i < arena->node_count; i++) {
+    for (int32_t i = 0; i < arena->node_count; i++)
         arena->workspace[i] = VRS_NO_PLACE;
-    }
     for (int32_t i = 0; i < p->count; i++) {
         const block *b = &p->blocks[i];
         (b->workspace ? arena->workspace : arena->offsets)[b->index] = b->offset;
     }
     for (int32_t i = 0; i < arena->value_count; i++) {
         int32_t root = p->roots[i];
-        if (root != i && p->requests[i].bytes > 0 && arena->offsets[root] != VRS_NO_PLACE) {
+        if (root != i && p->requests[i].bytes > 0 && arena->offsets[root] != VRS_NO_PLACE)
             arena->offsets[i] = arena->offsets[root] + p->offsets[i];
-        }
     }
     for (int32_t node = -1; node <= arena->node_count; node++) {
         size_t alive = 0;
@@ -234,9 +219,8 @@ static vrs_status new_arena(const vrs_graph *graph, vrs_graph_arena **arena)
 {
     vrs_graph_arena *made = vrs_alloc(sizeof(*made));
     *arena = made;
-    if (!made) {
+    if (!made)
         return VRS_NO_MEMORY;
-    }
     size_t values = (size_t)graph->value_count;
     made->value_count = graph->value_count;
     made->node_count = graph->node_count;
@@ -251,9 +235,8 @@ static vrs_status plan(planner *p, const size_t *workspace, part *beside)
 {
     for (int32_t i = 0; i < p->graph->value_count; i++) {
         vrs_status status = find_root(p, i);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     find_lifetimes(p);
     list_blocks(p, workspace);
@@ -290,9 +273,8 @@ vrs_status vrs_graph_arena_plan(const vrs_graph *graph, const vrs_arena_request 
 
 void vrs_graph_arena_destroy(vrs_graph_arena *arena)
 {
-    if (!arena) {
+    if (!arena)
         return;
-    }
     vrs_free(arena->offsets);
     vrs_free(arena->workspace);
     vrs_free(arena->first);

@@ -34,21 +34,19 @@ void odometer_broadcast(odometer *o, int32_t which, const vrs_value *value)
 int64_t dims_product(const vrs_value *value, int32_t first, int32_t end)
 {
     int64_t result = 1;
-    for (int32_t i = first; i < end; i++) {
+    for (int32_t i = first; i < end; i++)
         result *= value->dims[i];
-    }
     return result;
 }
 
 void copy_element(void *to, int64_t to_index, const void *from, int64_t from_index, size_t bytes)
 {
-    if (bytes == 4) {
+    if (bytes == 4)
         ((uint32_t *)to)[to_index] = ((const uint32_t *)from)[from_index];
-    } else if (bytes == 8) {
+    else if (bytes == 8)
         ((uint64_t *)to)[to_index] = ((const uint64_t *)from)[from_index];
-    } else {
+    else
         ((uint8_t *)to)[to_index] = ((const uint8_t *)from)[from_index];
-    }
 }
 
 int64_t load_integer(vrs_dtype dtype, const void *data, int64_t index)
@@ -126,8 +124,7 @@ vrs_status vrs_node_compute(const vrs_graph *graph, const vrs_node *node, const 
 {
     compute c = {.graph = graph, .node = node, .in = inputs, .out = outputs};
     vrs_status status = table[node->op](&c);
-    if (status == VRS_OK && node->act.kind != VRS_ACT_NONE) {
+    if (status == VRS_OK && node->act.kind != VRS_ACT_NONE)
         apply_activation(&c, outputs[0]);
-    }
     return status;
 }

@@ -39,12 +39,10 @@ static inline void odometer_next(odometer *o)
 {
     for (int32_t i = o->rank - 1; i >= 0; i--) {
         bool carry = ++o->index[i] == o->dims[i];
-        for (int32_t k = 0; k < 3; k++) {
+        for (int32_t k = 0; k < 3; k++)
             o->offset[k] += o->steps[k][i] * (carry ? 1 - o->dims[i] : 1);
-        }
-        if (!carry) {
+        if (!carry)
             return;
-        }
         o->index[i] = 0;
     }
 }

@@ -61,9 +61,8 @@ static void add_products(const conv_job *job, int64_t channel, int32_t rows, int
         for (int32_t r = 0; r < rows; r++) {
             float weight = job->weights[(channel + r) * job->taps + first + tap];
             float *sum = sums[r];
-            for (int64_t p = 0; p < length; p++) {
+            for (int64_t p = 0; p < length; p++)
                 sum[p] += weight * column[p];
-            }
         }
     }
     for (int32_t r = 0; r < rows; r++) {
@@ -113,9 +112,8 @@ vrs_status compute_conv(const compute *c)
                     .taps = dims_product(weights, 1, 4),
                     .channels = y->dims[1] / conv->groups};
     job.columns = vrs_alloc_array(TAPS * TILE, sizeof(float));
-    if (!job.columns) {
+    if (!job.columns)
         return VRS_NO_MEMORY;
-    }
     memset(c->out[0], 0, vrs_value_bytes(y));
     int64_t in_step = x->dims[1] / conv->groups * job.height * job.width;
     int64_t out_step = job.channels * job.pixels;
@@ -140,9 +138,8 @@ static void scatter(const vrs_conv_attributes *conv, const vrs_value *x, const v
         for (int64_t i = 0; i < x->dims[2] * x->dims[3]; i++) {
             int64_t row = i / x->dims[3] * conv->stride[0] + down;
             int64_t column = i % x->dims[3] * conv->stride[1] + across;
-            if (row >= 0 && row < y->dims[2] && column >= 0 && column < y->dims[3]) {
+            if (row >= 0 && row < y->dims[2] && column >= 0 && column < y->dims[3])
                 to[row * y->dims[3] + column] += kernel[tap] * from[i];
-            }
         }
     }
 }
@@ -183,9 +180,8 @@ static void multiply(matrix a, matrix b, float *y, int64_t rows, int64_t inner, 
         for (int64_t k = 0; k < inner; k++) {
             float factor = a.data[i * a.row_step + k * a.column_step];
             const float *row = b.data + k * b.row_step;
-            for (int64_t j = 0; j < columns; j++) {
+            for (int64_t j = 0; j < columns; j++)
                 sum[j] += factor * row[j * b.column_step];
-            }
         }
     }
 }
@@ -226,11 +222,9 @@ vrs_status compute_gemm(const compute *c)
     multiply(left, right, to, y->dims[0], inner, y->dims[1]);
     odometer o = odometer_over(y);
     const float *added = c->in[2];
-    if (added) {
+    if (added)
         odometer_broadcast(&o, 0, compute_in(c, 2));
-    }
-    for (int64_t i = 0; i < y->dims[0] * y->dims[1]; i++, odometer_next(&o)) {
+    for (int64_t i = 0; i < y->dims[0] * y->dims[1]; i++, odometer_next(&o))
         to[i] = gemm->alpha * to[i] + (added ? gemm->beta * added[o.offset[0]] : 0);
-    }
     return VRS_OK;
 }

@@ -251,11 +251,10 @@ vrs_status compute_binary(const compute *c)
         if (dtype == VRS_DTYPE_F32) {
             double a = ((const float *)c->in[0])[o.offset[0]];
             double b = ((const float *)c->in[1])[o.offset[1]];
-            if (truth) {
+            if (truth)
                 ((uint8_t *)c->out[0])[i] = compare(kind, a, b);
-            } else {
+            else
                 ((float *)c->out[0])[i] = (float)binary_float(kind, a, b, fmod_sign);
-            }
             continue;
         }
         int64_t a = load_integer(dtype, c->in[0], o.offset[0]);
@@ -271,9 +270,8 @@ vrs_status compute_where(const compute *c)
 {
     const vrs_value *y = compute_out(c, 0);
     odometer o = odometer_over(y);
-    for (int32_t i = 0; i < 3; i++) {
+    for (int32_t i = 0; i < 3; i++)
         odometer_broadcast(&o, i, compute_in(c, i));
-    }
     int64_t count = (int64_t)vrs_value_elements(y);
     for (int64_t i = 0; i < count; i++, odometer_next(&o)) {
         int32_t chosen = ((const uint8_t *)c->in[0])[o.offset[0]] != 0 ? 1 : 2;
@@ -296,13 +294,11 @@ static int64_t to_integer(vrs_dtype dtype, float x)
         least = 0;
         most = UINT8_MAX;
     }
-    if (isnan(x)) {
+    if (isnan(x))
         return 0;
-    }
     double number = trunc((double)x);
-    if (number >= 0x1p63) {
+    if (number >= 0x1p63)
         return dtype == VRS_DTYPE_I64 ? INT64_MAX : (int64_t)most;
-    }
     return (int64_t)(number < least ? least : number > most ? most : number);
 }
 
@@ -318,11 +314,10 @@ vrs_status compute_cast(const compute *c)
             continue;
         }
         int64_t number = load_integer(x->dtype, c->in[0], i);
-        if (y->dtype == VRS_DTYPE_F32) {
+        if (y->dtype == VRS_DTYPE_F32)
             ((float *)c->out[0])[i] = (float)number;
-        } else {
+        else
             store_integer(y->dtype, c->out[0], i, number);
-        }
     }
     return VRS_OK;
 }

@@ -10,9 +10,8 @@ static vrs_status copy_by(const compute *c, odometer *o)
     const vrs_value *y = compute_out(c, 0);
     size_t bytes = vrs_dtype_bytes(y->dtype);
     int64_t count = (int64_t)vrs_value_elements(y);
-    for (int64_t i = 0; i < count; i++, odometer_next(o)) {
+    for (int64_t i = 0; i < count; i++, odometer_next(o))
         copy_element(c->out[0], i, c->in[0], o->offset[0], bytes);
-    }
     return VRS_OK;
 }
 
@@ -73,9 +72,8 @@ vrs_status compute_transpose(const compute *c)
     odometer o = odometer_over(compute_out(c, 0));
     int64_t steps[VRS_GRAPH_MAX_RANK];
     dense_steps(compute_in(c, 0), steps);
-    for (int32_t i = 0; i < o.rank; i++) {
+    for (int32_t i = 0; i < o.rank; i++)
         o.steps[0][i] = steps[c->node->as.transpose.perm[i]];
-    }
     return copy_by(c, &o);
 }
 
@@ -95,26 +93,22 @@ vrs_status compute_reshape(const compute *c)
 /* Place along an axis of the input, or -1 for the number that is padded with. */
 static int64_t pad_source(vrs_pad_mode mode, int64_t place, int64_t first, int64_t end)
 {
-    if (place >= first && place < end) {
+    if (place >= first && place < end)
         return place;
-    }
-    if (mode == VRS_PAD_CONSTANT) {
+    if (mode == VRS_PAD_CONSTANT)
         return -1;
-    }
     bool before = place < first;
-    if (mode == VRS_PAD_EDGE) {
+    if (mode == VRS_PAD_EDGE)
         return before ? first : end - 1;
-    }
     return before ? 2 * first - place : 2 * (end - 1) - place;
 }
 
 static void store_pad(vrs_dtype dtype, void *data, int64_t index, double number)
 {
-    if (dtype == VRS_DTYPE_F32) {
+    if (dtype == VRS_DTYPE_F32)
         ((float *)data)[index] = (float)number;
-    } else {
+    else
         store_integer(dtype, data, index, (int64_t)number);
-    }
 }
 
 vrs_status compute_pad(const compute *c)
@@ -133,11 +127,10 @@ vrs_status compute_pad(const compute *c)
             int64_t place = pad_source(pad->mode, o.index[k] - pad->before[k], first, end);
             from = place < 0 ? -1 : from + place * steps[k];
         }
-        if (from >= 0) {
+        if (from >= 0)
             copy_element(c->out[0], i, c->in[0], from, vrs_dtype_bytes(y->dtype));
-        } else {
+        else
             store_pad(y->dtype, c->out[0], i, pad->value);
-        }
     }
     return VRS_OK;
 }
@@ -199,8 +192,7 @@ vrs_status compute_shape(const compute *c)
 {
     const vrs_value *x = compute_in(c, 0);
     int64_t count = compute_out(c, 0)->dims[0];
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         ((int64_t *)c->out[0])[i] = x->dims[c->node->rule->axis + i];
-    }
     return VRS_OK;
 }

@@ -16,17 +16,15 @@ static float pool_at(const vrs_pool_attributes *pool, const float *plane, int64_
         int64_t row = top + tap / pool->kernel[1] * pool->dilation[0];
         int64_t column = left + tap % pool->kernel[1] * pool->dilation[1];
         padded += row < height + pool->pad_after[0] && column < width + pool->pad_after[1];
-        if (row < 0 || row >= height || column < 0 || column >= width) {
+        if (row < 0 || row >= height || column < 0 || column >= width)
             continue;
-        }
         float x = plane[row * width + column];
         largest = x > largest || isnan(x) ? x : largest;
         sum += (double)x;
         inside++;
     }
-    if (pool->kind == VRS_POOL_MAX) {
+    if (pool->kind == VRS_POOL_MAX)
         return largest;
-    }
     int64_t divisor = pool->count_include_pad ? padded : inside;
     return divisor > 0 ? (float)(sum / (double)divisor) : 0;
 }
@@ -56,18 +54,15 @@ vrs_status compute_instance_norm(const compute *c)
     int64_t pixels = dims_product(x, 2, x->rank);
     for (int64_t n = 0; n < x->dims[0] * x->dims[1]; n++, from += pixels, to += pixels) {
         double sum = 0, squares = 0;
-        for (int64_t i = 0; i < pixels; i++) {
+        for (int64_t i = 0; i < pixels; i++)
             sum += (double)from[i];
-        }
         double mean = sum / (double)pixels;
-        for (int64_t i = 0; i < pixels; i++) {
+        for (int64_t i = 0; i < pixels; i++)
             squares += ((double)from[i] - mean) * ((double)from[i] - mean);
-        }
         double factor = (double)scale[n % x->dims[1]] /
                         sqrt(squares / (double)pixels + (double)c->node->as.norm.epsilon);
-        for (int64_t i = 0; i < pixels; i++) {
+        for (int64_t i = 0; i < pixels; i++)
             to[i] = (float)(((double)from[i] - mean) * factor + (double)shift[n % x->dims[1]]);
-        }
     }
     return VRS_OK;
 }
@@ -90,9 +85,8 @@ static double reduce_float(vrs_reduce_kind kind, double so_far, double x, bool f
 
 static int64_t reduce_integer(vrs_reduce_kind kind, int64_t so_far, int64_t x, bool first)
 {
-    if (first) {
+    if (first)
         return x;
-    }
     switch (kind) {
     case VRS_REDUCE_MAX:
         return x > so_far ? x : so_far;
@@ -133,11 +127,10 @@ vrs_status compute_reduce(const compute *c)
         }
         sum = reduce->kind == VRS_REDUCE_MEAN ? sum / (double)part : sum;
         sum = reduce->kind == VRS_REDUCE_L2 ? sqrt(sum) : sum;
-        if (x->dtype == VRS_DTYPE_F32) {
+        if (x->dtype == VRS_DTYPE_F32)
             ((float *)c->out[0])[i] = (float)sum;
-        } else {
+        else
             store_integer(x->dtype, c->out[0], i, whole);
-        }
     }
     return VRS_OK;
 }
@@ -173,12 +166,10 @@ vrs_status compute_softmax(const compute *c)
         const float *from = (const float *)c->in[0] + first;
         float *to = (float *)c->out[0] + first;
         double largest = -INFINITY, sum = 0;
-        for (int64_t k = 0; k < length; k++) {
+        for (int64_t k = 0; k < length; k++)
             largest = fmax(largest, (double)from[k * inner]);
-        }
-        for (int64_t k = 0; k < length; k++) {
+        for (int64_t k = 0; k < length; k++)
             sum += exp((double)from[k * inner] - largest);
-        }
         for (int64_t k = 0; k < length; k++) {
             double power = (double)from[k * inner] - largest;
             to[k * inner] = (float)(softmax->log ? power - log(sum) : exp(power) / sum);
@@ -278,9 +269,8 @@ vrs_status compute_resize(const compute *c)
     const vrs_value *x = compute_in(c, 0), *y = compute_out(c, 0);
     const vrs_resize_attributes *resize = &c->node->as.resize;
     tap *down = vrs_alloc_array((size_t)(y->dims[2] + y->dims[3]), sizeof(*down));
-    if (!down) {
+    if (!down)
         return VRS_NO_MEMORY;
-    }
     tap *across = down + y->dims[2];
     fill_taps(resize, 0, x->dims[2], y->dims[2], down);
     fill_taps(resize, 1, x->dims[3], y->dims[3], across);

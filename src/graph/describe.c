@@ -76,12 +76,10 @@ static void say(writer *w, const char *format, ...)
 
 static void say_dims(writer *w, const vrs_value *value)
 {
-    for (int32_t i = 0; i < value->rank; i++) {
+    for (int32_t i = 0; i < value->rank; i++)
         say(w, "%s%" PRId64, i > 0 ? "x" : "", value->dims[i]);
-    }
-    if (value->rank == 0) {
+    if (value->rank == 0)
         say(w, "scalar");
-    }
 }
 
 void vrs_dims_text(const vrs_value *value, char *text, size_t size)
@@ -97,33 +95,27 @@ static void say_conv(writer *w, const vrs_node *node)
     say(w, " %dx%d", conv->kernel[0], conv->kernel[1]);
     if (conv->stride[0] != 1 || conv->stride[1] != 1) {
         say(w, " /%d", conv->stride[0]);
-        if (conv->stride[1] != conv->stride[0]) {
+        if (conv->stride[1] != conv->stride[0])
             say(w, "x%d", conv->stride[1]);
-        }
     }
     if (conv->dilation[0] != 1 || conv->dilation[1] != 1) {
         say(w, " dilated %d", conv->dilation[0]);
-        if (conv->dilation[1] != conv->dilation[0]) {
+        if (conv->dilation[1] != conv->dilation[0])
             say(w, "x%d", conv->dilation[1]);
-        }
     }
-    if (conv->groups > 1) {
+    if (conv->groups > 1)
         say(w, " in %d groups", conv->groups);
-    }
-    if (node->inputs[3] != VRS_NO_VALUE) {
+    if (node->inputs[3] != VRS_NO_VALUE)
         say(w, " +residual");
-    }
 }
 
 static void say_reduce(writer *w, const vrs_node *node)
 {
     static const char *const kinds[] = {"mean", "sum", "max", "min", "product", "L2"};
     say(w, " %s over", kinds[node->as.reduce.kind]);
-    for (int32_t i = 0; i < VRS_GRAPH_MAX_RANK; i++) {
-        if ((node->as.reduce.axes >> i & 1) != 0) {
+    for (int32_t i = 0; i < VRS_GRAPH_MAX_RANK; i++)
+        if ((node->as.reduce.axes >> i & 1) != 0)
             say(w, " %d", i);
-        }
-    }
 }
 
 static void say_resize(writer *w, const vrs_resize_attributes *resize)
@@ -166,12 +158,10 @@ static void say_attributes(writer *w, const vrs_node *node)
     default:
         break;
     }
-    if (node->act.kind != VRS_ACT_NONE) {
+    if (node->act.kind != VRS_ACT_NONE)
         say(w, " %s", vrs_act_name(node->act.kind));
-    }
-    if (node->act.kind == VRS_ACT_CLIP) {
+    if (node->act.kind == VRS_ACT_CLIP)
         say(w, " %g to %g", (double)node->act.min, (double)node->act.max);
-    }
 }
 
 void vrs_node_describe(const vrs_graph *graph, int32_t node, char *text, size_t size)
@@ -182,9 +172,8 @@ void vrs_node_describe(const vrs_graph *graph, int32_t node, char *text, size_t 
     say(&w, "%s", vrs_op_name(n->op));
     say_attributes(&w, n);
     say(&w, ": ");
-    if (n->input_count > 0) {
+    if (n->input_count > 0)
         say_dims(&w, &graph->values[n->inputs[0]]);
-    }
     say(&w, " -> ");
     for (int32_t i = 0; i < n->output_count; i++) {
         say(&w, "%s", i > 0 ? ", " : "");
@@ -233,9 +222,8 @@ static double flops(const vrs_graph *graph, const vrs_node *node, double in, dou
         return 2 * taps * sums + act + (node->inputs[2] != VRS_NO_VALUE ? out : 0) +
                (node->inputs[3] != VRS_NO_VALUE ? out : 0);
     }
-    if (node->op == VRS_OP_REDUCE || node->op == VRS_OP_ARGMAX) {
+    if (node->op == VRS_OP_REDUCE || node->op == VRS_OP_ARGMAX)
         return in;
-    }
     return per_element(graph, node) * out + act;
 }
 
@@ -249,12 +237,10 @@ vrs_cost vrs_node_cost(const vrs_graph *graph, int32_t node)
             *(value->data ? &cost.constant : &cost.in) += (double)vrs_value_elements(value);
         }
     }
-    if (n->act.slope != VRS_NO_VALUE) {
+    if (n->act.slope != VRS_NO_VALUE)
         cost.constant += (double)vrs_value_elements(&graph->values[n->act.slope]);
-    }
-    for (int32_t i = 0; i < n->output_count; i++) {
+    for (int32_t i = 0; i < n->output_count; i++)
         cost.out += (double)vrs_value_elements(&graph->values[n->outputs[i]]);
-    }
     cost.flops = flops(graph, n, cost.in + cost.constant, cost.out);
     return cost;
 }
@@ -264,15 +250,13 @@ bool vrs_graph_quantised(const vrs_graph *graph, int32_t node, vrs_quantised *qu
     const vrs_node *n = &graph->nodes[node];
     *quantised = (vrs_quantised){VRS_NO_VALUE, VRS_NO_VALUE, VRS_NO_VALUE,
                                  VRS_NO_VALUE, VRS_NO_VALUE, VRS_NO_VALUE};
-    if (n->op != VRS_OP_CONV && n->op != VRS_OP_GEMM && n->op != VRS_OP_MATMUL) {
+    if (n->op != VRS_OP_CONV && n->op != VRS_OP_GEMM && n->op != VRS_OP_MATMUL)
         return false;
-    }
     int32_t x = graph->values[n->inputs[0]].producer;
     int32_t weights = graph->values[n->inputs[1]].producer;
     if (x == VRS_NO_VALUE || weights == VRS_NO_VALUE || graph->nodes[x].op != VRS_OP_DEQUANTIZE ||
-        graph->nodes[weights].op != VRS_OP_DEQUANTIZE) {
+        graph->nodes[weights].op != VRS_OP_DEQUANTIZE)
         return false;
-    }
     *quantised = (vrs_quantised){.x = graph->nodes[x].inputs[0],
                                  .weights = graph->nodes[weights].inputs[0],
                                  .x_node = x,
@@ -306,9 +290,8 @@ vrs_status vrs_graph_write(const vrs_graph *graph, FILE *file)
         vrs_cost cost = vrs_node_cost(graph, i);
         fprintf(file, "%4d %s; %.4g Mflop, %.4g MB;", i, text, cost.flops * 1e-6,
                 (cost.in + cost.out + cost.constant) * 4e-6);
-        for (int32_t k = 0; k < graph->nodes[i].source_count; k++) {
+        for (int32_t k = 0; k < graph->nodes[i].source_count; k++)
             fprintf(file, " %s", graph->nodes[i].sources[k]);
-        }
         fputc('\n', file);
     }
     for (int32_t i = 0; i < graph->output_count; i++) {

@@ -6,14 +6,11 @@
 
 void vrs_graph_link(vrs_graph *graph)
 {
-    for (int32_t i = 0; i < graph->value_count; i++) {
+    for (int32_t i = 0; i < graph->value_count; i++)
         graph->values[i].producer = VRS_NO_VALUE;
-    }
-    for (int32_t i = 0; i < graph->node_count; i++) {
-        for (int32_t k = 0; k < graph->nodes[i].output_count; k++) {
+    for (int32_t i = 0; i < graph->node_count; i++)
+        for (int32_t k = 0; k < graph->nodes[i].output_count; k++)
             graph->values[graph->nodes[i].outputs[k]].producer = i;
-        }
-    }
 }
 
 /* A node that a pass has cleared has no rule; it is passed over until the pass ends. */
@@ -24,62 +21,50 @@ static bool is_cleared(const vrs_node *node)
 
 static void replace_in(vrs_node *node, int32_t from, int32_t to)
 {
-    if (is_cleared(node)) {
+    if (is_cleared(node))
         return;
-    }
-    for (int32_t i = 0; i < node->input_count; i++) {
+    for (int32_t i = 0; i < node->input_count; i++)
         node->inputs[i] = node->inputs[i] == from ? to : node->inputs[i];
-    }
-    for (size_t i = 0; i < PARAMS; i++) {
+    for (size_t i = 0; i < PARAMS; i++)
         node->rule->params[i] = node->rule->params[i] == from ? to : node->rule->params[i];
-    }
     node->act.slope = node->act.slope == from ? to : node->act.slope;
 }
 
 void vrs_graph_replace_shapes(vrs_graph *graph, int32_t from, int32_t to)
 {
-    for (int32_t i = 0; i < graph->own->shape_node_count; i++) {
+    for (int32_t i = 0; i < graph->own->shape_node_count; i++)
         replace_in(&graph->own->shape_nodes[i], from, to);
-    }
 }
 
 void vrs_graph_replace(vrs_graph *graph, int32_t from, int32_t to)
 {
-    for (int32_t i = 0; i < graph->node_count; i++) {
+    for (int32_t i = 0; i < graph->node_count; i++)
         replace_in(&graph->nodes[i], from, to);
-    }
-    for (int32_t i = 0; i < graph->output_count; i++) {
+    for (int32_t i = 0; i < graph->output_count; i++)
         graph->outputs[i] = graph->outputs[i] == from ? to : graph->outputs[i];
-    }
     vrs_graph_replace_shapes(graph, from, to);
 }
 
 static void need(bool *needed, int32_t value)
 {
-    if (value != VRS_NO_VALUE) {
+    if (value != VRS_NO_VALUE)
         needed[value] = true;
-    }
 }
 
 /* Whether a node is needed; what it reads and makes then is, too. */
 static bool mark_node(const vrs_node *node, bool *needed)
 {
     bool wanted = false;
-    for (int32_t i = 0; i < node->output_count; i++) {
+    for (int32_t i = 0; i < node->output_count; i++)
         wanted = wanted || needed[node->outputs[i]];
-    }
-    for (int32_t i = 0; i < node->input_count && wanted; i++) {
+    for (int32_t i = 0; i < node->input_count && wanted; i++)
         need(needed, node->inputs[i]);
-    }
-    for (int32_t i = 0; i < node->output_count && wanted; i++) {
+    for (int32_t i = 0; i < node->output_count && wanted; i++)
         need(needed, node->outputs[i]);
-    }
-    for (size_t i = 0; i < PARAMS && wanted; i++) {
+    for (size_t i = 0; i < PARAMS && wanted; i++)
         need(needed, node->rule->params[i]);
-    }
-    if (wanted) {
+    if (wanted)
         need(needed, node->act.slope);
-    }
     return wanted;
 }
 
@@ -95,9 +80,8 @@ static void clear_nodes(vrs_graph *graph, bool *needed)
         }
         bool shape = i < 0 || (k >= 0 && shapes[k].rule->order > graph->nodes[i].rule->order);
         vrs_node *node = shape ? &shapes[k--] : &graph->nodes[i--];
-        if (!mark_node(node, needed)) {
+        if (!mark_node(node, needed))
             vrs_node_clear(node);
-        }
     }
 }
 
@@ -105,22 +89,18 @@ static void clear_nodes(vrs_graph *graph, bool *needed)
 static int32_t close_gaps(vrs_node *nodes, int32_t count)
 {
     int32_t kept = 0;
-    for (int32_t i = 0; i < count; i++) {
-        if (!is_cleared(&nodes[i])) {
+    for (int32_t i = 0; i < count; i++)
+        if (!is_cleared(&nodes[i]))
             nodes[kept++] = nodes[i];
-        }
-    }
-    for (int32_t i = kept; i < count; i++) {
+    for (int32_t i = kept; i < count; i++)
         nodes[i] = (vrs_node){0}; /* its parts were moved */
-    }
     return kept;
 }
 
 static void renumber(int32_t *values, int32_t count, const int32_t *numbers)
 {
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < count; i++)
         values[i] = values[i] != VRS_NO_VALUE ? numbers[values[i]] : VRS_NO_VALUE;
-    }
 }
 
 static void renumber_nodes(vrs_node *nodes, int32_t count, const int32_t *numbers)
@@ -162,12 +142,10 @@ vrs_status vrs_graph_prune(vrs_graph *graph)
         vrs_free(numbers);
         return VRS_NO_MEMORY;
     }
-    for (int32_t i = 0; i < graph->input_count; i++) {
+    for (int32_t i = 0; i < graph->input_count; i++)
         needed[graph->inputs[i]] = true;
-    }
-    for (int32_t i = 0; i < graph->output_count; i++) {
+    for (int32_t i = 0; i < graph->output_count; i++)
         needed[graph->outputs[i]] = true;
-    }
     clear_nodes(graph, needed);
     graph->node_count = close_gaps(graph->nodes, graph->node_count);
     graph->own->shape_node_count =

@@ -21,9 +21,8 @@ size_t vrs_dtype_bytes(vrs_dtype dtype)
 size_t vrs_value_elements(const vrs_value *value)
 {
     size_t count = 1;
-    for (int32_t i = 0; i < value->rank; i++) {
+    for (int32_t i = 0; i < value->rank; i++)
         count *= (size_t)value->dims[i];
-    }
     return count;
 }
 
@@ -62,23 +61,20 @@ vrs_status vrs_value_shape(vrs_value *value, vrs_dtype dtype, int32_t rank, cons
     value->dtype = dtype;
     value->rank = rank;
     memset(value->dims, 0, sizeof(value->dims));
-    if (rank > 0) {
+    if (rank > 0)
         memcpy(value->dims, dims, (size_t)rank * sizeof(*dims));
-    }
     return VRS_OK;
 }
 
 /* Room for one element more in an array that doubles; new room is zeroed. */
 static vrs_status grow(void **items, int32_t count, int32_t *room, size_t size)
 {
-    if (count < *room) {
+    if (count < *room)
         return VRS_OK;
-    }
     int32_t wanted = *room > 0 ? 2 * *room : 64;
     void *larger = vrs_realloc(*items, (size_t)wanted * size);
-    if (!larger) {
+    if (!larger)
         return VRS_NO_MEMORY;
-    }
     memset((char *)larger + (size_t)count * size, 0, (size_t)(wanted - count) * size);
     *items = larger;
     *room = wanted;
@@ -88,9 +84,8 @@ static vrs_status grow(void **items, int32_t count, int32_t *room, size_t size)
 char *vrs_copy_name(const char *name)
 {
     char *copy = vrs_strdup(name);
-    for (char *c = copy; c && *c != '\0'; c++) {
+    for (char *c = copy; c && *c != '\0'; c++)
         *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
-    }
     return copy;
 }
 
@@ -100,14 +95,12 @@ vrs_status vrs_graph_add_value(vrs_graph *graph, const char *name, int32_t *inde
     vrs_status status =
         grow(&values, graph->value_count, &graph->own->value_room, sizeof(vrs_value));
     graph->values = values;
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_value *value = &graph->values[graph->value_count];
     *value = (vrs_value){.name = vrs_copy_name(name), .batch_axis = -1, .producer = VRS_NO_VALUE};
-    if (!value->name) {
+    if (!value->name)
         return VRS_NO_MEMORY;
-    }
     *index = graph->value_count++;
     return VRS_OK;
 }
@@ -118,13 +111,11 @@ vrs_status vrs_graph_add_constant(vrs_graph *graph, const char *name, vrs_dtype 
     vrs_status status = vrs_graph_add_value(graph, name, index);
     vrs_value *value = status == VRS_OK ? &graph->values[*index] : NULL;
     status = value ? vrs_value_shape(value, dtype, rank, dims) : status;
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     value->data = vrs_alloc_aligned(vrs_value_bytes(value));
-    if (!value->data) {
+    if (!value->data)
         return VRS_NO_MEMORY;
-    }
     memcpy(value->data, data, vrs_value_bytes(value));
     return VRS_OK;
 }
@@ -151,23 +142,18 @@ vrs_status vrs_node_make(vrs_node *node, vrs_op op, const char *name, const int3
     node->sources = vrs_alloc(sizeof(*node->sources));
     node->inputs = vrs_alloc_array((size_t)input_count + 1, sizeof(*inputs));
     node->outputs = vrs_alloc_array((size_t)output_count + 1, sizeof(*outputs));
-    if (!node->name || !node->rule || !node->sources || !node->inputs || !node->outputs) {
+    if (!node->name || !node->rule || !node->sources || !node->inputs || !node->outputs)
         return VRS_NO_MEMORY;
-    }
     node->sources[0] = vrs_copy_name(name);
-    if (!node->sources[0]) {
+    if (!node->sources[0])
         return VRS_NO_MEMORY;
-    }
     node->source_count = 1;
-    for (size_t i = 0; i < sizeof(node->rule->params) / sizeof(*node->rule->params); i++) {
+    for (size_t i = 0; i < sizeof(node->rule->params) / sizeof(*node->rule->params); i++)
         node->rule->params[i] = VRS_NO_VALUE;
-    }
-    if (input_count > 0) {
+    if (input_count > 0)
         memcpy(node->inputs, inputs, (size_t)input_count * sizeof(*inputs));
-    }
-    if (output_count > 0) {
+    if (output_count > 0)
         memcpy(node->outputs, outputs, (size_t)output_count * sizeof(*outputs));
-    }
     node->input_count = input_count;
     node->output_count = output_count;
     return VRS_OK;
@@ -175,9 +161,8 @@ vrs_status vrs_node_make(vrs_node *node, vrs_op op, const char *name, const int3
 
 void vrs_node_clear(vrs_node *node)
 {
-    for (int32_t i = 0; i < node->source_count; i++) {
+    for (int32_t i = 0; i < node->source_count; i++)
         vrs_free(node->sources[i]);
-    }
     vrs_free(node->sources);
     vrs_free(node->name);
     vrs_free(node->rule);
@@ -191,15 +176,13 @@ vrs_status vrs_node_add_sources(vrs_node *to, const vrs_node *from, bool before)
     int32_t count = to->source_count;
     char **sources =
         vrs_realloc(to->sources, (size_t)(count + from->source_count) * sizeof(*sources));
-    if (!sources) {
+    if (!sources)
         return VRS_NO_MEMORY;
-    }
     to->sources = sources;
     for (int32_t i = 0; i < from->source_count; i++) {
         char *name = vrs_strdup(from->sources[i]);
-        if (!name) {
+        if (!name)
             return VRS_NO_MEMORY;
-        }
         int32_t place = before ? i : to->source_count;
         memmove(&sources[place + 1], &sources[place],
                 (size_t)(to->source_count - place) * sizeof(*sources));
@@ -211,25 +194,20 @@ vrs_status vrs_node_add_sources(vrs_node *to, const vrs_node *from, bool before)
 
 void vrs_graph_destroy(vrs_graph *graph)
 {
-    if (!graph) {
+    if (!graph)
         return;
-    }
-    for (int32_t i = 0; i < graph->node_count; i++) {
+    for (int32_t i = 0; i < graph->node_count; i++)
         vrs_node_clear(&graph->nodes[i]);
-    }
-    for (int32_t i = 0; graph->own && i < graph->own->shape_node_count; i++) {
+    for (int32_t i = 0; graph->own && i < graph->own->shape_node_count; i++)
         vrs_node_clear(&graph->own->shape_nodes[i]);
-    }
     for (int32_t i = 0; i < graph->value_count; i++) {
         vrs_free(graph->values[i].name);
         vrs_free(graph->values[i].data);
     }
-    for (int32_t i = 0; graph->output_names && i < graph->output_count; i++) {
+    for (int32_t i = 0; graph->output_names && i < graph->output_count; i++)
         vrs_free(graph->output_names[i]);
-    }
-    if (graph->own) {
+    if (graph->own)
         vrs_free(graph->own->shape_nodes);
-    }
     vrs_free(graph->output_names);
     vrs_free(graph->own);
     vrs_free(graph->nodes);
@@ -242,38 +220,30 @@ void vrs_graph_destroy(vrs_graph *graph)
 
 int32_t vrs_graph_find(const vrs_graph *graph, const char *name)
 {
-    for (int32_t i = 0; i < graph->value_count; i++) {
-        if (strcmp(graph->values[i].name, name) == 0) {
+    for (int32_t i = 0; i < graph->value_count; i++)
+        if (strcmp(graph->values[i].name, name) == 0)
             return i;
-        }
-    }
     int32_t output = name[0] != '\0' ? vrs_graph_output(graph, name) : -1;
     return output >= 0 ? graph->outputs[output] : VRS_NO_VALUE;
 }
 
 int32_t vrs_graph_input(const vrs_graph *graph, const char *name)
 {
-    if (name[0] == '\0') {
+    if (name[0] == '\0')
         return graph->input_count == 1 ? 0 : -1;
-    }
-    for (int32_t i = 0; i < graph->input_count; i++) {
-        if (strcmp(graph->values[graph->inputs[i]].name, name) == 0) {
+    for (int32_t i = 0; i < graph->input_count; i++)
+        if (strcmp(graph->values[graph->inputs[i]].name, name) == 0)
             return i;
-        }
-    }
     return -1;
 }
 
 int32_t vrs_graph_output(const vrs_graph *graph, const char *name)
 {
-    if (name[0] == '\0') {
+    if (name[0] == '\0')
         return graph->output_count == 1 ? 0 : -1;
-    }
-    for (int32_t i = 0; i < graph->output_count; i++) {
-        if (strcmp(graph->output_names[i], name) == 0) {
+    for (int32_t i = 0; i < graph->output_count; i++)
+        if (strcmp(graph->output_names[i], name) == 0)
             return i;
-        }
-    }
     return -1;
 }
 
@@ -282,14 +252,12 @@ int32_t vrs_graph_uses(const vrs_graph *graph, int32_t value)
     int32_t uses = 0;
     for (int32_t i = 0; i < graph->node_count; i++) {
         const vrs_node *node = &graph->nodes[i];
-        for (int32_t k = 0; k < node->input_count; k++) {
+        for (int32_t k = 0; k < node->input_count; k++)
             uses += node->inputs[k] == value;
-        }
         uses += value != VRS_NO_VALUE && node->act.slope == value;
     }
-    for (int32_t i = 0; i < graph->output_count; i++) {
+    for (int32_t i = 0; i < graph->output_count; i++)
         uses += graph->outputs[i] == value;
-    }
     return uses;
 }
 

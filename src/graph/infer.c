@@ -26,9 +26,8 @@ vrs_status infer_list(const vrs_graph *graph, const vrs_node *node, int32_t para
 {
     *count = 0;
     int32_t index = node->rule->params[param];
-    if (index == VRS_NO_VALUE) {
+    if (index == VRS_NO_VALUE)
         return VRS_OK;
-    }
     const vrs_value *value = &graph->values[index];
     if (!value->data) {
         return vrs_fail_node(graph, node, VRS_UNSUPPORTED,
@@ -55,9 +54,8 @@ vrs_status infer_axes(const vrs_graph *graph, const vrs_node *node, int32_t para
 {
     int64_t list[VRS_GRAPH_MAX_RANK];
     vrs_status status = infer_list(graph, node, param, VRS_GRAPH_MAX_RANK, list, count);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     bool given = node->rule->params[param] != VRS_NO_VALUE;
     *count = given ? *count : rank;
     uint32_t seen = 0;
@@ -154,18 +152,15 @@ static vrs_status infer_binary(vrs_graph *graph, vrs_node *node)
     const vrs_value *a = infer_in(graph, node, 0), *b = infer_in(graph, node, 1);
     vrs_binary kind = node->as.binary.kind;
     bool logic = kind == VRS_BINARY_AND || kind == VRS_BINARY_OR || kind == VRS_BINARY_XOR;
-    if (a->dtype != b->dtype) {
+    if (a->dtype != b->dtype)
         return fail_types(graph, node, a, b);
-    }
-    if (logic != (a->dtype == VRS_DTYPE_BOOL) && kind != VRS_BINARY_EQUAL) {
+    if (logic != (a->dtype == VRS_DTYPE_BOOL) && kind != VRS_BINARY_EQUAL)
         return fail_type(graph, node, a);
-    }
     int32_t rank;
     int64_t dims[VRS_GRAPH_MAX_RANK];
     vrs_status status = infer_broadcast(graph, node, a, b, &rank, dims);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     return infer_set(graph, node, 0, kind >= VRS_BINARY_EQUAL ? VRS_DTYPE_BOOL : a->dtype, rank,
                      dims);
 }
@@ -174,19 +169,16 @@ static vrs_status infer_where(vrs_graph *graph, vrs_node *node)
 {
     const vrs_value *condition = infer_in(graph, node, 0);
     const vrs_value *a = infer_in(graph, node, 1), *b = infer_in(graph, node, 2);
-    if (condition->dtype != VRS_DTYPE_BOOL) {
+    if (condition->dtype != VRS_DTYPE_BOOL)
         return fail_type(graph, node, condition);
-    }
-    if (a->dtype != b->dtype) {
+    if (a->dtype != b->dtype)
         return fail_types(graph, node, a, b);
-    }
     vrs_value both = {.name = a->name};
     vrs_status status = infer_broadcast(graph, node, a, b, &both.rank, both.dims);
     int32_t rank;
     int64_t dims[VRS_GRAPH_MAX_RANK];
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = infer_broadcast(graph, node, &both, condition, &rank, dims);
-    }
     return status == VRS_OK ? infer_set(graph, node, 0, a->dtype, rank, dims) : status;
 }
 
@@ -196,19 +188,16 @@ static vrs_status infer_reduce(vrs_graph *graph, vrs_node *node)
     vrs_reduce_kind kind = node->as.reduce.kind;
     bool integers = (x->dtype == VRS_DTYPE_I64 || x->dtype == VRS_DTYPE_I32) &&
                     kind != VRS_REDUCE_MEAN && kind != VRS_REDUCE_L2;
-    if (x->dtype != VRS_DTYPE_F32 && !integers) {
+    if (x->dtype != VRS_DTYPE_F32 && !integers)
         return fail_type(graph, node, x);
-    }
-    if (node->as.reduce.axes >> x->rank != 0) {
+    if (node->as.reduce.axes >> x->rank != 0)
         return vrs_fail_node(graph, node, VRS_FORMAT, "it reduces over an axis that is not there");
-    }
     int32_t rank = 0;
     int64_t dims[VRS_GRAPH_MAX_RANK];
     for (int32_t i = 0; i < x->rank; i++) {
         bool reduced = (node->as.reduce.axes >> i & 1) != 0;
-        if (!reduced || node->as.reduce.keep) {
+        if (!reduced || node->as.reduce.keep)
             dims[rank++] = reduced ? 1 : x->dims[i];
-        }
     }
     return infer_set(graph, node, 0, x->dtype, rank, dims);
 }
@@ -217,25 +206,21 @@ static vrs_status infer_argmax(vrs_graph *graph, vrs_node *node)
 {
     const vrs_value *x = infer_in(graph, node, 0);
     vrs_status status = needs_floats(graph, node);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     int32_t rank = 0;
     int64_t dims[VRS_GRAPH_MAX_RANK];
-    for (int32_t i = 0; i < x->rank; i++) {
-        if (i != node->as.argmax.axis || node->as.argmax.keep) {
+    for (int32_t i = 0; i < x->rank; i++)
+        if (i != node->as.argmax.axis || node->as.argmax.keep)
             dims[rank++] = i == node->as.argmax.axis ? 1 : x->dims[i];
-        }
-    }
     return infer_set(graph, node, 0, VRS_DTYPE_I64, rank, dims);
 }
 
 static vrs_status infer_matmul(vrs_graph *graph, vrs_node *node)
 {
     const vrs_value *a = infer_in(graph, node, 0), *b = infer_in(graph, node, 1);
-    if (a->dtype != VRS_DTYPE_F32 || b->dtype != VRS_DTYPE_F32) {
+    if (a->dtype != VRS_DTYPE_F32 || b->dtype != VRS_DTYPE_F32)
         return fail_type(graph, node, a->dtype != VRS_DTYPE_F32 ? a : b);
-    }
     if (a->rank < 2 || b->rank < 2) {
         return vrs_fail_node(graph, node, VRS_UNSUPPORTED,
                              "a product with a vector is not supported, only one of matrices");
@@ -251,9 +236,8 @@ static vrs_status infer_matmul(vrs_graph *graph, vrs_node *node)
     int32_t rank;
     int64_t dims[VRS_GRAPH_MAX_RANK];
     vrs_status status = infer_broadcast(graph, node, &outer_a, &outer_b, &rank, dims);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     dims[rank] = a->dims[a->rank - 2];
     dims[rank + 1] = b->dims[b->rank - 1];
     return infer_set(graph, node, 0, VRS_DTYPE_F32, rank + 2, dims);
@@ -275,9 +259,8 @@ static vrs_status infer_gemm(vrs_graph *graph, vrs_node *node)
                              a->dims[!gemm->transpose_a], b->dims[gemm->transpose_b]);
     }
     vrs_status status = infer_set(graph, node, 0, VRS_DTYPE_F32, 2, dims);
-    if (status != VRS_OK || node->inputs[2] == VRS_NO_VALUE) {
+    if (status != VRS_OK || node->inputs[2] == VRS_NO_VALUE)
         return status;
-    }
     const vrs_value *c = infer_in(graph, node, 2), *y = &graph->values[node->outputs[0]];
     int32_t rank;
     int64_t wide[VRS_GRAPH_MAX_RANK] = {0};
@@ -355,9 +338,8 @@ static const infer_fn table[VRS_OP_COUNT] = {
 /* A slope was checked by the first inference; other batches may not bring other channels. */
 static vrs_status check_slope(const vrs_graph *graph, const vrs_node *node)
 {
-    if (node->act.kind != VRS_ACT_PRELU) {
+    if (node->act.kind != VRS_ACT_PRELU)
         return VRS_OK;
-    }
     const vrs_value *y = &graph->values[node->outputs[0]];
     size_t slopes = vrs_value_elements(&graph->values[node->act.slope]);
     bool right = graph->values[node->act.slope].dtype == VRS_DTYPE_F32 &&

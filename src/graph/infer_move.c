@@ -21,9 +21,8 @@ vrs_status infer_concat(vrs_graph *graph, vrs_node *node)
     for (int32_t i = 1; i < node->input_count; i++) {
         const vrs_value *x = infer_in(graph, node, i);
         bool same = x->rank == first->rank && x->dtype == first->dtype && axis < x->rank;
-        for (int32_t k = 0; k < first->rank && same; k++) {
+        for (int32_t k = 0; k < first->rank && same; k++)
             same = k == axis || x->dims[k] == first->dims[k];
-        }
         if (!same) {
             char text_a[96], text_b[96];
             vrs_dims_text(first, text_a, sizeof(text_a));
@@ -44,17 +43,14 @@ vrs_status infer_split(vrs_graph *graph, vrs_node *node)
     int32_t axis = node->as.axis.axis, parts = node->output_count, count;
     int64_t sizes[VRS_GRAPH_MAX_INPUTS], sum = 0;
     vrs_status status = infer_list(graph, node, 0, VRS_GRAPH_MAX_INPUTS, sizes, &count);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     int64_t share = (x->dims[axis] + parts - 1) / parts;
-    for (int32_t i = 0; i < parts && count == 0; i++) {
+    for (int32_t i = 0; i < parts && count == 0; i++)
         sizes[i] = clamp(x->dims[axis] - i * share, 0, share);
-    }
     count = count == 0 ? parts : count;
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < count; i++)
         sum += clamp(sizes[i], 0, FAR);
-    }
     if (count != parts || sum != x->dims[axis]) {
         return vrs_fail_node(graph, node, VRS_FORMAT,
                              "shapes disagree: %d parts of together %" PRId64 " for %d results of "
@@ -97,18 +93,14 @@ vrs_status infer_slice(vrs_graph *graph, vrs_node *node)
     int32_t axes[VRS_GRAPH_MAX_RANK], starts_count, ends_count, steps_count, axes_count;
     const int32_t room = VRS_GRAPH_MAX_RANK;
     vrs_status status = infer_list(graph, node, 0, room, starts, &starts_count);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = infer_list(graph, node, 1, room, ends, &ends_count);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = infer_list(graph, node, 3, room, steps, &steps_count);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = infer_axes(graph, node, 2, x->rank, axes, &axes_count);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (starts_count != ends_count || starts_count > axes_count ||
         (steps_count != 0 && steps_count != starts_count)) {
         return vrs_fail_node(graph, node, VRS_FORMAT, "it has %d starts, %d ends and %d steps",
@@ -124,9 +116,8 @@ vrs_status infer_slice(vrs_graph *graph, vrs_node *node)
     for (int32_t i = 0; i < starts_count; i++) {
         int32_t axis = axes[i];
         int64_t step = steps_count != 0 ? clamp(steps[i], -FAR, FAR) : 1;
-        if (step == 0) {
+        if (step == 0)
             return vrs_fail_node(graph, node, VRS_FORMAT, "its step is 0");
-        }
         slice->step[axis] = step;
         dims[axis] = slice_axis(x->dims[axis], starts[i], ends[i], step, &slice->start[axis]);
     }
@@ -139,16 +130,14 @@ vrs_status infer_pad(vrs_graph *graph, vrs_node *node)
     int64_t pads[2 * VRS_GRAPH_MAX_RANK], dims[VRS_GRAPH_MAX_RANK];
     int32_t axes[VRS_GRAPH_MAX_RANK], count, axes_count;
     vrs_status status = infer_list(graph, node, 0, 2 * VRS_GRAPH_MAX_RANK, pads, &count);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = infer_axes(graph, node, 1, x->rank, axes, &axes_count);
-    }
     if (status == VRS_OK && count != 2 * axes_count) {
         status =
             vrs_fail_node(graph, node, VRS_FORMAT, "it has %d pads for %d axes", count, axes_count);
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_pad_attributes *pad = &node->as.pad;
     memcpy(dims, x->dims, sizeof(dims));
     memset(pad->before, 0, sizeof(pad->before));
@@ -176,12 +165,10 @@ vrs_status infer_pad(vrs_graph *graph, vrs_node *node)
 static int64_t product(const int64_t *dims, int32_t count)
 {
     int64_t result = 1;
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < count; i++)
         if (dims[i] < 0 || __builtin_mul_overflow(result, dims[i], &result) ||
-            result > VRS_GRAPH_MAX_BYTES) {
+            result > VRS_GRAPH_MAX_BYTES)
             return -1;
-        }
-    }
     return result;
 }
 
@@ -192,9 +179,8 @@ static vrs_status resolve_target(const vrs_graph *graph, const vrs_node *node, c
     int64_t elements = (int64_t)vrs_value_elements(x), known;
     int32_t open = -1;
     for (int32_t i = 0; i < rank; i++) {
-        if (dims[i] == 0 && !node->rule->flag) {
+        if (dims[i] == 0 && !node->rule->flag)
             dims[i] = i < x->rank ? x->dims[i] : -2;
-        }
         if (dims[i] == -1 && open < 0) {
             open = i;
             dims[i] = 1;
@@ -267,10 +253,8 @@ vrs_status infer_reshape(vrs_graph *graph, vrs_node *node)
         status = squeeze(graph, node, x, dims, &rank);
     } else {
         int32_t k = 0;
-        for (; rank < VRS_GRAPH_MAX_RANK && (k < x->rank || (rule->axes >> rank & 1) != 0);
-             rank++) {
+        for (; rank < VRS_GRAPH_MAX_RANK && (k < x->rank || (rule->axes >> rank & 1) != 0); rank++)
             dims[rank] = (rule->axes >> rank & 1) != 0 ? 1 : x->dims[k++];
-        }
     }
     return status == VRS_OK ? infer_set(graph, node, 0, x->dtype, rank, dims) : status;
 }
@@ -279,9 +263,8 @@ vrs_status infer_transpose(vrs_graph *graph, vrs_node *node)
 {
     const vrs_value *x = infer_in(graph, node, 0);
     int64_t dims[VRS_GRAPH_MAX_RANK] = {0};
-    for (int32_t i = 0; i < x->rank; i++) {
+    for (int32_t i = 0; i < x->rank; i++)
         dims[i] = x->dims[node->as.transpose.perm[i]];
-    }
     return infer_set(graph, node, 0, x->dtype, x->rank, dims);
 }
 
@@ -290,12 +273,10 @@ vrs_status infer_expand(vrs_graph *graph, vrs_node *node)
     const vrs_value *x = infer_in(graph, node, 0);
     vrs_value target = {.name = graph->values[node->rule->params[0]].name};
     vrs_status status = infer_list(graph, node, 0, VRS_GRAPH_MAX_RANK, target.dims, &target.rank);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    if (node->rule->kind == VRS_RULE_FILL) {
+    if (node->rule->kind == VRS_RULE_FILL)
         return infer_set(graph, node, 0, x->dtype, target.rank, target.dims);
-    }
     int32_t rank;
     int64_t dims[VRS_GRAPH_MAX_RANK];
     status = infer_broadcast(graph, node, x, &target, &rank, dims);
@@ -315,12 +296,10 @@ vrs_status infer_gather(vrs_graph *graph, vrs_node *node)
     int64_t dims[VRS_GRAPH_MAX_RANK];
     int32_t place = 0;
     for (int32_t i = 0; i < x->rank; i++) {
-        for (int32_t k = 0; k < indices->rank && i == axis; k++) {
+        for (int32_t k = 0; k < indices->rank && i == axis; k++)
             dims[place++] = indices->dims[k];
-        }
-        if (i != axis) {
+        if (i != axis)
             dims[place++] = x->dims[i];
-        }
     }
     return infer_set(graph, node, 0, x->dtype, rank, dims);
 }

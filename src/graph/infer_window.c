@@ -50,9 +50,8 @@ static vrs_status slide(const vrs_graph *graph, const vrs_node *node, const axis
     }
     *out = (room + (ceil_mode ? w->stride - 1 : 0)) / w->stride + 1;
     /* The last window has to start inside the picture or the pad before it. */
-    if (ceil_mode && (*out - 1) * w->stride >= w->in + *w->before) {
+    if (ceil_mode && (*out - 1) * w->stride >= w->in + *w->before)
         --*out;
-    }
     return VRS_OK;
 }
 
@@ -79,9 +78,8 @@ static vrs_status check_conv(const vrs_graph *graph, const vrs_node *node, int64
 static vrs_status check_residual(const vrs_graph *graph, const vrs_node *node)
 {
     const vrs_value *y = &graph->values[node->outputs[0]];
-    if (node->inputs[3] == VRS_NO_VALUE) {
+    if (node->inputs[3] == VRS_NO_VALUE)
         return VRS_OK;
-    }
     const vrs_value *residual = infer_in(graph, node, 3);
     bool same = residual->rank == 4 && memcmp(residual->dims, y->dims, sizeof(y->dims)) == 0;
     return same ? VRS_OK
@@ -110,9 +108,8 @@ vrs_status infer_conv(vrs_graph *graph, vrs_node *node)
         axis_window w = conv_window(x, &node->as.conv, i);
         status = slide(graph, node, &w, false, &dims[2 + i]);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = infer_set(graph, node, 0, VRS_DTYPE_F32, 4, dims);
-    }
     return status == VRS_OK ? check_residual(graph, node) : status;
 }
 
@@ -125,14 +122,12 @@ vrs_status infer_conv_transposed(vrs_graph *graph, vrs_node *node)
     for (int32_t i = 0; i < 2 && status == VRS_OK; i++) {
         axis_window w = conv_window(x, &node->as.conv, i);
         int64_t full = (w.in - 1) * w.stride + node->as.conv.output_pad[i] + extent(&w);
-        if (node->rule->auto_pad != VRS_AUTO_PAD_NONE) {
+        if (node->rule->auto_pad != VRS_AUTO_PAD_NONE)
             status = set_pads(graph, node, &w, full - w.in * w.stride);
-        }
         dims[2 + i] = full - *w.before - *w.after;
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = infer_set(graph, node, 0, VRS_DTYPE_F32, 4, dims);
-    }
     return status == VRS_OK ? check_residual(graph, node) : status;
 }
 
@@ -140,9 +135,8 @@ vrs_status infer_pool(vrs_graph *graph, vrs_node *node)
 {
     const vrs_value *x = infer_in(graph, node, 0);
     vrs_pool_attributes *pool = &node->as.pool;
-    if (x->rank != 4) {
+    if (x->rank != 4)
         return vrs_fail_node(graph, node, VRS_FORMAT, "\"%.100s\" has not four axes", x->name);
-    }
     int64_t dims[4] = {x->dims[0], x->dims[1]};
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < 2 && status == VRS_OK; i++) {
@@ -176,9 +170,8 @@ static vrs_status read_scales(const vrs_graph *graph, const vrs_node *node, cons
     }
     for (int32_t i = 0; i < count; i++) {
         float scale = ((const float *)given->data)[i];
-        if (!(scale > 0 && scale <= (float)VRS_GRAPH_MAX_SIDE)) {
+        if (!(scale > 0 && scale <= (float)VRS_GRAPH_MAX_SIDE))
             return vrs_fail_node(graph, node, VRS_FORMAT, "it resizes by %g", (double)scale);
-        }
         scales[axes[i]] = scale;
     }
     return VRS_OK;
@@ -198,17 +191,15 @@ static vrs_status read_sizes(const vrs_graph *graph, const vrs_node *node, const
     float same = 0;
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
         /* A file that says batch 1 and is run with more says 1 here, too. */
-        if (graph->own->rebatched && axes[i] == 0 && sizes[i] == 1) {
+        if (graph->own->rebatched && axes[i] == 0 && sizes[i] == 1)
             sizes[i] = x->dims[0];
-        }
         if (sizes[i] < 1 || sizes[i] > INT32_MAX) {
             return vrs_fail_node(graph, node, VRS_FORMAT, "it resizes to a side of %" PRId64,
                                  sizes[i]);
         }
         float scale = (float)sizes[i] / (float)x->dims[axes[i]];
-        if (i == 0 || (node->rule->not_larger ? scale < same : scale > same)) {
+        if (i == 0 || (node->rule->not_larger ? scale < same : scale > same))
             same = scale;
-        }
         dims[axes[i]] = sizes[i];
         scales[axes[i]] = scale;
     }
@@ -225,9 +216,8 @@ static vrs_status read_region(const vrs_graph *graph, vrs_node *node, const int3
                               int32_t count)
 {
     vrs_resize_attributes *resize = &node->as.resize;
-    if (resize->coordinate != VRS_RESIZE_TF_CROP) {
+    if (resize->coordinate != VRS_RESIZE_TF_CROP)
         return VRS_OK;
-    }
     int32_t index = node->rule->params[2];
     const vrs_value *region = index != VRS_NO_VALUE ? &graph->values[index] : NULL;
     if (!region || !region->data || region->dtype != VRS_DTYPE_F32 ||
@@ -265,20 +255,17 @@ vrs_status infer_resize(vrs_graph *graph, vrs_node *node)
         status = read_sizes(graph, node, axes, count, x, dims, scales);
     } else if (status == VRS_OK) {
         status = read_scales(graph, node, axes, count, scales);
-        for (int32_t i = 0; i < 4; i++) {
+        for (int32_t i = 0; i < 4; i++)
             dims[i] = (int64_t)floorf((float)x->dims[i] * scales[i]);
-        }
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_region(graph, node, axes, count);
-    }
     if (status == VRS_OK && (dims[0] != x->dims[0] || dims[1] != x->dims[1])) {
         status = vrs_fail_node(graph, node, VRS_UNSUPPORTED,
                                "it resizes other axes than the last two (height and width)");
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     node->as.resize.scale[0] = scales[2];
     node->as.resize.scale[1] = scales[3];
     return infer_set(graph, node, 0, VRS_DTYPE_F32, 4, dims);

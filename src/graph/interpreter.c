@@ -18,9 +18,8 @@ vrs_status vrs_interpreter_create(vrs_graph *graph, vrs_interpreter **interprete
 {
     vrs_interpreter *made = vrs_alloc(sizeof(*made));
     *interpreter = NULL;
-    if (!made) {
+    if (!made)
         return VRS_NO_MEMORY;
-    }
     size_t count = (size_t)graph->value_count;
     made->graph = graph;
     made->value_count = graph->value_count;
@@ -37,12 +36,10 @@ vrs_status vrs_interpreter_create(vrs_graph *graph, vrs_interpreter **interprete
 
 void vrs_interpreter_destroy(vrs_interpreter *interpreter)
 {
-    if (!interpreter) {
+    if (!interpreter)
         return;
-    }
-    for (int32_t i = 0; interpreter->own && i < interpreter->value_count; i++) {
+    for (int32_t i = 0; interpreter->own && i < interpreter->value_count; i++)
         vrs_free(interpreter->own[i]);
-    }
     vrs_free(interpreter->own);
     vrs_free(interpreter->own_bytes);
     vrs_free(interpreter->data);
@@ -57,9 +54,8 @@ static vrs_status take_room(vrs_interpreter *interpreter, int32_t value)
         vrs_free(interpreter->own[value]);
         interpreter->own_bytes[value] = 0;
         interpreter->own[value] = vrs_alloc_aligned(bytes);
-        if (!interpreter->own[value]) {
+        if (!interpreter->own[value])
             return VRS_NO_MEMORY;
-        }
         interpreter->own_bytes[value] = bytes;
     }
     interpreter->data[value] = interpreter->own[value];
@@ -74,13 +70,11 @@ static vrs_status run_node(const vrs_graph *graph, int32_t node, const void *con
     void *outputs[VRS_GRAPH_MAX_INPUTS] = {0};
     for (int32_t i = 0; i < n->input_count; i++) {
         int32_t value = n->inputs[i];
-        if (value != VRS_NO_VALUE) {
+        if (value != VRS_NO_VALUE)
             inputs[i] = data[value] ? data[value] : graph->values[value].data;
-        }
     }
-    for (int32_t i = 0; i < n->output_count; i++) {
+    for (int32_t i = 0; i < n->output_count; i++)
         outputs[i] = results[n->outputs[i]];
-    }
     vrs_status status = vrs_node_compute(graph, n, inputs, outputs);
     return status == VRS_OK ? status : vrs_fail_at_node(graph, n, status);
 }
@@ -90,12 +84,10 @@ vrs_status vrs_interpreter_begin(vrs_interpreter *interpreter, int32_t batch,
 {
     vrs_graph *graph = interpreter->graph;
     vrs_status status = graph->batch == batch ? VRS_OK : vrs_graph_infer(graph, batch);
-    for (int32_t i = 0; i < graph->value_count; i++) {
+    for (int32_t i = 0; i < graph->value_count; i++)
         interpreter->data[i] = graph->values[i].data;
-    }
-    for (int32_t i = 0; i < graph->input_count; i++) {
+    for (int32_t i = 0; i < graph->input_count; i++)
         interpreter->data[graph->inputs[i]] = inputs[i];
-    }
     interpreter->ran = status == VRS_OK;
     return status;
 }
@@ -105,12 +97,10 @@ vrs_status vrs_interpreter_node(vrs_interpreter *interpreter, int32_t node)
     const vrs_graph *graph = interpreter->graph;
     const vrs_node *n = &graph->nodes[node];
     vrs_status status = VRS_OK;
-    for (int32_t k = 0; k < n->output_count && status == VRS_OK; k++) {
+    for (int32_t k = 0; k < n->output_count && status == VRS_OK; k++)
         status = take_room(interpreter, n->outputs[k]);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = run_node(graph, node, interpreter->data, interpreter->own);
-    }
     interpreter->ran = interpreter->ran && status == VRS_OK;
     return status;
 }
@@ -119,9 +109,8 @@ vrs_status vrs_interpreter_run(vrs_interpreter *interpreter, int32_t batch,
                                const void *const *inputs)
 {
     vrs_status status = vrs_interpreter_begin(interpreter, batch, inputs);
-    for (int32_t i = 0; i < interpreter->graph->node_count && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < interpreter->graph->node_count && status == VRS_OK; i++)
         status = vrs_interpreter_node(interpreter, i);
-    }
     return status;
 }
 

@@ -14,9 +14,8 @@ static vrs_status find_opset(const Onnx__ModelProto *model, const char *name, in
     *opset = 0;
     for (size_t i = 0; i < model->n_opset_import; i++) {
         const char *domain = vrs_onnx_text(model->opset_import[i]->domain);
-        if (domain[0] == '\0' || strcmp(domain, "ai.onnx") == 0) {
+        if (domain[0] == '\0' || strcmp(domain, "ai.onnx") == 0)
             *opset = model->opset_import[i]->version;
-        }
     }
     if (!model->graph || *opset == 0) {
         return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file, or is cut short: it holds no %s",
@@ -39,13 +38,11 @@ static vrs_status check_operators(const vrs_reader *reader)
     int32_t unknown = 0, said = 0;
     for (int32_t i = 0; i < reader->order_count; i++) {
         const Onnx__NodeProto *node = reader->source->node[reader->order[i]];
-        if (vrs_onnx_knows(node)) {
+        if (vrs_onnx_knows(node))
             continue;
-        }
         const char *name = vrs_onnx_text(node->name), *domain = vrs_onnx_text(node->domain);
-        if (name[0] == '\0' && node->n_output > 0) {
+        if (name[0] == '\0' && node->n_output > 0)
             name = vrs_onnx_text(node->output[0]);
-        }
         unknown++;
         int written = snprintf(list + length, sizeof(list) - length, "%s\"%.60s\" (%.24s%s%.40s)",
                                said > 0 ? ", " : "", name, domain, domain[0] != '\0' ? "." : "",
@@ -57,13 +54,11 @@ static vrs_status check_operators(const vrs_reader *reader)
             list[length] = '\0';
         }
     }
-    if (unknown == 0) {
+    if (unknown == 0)
         return VRS_OK;
-    }
     char more[48] = "";
-    if (said < unknown) {
+    if (said < unknown)
         snprintf(more, sizeof(more), " and %d more", unknown - said);
-    }
     return vrs_fail(VRS_UNSUPPORTED, "%.100s: operators of these nodes are not supported: %s%s",
                     reader->graph->name, list, more);
 }
@@ -74,14 +69,12 @@ static vrs_status add_constants(vrs_reader *reader)
         const Onnx__TensorProto *tensor = reader->source->initializer[i];
         const char *name = vrs_onnx_text(tensor->name);
         vrs_onnx_name *entry = vrs_onnx_find(reader, name);
-        if (!entry->needed) {
+        if (!entry->needed)
             continue;
-        }
         int32_t value;
         vrs_status status = vrs_onnx_tensor(reader, tensor, name, &value);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         entry->value = value;
         entry->empty = value == VRS_NO_VALUE;
     }
@@ -94,9 +87,8 @@ static const vrs_graph_shape *wanted_shape(const vrs_reader *reader, const char 
     const vrs_graph_options *options = reader->options;
     for (int32_t i = 0; options && i < options->shape_count; i++) {
         const char *input = options->shapes[i].input;
-        if (strcmp(input, name) == 0 || (input[0] == '\0' && only)) {
+        if (strcmp(input, name) == 0 || (input[0] == '\0' && only))
             return &options->shapes[i];
-        }
     }
     return NULL;
 }
@@ -155,19 +147,16 @@ static vrs_status add_input(vrs_reader *reader, const Onnx__ValueInfoProto *info
     }
     int64_t dims[VRS_GRAPH_MAX_RANK] = {0};
     vrs_status status = VRS_OK;
-    for (int32_t i = 0; i < rank && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < rank && status == VRS_OK; i++)
         status = choose_dim(reader, name, i, tensor->shape->dim[i], shape, &dims[i]);
-    }
     bool rebatch = reader->options && reader->options->free_batch && rank > 1 && dims[0] == 1;
     bool grows = rank > 0 && (dims[0] == 0 || rebatch);
     graph->own->rebatched = graph->own->rebatched || (grows && dims[0] == 1);
     dims[0] = grows ? 1 : dims[0];
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_graph_add_value(graph, name, &index);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     graph->values[index].batch_axis = grows ? 0 : -1;
     graph->free_batch = graph->free_batch || grows;
     graph->inputs[graph->input_count++] = index;
@@ -181,19 +170,16 @@ static vrs_status add_inputs(vrs_reader *reader)
     vrs_graph *graph = reader->graph;
     const Onnx__GraphProto *source = reader->source;
     graph->inputs = vrs_alloc_array(source->n_input, sizeof(*graph->inputs));
-    if (!graph->inputs) {
+    if (!graph->inputs)
         return VRS_NO_MEMORY;
-    }
     size_t count = 0;
-    for (size_t i = 0; i < source->n_input; i++) {
+    for (size_t i = 0; i < source->n_input; i++)
         count += !vrs_onnx_find(reader, vrs_onnx_text(source->input[i]->name))->constant;
-    }
     for (size_t i = 0; i < source->n_input; i++) {
         if (!vrs_onnx_find(reader, vrs_onnx_text(source->input[i]->name))->constant) {
             vrs_status status = add_input(reader, source->input[i], count == 1);
-            if (status != VRS_OK) {
+            if (status != VRS_OK)
                 return status;
-            }
         }
     }
     for (int32_t i = 0; reader->options && i < reader->options->shape_count; i++) {
@@ -215,9 +201,8 @@ static vrs_status add_output(vrs_reader *reader, const char *name)
                         graph->name, name);
     }
     graph->output_names[graph->output_count] = vrs_copy_name(name);
-    if (!graph->output_names[graph->output_count]) {
+    if (!graph->output_names[graph->output_count])
         return VRS_NO_MEMORY;
-    }
     graph->outputs[graph->output_count++] = found->value;
     return VRS_OK;
 }
@@ -235,39 +220,32 @@ static vrs_status add_outputs(vrs_reader *reader)
         status = add_output(reader, chosen ? options->outputs[i]
                                            : vrs_onnx_text(reader->source->output[i]->name));
     }
-    if (status == VRS_OK && count == 0) {
+    if (status == VRS_OK && count == 0)
         status = vrs_fail(VRS_FORMAT, "%s: has no outputs", graph->name);
-    }
     return status;
 }
 
 static vrs_status read_graph(vrs_reader *reader)
 {
     vrs_status status = vrs_onnx_index(reader);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_operators(reader);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = add_constants(reader);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = add_inputs(reader);
-    }
-    for (int32_t i = 0; i < reader->order_count && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < reader->order_count && status == VRS_OK; i++)
         status = vrs_onnx_lower(reader, reader->source->node[reader->order[i]]);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = add_outputs(reader);
-    }
     return status;
 }
 
 static vrs_status new_graph(const char *name, vrs_graph **graph)
 {
     *graph = vrs_alloc(sizeof(**graph));
-    if (!*graph) {
+    if (!*graph)
         return VRS_NO_MEMORY;
-    }
     (*graph)->own = vrs_alloc(sizeof(*(*graph)->own));
     (*graph)->name = vrs_strdup(name);
     (*graph)->batch = 1;
@@ -279,21 +257,18 @@ static vrs_status build(const Onnx__ModelProto *model, const char *name, const c
 {
     int64_t opset;
     vrs_status status = find_opset(model, name, &opset);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = new_graph(name, graph);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     (*graph)->opset = opset;
     vrs_reader reader = {
         .graph = *graph, .folder = folder, .options = options, .source = model->graph};
     status = read_graph(&reader);
     vrs_free(reader.names);
     vrs_free(reader.order);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_graph_settle(*graph);
-    }
     return status == VRS_OK ? vrs_graph_prune(*graph) : status;
 }
 
@@ -302,9 +277,8 @@ static vrs_status fail_cleanly(vrs_status status)
 {
     char text[VRS_DETAIL_SIZE];
     memcpy(text, vrs_last_error(), sizeof(text));
-    for (size_t i = 0; i < sizeof(text) && text[i] != '\0'; i++) {
+    for (size_t i = 0; i < sizeof(text) && text[i] != '\0'; i++)
         text[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
-    }
     return vrs_fail(status, "%s", text);
 }
 
@@ -314,9 +288,8 @@ vrs_status vrs_graph_parse(const void *data, size_t size, const char *name, cons
     *graph = NULL;
     Onnx__ModelProto *model = NULL;
     vrs_status status = vrs_onnx_unpack(data, size, name, &model);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = build(model, name, folder, options, graph);
-    }
     vrs_onnx_free(model);
     if (status != VRS_OK) {
         vrs_graph_destroy(*graph);
@@ -334,9 +307,8 @@ vrs_status vrs_graph_parse_file(const char *path, const void *data, size_t size,
     *graph = NULL;
     vrs_status status =
         vrs_path_format(folder, sizeof(folder), "%.*s", (int)length, length > 0 ? path : "");
-    if (status == VRS_OK && length == 0) {
+    if (status == VRS_OK && length == 0)
         status = vrs_path_format(folder, sizeof(folder), ".");
-    }
     return status == VRS_OK
                ? vrs_graph_parse(data, size, vrs_path_base(path), folder, options, graph)
                : status;

@@ -112,11 +112,9 @@ static const known_op known_ops[] = {
 static const known_op *find_op(const Onnx__NodeProto *node)
 {
     const char *domain = vrs_onnx_text(node->domain);
-    for (size_t i = 0; i < sizeof(known_ops) / sizeof(*known_ops); i++) {
-        if (strcmp(known_ops[i].name, vrs_onnx_text(node->op_type)) == 0) {
+    for (size_t i = 0; i < sizeof(known_ops) / sizeof(*known_ops); i++)
+        if (strcmp(known_ops[i].name, vrs_onnx_text(node->op_type)) == 0)
             return domain[0] == '\0' || strcmp(domain, "ai.onnx") == 0 ? &known_ops[i] : NULL;
-        }
-    }
     return NULL;
 }
 
@@ -138,11 +136,9 @@ vrs_status lower_fail(const lower *l, vrs_status status, const char *format, ...
 
 static const Onnx__AttributeProto *find_attribute(const lower *l, const char *name)
 {
-    for (size_t i = 0; i < l->source->n_attribute; i++) {
-        if (strcmp(vrs_onnx_text(l->source->attribute[i]->name), name) == 0) {
+    for (size_t i = 0; i < l->source->n_attribute; i++)
+        if (strcmp(vrs_onnx_text(l->source->attribute[i]->name), name) == 0)
             return l->source->attribute[i];
-        }
-    }
     return NULL;
 }
 
@@ -164,9 +160,8 @@ void lower_text(const lower *l, const char *name, const char *otherwise, char *t
     size_t length = found && found->has_s ? found->s.len : strlen(otherwise);
     length = length < size ? length : size - 1;
     memset(text, 0, size);
-    if (length > 0) {
+    if (length > 0)
         memcpy(text, found && found->has_s ? (const char *)found->s.data : otherwise, length);
-    }
 }
 
 bool lower_has(const lower *l, const char *name)
@@ -226,19 +221,16 @@ bool lower_is_constant(const lower *l, int32_t i)
 
 vrs_status lower_needs(const lower *l, int32_t least)
 {
-    for (int32_t i = 0; i < least; i++) {
-        if (lower_input(l, i) == VRS_NO_VALUE) {
+    for (int32_t i = 0; i < least; i++)
+        if (lower_input(l, i) == VRS_NO_VALUE)
             return lower_fail(l, VRS_FORMAT, "input %d is missing or has no elements", i + 1);
-        }
-    }
     return VRS_OK;
 }
 
 vrs_status lower_needs_constant(const lower *l, int32_t i, const char *what)
 {
-    if (lower_input(l, i) == VRS_NO_VALUE || lower_is_constant(l, i)) {
+    if (lower_input(l, i) == VRS_NO_VALUE || lower_is_constant(l, i))
         return VRS_OK;
-    }
     return lower_fail(l, VRS_UNSUPPORTED,
                       "%s \"%.100s\" is computed, and only a constant is supported", what,
                       lower_value(l, i)->name);
@@ -247,9 +239,8 @@ vrs_status lower_needs_constant(const lower *l, int32_t i, const char *what)
 vrs_status lower_needs_picture(const lower *l)
 {
     vrs_status status = lower_needs(l, 1);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     const vrs_value *x = lower_value(l, 0);
     if (x->rank != 4 || x->dtype != VRS_DTYPE_F32) {
         return lower_fail(l, VRS_UNSUPPORTED,
@@ -286,9 +277,8 @@ static vrs_status add_output(lower *l, int32_t i, int32_t *index)
 {
     const char *name = (size_t)i < l->source->n_output ? vrs_onnx_text(l->source->output[i]) : "";
     vrs_status status = vrs_graph_add_value(l->graph, name[0] != '\0' ? name : l->name, index);
-    if (status == VRS_OK && name[0] != '\0') {
+    if (status == VRS_OK && name[0] != '\0')
         vrs_onnx_find(l->reader, name)->value = *index;
-    }
     return status;
 }
 
@@ -296,15 +286,13 @@ static vrs_status add_node(lower *l, vrs_op op, const int32_t *inputs, int32_t c
                            const int32_t *outputs, int32_t output_count, vrs_node **node)
 {
     vrs_status status = vrs_graph_room(l->graph);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     *node = &l->graph->nodes[l->graph->node_count++];
     **node = (vrs_node){0};
     status = vrs_node_make(*node, op, l->name, inputs, count, outputs, output_count);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         (*node)->rule->order = l->graph->node_count - 1;
-    }
     return status;
 }
 
@@ -314,13 +302,11 @@ vrs_status lower_add(lower *l, vrs_op op, const int32_t *inputs, int32_t count, 
     int32_t output;
     vrs_status status =
         result ? vrs_graph_add_value(l->graph, l->name, &output) : add_output(l, 0, &output);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = add_node(l, op, inputs, count, &output, 1, node);
-    if (result) {
+    if (result)
         *result = output; /* last, as it may be where the input was read from */
-    }
     return status;
 }
 
@@ -330,9 +316,8 @@ vrs_status lower_add_many(lower *l, vrs_op op, const int32_t *inputs, int32_t co
     int32_t outputs[VRS_GRAPH_MAX_INPUTS];
     for (int32_t i = 0; i < l->out_count; i++) {
         vrs_status status = add_output(l, i, &outputs[i]);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return add_node(l, op, inputs, count, outputs, l->out_count, node);
 }
@@ -341,23 +326,20 @@ vrs_status lower_done(lower *l)
 {
     vrs_graph *graph = l->graph;
     vrs_node *node = &graph->nodes[graph->node_count - 1];
-    for (int32_t i = 0; i < node->output_count; i++) {
+    for (int32_t i = 0; i < node->output_count; i++)
         graph->values[node->outputs[i]].producer = graph->node_count - 1;
-    }
     vrs_status status = vrs_node_infer(graph, node);
     bool folded = false;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_node_fold(graph, node, &folded);
-    }
     bool constant = folded;
     for (int32_t i = 0; folded && i < node->output_count; i++) {
         vrs_value *value = &graph->values[node->outputs[i]];
         constant = constant && !value->follows_batch;
     }
     if (status == VRS_OK && constant) {
-        for (int32_t i = 0; i < node->output_count; i++) {
+        for (int32_t i = 0; i < node->output_count; i++)
             graph->values[node->outputs[i]].producer = VRS_NO_VALUE;
-        }
         vrs_node_clear(node);
         graph->node_count--;
     }
@@ -376,9 +358,8 @@ vrs_status lower_binary(lower *l, vrs_binary kind, int32_t a, int32_t b, int32_t
     vrs_node *node;
     int32_t inputs[2] = {a, b};
     vrs_status status = lower_add(l, VRS_OP_BINARY, inputs, 2, result, &node);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     node->as.binary.kind = kind;
     node->as.binary.fmod = kind == VRS_BINARY_MOD && lower_int(l, "fmod", 0) != 0;
     return lower_done(l);
@@ -388,9 +369,8 @@ vrs_status lower_unary(lower *l, vrs_unary kind, int32_t x, int32_t *result)
 {
     vrs_node *node;
     vrs_status status = lower_add(l, VRS_OP_UNARY, &x, 1, result, &node);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     node->as.unary = kind;
     return lower_done(l);
 }
@@ -399,9 +379,8 @@ vrs_status lower_act(lower *l, vrs_act act, int32_t x, int32_t *result)
 {
     vrs_node *node;
     vrs_status status = lower_add(l, VRS_OP_ACTIVATION, &x, 1, result, &node);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     node->act = act;
     return lower_done(l);
 }
@@ -409,9 +388,8 @@ vrs_status lower_act(lower *l, vrs_act act, int32_t x, int32_t *result)
 vrs_status lower_alias(lower *l, int32_t value)
 {
     const char *name = l->source->n_output > 0 ? vrs_onnx_text(l->source->output[0]) : "";
-    if (name[0] != '\0') {
+    if (name[0] != '\0')
         vrs_onnx_find(l->reader, name)->value = value;
-    }
     return VRS_OK;
 }
 
@@ -428,9 +406,8 @@ static vrs_status find_inputs(lower *l)
         }
         l->in[l->in_count++] = found ? found->value : VRS_NO_VALUE;
     }
-    while (l->in_count > 0 && l->in[l->in_count - 1] == VRS_NO_VALUE) {
+    while (l->in_count > 0 && l->in[l->in_count - 1] == VRS_NO_VALUE)
         l->in_count--;
-    }
     return VRS_OK;
 }
 
@@ -440,17 +417,15 @@ vrs_status vrs_onnx_lower(vrs_reader *reader, const Onnx__NodeProto *source)
     lower l = {
         .reader = reader, .graph = reader->graph, .source = source, .opset = reader->graph->opset};
     const char *name = vrs_onnx_text(source->name);
-    for (size_t i = 0; i < source->n_output && name[0] == '\0'; i++) {
+    for (size_t i = 0; i < source->n_output && name[0] == '\0'; i++)
         name = vrs_onnx_text(source->output[i]);
-    }
     snprintf(l.name, sizeof(l.name), "%.*s", (int)vrs_text_cut(name, strlen(name), 127), name);
     if (source->n_input > VRS_GRAPH_MAX_INPUTS || source->n_output > VRS_GRAPH_MAX_INPUTS) {
         return lower_fail(&l, VRS_UNSUPPORTED, "it has more than %d inputs or outputs",
                           VRS_GRAPH_MAX_INPUTS);
     }
-    for (size_t i = 0; i < source->n_output; i++) {
+    for (size_t i = 0; i < source->n_output; i++)
         l.out_count = vrs_onnx_text(source->output[i])[0] != '\0' ? (int32_t)i + 1 : l.out_count;
-    }
     vrs_status status = find_inputs(&l);
     return status == VRS_OK ? op->fn(&l, op->variant) : status;
 }

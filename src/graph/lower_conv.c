@@ -15,15 +15,14 @@ static vrs_status read_auto_pad(const lower *l, vrs_auto_pad *auto_pad)
 {
     char text[16];
     lower_text(l, "auto_pad", "NOTSET", text, sizeof(text));
-    if (strcmp(text, "NOTSET") == 0 || strcmp(text, "VALID") == 0) {
+    if (strcmp(text, "NOTSET") == 0 || strcmp(text, "VALID") == 0)
         *auto_pad = VRS_AUTO_PAD_NONE;
-    } else if (strcmp(text, "SAME_UPPER") == 0) {
+    else if (strcmp(text, "SAME_UPPER") == 0)
         *auto_pad = VRS_AUTO_PAD_UPPER;
-    } else if (strcmp(text, "SAME_LOWER") == 0) {
+    else if (strcmp(text, "SAME_LOWER") == 0)
         *auto_pad = VRS_AUTO_PAD_LOWER;
-    } else {
+    else
         return lower_fail(l, VRS_FORMAT, "\"auto_pad\" is \"%s\"", text);
-    }
     return VRS_OK;
 }
 
@@ -32,15 +31,12 @@ static vrs_status read_window(const lower *l, window *w)
 {
     int32_t pads[4];
     vrs_status status = read_auto_pad(l, &w->auto_pad);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_sizes(l, "strides", 2, 1, 1, w->stride);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_sizes(l, "dilations", 2, 1, 1, w->dilation);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_sizes(l, "pads", 4, 0, 0, pads);
-    }
     for (int32_t i = 0; i < 2 && status == VRS_OK; i++) {
         w->before[i] = pads[i];
         w->after[i] = pads[2 + i];
@@ -57,9 +53,8 @@ static vrs_status check_weights(const lower *l)
     bool dequantised =
         maker && maker->op == VRS_OP_DEQUANTIZE && l->graph->values[maker->inputs[0]].data;
     vrs_status status = dequantised ? VRS_OK : lower_needs_constant(l, 1, "its weights");
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (weights->rank != 4 || weights->dtype != VRS_DTYPE_F32) {
         return lower_fail(l, VRS_FORMAT,
                           "its weights \"%.100s\" have %d axes of type %s, where "
@@ -69,9 +64,8 @@ static vrs_status check_weights(const lower *l)
     int64_t given[2] = {weights->dims[2], weights->dims[3]};
     const int64_t *kernel = given;
     size_t count = lower_ints(l, "kernel_shape", &kernel);
-    if (count != 0 && (count != 2 || kernel[0] != given[0] || kernel[1] != given[1])) {
+    if (count != 0 && (count != 2 || kernel[0] != given[0] || kernel[1] != given[1]))
         return lower_fail(l, VRS_FORMAT, "\"kernel_shape\" is not the size of its weights");
-    }
     if (given[0] > VRS_GRAPH_MAX_SIDE || given[1] > VRS_GRAPH_MAX_SIDE) {
         return lower_fail(l, VRS_UNSUPPORTED, "its kernel has a side of more than %d",
                           VRS_GRAPH_MAX_SIDE);
@@ -83,9 +77,8 @@ static vrs_status check_weights(const lower *l)
 static vrs_status check_vector(const lower *l, int32_t i, const char *what, int64_t channels)
 {
     vrs_status status = lower_needs_constant(l, i, what);
-    if (status != VRS_OK || lower_input(l, i) == VRS_NO_VALUE) {
+    if (status != VRS_OK || lower_input(l, i) == VRS_NO_VALUE)
         return status;
-    }
     const vrs_value *value = lower_value(l, i);
     if (value->rank != 1 || value->dims[0] != channels || value->dtype != VRS_DTYPE_F32) {
         char dims[64];
@@ -100,15 +93,12 @@ static vrs_status check_vector(const lower *l, int32_t i, const char *what, int6
 static vrs_status check_conv(const lower *l, int32_t transposed, int32_t *groups)
 {
     vrs_status status = lower_needs(l, 2);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_needs_picture(l);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_weights(l);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     const int64_t *weights = lower_value(l, 1)->dims, channels = lower_value(l, 0)->dims[1];
     int64_t number = lower_int(l, "group", 1);
     bool right = number >= 1 && number <= channels && channels % number == 0 &&
@@ -131,17 +121,15 @@ static vrs_status read_transposed(const lower *l, window *w, int32_t *output_pad
     vrs_status status = lower_sizes(l, "output_padding", 2, 0, 0, output_pad);
     const int64_t *shape;
     size_t count = lower_ints(l, "output_shape", &shape);
-    if (status != VRS_OK || count == 0) {
+    if (status != VRS_OK || count == 0)
         return status;
-    }
     const int64_t *in = lower_value(l, 0)->dims + 2, *kernel = lower_value(l, 1)->dims + 2;
     for (size_t i = 0; i < 2; i++) {
         int64_t full =
             (in[i] - 1) * w->stride[i] + output_pad[i] + (kernel[i] - 1) * w->dilation[i];
         int64_t total = full + 1 - (count >= 2 ? shape[count - 2 + i] : 0);
-        if (count < 2 || count > 4 || total < 0 || total > VRS_GRAPH_MAX_SIDE) {
+        if (count < 2 || count > 4 || total < 0 || total > VRS_GRAPH_MAX_SIDE)
             return lower_fail(l, VRS_UNSUPPORTED, "its \"output_shape\" cannot be reached by pads");
-        }
         int32_t half = (int32_t)(total / 2), rest = (int32_t)(total - total / 2);
         bool upper = w->auto_pad == VRS_AUTO_PAD_UPPER;
         w->before[i] = upper ? half : rest;
@@ -157,22 +145,18 @@ vrs_status lower_conv_op(lower *l, int32_t transposed)
     window w = {0};
     int32_t output_pad[2] = {0, 0};
     vrs_status status = check_conv(l, transposed, &groups);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_window(l, &w);
-    }
-    if (status == VRS_OK && transposed) {
+    if (status == VRS_OK && transposed)
         status = read_transposed(l, &w, output_pad);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_node *node;
     int32_t inputs[4] = {l->in[0], l->in[1], lower_input(l, 2), VRS_NO_VALUE};
     status =
         lower_add(l, transposed ? VRS_OP_CONV_TRANSPOSED : VRS_OP_CONV, inputs, 4, NULL, &node);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_conv_attributes *conv = &node->as.conv;
     conv->groups = groups;
     for (int32_t i = 0; i < 2; i++) {
@@ -192,9 +176,8 @@ vrs_status lower_batch_norm_op(lower *l, int32_t variant)
     (void)variant;
     static const char *const what[] = {"its scale", "its bias", "its mean", "its variance"};
     vrs_status status = lower_needs(l, 5);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     const vrs_value *x = lower_value(l, 0);
     if (x->rank < 2 || x->dtype != VRS_DTYPE_F32 || lower_int(l, "training_mode", 0) != 0 ||
         lower_int(l, "spatial", 1) != 1) {
@@ -203,20 +186,16 @@ vrs_status lower_batch_norm_op(lower *l, int32_t variant)
                           "floats is supported");
     }
     int64_t channels = x->dims[1];
-    for (int32_t i = 0; i < 4 && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < 4 && status == VRS_OK; i++)
         status = check_vector(l, i + 1, what[i], channels);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     float *pairs = vrs_alloc_array((size_t)channels * 2, sizeof(*pairs));
-    if (!pairs) {
+    if (!pairs)
         return VRS_NO_MEMORY;
-    }
     const float *given[4];
-    for (int32_t i = 0; i < 4; i++) {
+    for (int32_t i = 0; i < 4; i++)
         given[i] = lower_value(l, i + 1)->data;
-    }
     double epsilon = lower_float(l, "epsilon", 1e-5F);
     for (int64_t c = 0; c < channels; c++) {
         double scale = given[0][c] / sqrt(given[3][c] + epsilon);
@@ -238,9 +217,8 @@ static vrs_status add_instance_norm(lower *l, int32_t x, int32_t *result)
     vrs_node *node;
     int32_t inputs[3] = {x, l->in[1], l->in[2]};
     vrs_status status = lower_add(l, VRS_OP_INSTANCE_NORM, inputs, 3, result, &node);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     node->as.norm.epsilon = lower_float(l, "epsilon", 1e-5F);
     return lower_done(l);
 }
@@ -252,9 +230,8 @@ static vrs_status norm_of_rows(lower *l)
     open.axes = close.axes = 1U << 3;
     int32_t x = l->in[0];
     vrs_status status = lower_reshape(l, &open, x, &x);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = add_instance_norm(l, x, &x);
-    }
     return status == VRS_OK ? lower_reshape(l, &close, x, NULL) : status;
 }
 
@@ -264,18 +241,14 @@ vrs_status lower_instance_norm_op(lower *l, int32_t variant)
     vrs_status status = lower_needs(l, 3);
     bool rows = status == VRS_OK && lower_value(l, 0)->rank == 3 &&
                 lower_value(l, 0)->dtype == VRS_DTYPE_F32;
-    if (status == VRS_OK && !rows) {
+    if (status == VRS_OK && !rows)
         status = lower_needs_picture(l);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_vector(l, 1, "its scale", lower_value(l, 0)->dims[1]);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_vector(l, 2, "its bias", lower_value(l, 0)->dims[1]);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     return rows ? norm_of_rows(l) : add_instance_norm(l, l->in[0], NULL);
 }
 
@@ -285,42 +258,31 @@ vrs_status lower_layer_norm_op(lower *l, int32_t variant)
     (void)variant;
     int32_t axis = 0, mean, rest, spread, epsilon;
     vrs_status status = lower_needs(l, 2);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_axis(l, lower_int(l, "axis", -1), lower_value(l, 0)->rank, &axis);
-    }
-    if (status == VRS_OK && l->out_count > 1) {
+    if (status == VRS_OK && l->out_count > 1)
         status = lower_fail(l, VRS_UNSUPPORTED, "its mean and spread as results are not supported");
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     uint32_t axes = (1U << lower_value(l, 0)->rank) - (1U << axis);
     bool biased = lower_input(l, 2) != VRS_NO_VALUE;
     status = lower_reduce(l, VRS_REDUCE_MEAN, axes, l->in[0], &mean);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_binary(l, VRS_BINARY_SUB, l->in[0], mean, &rest);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_binary(l, VRS_BINARY_MUL, rest, rest, &spread);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_reduce(l, VRS_REDUCE_MEAN, axes, spread, &spread);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_add_float(l, lower_float(l, "epsilon", 1e-5F), &epsilon);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_binary(l, VRS_BINARY_ADD, spread, epsilon, &spread);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_unary(l, VRS_UNARY_SQRT, spread, &spread);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_binary(l, VRS_BINARY_DIV, rest, spread, &rest);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_binary(l, VRS_BINARY_MUL, rest, l->in[1], biased ? &rest : NULL);
-    }
     return status == VRS_OK && biased ? lower_binary(l, VRS_BINARY_ADD, rest, l->in[2], NULL)
                                       : status;
 }
@@ -329,22 +291,17 @@ vrs_status lower_pool_op(lower *l, int32_t kind)
 {
     window w = {0};
     vrs_status status = lower_needs_picture(l);
-    if (status == VRS_OK && !lower_has(l, "kernel_shape")) {
+    if (status == VRS_OK && !lower_has(l, "kernel_shape"))
         status = lower_fail(l, VRS_FORMAT, "\"kernel_shape\" is missing");
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_sizes(l, "kernel_shape", 2, 1, 1, w.kernel);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_window(l, &w);
-    }
     vrs_node *node;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_add(l, VRS_OP_POOL, l->in, 1, NULL, &node);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_pool_attributes *pool = &node->as.pool;
     *pool = (vrs_pool_attributes){.kind = (vrs_pool_kind)kind,
                                   .ceil_mode = lower_int(l, "ceil_mode", 0) != 0,
@@ -364,12 +321,10 @@ vrs_status lower_global_pool_op(lower *l, int32_t kind)
 {
     vrs_status status = lower_needs_picture(l);
     vrs_node *node;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_add(l, VRS_OP_REDUCE, l->in, 1, NULL, &node);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     node->as.reduce = (vrs_reduce_attributes){
         .kind = (vrs_reduce_kind)kind, .axes = 1U << 2 | 1U << 3, .keep = true};
     return lower_done(l);

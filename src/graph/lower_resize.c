@@ -57,9 +57,8 @@ static vrs_status read_attributes(const lower *l, bool old, vrs_resize_attribute
         status =
             read_word(l, "coordinate_transformation_mode", "half_pixel", coordinates, &coordinate);
     }
-    if (status == VRS_OK && !old) {
+    if (status == VRS_OK && !old)
         status = read_word(l, "nearest_mode", "round_prefer_floor", nearests, &nearest);
-    }
     if (status == VRS_OK && (lower_int(l, "antialias", 0) != 0 ||
                              (lower_int(l, "exclude_outside", 0) != 0 && mode != 0))) {
         status = lower_fail(l, VRS_UNSUPPORTED,
@@ -96,14 +95,12 @@ static vrs_status find_params(lower *l, int32_t upsample, vrs_node_rule *rule)
             rule->params[0] = lower_input(l, 3);
         }
     }
-    if (status == VRS_OK && rule->params[0] == VRS_NO_VALUE) {
+    if (status == VRS_OK && rule->params[0] == VRS_NO_VALUE)
         status = lower_fail(l, VRS_FORMAT, "it has neither scales nor sizes");
-    }
     const int64_t *axes;
     size_t count = lower_ints(l, "axes", &axes);
-    if (status == VRS_OK && count > 0) {
+    if (status == VRS_OK && count > 0)
         status = lower_add_ints(l, axes, count, &rule->params[1]);
-    }
     return status;
 }
 
@@ -112,23 +109,19 @@ vrs_status lower_resize_op(lower *l, int32_t upsample)
     vrs_resize_attributes resize = {0};
     vrs_node_rule rule = {.params = {VRS_NO_VALUE, VRS_NO_VALUE, VRS_NO_VALUE, VRS_NO_VALUE}};
     vrs_status status = lower_needs_picture(l);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_attributes(l, upsample || l->opset < 11, &resize);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = find_params(l, upsample, &rule);
-    }
     char policy[16];
     lower_text(l, "keep_aspect_ratio_policy", "stretch", policy, sizeof(policy));
     rule.not_larger = strcmp(policy, "not_larger") == 0;
     rule.not_smaller = strcmp(policy, "not_smaller") == 0;
     vrs_node *node;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = lower_add(l, VRS_OP_RESIZE, l->in, 1, NULL, &node);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     rule.order = node->rule->order;
     node->as.resize = resize;
     *node->rule = rule;

@@ -7,9 +7,8 @@
 static size_t hash(const char *name)
 {
     uint64_t h = 1469598103934665603U; /* FNV-1a */
-    for (; *name != '\0'; name++) {
+    for (; *name != '\0'; name++)
         h = (h ^ (uint8_t)*name) * 1099511628211U;
-    }
     return (size_t)(h ^ h >> 29);
 }
 
@@ -17,9 +16,8 @@ static size_t hash(const char *name)
 static vrs_onnx_name *entry(const vrs_reader *reader, const char *name)
 {
     size_t place = hash(name) & (reader->name_room - 1);
-    while (reader->names[place].name && strcmp(reader->names[place].name, name) != 0) {
+    while (reader->names[place].name && strcmp(reader->names[place].name, name) != 0)
         place = (place + 1) & (reader->name_room - 1);
-    }
     return &reader->names[place];
 }
 
@@ -68,13 +66,11 @@ static vrs_status make_table(vrs_reader *reader)
 {
     const Onnx__GraphProto *source = reader->source;
     size_t count = source->n_initializer + source->n_input;
-    for (size_t i = 0; i < source->n_node; i++) {
+    for (size_t i = 0; i < source->n_node; i++)
         count += source->node[i]->n_output;
-    }
     reader->name_room = 16;
-    while (reader->name_room < 2 * count) {
+    while (reader->name_room < 2 * count)
         reader->name_room *= 2;
-    }
     reader->names = vrs_alloc_array(reader->name_room, sizeof(*reader->names));
     return reader->names ? add_names(reader) : VRS_NO_MEMORY;
 }
@@ -92,9 +88,8 @@ typedef struct walk {
 static vrs_status open_maker(walk *w, const Onnx__NodeProto *reader_node, const char *name)
 {
     const char *file = w->reader->graph->name;
-    if (name[0] == '\0') {
+    if (name[0] == '\0')
         return VRS_OK; /* left out */
-    }
     vrs_onnx_name *found = vrs_onnx_find(w->reader, name);
     if (!found) {
         return vrs_fail(
@@ -102,9 +97,8 @@ static vrs_status open_maker(walk *w, const Onnx__NodeProto *reader_node, const 
             vrs_onnx_text(reader_node->name), vrs_onnx_text(reader_node->op_type), name);
     }
     found->needed = true;
-    if (found->node < 0 || w->state[found->node] == DONE) {
+    if (found->node < 0 || w->state[found->node] == DONE)
         return VRS_OK;
-    }
     if (w->state[found->node] == OPEN) {
         return vrs_fail(
             VRS_FORMAT, "%s: has a loop: node \"%.100s\" (%.40s) needs \"%.100s\", which needs it",
@@ -130,9 +124,8 @@ static vrs_status close_all(walk *w)
         }
         size_t input = w->next[w->depth - 1]++;
         vrs_status status = open_maker(w, node, vrs_onnx_text(node->input[input]));
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }
@@ -148,9 +141,8 @@ static vrs_status open_output(walk *w, const char *name)
                         name);
     }
     found->needed = true;
-    if (found->node < 0 || w->state[found->node] == DONE) {
+    if (found->node < 0 || w->state[found->node] == DONE)
         return VRS_OK;
-    }
     w->state[found->node] = OPEN;
     w->stack[w->depth] = found->node;
     w->next[w->depth++] = 0;
@@ -181,17 +173,14 @@ static void prefer_own_order(walk *w)
         const Onnx__NodeProto *node = reader->source->node[reader->order[i]];
         for (size_t k = 0; k < node->n_input; k++) {
             const vrs_onnx_name *found = vrs_onnx_find(reader, vrs_onnx_text(node->input[k]));
-            if (found && found->node >= reader->order[i]) {
+            if (found && found->node >= reader->order[i])
                 return;
-            }
         }
     }
     reader->order_count = 0;
-    for (size_t i = 0; i < reader->source->n_node; i++) {
-        if (w->state[i] == DONE) {
+    for (size_t i = 0; i < reader->source->n_node; i++)
+        if (w->state[i] == DONE)
             reader->order[reader->order_count++] = (int32_t)i;
-        }
-    }
 }
 
 vrs_status vrs_onnx_index(vrs_reader *reader)
@@ -202,18 +191,16 @@ vrs_status vrs_onnx_index(vrs_reader *reader)
                         reader->graph->name, count, VRS_GRAPH_MAX_NODES);
     }
     vrs_status status = make_table(reader);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     walk w = {.reader = reader};
     w.state = vrs_alloc_array(count, sizeof(*w.state));
     w.stack = vrs_alloc_array(count, sizeof(*w.stack));
     w.next = vrs_alloc_array(count, sizeof(*w.next));
     reader->order = vrs_alloc_array(count, sizeof(*reader->order));
     status = w.state && w.stack && w.next && reader->order ? mark_needed(&w) : VRS_NO_MEMORY;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         prefer_own_order(&w);
-    }
     vrs_free(w.state);
     vrs_free(w.stack);
     vrs_free(w.next);

@@ -86,12 +86,10 @@ static void convert(int32_t type, const uint8_t *from, void *to, size_t count)
         memcpy(&value, from + 8 * i, sizeof(value));
         floats[i] = (float)value;
     }
-    for (size_t i = 0; i < count && type == ONNX_BOOL; i++) {
+    for (size_t i = 0; i < count && type == ONNX_BOOL; i++)
         ((uint8_t *)to)[i] = from[i] != 0;
-    }
-    if (type != ONNX_FLOAT16 && type != ONNX_BFLOAT16 && type != ONNX_DOUBLE && type != ONNX_BOOL) {
+    if (type != ONNX_FLOAT16 && type != ONNX_BFLOAT16 && type != ONNX_DOUBLE && type != ONNX_BOOL)
         memcpy(to, from, count * stored_bytes(type));
-    }
 }
 
 /* How many elements are held as numbers. */
@@ -207,9 +205,8 @@ static vrs_status read_part(const char *path, const char *name, const place *whe
         status = vrs_fail(VRS_IO, "%s: the weights of \"%.100s\" cannot be read (%s)", path, name,
                           vrs_errno_text(errno));
     }
-    if (file) {
+    if (file)
         fclose(file);
-    }
     return status;
 }
 
@@ -233,9 +230,8 @@ static vrs_status read_external(const vrs_reader *reader, const Onnx__TensorProt
                           " in the external file \"%.100s\"",
                           model, name, bytes, where.length, where.location);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_path_format(path, sizeof(path), "%s/%s", reader->folder, where.location);
-    }
     return status == VRS_OK ? read_part(path, name, &where, bytes, data) : status;
 }
 
@@ -293,12 +289,10 @@ static vrs_status fill_external(const vrs_reader *reader, const Onnx__TensorProt
     uint8_t *data = NULL;
     vrs_status status =
         read_external(reader, tensor, value->name, count * stored_bytes(tensor->data_type), &data);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = take_room(value);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         convert(tensor->data_type, data, value->data, count);
-    }
     vrs_free(data);
     return status;
 }
@@ -308,9 +302,8 @@ static vrs_status fill(const vrs_reader *reader, const Onnx__TensorProto *tensor
                        vrs_value *value)
 {
     if (tensor->has_data_location &&
-        tensor->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) {
+        tensor->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return fill_external(reader, tensor, count, value);
-    }
     size_t wanted = tensor->has_raw_data ? count * stored_bytes(tensor->data_type) : count;
     size_t there = tensor->has_raw_data ? tensor->raw_data.len : count_numbers(tensor);
     if (there != wanted) {
@@ -320,11 +313,10 @@ static vrs_status fill(const vrs_reader *reader, const Onnx__TensorProto *tensor
                         tensor->has_raw_data ? "bytes" : "elements", there);
     }
     vrs_status status = take_room(value);
-    if (status == VRS_OK && tensor->has_raw_data) {
+    if (status == VRS_OK && tensor->has_raw_data)
         convert(tensor->data_type, tensor->raw_data.data, value->data, count);
-    } else if (status == VRS_OK) {
+    else if (status == VRS_OK)
         convert_numbers(tensor, value->data, count);
-    }
     return status;
 }
 
@@ -334,20 +326,17 @@ vrs_status vrs_onnx_tensor(vrs_reader *reader, const Onnx__TensorProto *tensor, 
     *index = VRS_NO_VALUE;
     size_t count = 0;
     vrs_status status = check_header(reader, tensor, name, &count);
-    if (status != VRS_OK || count == 0) {
+    if (status != VRS_OK || count == 0)
         return status;
-    }
     int32_t made = VRS_NO_VALUE;
     status = vrs_graph_add_value(reader->graph, name, &made);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_value *value = &reader->graph->values[made];
     status = vrs_value_shape(value, vrs_onnx_dtype(tensor->data_type), (int32_t)tensor->n_dims,
                              tensor->dims);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return vrs_fail_in(status, reader->graph->name);
-    }
     *index = made;
     return fill(reader, tensor, count, value);
 }

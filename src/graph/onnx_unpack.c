@@ -30,9 +30,8 @@ static vrs_status read_varint(walk *w, size_t end, uint64_t *value)
     for (int shift = 0; shift < 64 && w->at < end; shift += 7) {
         uint8_t byte = w->data[w->at++];
         *value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
+        if (!(byte & 0x80))
             return VRS_OK;
-        }
     }
     return fail_damaged(w, "a number without an end");
 }
@@ -42,9 +41,8 @@ static vrs_status read_field(walk *w, size_t end, uint64_t *field, uint64_t *len
 {
     uint64_t key;
     vrs_status status = read_varint(w, end, &key);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     *field = key >> 3;
     *wire = (int)(key & 7);
     *length = *wire == WIRE_64 ? 8 : *wire == WIRE_32 ? 4 : 0;
@@ -55,9 +53,8 @@ static vrs_status read_field(walk *w, size_t end, uint64_t *field, uint64_t *len
     } else if (*wire != WIRE_64 && *wire != WIRE_32) {
         return fail_damaged(w, "a field of an unknown kind");
     }
-    if (status == VRS_OK && (*field == 0 || *field > UINT32_MAX || *length > end - w->at)) {
+    if (status == VRS_OK && (*field == 0 || *field > UINT32_MAX || *length > end - w->at))
         return fail_damaged(w, "a field that goes on beyond the end: it is cut short");
-    }
     return status;
 }
 
@@ -72,18 +69,15 @@ static vrs_status check_nesting(walk *w, size_t end, const ProtobufCMessageDescr
         uint64_t field, length;
         int wire;
         vrs_status status = read_field(w, end, &field, &length, &wire);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         const ProtobufCFieldDescriptor *known =
             protobuf_c_message_descriptor_get_field(message, (unsigned)field);
         size_t next = w->at + (size_t)length;
-        if (known && known->type == PROTOBUF_C_TYPE_MESSAGE && wire == WIRE_BYTES) {
+        if (known && known->type == PROTOBUF_C_TYPE_MESSAGE && wire == WIRE_BYTES)
             status = check_nesting(w, next, known->descriptor, depth + 1);
-        }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         w->at = next;
     }
     return VRS_OK;
@@ -92,9 +86,8 @@ static vrs_status check_nesting(walk *w, size_t end, const ProtobufCMessageDescr
 static void *take(void *failed, size_t size)
 {
     void *block = vrs_alloc(size);
-    if (!block) {
+    if (!block)
         *(bool *)failed = true;
-    }
     return block;
 }
 
@@ -109,15 +102,13 @@ vrs_status vrs_onnx_unpack(const void *data, size_t size, const char *name,
 {
     walk w = {.data = data, .name = name};
     vrs_status status = check_nesting(&w, size, &onnx__model_proto__descriptor, 0);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     bool failed = false;
     ProtobufCAllocator allocator = {.alloc = take, .free = give, .allocator_data = &failed};
     *model = onnx__model_proto__unpack(&allocator, size, data);
-    if (*model) {
+    if (*model)
         return VRS_OK;
-    }
     return failed ? VRS_NO_MEMORY
                   : vrs_fail(VRS_FORMAT,
                              "%s: is not an ONNX file, or is damaged: its fields are "
@@ -129,7 +120,6 @@ void vrs_onnx_free(Onnx__ModelProto *model)
 {
     bool failed = false;
     ProtobufCAllocator allocator = {.alloc = take, .free = give, .allocator_data = &failed};
-    if (model) {
+    if (model)
         onnx__model_proto__free_unpacked(model, &allocator);
-    }
 }

@@ -24,9 +24,8 @@ static vrs_value *value_of(const pass *p, int32_t value)
 /* The node that makes a value, if it has no other reader and is still there. */
 static vrs_node *sole_maker(const pass *p, int32_t value)
 {
-    if (value == VRS_NO_VALUE || p->uses[value] != 1) {
+    if (value == VRS_NO_VALUE || p->uses[value] != 1)
         return NULL;
-    }
     int32_t maker = value_of(p, value)->producer;
     return maker != VRS_NO_VALUE && is_there(&p->graph->nodes[maker]) ? &p->graph->nodes[maker]
                                                                       : NULL;
@@ -61,19 +60,16 @@ static bool is_identity(const pass *p, const vrs_node *node)
     case VRS_OP_EXPAND:
         break;
     case VRS_OP_TRANSPOSE:
-        for (int32_t i = 0; i < x->rank; i++) {
+        for (int32_t i = 0; i < x->rank; i++)
             moved = moved || node->as.transpose.perm[i] != i;
-        }
         break;
     case VRS_OP_SLICE:
-        for (int32_t i = 0; i < x->rank; i++) {
+        for (int32_t i = 0; i < x->rank; i++)
             moved = moved || node->as.slice.start[i] != 0 || node->as.slice.step[i] != 1;
-        }
         break;
     case VRS_OP_PAD:
-        for (int32_t i = 0; i < x->rank; i++) {
+        for (int32_t i = 0; i < x->rank; i++)
             moved = moved || node->as.pad.before[i] != 0 || node->as.pad.after[i] != 0;
-        }
         break;
     case VRS_OP_RESIZE:
         moved = node->as.resize.scale[0] != 1 || node->as.resize.scale[1] != 1 ||
@@ -93,13 +89,11 @@ static bool is_identity(const pass *p, const vrs_node *node)
 static vrs_status join_transposes(pass *p, vrs_node *node)
 {
     vrs_node *first = node->op == VRS_OP_TRANSPOSE ? sole_maker(p, node->inputs[0]) : NULL;
-    if (!first || first->op != VRS_OP_TRANSPOSE) {
+    if (!first || first->op != VRS_OP_TRANSPOSE)
         return VRS_OK;
-    }
     int32_t joined[VRS_GRAPH_MAX_RANK] = {0};
-    for (int32_t i = 0; i < value_of(p, node->outputs[0])->rank; i++) {
+    for (int32_t i = 0; i < value_of(p, node->outputs[0])->rank; i++)
         joined[i] = first->as.transpose.perm[node->as.transpose.perm[i]];
-    }
     memcpy(node->as.transpose.perm, joined, sizeof(joined));
     node->inputs[0] = first->inputs[0];
     return vrs_node_add_sources(node, first, true);
@@ -111,17 +105,15 @@ static vrs_status take_pads(pass *p, vrs_node *node)
     vrs_node *pad =
         node->op == VRS_OP_CONV && is_there(node) ? sole_maker(p, node->inputs[0]) : NULL;
     if (!pad || pad->op != VRS_OP_PAD || pad->as.pad.mode != VRS_PAD_CONSTANT ||
-        pad->as.pad.value != 0 || node->rule->auto_pad != VRS_AUTO_PAD_NONE) {
+        pad->as.pad.value != 0 || node->rule->auto_pad != VRS_AUTO_PAD_NONE)
         return VRS_OK;
-    }
     const vrs_pad_attributes *by = &pad->as.pad;
     vrs_conv_attributes *conv = &node->as.conv;
     for (int32_t i = 0; i < 4; i++) {
         int64_t most = i < 2 ? 0 : VRS_GRAPH_MAX_SIDE / 2;
         if (by->before[i] < 0 || by->after[i] < 0 || by->before[i] > most || by->after[i] > most ||
-            (i >= 2 && (conv->pad_before[i - 2] > most || conv->pad_after[i - 2] > most))) {
+            (i >= 2 && (conv->pad_before[i - 2] > most || conv->pad_after[i - 2] > most)))
             return VRS_OK;
-        }
     }
     for (int32_t i = 0; i < 2; i++) {
         conv->pad_before[i] += (int32_t)by->before[2 + i];
@@ -137,9 +129,8 @@ static vrs_status remove_identities(pass *p)
     for (int32_t i = 0; i < p->graph->node_count && status == VRS_OK; i++) {
         vrs_node *node = &p->graph->nodes[i];
         status = join_transposes(p, node);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = take_pads(p, node);
-        }
         if (status == VRS_OK && is_identity(p, node)) {
             vrs_graph_replace(p->graph, node->outputs[0], node->inputs[0]);
             p->uses[node->inputs[0]] += p->uses[node->outputs[0]];
@@ -153,9 +144,8 @@ static vrs_status remove_identities(pass *p)
 static bool is_per_channel(const vrs_value *constant, const vrs_value *y)
 {
     if (!constant->data || constant->follows_batch || constant->dtype != VRS_DTYPE_F32 ||
-        constant->rank > y->rank) {
+        constant->rank > y->rank)
         return false;
-    }
     int32_t channel = constant->rank - (y->rank - 1);
     return vrs_value_elements(constant) == 1 ||
            (channel >= 0 && constant->dims[channel] == y->dims[1] &&
@@ -179,9 +169,8 @@ static bool find_affine(const pass *p, const vrs_node *node, affine *a)
         return true;
     }
     vrs_binary kind = node->as.binary.kind;
-    if (node->op != VRS_OP_BINARY || kind > VRS_BINARY_DIV) {
+    if (node->op != VRS_OP_BINARY || kind > VRS_BINARY_DIV)
         return false;
-    }
     const vrs_value *y = value_of(p, node->outputs[0]);
     int32_t constant = node->inputs[1];
     if ((kind == VRS_BINARY_ADD || kind == VRS_BINARY_MUL) && value_of(p, a->x)->data) {
@@ -198,9 +187,8 @@ static bool find_affine(const pass *p, const vrs_node *node, affine *a)
 
 static float element(const vrs_value *value, int64_t channel, float otherwise)
 {
-    if (!value) {
+    if (!value)
         return otherwise;
-    }
     const float *data = value->data;
     return data[vrs_value_elements(value) > 1 ? channel : 0];
 }
@@ -225,9 +213,8 @@ static vrs_status scale_weights(pass *p, vrs_node *conv, const affine *a)
     const vrs_value weights = *value_of(p, conv->inputs[1]);
     size_t count = vrs_value_elements(&weights);
     float *scaled = vrs_alloc_array(count, sizeof(*scaled));
-    if (!scaled) {
+    if (!scaled)
         return VRS_NO_MEMORY;
-    }
     bool transposed = conv->op == VRS_OP_CONV_TRANSPOSED;
     int64_t taps = weights.dims[2] * weights.dims[3];
     int64_t group_in = weights.dims[0] / conv->as.conv.groups;
@@ -247,9 +234,8 @@ static vrs_status shift_bias(pass *p, vrs_node *conv, const affine *a)
     int64_t channels = value_of(p, conv->outputs[0])->dims[1];
     const vrs_value *bias = conv->inputs[2] != VRS_NO_VALUE ? value_of(p, conv->inputs[2]) : NULL;
     float *shifted = vrs_alloc_array((size_t)channels, sizeof(*shifted));
-    if (!shifted) {
+    if (!shifted)
         return VRS_NO_MEMORY;
-    }
     for (int64_t i = 0; i < channels; i++) {
         float shift = element(a->shift, i, 0);
         shifted[i] = element(bias, i, 0) * scale_of(a, i) + (a->negative ? -shift : shift);
@@ -264,9 +250,8 @@ static vrs_status shift_bias(pass *p, vrs_node *conv, const affine *a)
 static bool takes_affine(const pass *p, const vrs_node *conv, const affine *a)
 {
     if (!conv || (conv->op != VRS_OP_CONV && conv->op != VRS_OP_CONV_TRANSPOSED) ||
-        conv->act.kind != VRS_ACT_NONE || conv->inputs[3] != VRS_NO_VALUE) {
+        conv->act.kind != VRS_ACT_NONE || conv->inputs[3] != VRS_NO_VALUE)
         return false;
-    }
     return !a->scale || value_of(p, conv->inputs[1])->data;
 }
 
@@ -276,13 +261,11 @@ static vrs_status fold_norms(pass *p)
     for (int32_t i = 0; i < p->graph->node_count && status == VRS_OK; i++) {
         vrs_node *node = &p->graph->nodes[i];
         affine a;
-        if (!is_there(node) || !find_affine(p, node, &a)) {
+        if (!is_there(node) || !find_affine(p, node, &a))
             continue;
-        }
         vrs_node *conv = sole_maker(p, a.x);
-        if (!takes_affine(p, conv, &a)) {
+        if (!takes_affine(p, conv, &a))
             continue;
-        }
         /* New constants may move the array of values, into which `a` points. */
         affine copy = a;
         vrs_value scale, shift;
@@ -295,9 +278,8 @@ static vrs_status fold_norms(pass *p)
             copy.shift = &shift;
         }
         status = shift_bias(p, conv, &copy);
-        if (status == VRS_OK && copy.scale) {
+        if (status == VRS_OK && copy.scale)
             status = scale_weights(p, conv, &copy);
-        }
         if (status == VRS_OK) {
             conv->act = node->act;
             status = take_over(p, conv, node);
@@ -335,14 +317,11 @@ static bool is_act(const vrs_node *node, vrs_act_kind kind)
 /* Where `value` is x divided by 6: x, and what computes it; else VRS_NO_VALUE. */
 static int32_t sixth_of(const pass *p, const vrs_node *node)
 {
-    if (is_binary(node, VRS_BINARY_DIV) && nearly(number_of(p, node->inputs[1]), 6)) {
+    if (is_binary(node, VRS_BINARY_DIV) && nearly(number_of(p, node->inputs[1]), 6))
         return node->inputs[0];
-    }
-    for (int32_t i = 0; i < 2 && is_binary(node, VRS_BINARY_MUL); i++) {
-        if (nearly(number_of(p, node->inputs[i]), 1.0F / 6)) {
+    for (int32_t i = 0; i < 2 && is_binary(node, VRS_BINARY_MUL); i++)
+        if (nearly(number_of(p, node->inputs[i]), 1.0F / 6))
             return node->inputs[1 - i];
-        }
-    }
     return VRS_NO_VALUE;
 }
 
@@ -351,9 +330,8 @@ static int32_t sixth_of(const pass *p, const vrs_node *node)
 static int32_t clipped_three(const pass *p, int32_t value, const vrs_node *parts[3], int32_t *count)
 {
     const vrs_node *clip = sole_maker(p, value);
-    if (!is_act(clip, VRS_ACT_CLIP) || clip->act.min != 0 || clip->act.max != 6) {
+    if (!is_act(clip, VRS_ACT_CLIP) || clip->act.min != 0 || clip->act.max != 6)
         return VRS_NO_VALUE;
-    }
     const vrs_node *add = sole_maker(p, clip->inputs[0]);
     for (int32_t i = 0; i < 2 && is_binary(add, VRS_BINARY_ADD); i++) {
         if (nearly(number_of(p, add->inputs[i]), 3)) {
@@ -374,9 +352,8 @@ static vrs_status become_act(vrs_node *node, vrs_act act, int32_t x, const vrs_n
     node->inputs[0] = x;
     node->input_count = 1;
     vrs_status status = VRS_OK;
-    for (int32_t i = 0; i < count && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < count && status == VRS_OK; i++)
         status = vrs_node_add_sources(node, parts[i], true);
-    }
     return status;
 }
 
@@ -384,9 +361,8 @@ static vrs_status become_act(vrs_node *node, vrs_act act, int32_t x, const vrs_n
 static vrs_status find_sixth(pass *p, vrs_node *node)
 {
     int32_t whole = sixth_of(p, node), count = 0;
-    if (whole == VRS_NO_VALUE) {
+    if (whole == VRS_NO_VALUE)
         return VRS_OK;
-    }
     const vrs_node *parts[3];
     int32_t x = clipped_three(p, whole, parts, &count);
     if (x != VRS_NO_VALUE && same_dims(value_of(p, x), value_of(p, node->outputs[0]))) {
@@ -429,18 +405,16 @@ static vrs_status find_activations(pass *p)
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < p->graph->node_count && status == VRS_OK; i++) {
         status = find_sixth(p, &p->graph->nodes[i]);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = find_gated(p, &p->graph->nodes[i]);
-        }
     }
     return status;
 }
 
 static bool takes_act(const pass *p, const vrs_node *node)
 {
-    if (!node || node->act.kind != VRS_ACT_NONE) {
+    if (!node || node->act.kind != VRS_ACT_NONE)
         return false;
-    }
     switch (node->op) {
     case VRS_OP_CONV:
     case VRS_OP_CONV_TRANSPOSED:
@@ -475,11 +449,9 @@ static bool is_measured(const pass *p, int32_t value)
 {
     for (int32_t i = 0; i < p->graph->own->shape_node_count; i++) {
         const vrs_node *node = &p->graph->own->shape_nodes[i];
-        for (int32_t k = 0; k < node->input_count; k++) {
-            if (node->inputs[k] == value) {
+        for (int32_t k = 0; k < node->input_count; k++)
+            if (node->inputs[k] == value)
                 return true;
-            }
-        }
     }
     return false;
 }
@@ -491,9 +463,8 @@ static vrs_node *find_residual(const pass *p, const vrs_node *node, int32_t *oth
     vrs_node *best = NULL;
     const vrs_value *y = value_of(p, node->outputs[0]);
     if (node->op != VRS_OP_BINARY || node->as.binary.kind != VRS_BINARY_ADD ||
-        y->dtype != VRS_DTYPE_F32 || y->rank != 4) {
+        y->dtype != VRS_DTYPE_F32 || y->rank != 4)
         return NULL;
-    }
     for (int32_t i = 0; i < 2; i++) {
         vrs_node *conv = sole_maker(p, node->inputs[i]);
         int32_t residual = node->inputs[1 - i];
@@ -519,9 +490,8 @@ static vrs_status fuse_residuals(pass *p)
         vrs_node *node = &p->graph->nodes[i];
         int32_t other = VRS_NO_VALUE;
         vrs_node *conv = is_there(node) ? find_residual(p, node, &other) : NULL;
-        if (!conv) {
+        if (!conv)
             continue;
-        }
         conv->inputs[3] = other;
         conv->act = node->act;
         int32_t order = node->rule->order;
@@ -538,20 +508,16 @@ static vrs_status run_pass(vrs_graph *graph, vrs_status (*fn)(pass *))
 {
     pass p = {.graph = graph};
     p.uses = vrs_alloc_array((size_t)graph->value_count, sizeof(*p.uses));
-    if (!p.uses) {
+    if (!p.uses)
         return VRS_NO_MEMORY;
-    }
     for (int32_t i = 0; i < graph->node_count; i++) {
         const vrs_node *node = &graph->nodes[i];
-        for (int32_t k = 0; k < node->input_count; k++) {
-            if (node->inputs[k] != VRS_NO_VALUE) {
+        for (int32_t k = 0; k < node->input_count; k++)
+            if (node->inputs[k] != VRS_NO_VALUE)
                 p.uses[node->inputs[k]]++;
-            }
-        }
     }
-    for (int32_t i = 0; i < graph->output_count; i++) {
+    for (int32_t i = 0; i < graph->output_count; i++)
         p.uses[graph->outputs[i]]++;
-    }
     vrs_status status = fn(&p);
     vrs_free(p.uses);
     return status == VRS_OK ? vrs_graph_prune(graph) : status;
@@ -570,10 +536,8 @@ vrs_status vrs_graph_optimise(vrs_graph *graph, uint32_t passes)
         {VRS_PASS_RESIDUAL, fuse_residuals},
     };
     vrs_status status = VRS_OK;
-    for (size_t i = 0; i < sizeof(list) / sizeof(*list) && status == VRS_OK; i++) {
-        if ((passes & list[i].bit) != 0) {
+    for (size_t i = 0; i < sizeof(list) / sizeof(*list) && status == VRS_OK; i++)
+        if ((passes & list[i].bit) != 0)
             status = run_pass(graph, list[i].fn);
-        }
-    }
     return status;
 }

@@ -31,17 +31,14 @@ static bool all_known(const vrs_graph *graph, const vrs_node *node, bool *follow
 {
     *follows = node->op == VRS_OP_SHAPE;
     *bytes = 0;
-    if (node->op == VRS_OP_SHAPE) {
+    if (node->op == VRS_OP_SHAPE)
         return true;
-    }
     for (int32_t i = 0; i < node->input_count; i++) {
-        if (node->inputs[i] == VRS_NO_VALUE) {
+        if (node->inputs[i] == VRS_NO_VALUE)
             continue;
-        }
         const vrs_value *value = &graph->values[node->inputs[i]];
-        if (!value->data) {
+        if (!value->data)
             return false;
-        }
         *follows = *follows || value->follows_batch;
         *bytes += vrs_value_bytes(value);
     }
@@ -55,13 +52,11 @@ static bool all_known(const vrs_graph *graph, const vrs_node *node, bool *follow
 static bool is_wanted(vrs_graph *graph, const vrs_node *node, size_t in)
 {
     const vrs_value *x = &graph->values[node->inputs[0]];
-    if (!is_cheap(node->op) || (node->op == VRS_OP_DEQUANTIZE && x->dtype != VRS_DTYPE_I32)) {
+    if (!is_cheap(node->op) || (node->op == VRS_OP_DEQUANTIZE && x->dtype != VRS_DTYPE_I32))
         return false;
-    }
     size_t out = 0;
-    for (int32_t i = 0; i < node->output_count; i++) {
+    for (int32_t i = 0; i < node->output_count; i++)
         out += vrs_value_bytes(&graph->values[node->outputs[i]]);
-    }
     graph->own->folded_bytes += (int64_t)out;
     return (out <= SMALL_BYTES || out <= 4 * in) &&
            graph->own->folded_bytes <= VRS_GRAPH_MAX_FOLDED;
@@ -72,9 +67,8 @@ vrs_status vrs_node_fold(vrs_graph *graph, const vrs_node *node, bool *done)
     bool follows;
     size_t in;
     *done = all_known(graph, node, &follows, &in) && is_wanted(graph, node, in);
-    if (!*done) {
+    if (!*done)
         return VRS_OK;
-    }
     const void *inputs[VRS_GRAPH_MAX_INPUTS] = {0};
     void *outputs[VRS_GRAPH_MAX_INPUTS];
     for (int32_t i = 0; i < node->input_count; i++) {
@@ -86,15 +80,13 @@ vrs_status vrs_node_fold(vrs_graph *graph, const vrs_node *node, bool *done)
         vrs_free(value->data);
         value->data = vrs_alloc_aligned(vrs_value_bytes(value));
         value->follows_batch = follows;
-        if (!value->data) {
+        if (!value->data)
             return VRS_NO_MEMORY;
-        }
         outputs[i] = value->data;
     }
     vrs_status status = vrs_node_compute(graph, node, inputs, outputs);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         return VRS_OK;
-    }
     return vrs_fail_at_node(graph, node, status == VRS_INVALID ? VRS_FORMAT : status);
 }
 
@@ -102,9 +94,8 @@ vrs_status vrs_node_fold(vrs_graph *graph, const vrs_node *node, bool *done)
 static vrs_status infer_again(vrs_graph *graph, vrs_node *node)
 {
     int32_t rank[VRS_GRAPH_MAX_INPUTS] = {0};
-    for (int32_t i = 0; i < node->output_count; i++) {
+    for (int32_t i = 0; i < node->output_count; i++)
         rank[i] = graph->values[node->outputs[i]].rank;
-    }
     vrs_status status = vrs_node_infer(graph, node);
     bool known = node->output_count > 0 && graph->values[node->outputs[0]].data;
     if (status == VRS_OK && known) {
@@ -137,9 +128,8 @@ vrs_status vrs_graph_infer(vrs_graph *graph, int32_t batch)
     graph->own->folded_bytes = 0;
     for (int32_t i = 0; i < graph->input_count; i++) {
         vrs_value *input = &graph->values[graph->inputs[i]];
-        if (input->batch_axis == 0) {
+        if (input->batch_axis == 0)
             input->dims[0] = batch;
-        }
     }
     vrs_node *shapes = graph->own->shape_nodes;
     int32_t next = 0;
@@ -147,12 +137,10 @@ vrs_status vrs_graph_infer(vrs_graph *graph, int32_t batch)
     for (int32_t i = 0; i <= graph->node_count && status == VRS_OK; i++) {
         int32_t order = i < graph->node_count ? graph->nodes[i].rule->order : INT32_MAX;
         while (status == VRS_OK && next < graph->own->shape_node_count &&
-               shapes[next].rule->order < order) {
+               shapes[next].rule->order < order)
             status = infer_again(graph, &shapes[next++]);
-        }
-        if (status == VRS_OK && i < graph->node_count) {
+        if (status == VRS_OK && i < graph->node_count)
             status = infer_again(graph, &graph->nodes[i]);
-        }
     }
     graph->batch = status == VRS_OK ? batch : 0;
     return status;
@@ -166,9 +154,8 @@ typedef struct snapshot {
 
 static void free_snapshots(snapshot *before, int32_t count)
 {
-    for (int32_t i = 0; before && i < count; i++) {
+    for (int32_t i = 0; before && i < count; i++)
         vrs_free(before[i].data);
-    }
     vrs_free(before);
 }
 
@@ -178,9 +165,8 @@ static snapshot *take_snapshots(const vrs_graph *graph)
     for (int32_t i = 0; before && i < graph->value_count; i++) {
         const vrs_value *value = &graph->values[i];
         memcpy(before[i].dims, value->dims, sizeof(before[i].dims));
-        if (!value->follows_batch) {
+        if (!value->follows_batch)
             continue;
-        }
         before[i].data = vrs_alloc(vrs_value_bytes(value));
         if (!before[i].data) {
             free_snapshots(before, graph->value_count);
@@ -204,9 +190,8 @@ static void compare(vrs_graph *graph, const snapshot *before)
             }
         }
         if (value->follows_batch && same &&
-            memcmp(value->data, before[i].data, vrs_value_bytes(value)) == 0) {
+            memcmp(value->data, before[i].data, vrs_value_bytes(value)) == 0)
             value->follows_batch = false;
-        }
     }
 }
 
@@ -275,9 +260,8 @@ static vrs_status check_mixing(const vrs_graph *graph)
 static vrs_status try_batch_two(vrs_graph *graph)
 {
     snapshot *before = take_snapshots(graph);
-    if (!before) {
+    if (!before)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_graph_infer(graph, 2);
     if (status == VRS_OK) {
         compare(graph, before);
@@ -299,9 +283,8 @@ static bool is_known(const vrs_graph *graph, const vrs_node *node, bool *follows
     *follows = false;
     for (int32_t i = 0; i < node->output_count; i++) {
         const vrs_value *value = &graph->values[node->outputs[i]];
-        if (!value->data) {
+        if (!value->data)
             return false;
-        }
         *follows = *follows || value->follows_batch;
     }
     return node->output_count > 0;
@@ -311,13 +294,11 @@ vrs_status vrs_graph_settle(vrs_graph *graph)
 {
     struct vrs_graph_own *own = graph->own;
     vrs_status status = VRS_OK;
-    if (graph->free_batch) {
+    if (graph->free_batch)
         status = try_batch_two(graph);
-    }
     own->shape_nodes = vrs_alloc_array((size_t)graph->node_count, sizeof(*own->shape_nodes));
-    if (status != VRS_OK || !own->shape_nodes) {
+    if (status != VRS_OK || !own->shape_nodes)
         return status != VRS_OK ? status : VRS_NO_MEMORY;
-    }
     int32_t kept = 0;
     for (int32_t i = 0; i < graph->node_count; i++) {
         vrs_node node = graph->nodes[i];
@@ -327,9 +308,8 @@ vrs_status vrs_graph_settle(vrs_graph *graph)
         } else if (follows && graph->free_batch) {
             own->shape_nodes[own->shape_node_count++] = node;
         } else {
-            for (int32_t k = 0; k < node.output_count; k++) {
+            for (int32_t k = 0; k < node.output_count; k++)
                 graph->values[node.outputs[k]].follows_batch = false;
-            }
             vrs_node_clear(&node);
         }
     }

@@ -8,9 +8,8 @@
 static vrs_matrix resolve_matrix(const vrs_image *image)
 {
     const vrs_format_info *info = vrs_format_get(image->format);
-    if (info == NULL || !info->is_yuv) {
+    if (info == NULL || !info->is_yuv)
         return VRS_MATRIX_RGB;
-    }
     switch ((int)image->color.matrix) {
     case VRS_MATRIX_BT709:
         return VRS_MATRIX_BT709;
@@ -29,15 +28,12 @@ vrs_color vrs_color_resolve(const vrs_image *image)
     const vrs_format_info *info = vrs_format_get(image->format);
     vrs_color color = image->color;
     color.matrix = resolve_matrix(image);
-    if (color.range != VRS_RANGE_LIMITED && color.range != VRS_RANGE_FULL) {
+    if (color.range != VRS_RANGE_LIMITED && color.range != VRS_RANGE_FULL)
         color.range = info != NULL && info->is_yuv ? VRS_RANGE_LIMITED : VRS_RANGE_FULL;
-    }
-    if (color.transfer != VRS_TRANSFER_PQ && color.transfer != VRS_TRANSFER_HLG) {
+    if (color.transfer != VRS_TRANSFER_PQ && color.transfer != VRS_TRANSFER_HLG)
         color.transfer = VRS_TRANSFER_BT709;
-    }
-    if (color.chroma_site != VRS_CHROMA_CENTER && color.chroma_site != VRS_CHROMA_TOP_LEFT) {
+    if (color.chroma_site != VRS_CHROMA_CENTER && color.chroma_site != VRS_CHROMA_TOP_LEFT)
         color.chroma_site = VRS_CHROMA_LEFT;
-    }
     return color;
 }
 
@@ -66,9 +62,8 @@ static code_range get_code_range(vrs_color color, int32_t depth)
     const double unit = ldexp(1.0, depth - 8);
     const double peak = ldexp(1.0, depth) - 1.0;
     code_range range = {0.0, peak, 128.0 * unit, peak};
-    if (color.range == VRS_RANGE_LIMITED) {
+    if (color.range == VRS_RANGE_LIMITED)
         range = (code_range){16.0 * unit, 219.0 * unit, 128.0 * unit, 224.0 * unit};
-    }
     return range;
 }
 
@@ -85,9 +80,8 @@ vrs_color_matrix vrs_color_to_rgb(vrs_color resolved, int32_t depth)
         const double cr = 2.0 * (1.0 - k[0]);
         const double rows[3][3] = {
             {1.0, 0.0, cr}, {1.0, -cb * k[2] / k[1], -cr * k[0] / k[1]}, {1.0, cb, 0.0}};
-        for (int i = 0; i < 9; i++) {
+        for (int i = 0; i < 9; i++)
             ycc[i / 3][i % 3] = rows[i / 3][i % 3];
-        }
         zero[1] = zero[2] = range.neutral;
         span[1] = span[2] = range.chroma_span;
     }
@@ -115,9 +109,8 @@ void vrs_color_from_rgb8(vrs_color resolved, int32_t depth, const uint8_t rgb[3]
     const code_range range = get_code_range(resolved, depth);
     const double unit[3] = {rgb[0] / 255.0, rgb[1] / 255.0, rgb[2] / 255.0};
     if (resolved.matrix == VRS_MATRIX_RGB) {
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 3; i++)
             ycc[i] = to_code(range.black + unit[i] * range.luma_span, depth);
-        }
         return;
     }
     double k[3];

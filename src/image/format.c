@@ -17,18 +17,16 @@ const vrs_format_info *vrs_format_get(vrs_pixel_format format)
 {
     const int64_t number = (int64_t)format;
     const int64_t count = (int64_t)(sizeof(formats) / sizeof(formats[0]));
-    if (number <= VRS_FORMAT_NONE || number >= count) {
+    if (number <= VRS_FORMAT_NONE || number >= count)
         return NULL;
-    }
     return &formats[number];
 }
 
 const char *vrs_pixel_format_name(vrs_pixel_format format)
 {
     const vrs_format_info *info = vrs_format_get(format);
-    if (info != NULL) {
+    if (info != NULL)
         return info->name;
-    }
     return format == VRS_FORMAT_NONE ? "none" : "unknown";
 }
 
@@ -41,9 +39,8 @@ static bool is_chroma(const vrs_format_info *info, int plane)
 static int32_t plane_side(const vrs_image *image, int plane, int32_t side)
 {
     const vrs_format_info *info = vrs_format_get(image->format);
-    if (info == NULL || plane < 0 || plane >= info->planes) {
+    if (info == NULL || plane < 0 || plane >= info->planes)
         return 0;
-    }
     return is_chroma(info, plane) ? side / 2 + side % 2 : side;
 }
 
@@ -61,8 +58,7 @@ int64_t vrs_plane_row_bytes(const vrs_image *image, int plane)
 {
     const vrs_format_info *info = vrs_format_get(image->format);
     const int64_t width = vrs_plane_width(image, plane);
-    if (width == 0) {
+    if (width == 0)
         return 0;
-    }
     return width * info->plane_samples[plane] * info->sample_bytes;
 }

@@ -77,23 +77,19 @@ vrs_status vrs_image_check(const vrs_image *image)
 
 vrs_status vrs_image_check_in(const vrs_image *image, vrs_memory_kind kind, int32_t device)
 {
-    if (image == NULL) {
+    if (image == NULL)
         return vrs_fail(VRS_INVALID, "image: NULL was passed");
-    }
     vrs_status status = check_size(image->format, image->width, image->height);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = check_place(image, kind, device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     const vrs_format_info *info = vrs_format_get(image->format);
     for (int plane = 0; plane < info->planes; plane++) {
         status = check_plane(image, info, plane);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }
@@ -102,9 +98,8 @@ vrs_status vrs_image_alloc(vrs_image *image, vrs_pixel_format format, int32_t wi
 {
     memset(image, 0, sizeof(*image));
     const vrs_status status = check_size(format, width, height);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_image made = {.format = format, .width = width, .height = height};
     const vrs_format_info *info = vrs_format_get(format);
     uint64_t offsets[VRS_MAX_PLANES] = {0};
@@ -121,12 +116,10 @@ vrs_status vrs_image_alloc(vrs_image *image, vrs_pixel_format format, int32_t wi
                         width, height, info->name);
     }
     uint8_t *block = vrs_alloc_aligned((size_t)size);
-    if (block == NULL) {
+    if (block == NULL)
         return VRS_NO_MEMORY;
-    }
-    for (int plane = 0; plane < info->planes; plane++) {
+    for (int plane = 0; plane < info->planes; plane++)
         made.planes[plane] = block + offsets[plane];
-    }
     made.release = vrs_free;
     made.opaque = block;
     *image = made;
@@ -135,9 +128,8 @@ vrs_status vrs_image_alloc(vrs_image *image, vrs_pixel_format format, int32_t wi
 
 void vrs_image_release(vrs_image *image)
 {
-    if (image == NULL || image->release == NULL) {
+    if (image == NULL || image->release == NULL)
         return;
-    }
     void (*release)(void *) = image->release;
     image->release = NULL;
     release(image->opaque);

@@ -103,9 +103,8 @@ static vrs_status check_tensor(const vrs_preprocess_desc *desc)
                         desc->width, desc->height);
     }
     if (vrs_tensor_type_of(desc->tensor) == VRS_TENSOR_I8 &&
-        !(desc->quantum > 0.0F && isfinite(desc->quantum))) {
+        !(desc->quantum > 0.0F && isfinite(desc->quantum)))
         return vrs_fail(VRS_INVALID, "preprocess: an INT8 tensor needs a quantum above 0");
-    }
     return VRS_OK;
 }
 
@@ -124,12 +123,10 @@ static vrs_status check_network(const vrs_preprocess_desc *desc)
                         (int)desc->resize, (int)desc->fit, (int)desc->tensor);
     }
     bool finite = isfinite(desc->pad);
-    for (int channel = 0; channel < 3; channel++) {
+    for (int channel = 0; channel < 3; channel++)
         finite = finite && isfinite(desc->mean[channel]) && isfinite(desc->scale[channel]);
-    }
-    if (!finite) {
+    if (!finite)
         return vrs_fail(VRS_INVALID, "preprocess: mean, scale and pad must be finite numbers");
-    }
     return check_tensor(desc);
 }
 
@@ -219,9 +216,8 @@ static void set_colors(vrs_preprocess_plan *plan)
         }
     }
     plan->tone = color.transfer == VRS_TRANSFER_PQ || color.transfer == VRS_TRANSFER_HLG;
-    if (plan->tone) {
+    if (plan->tone)
         vrs_tone_table(color.transfer, plan->tone_table);
-    }
 }
 
 /* Chroma sample k stands at luma edge coordinate 2k + 1 where it is centred and at 2k + 0.5 where
@@ -256,12 +252,10 @@ static vrs_status build_axes(vrs_preprocess_plan *plan)
             y.begin += shift_y;
         }
         vrs_status status = vrs_axis_build(&plan->x[kind], &x);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_axis_build(&plan->y[kind], &y);
-        }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }
@@ -275,9 +269,8 @@ static vrs_status build_runs(vrs_preprocess_plan *plan)
         const int32_t count = plan->y[kind].count;
         plan->fast = plan->fast && plan->x[kind].stride <= MOST_TAPS;
         plan->runs[kind] = vrs_alloc_array((size_t)count, sizeof(vrs_run));
-        if (plan->runs[kind] == NULL) {
+        if (plan->runs[kind] == NULL)
             return VRS_NO_MEMORY;
-        }
         for (int32_t output = 0; output < count; output++) {
             plan->runs[kind][output] = vrs_axis_run(&plan->y[kind], output);
             plan->fast = plan->fast && plan->runs[kind][output].count <= most;
@@ -329,16 +322,13 @@ vrs_status vrs_preprocess_plan_create(const vrs_preprocess_desc *desc, vrs_prepr
 {
     *plan = NULL;
     vrs_status status = check_source(desc);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_network(desc);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_preprocess_plan *made = vrs_alloc(sizeof(*made));
-    if (made == NULL) {
+    if (made == NULL)
         return VRS_NO_MEMORY;
-    }
     const vrs_image image = {.format = desc->format,
                              .width = desc->image_width,
                              .height = desc->image_height,
@@ -354,9 +344,8 @@ vrs_status vrs_preprocess_plan_create(const vrs_preprocess_desc *desc, vrs_prepr
     set_components(made);
     set_colors(made);
     status = build_axes(made);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = build_runs(made);
-    }
     if (status != VRS_OK) {
         vrs_preprocess_plan_destroy(made);
         return status;
@@ -368,9 +357,8 @@ vrs_status vrs_preprocess_plan_create(const vrs_preprocess_desc *desc, vrs_prepr
 
 void vrs_preprocess_plan_destroy(vrs_preprocess_plan *plan)
 {
-    if (plan == NULL) {
+    if (plan == NULL)
         return;
-    }
     for (int kind = 0; kind < VRS_AXIS_KINDS; kind++) {
         vrs_axis_free(&plan->x[kind]);
         vrs_axis_free(&plan->y[kind]);
@@ -402,12 +390,10 @@ uint16_t vrs_half_from_double(double value)
 {
     const uint16_t sign = signbit(value) ? 0x8000 : 0;
     const double size = fabs(value);
-    if (isnan(value)) {
+    if (isnan(value))
         return 0x7E00;
-    }
-    if (size >= 65520.0) {
+    if (size >= 65520.0)
         return sign | 0x7C00;
-    }
     /* A step is 2^-24 below 2^-13 and doubles with the exponent. rint: ties to even. */
     int exponent = 0;
     (void)frexp(size, &exponent);
@@ -455,12 +441,10 @@ void vrs_preprocess_store(const vrs_preprocess_plan *plan, void *tensor, int32_t
         first = place * channels + (size_t)part * 3;
         pads = part == 3 ? channels - 12 : 0;
     }
-    for (size_t channel = 0; channel < 3; channel++) {
+    for (size_t channel = 0; channel < 3; channel++)
         store_element(plan, tensor, first + channel * step, value[channel]);
-    }
-    for (size_t i = 0; i < pads; i++) {
+    for (size_t i = 0; i < pads; i++)
         store_element(plan, tensor, first + 3 + i, 0.0);
-    }
 }
 
 /* Columns begin..end-1 of a row of the tensor and of the guide become bars. */
@@ -468,14 +452,12 @@ static void fill_span(const vrs_preprocess_plan *plan, void *tensor, uint8_t *lu
                       int32_t begin, int32_t end)
 {
     double bar[3];
-    for (int channel = 0; channel < 3; channel++) {
+    for (int channel = 0; channel < 3; channel++)
         bar[channel] = plan->type == VRS_TENSOR_U8 ? plan->pad_code : plan->pad[channel];
-    }
     for (int32_t column = begin; column < end; column++) {
         vrs_preprocess_store(plan, tensor, column, row, bar);
-        if (luma != NULL) {
+        if (luma != NULL)
             luma[(size_t)row * (size_t)plan->desc.width + (size_t)column] = plan->pad_code;
-        }
     }
 }
 

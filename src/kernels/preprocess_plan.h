@@ -55,9 +55,8 @@ struct vrs_preprocess_plan {
 static inline int32_t vrs_preprocess_sample(const vrs_preprocess_plan *plan, const uint8_t *row,
                                             int32_t index)
 {
-    if (plan->info->sample_bytes == 1) {
+    if (plan->info->sample_bytes == 1)
         return row[index];
-    }
     const int32_t code = ((const uint16_t *)(const void *)row)[index] >> plan->info->sample_shift;
     return code > plan->peak ? plan->peak : code;
 }

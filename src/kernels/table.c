@@ -19,13 +19,11 @@ static int have_f16c(void)
 
 vrs_isa vrs_isa_detect(void)
 {
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !have_f16c()) {
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !have_f16c())
         return VRS_ISA_REFERENCE;
-    }
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return VRS_ISA_AVX2;
-    }
     return VRS_ISA_AVX512;
 }
 
@@ -73,12 +71,10 @@ static void build_tables(void)
         vrs_kernels_fill_reference_preprocess(table);
         vrs_kernels_fill_reference_postprocess(table);
         vrs_kernels_fill_reference_warp(table);
-        if (isa >= VRS_ISA_AVX2 && best >= VRS_ISA_AVX2) {
+        if (isa >= VRS_ISA_AVX2 && best >= VRS_ISA_AVX2)
             fill_avx2(table);
-        }
-        if (isa >= VRS_ISA_AVX512 && best >= VRS_ISA_AVX512) {
+        if (isa >= VRS_ISA_AVX512 && best >= VRS_ISA_AVX512)
             fill_avx512(table);
-        }
     }
 }
 

@@ -11,15 +11,13 @@
 static void add_tap(vrs_axis *axis, const vrs_axis_geometry *geometry, int32_t output,
                     int32_t sample, double weight)
 {
-    if (weight < NOTHING) {
+    if (weight < NOTHING)
         return;
-    }
     int32_t place = sample < geometry->low ? geometry->low : sample;
     place = place > geometry->high ? geometry->high : place;
     float *weights = axis->weight + (size_t)output * (size_t)axis->stride;
-    if (axis->taps[output] == 0) {
+    if (axis->taps[output] == 0)
         axis->first[output] = place;
-    }
     const int32_t tap = place - axis->first[output];
     weights[tap] += (float)weight;
     axis->taps[output] = tap + 1;
@@ -58,13 +56,11 @@ vrs_status vrs_axis_build(vrs_axis *axis, const vrs_axis_geometry *geometry)
         vrs_axis_free(axis);
         return VRS_NO_MEMORY;
     }
-    for (int32_t output = 0; output < geometry->count; output++) {
-        if (area) {
+    for (int32_t output = 0; output < geometry->count; output++)
+        if (area)
             add_area(axis, geometry, output);
-        } else {
+        else
             add_bilinear(axis, geometry, output);
-        }
-    }
     return VRS_OK;
 }
 

@@ -40,7 +40,6 @@ double vrs_tone_map(vrs_transfer transfer, double code)
 
 void vrs_tone_table(vrs_transfer transfer, float table[VRS_TONE_STEPS + 1])
 {
-    for (int i = 0; i <= VRS_TONE_STEPS; i++) {
+    for (int i = 0; i <= VRS_TONE_STEPS; i++)
         table[i] = (float)vrs_tone_map(transfer, (double)i / VRS_TONE_STEPS);
-    }
 }

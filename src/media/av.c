@@ -90,21 +90,17 @@ static const struct {
 
 vrs_pixel_format vrs_av_to_format(enum AVPixelFormat format)
 {
-    for (size_t i = 0; i < FORMAT_PAIRS; i++) {
-        if (format_pairs[i].av == format) {
+    for (size_t i = 0; i < FORMAT_PAIRS; i++)
+        if (format_pairs[i].av == format)
             return format_pairs[i].format;
-        }
-    }
     return VRS_FORMAT_NONE;
 }
 
 enum AVPixelFormat vrs_av_from_format(vrs_pixel_format format)
 {
-    for (size_t i = 0; i < FORMAT_PAIRS; i++) {
-        if (format_pairs[i].format == format) {
+    for (size_t i = 0; i < FORMAT_PAIRS; i++)
+        if (format_pairs[i].format == format)
             return format_pairs[i].av;
-        }
-    }
     return AV_PIX_FMT_NONE;
 }
 
@@ -204,17 +200,15 @@ vrs_color vrs_av_to_color(enum AVPixelFormat format, enum AVColorSpace matrix,
     } else if (color.matrix == VRS_MATRIX_RGB) {
         color.matrix = VRS_MATRIX_UNKNOWN; /* a tag that contradicts the pixels */
     }
-    if (is_full_by_format(format) || (is_gray(format) && color.range == VRS_RANGE_UNKNOWN)) {
+    if (is_full_by_format(format) || (is_gray(format) && color.range == VRS_RANGE_UNKNOWN))
         color.range = VRS_RANGE_FULL;
-    }
     return color;
 }
 
 enum AVPixelFormat vrs_av_stored_format(const AVFrame *frame)
 {
-    if (!frame->hw_frames_ctx) {
+    if (!frame->hw_frames_ctx)
         return (enum AVPixelFormat)frame->format;
-    }
     return ((const AVHWFramesContext *)(const void *)frame->hw_frames_ctx->data)->sw_format;
 }
 
@@ -340,15 +334,12 @@ vrs_status vrs_av_frame_of_image(AVFrame *frame, vrs_image *image)
 static int64_t video_rank(const AVStream *stream)
 {
     const AVCodecParameters *params = stream->codecpar;
-    if (params->codec_type != AVMEDIA_TYPE_VIDEO) {
+    if (params->codec_type != AVMEDIA_TYPE_VIDEO)
         return 0;
-    }
-    if (stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) {
+    if (stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS))
         return 0;
-    }
-    if (!avcodec_find_decoder(params->codec_id)) {
+    if (!avcodec_find_decoder(params->codec_id))
         return 1;
-    }
     int64_t width = params->width > 0 ? params->width : 0;
     int64_t height = params->height > 0 ? params->height : 0;
     return 2 + width * height;

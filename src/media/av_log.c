@@ -18,27 +18,22 @@ static vrs_av_watch *watches;
 static const void *owner_of(void *context)
 {
     const AVClass *class = context ? *(AVClass **)context : NULL;
-    if (class && class == avcodec_get_class()) {
+    if (class && class == avcodec_get_class())
         return ((const AVCodecContext *)context)->opaque;
-    }
-    if (class && class == avformat_get_class()) {
+    if (class && class == avformat_get_class())
         return ((const AVFormatContext *)context)->opaque;
-    }
     return NULL;
 }
 
 static void count_error(void *context)
 {
     const void *owner = owner_of(context);
-    if (!owner) {
+    if (!owner)
         return;
-    }
     pthread_mutex_lock(&watch_lock);
-    for (vrs_av_watch *watch = watches; watch; watch = watch->next) {
-        if (watch == owner) {
+    for (vrs_av_watch *watch = watches; watch; watch = watch->next)
+        if (watch == owner)
             watch->errors++;
-        }
-    }
     pthread_mutex_unlock(&watch_lock);
 }
 
@@ -46,20 +41,16 @@ static void log_line(void *context, int level, const char *format, va_list args)
 {
     char line[512];
     int prefix = 1;
-    if ((level & 0xff) > AV_LOG_WARNING) {
+    if ((level & 0xff) > AV_LOG_WARNING)
         return;
-    }
-    if ((level & 0xff) <= AV_LOG_ERROR) {
+    if ((level & 0xff) <= AV_LOG_ERROR)
         count_error(context);
-    }
     av_log_format_line2(context, level, format, args, line, (int)sizeof line, &prefix);
     size_t length = strlen(line);
-    while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r')) {
+    while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
         line[--length] = '\0';
-    }
-    if (length > 0) {
+    if (length > 0)
         vrs_log(VRS_LOG_DEBUG, "libav: %s", line);
-    }
 }
 
 static void init_once(void)
@@ -94,11 +85,9 @@ void vrs_av_watch_stop(vrs_av_watch *watch)
 {
     pthread_mutex_lock(&watch_lock);
     vrs_av_watch **link = &watches;
-    while (*link && *link != watch) {
+    while (*link && *link != watch)
         link = &(*link)->next;
-    }
-    if (*link) {
+    if (*link)
         *link = watch->next;
-    }
     pthread_mutex_unlock(&watch_lock);
 }

@@ -27,9 +27,8 @@ void vrs_note_add(char *note, size_t size, const char *format, ...)
     va_end(args);
     size_t used = strlen(note);
     const char *joint = used > 0 ? "; " : "";
-    if (used + strlen(joint) + strlen(sentence) < size) {
+    if (used + strlen(joint) + strlen(sentence) < size)
         (void)snprintf(note + used, size - used, "%s%s", joint, sentence);
-    }
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -66,9 +65,8 @@ vrs_status vrs_carry_open(vrs_carry *carry, const vrs_carry_params *params, char
     struct stat info;
     *carry = (vrs_carry){0};
     /* Pipes, cameras and folders have nothing to take. */
-    if (!params->path || stat(params->path, &info) != 0 || !S_ISREG(info.st_mode)) {
+    if (!params->path || stat(params->path, &info) != 0 || !S_ISREG(info.st_mode))
         return VRS_OK;
-    }
     int result = open_source(carry, params);
     if (result == AVERROR(ENOMEM)) {
         vrs_carry_close(carry);
@@ -80,9 +78,8 @@ vrs_status vrs_carry_open(vrs_carry *carry, const vrs_carry_params *params, char
                      vrs_av_text(result));
         return VRS_OK;
     }
-    for (unsigned i = 0; i < carry->source->nb_streams; i++) {
+    for (unsigned i = 0; i < carry->source->nb_streams; i++)
         carry->outputs[i] = -1;
-    }
     int video = vrs_av_best_video(carry->source);
     carry->video = video >= 0 ? carry->source->streams[video] : NULL;
     return VRS_OK;
@@ -102,16 +99,14 @@ static vrs_status add_stream(const AVStream *from, vrs_container *container, int
 {
     AVStream *to = vrs_inject("libav") ? avformat_new_stream(container->format, NULL) : NULL;
     int result = AVERROR(ENOMEM);
-    if (to && vrs_inject("libav")) {
+    if (to && vrs_inject("libav"))
         result = avcodec_parameters_copy(to->codecpar, from->codecpar);
-    }
     if (result >= 0) {
         result =
             vrs_inject("libav") ? av_dict_copy(&to->metadata, from->metadata, 0) : AVERROR(ENOMEM);
     }
-    if (result < 0) {
+    if (result < 0)
         return vrs_fail(VRS_NO_MEMORY, "no memory for stream %d", from->index);
-    }
     to->codecpar->codec_tag = 0;
     to->time_base = from->time_base;
     to->disposition = from->disposition;
@@ -126,16 +121,14 @@ static vrs_status try_stream(const AVStream *stream, const char *muxer,
     vrs_container container;
     int index = 0;
     vrs_status status = vrs_container_make(&container, muxer, video, time_base, rate);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     int known = avformat_query_codec(container.format->oformat, stream->codecpar->codec_id,
                                      FF_COMPLIANCE_NORMAL);
     status = known == 1 ? add_stream(stream, &container, &index)
                         : vrs_fail(VRS_UNSUPPORTED, "%s cannot hold it", muxer);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_container_begin(&container, NULL);
-    }
     vrs_container_discard(&container);
     return status;
 }
@@ -164,17 +157,15 @@ vrs_status vrs_carry_choose(vrs_carry *carry, const char *muxer, const AVCodecPa
         /* A demuxer discards what it read by itself: the track of MP4's chapters. */
         bool read_already = stream->discard == AVDISCARD_ALL;
         stream->discard = AVDISCARD_ALL;
-        if (stream == carry->video || read_already) {
+        if (stream == carry->video || read_already)
             continue;
-        }
         if (!is_kind_kept(stream)) {
             vrs_note_add(note, note_size, "%s is not kept", stream_name(stream, name, sizeof name));
             continue;
         }
         vrs_status status = try_stream(stream, muxer, video, time_base, rate);
-        if (status == VRS_NO_MEMORY) {
+        if (status == VRS_NO_MEMORY)
             return status;
-        }
         if (status != VRS_OK) {
             vrs_note_add(note, note_size, "%s is not kept: %s cannot hold it",
                          stream_name(stream, name, sizeof name), muxer);
@@ -193,9 +184,8 @@ static vrs_status add_side_data(AVStream *to, enum AVPacketSideDataType type, co
                                 size_t size)
 {
     uint8_t *place = vrs_inject("libav") ? av_stream_new_side_data(to, type, size) : NULL;
-    if (!place) {
+    if (!place)
         return vrs_fail(VRS_NO_MEMORY, "no memory for side data of %zu bytes", size);
-    }
     memcpy(place, data, size);
     return VRS_OK;
 }
@@ -207,14 +197,12 @@ static vrs_status add_rotation(const vrs_carry *carry, const vrs_carry_params *p
     int32_t matrix[9];
     size_t size = 0;
     const uint8_t *data = NULL;
-    if (carry->video) {
+    if (carry->video)
         data = av_stream_get_side_data(carry->video, AV_PKT_DATA_DISPLAYMATRIX, &size);
-    }
     if (data && size >= sizeof matrix) {
         memcpy(matrix, data, sizeof matrix);
-        if (!params->same_size) {
+        if (!params->same_size)
             matrix[6] = matrix[7] = 0;
-        }
     } else if (params->rotation != 0) {
         av_display_rotation_set(matrix, params->rotation);
     } else {
@@ -251,9 +239,8 @@ static uint32_t fixed_32(double share)
 static vrs_status add_sphere(const vrs_layout *layout, AVStream *to)
 {
     if (layout->projection != VRS_PROJECTION_EQUIRECT &&
-        layout->projection != VRS_PROJECTION_HALF_EQUIRECT) {
+        layout->projection != VRS_PROJECTION_HALF_EQUIRECT)
         return VRS_OK;
-    }
     AVSphericalMapping sphere = {
         .projection = AV_SPHERICAL_EQUIRECTANGULAR,
         .yaw = (int32_t)(layout->yaw * 65536),
@@ -264,9 +251,8 @@ static vrs_status add_sphere(const vrs_layout *layout, AVStream *to)
         .bound_top = fixed_32(layout->cut_top),
         .bound_bottom = fixed_32(layout->cut_bottom),
     };
-    if (sphere.bound_left || sphere.bound_right || sphere.bound_top || sphere.bound_bottom) {
+    if (sphere.bound_left || sphere.bound_right || sphere.bound_top || sphere.bound_bottom)
         sphere.projection = AV_SPHERICAL_EQUIRECTANGULAR_TILE;
-    }
     return add_side_data(to, AV_PKT_DATA_SPHERICAL, &sphere, sizeof sphere);
 }
 
@@ -290,13 +276,11 @@ static vrs_status copy_side_data(const AVStream *from, AVStream *to, const vrs_l
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         size_t size = 0;
         const uint8_t *data = av_stream_get_side_data(from, kinds[i].type, &size);
-        if (!data || (kinds[i].of_pictures && !pictures) || is_told(tags, kinds[i].type)) {
+        if (!data || (kinds[i].of_pictures && !pictures) || is_told(tags, kinds[i].type))
             continue;
-        }
         vrs_status status = add_side_data(to, kinds[i].type, data, size);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }
@@ -309,17 +293,15 @@ static vrs_status copy_titles(const AVDictionary *from, AVDictionary **to)
     const AVDictionaryEntry *entry = NULL;
     while ((entry = av_dict_get(from, "", entry, AV_DICT_IGNORE_SUFFIX))) {
         bool skipped = false;
-        for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
             skipped = skipped || strcmp(own[i], entry->key) == 0;
-        }
         int result = 0;
         if (!skipped) {
             result = vrs_inject("libav") ? av_dict_set(to, entry->key, entry->value, 0)
                                          : AVERROR(ENOMEM);
         }
-        if (result < 0) {
+        if (result < 0)
             return vrs_fail(VRS_NO_MEMORY, "no memory for the source's titles");
-        }
     }
     return VRS_OK;
 }
@@ -327,9 +309,8 @@ static vrs_status copy_titles(const AVDictionary *from, AVDictionary **to)
 static vrs_status copy_chapter(const AVChapter *from, int64_t shift, AVFormatContext *to)
 {
     AVChapter *chapter = vrs_inject("libav") ? av_mallocz(sizeof *chapter) : NULL;
-    if (!chapter) {
+    if (!chapter)
         return vrs_fail(VRS_NO_MEMORY, "no memory for a chapter");
-    }
     chapter->id = from->id;
     chapter->time_base = from->time_base;
     chapter->start = from->start + shift;
@@ -354,14 +335,12 @@ static vrs_status copy_chapters(const vrs_carry *carry, AVFormatContext *to)
         bool outside = carry->end > 0 &&
                        (av_compare_ts(chapter->start, chapter->time_base, carry->end, clock) >= 0 ||
                         av_compare_ts(chapter->end, chapter->time_base, carry->first, clock) <= 0);
-        if (outside) {
+        if (outside)
             continue;
-        }
         int64_t shift = av_rescale_q(carry->shift, clock, chapter->time_base);
         vrs_status status = copy_chapter(chapter, shift, to);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }
@@ -374,23 +353,17 @@ vrs_status vrs_carry_add(vrs_carry *carry, const vrs_carry_params *params, vrs_c
                         params->kind == VRS_OUTPUT_PACKED;
         status = copy_side_data(carry->video, container->video, &params->tags, pictures);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = add_tags(&params->tags, container->video);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         vrs_carry_find_layout(carry, params, container);
-    }
-    if (!params->keep_streams || !carry->source) {
+    if (!params->keep_streams || !carry->source)
         return status;
-    }
-    for (unsigned i = 0; i < carry->source->nb_streams && status == VRS_OK; i++) {
-        if (carry->outputs[i] >= 0) {
+    for (unsigned i = 0; i < carry->source->nb_streams && status == VRS_OK; i++)
+        if (carry->outputs[i] >= 0)
             status = add_stream(carry->source->streams[i], container, &carry->outputs[i]);
-        }
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = copy_titles(carry->source->metadata, &container->format->metadata);
-    }
     return status == VRS_OK ? copy_chapters(carry, container->format) : status;
 }
 
@@ -398,9 +371,8 @@ vrs_status vrs_carry_add(vrs_carry *carry, const vrs_carry_params *params, vrs_c
 
 void vrs_carry_set_range(vrs_carry *carry, int64_t first, int64_t end, int64_t shift)
 {
-    if (!carry->video) {
+    if (!carry->video)
         return;
-    }
     const AVStream *video = carry->video;
     int64_t start = video->start_time;
     carry->first = start == AV_NOPTS_VALUE || first <= start ? INT64_MIN : first;
@@ -415,9 +387,8 @@ void vrs_carry_set_range(vrs_carry *carry, int64_t first, int64_t end, int64_t s
         source_end = carry->source->duration + (begin == AV_NOPTS_VALUE ? 0 : begin);
     }
     int64_t written = av_rescale_q(end, video->time_base, AV_TIME_BASE_Q);
-    if (source_end != AV_NOPTS_VALUE && written + END_SLACK >= source_end) {
+    if (source_end != AV_NOPTS_VALUE && written + END_SLACK >= source_end)
         carry->end = INT64_MAX;
-    }
 }
 
 /* Whether a packet of a kept stream lies in the range; one after the end ends its stream. */
@@ -431,9 +402,8 @@ static bool is_wanted(vrs_carry *carry, AVStream *stream, int64_t time, bool fro
         return false;
     }
     if (carry->first != INT64_MIN &&
-        av_compare_ts(time + packet->duration, stream->time_base, carry->first, clock) <= 0) {
+        av_compare_ts(time + packet->duration, stream->time_base, carry->first, clock) <= 0)
         return false;
-    }
     int64_t shift = av_rescale_q(carry->shift, clock, stream->time_base);
     return !from_zero || time + shift >= 0;
 }
@@ -448,9 +418,8 @@ static vrs_status next_packet(vrs_carry *carry, const vrs_container *container, 
     AVPacket *packet = carry->packet;
     while (!carry->pending && !carry->ended) {
         int result = vrs_inject("libav") ? av_read_frame(carry->source, packet) : AVERROR(ENOMEM);
-        if (result == AVERROR(ENOMEM)) {
+        if (result == AVERROR(ENOMEM))
             return vrs_fail(VRS_NO_MEMORY, "no memory for a packet of the source");
-        }
         if (result < 0) {
             carry->ended = true;
             if (result != AVERROR_EOF) {
@@ -479,25 +448,21 @@ static vrs_status next_packet(vrs_carry *carry, const vrs_container *container, 
 vrs_status vrs_carry_until(vrs_carry *carry, vrs_container *container, int64_t dts,
                            AVRational time_base, char *note, size_t note_size)
 {
-    if (!carry->source || !carry->video || carry->kept == 0) {
+    if (!carry->source || !carry->video || carry->kept == 0)
         return VRS_OK;
-    }
     while (!carry->ended || carry->pending) {
         vrs_status status = next_packet(carry, container, note, note_size);
-        if (status != VRS_OK || !carry->pending) {
+        if (status != VRS_OK || !carry->pending)
             return status;
-        }
         AVPacket *packet = carry->packet;
         const AVStream *from = carry->source->streams[packet->stream_index];
-        if (dts != INT64_MAX && av_compare_ts(packet->dts, from->time_base, dts, time_base) > 0) {
+        if (dts != INT64_MAX && av_compare_ts(packet->dts, from->time_base, dts, time_base) > 0)
             return VRS_OK;
-        }
         AVStream *to = container->format->streams[carry->outputs[packet->stream_index]];
         carry->pending = false;
         status = vrs_container_write(container, packet, to, from->time_base, true);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }

@@ -44,9 +44,8 @@ static int told_stereo(const AVStream *to)
 {
     const AVStereo3D *stereo =
         (const AVStereo3D *)(const void *)av_stream_get_side_data(to, AV_PKT_DATA_STEREO3D, NULL);
-    if (!stereo) {
+    if (!stereo)
         return -1;
-    }
     const bool inverted = (stereo->flags & AV_STEREO3D_FLAG_INVERT) != 0;
     switch (stereo->type) {
     case AV_STEREO3D_2D:
@@ -65,9 +64,8 @@ static void told_sphere(const AVStream *to, vrs_boxes *say)
     const AVSphericalMapping *sphere =
         (const AVSphericalMapping *)(const void *)av_stream_get_side_data(to, AV_PKT_DATA_SPHERICAL,
                                                                           NULL);
-    if (!sphere) {
+    if (!sphere)
         return;
-    }
     const bool cube = sphere->projection == AV_SPHERICAL_CUBEMAP;
     say->sphere = cube ? VRS_SPHERE_CUBE : VRS_SPHERE_EQUI;
     say->yaw = sphere->yaw;
@@ -87,12 +85,10 @@ static bool stays_custom(const vrs_boxes *source, const vrs_carry_params *params
 {
     vrs_layout halves = vrs_layout_flat();
     vrs_mesh *mesh = NULL;
-    if (source->stereo != VRS_ST3D_CUSTOM || !keeps_mesh(source, params)) {
+    if (source->stereo != VRS_ST3D_CUSTOM || !keeps_mesh(source, params))
         return false;
-    }
-    if (!params->tags.stereo) {
+    if (!params->tags.stereo)
         return true;
-    }
     (void)vrs_mp4_layout_read(params->path, &mesh);
     bool same = mesh && vrs_mesh_halves(mesh, &halves) &&
                 halves.stereo == params->tags.layout.stereo &&
@@ -110,12 +106,10 @@ void vrs_carry_find_layout(vrs_carry *carry, const vrs_carry_params *params,
     vrs_boxes *say = &carry->layout;
     *say = (vrs_boxes){.stereo = told_stereo(container->video)};
     told_sphere(container->video, say);
-    if (say->stereo < 0 && !params->tags.stereo) {
+    if (say->stereo < 0 && !params->tags.stereo)
         say->stereo = source.stereo == VRS_ST3D_CUSTOM ? -1 : source.stereo;
-    }
-    if (stays_custom(&source, params)) {
+    if (stays_custom(&source, params))
         say->stereo = VRS_ST3D_CUSTOM;
-    }
     if (keeps_mesh(&source, params)) {
         say->sphere = VRS_SPHERE_MESH;
         say->mesh_place = source.mesh_place;
@@ -134,15 +128,12 @@ vrs_status vrs_carry_put_layout(const vrs_carry *carry, const vrs_carry_params *
 {
     uint8_t *mesh = NULL;
     vrs_status status = VRS_OK;
-    if (!carry->put_layout) {
+    if (!carry->put_layout)
         return VRS_OK;
-    }
-    if (carry->layout.sphere == VRS_SPHERE_MESH) {
+    if (carry->layout.sphere == VRS_SPHERE_MESH)
         status = vrs_mp4_mesh_bytes(params->path, &carry->layout, &mesh);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_mp4_layout_write(path, &carry->layout, mesh);
-    }
     vrs_free(mesh);
     return status;
 }
@@ -168,9 +159,8 @@ void vrs_carry_layout_parse(const char *text, vrs_carry_params *params)
                &layout.cut_right, &layout.cut_top, &layout.cut_bottom, &layout.yaw, &layout.pitch,
                &layout.roll) != 14 ||
         words[0] < 0 || words[0] > VRS_STEREO_TB || words[2] < 0 ||
-        words[2] > VRS_PROJECTION_CUBEMAP) {
+        words[2] > VRS_PROJECTION_CUBEMAP)
         return;
-    }
     layout.stereo = (vrs_stereo)words[0];
     layout.swapped = words[1] != 0;
     layout.projection = (vrs_projection)words[2];

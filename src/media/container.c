@@ -20,11 +20,9 @@ const char *vrs_container_name(const char *path)
         {"mp4", "mp4"}, {"m4v", "mp4"}, {"mov", "mov"}, {"mkv", "matroska"}, {"webm", "webm"}};
     char extension[16];
     (void)vrs_path_extension(path, extension, sizeof extension);
-    for (size_t i = 0; i < sizeof containers / sizeof containers[0]; i++) {
-        if (strcmp(containers[i].extension, extension) == 0) {
+    for (size_t i = 0; i < sizeof containers / sizeof containers[0]; i++)
+        if (strcmp(containers[i].extension, extension) == 0)
             return containers[i].muxer;
-        }
-    }
     return NULL;
 }
 
@@ -51,15 +49,13 @@ static bool is_mov(const AVFormatContext *format)
 static vrs_status set_clock(AVFormatContext *format, AVRational time_base)
 {
     int64_t scale = time_base.den;
-    while (scale < MIN_TIMESCALE) {
+    while (scale < MIN_TIMESCALE)
         scale *= 2;
-    }
     int result = vrs_inject("libav")
                      ? av_opt_set_int(format->priv_data, "video_track_timescale", scale, 0)
                      : AVERROR(ENOMEM);
-    if (result >= 0) {
+    if (result >= 0)
         result = av_opt_set_int(format->priv_data, "movie_timescale", scale, 0);
-    }
     return result < 0 ? vrs_av_fail(result, "a time base of %d/%d cannot be written", time_base.num,
                                     time_base.den)
                       : VRS_OK;
@@ -71,12 +67,10 @@ static vrs_status add_video(vrs_container *container, const AVCodecParameters *p
     AVFormatContext *format = container->format;
     AVStream *stream = vrs_inject("libav") ? avformat_new_stream(format, NULL) : NULL;
     int result = AVERROR(ENOMEM);
-    if (stream && vrs_inject("libav")) {
+    if (stream && vrs_inject("libav"))
         result = avcodec_parameters_copy(stream->codecpar, params);
-    }
-    if (result < 0) {
+    if (result < 0)
         return vrs_av_fail(result, "no memory for a video stream");
-    }
     /* Players of the other sort know only this name for it. */
     stream->codecpar->codec_tag =
         params->codec_id == AV_CODEC_ID_HEVC && is_mov(format) ? MKTAG('h', 'v', 'c', '1') : 0;
@@ -95,16 +89,14 @@ vrs_status vrs_container_make(vrs_container *container, const char *muxer,
     int result = vrs_inject("libav")
                      ? avformat_alloc_output_context2(&container->format, NULL, muxer, NULL)
                      : AVERROR(ENOMEM);
-    if (result < 0) {
+    if (result < 0)
         return vrs_av_fail(result, "no container %s", muxer);
-    }
     /* Stereo and spherical boxes are written to MP4 only so. */
     container->format->strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL;
     container->format->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
     vrs_status status = add_video(container, params, time_base, rate);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_container_discard(container);
-    }
     return status;
 }
 
@@ -112,9 +104,8 @@ static vrs_status try_header(vrs_container *container)
 {
     AVFormatContext *format = container->format;
     int result = vrs_inject("libav") ? avio_open_dyn_buf(&format->pb) : AVERROR(ENOMEM);
-    if (result < 0) {
+    if (result < 0)
         return vrs_av_fail(result, "no memory for a header");
-    }
     result = vrs_inject("libav") ? avformat_write_header(format, NULL) : AVERROR(ENOMEM);
     uint8_t *bytes = NULL;
     (void)avio_close_dyn_buf(format->pb, &bytes);
@@ -126,13 +117,11 @@ static vrs_status try_header(vrs_container *container)
 
 vrs_status vrs_container_begin(vrs_container *container, const char *path)
 {
-    if (!path) {
+    if (!path)
         return try_header(container);
-    }
     vrs_status status = vrs_out_file_create(&container->file, path);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     container->format->pb = container->file.io;
     int result =
         vrs_inject("libav") ? avformat_write_header(container->format, NULL) : AVERROR(ENOMEM);
@@ -159,11 +148,10 @@ vrs_status vrs_container_end(vrs_container *container, int64_t *bytes, uint32_t 
 {
     int result = vrs_inject("libav") ? av_write_trailer(container->format) : AVERROR(ENOMEM);
     vrs_status status = VRS_OK;
-    if (result < 0 || container->file.error != 0) {
+    if (result < 0 || container->file.error != 0)
         status = vrs_out_file_fail(&container->file, result);
-    } else {
+    else
         status = vrs_out_file_finish(&container->file, bytes, crc);
-    }
     vrs_container_discard(container);
     return status;
 }

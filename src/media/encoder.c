@@ -23,12 +23,10 @@ static enum AVPixelFormat lossy_format(vrs_codec codec, vrs_output_kind kind,
                                        vrs_pixel_format format)
 {
     bool alpha = format == VRS_FORMAT_YUVA420P || format == VRS_FORMAT_YUVA420P10;
-    if (alpha) {
+    if (alpha)
         return codec == VRS_CODEC_VP9 ? AV_PIX_FMT_YUVA420P : AV_PIX_FMT_NONE;
-    }
-    if (format == VRS_FORMAT_YUV420P10) {
+    if (format == VRS_FORMAT_YUV420P10)
         return AV_PIX_FMT_YUV420P10LE;
-    }
     bool grey =
         format == VRS_FORMAT_GRAY8 && (kind == VRS_OUTPUT_MASK || kind == VRS_OUTPUT_CLASSES);
     return grey || format == VRS_FORMAT_YUV420P ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_NONE;
@@ -72,9 +70,8 @@ static enum AVPixelFormat ffv1_format(vrs_pixel_format format)
 /* NVENC takes 10 bits as P010, and in HEVC alone. */
 static enum AVPixelFormat nvenc_format(vrs_codec codec, enum AVPixelFormat format)
 {
-    if (format != AV_PIX_FMT_YUV420P10LE) {
+    if (format != AV_PIX_FMT_YUV420P10LE)
         return format;
-    }
     return codec == VRS_CODEC_HEVC ? AV_PIX_FMT_P010LE : AV_PIX_FMT_NONE;
 }
 
@@ -104,17 +101,15 @@ enum AVPixelFormat vrs_encoder_pixel_format(vrs_codec codec, vrs_encoder_place p
 static vrs_to_frame_way choose_way(const vrs_encoder_params *params, const AVCodecContext *context)
 {
     bool padded = context->width != params->width || context->height != params->height;
-    if (context->pix_fmt == AV_PIX_FMT_PAL8) {
+    if (context->pix_fmt == AV_PIX_FMT_PAL8)
         return VRS_TO_FRAME_PALETTE;
-    }
     if (params->format == VRS_FORMAT_GRAY8 && context->pix_fmt == AV_PIX_FMT_YUV420P) {
         return params->kind == VRS_OUTPUT_CLASSES ? VRS_TO_FRAME_COLOURS
                : padded                           ? VRS_TO_FRAME_PAD
                                                   : VRS_TO_FRAME_CHROMA;
     }
-    if (context->pix_fmt != vrs_av_from_format(params->format)) {
+    if (context->pix_fmt != vrs_av_from_format(params->format))
         return VRS_TO_FRAME_CONVERT;
-    }
     return padded ? VRS_TO_FRAME_PAD : VRS_TO_FRAME_WRAP;
 }
 
@@ -154,37 +149,31 @@ static void fill_context(AVCodecContext *context, const vrs_encoder_params *para
     context->color_primaries = params->tags.primaries;
     context->chroma_sample_location = rgb ? AVCHROMA_LOC_UNSPECIFIED : params->tags.site;
     context->strict_std_compliance = FF_COMPLIANCE_NORMAL;
-    if (params->codec != VRS_CODEC_PNG) {
+    if (params->codec != VRS_CODEC_PNG)
         context->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    }
-    if (params->codec == VRS_CODEC_PNG) {
+    if (params->codec == VRS_CODEC_PNG)
         context->thread_type = FF_THREAD_SLICE; /* a picture in, a picture out */
-    }
 }
 
 static vrs_status open_context(vrs_encoder *encoder, const vrs_encoder_params *params)
 {
     const char *name = vrs_encoder_name(params->codec, params->place);
     const AVCodec *codec = vrs_inject("libav") ? avcodec_find_encoder_by_name(name) : NULL;
-    if (!codec) {
+    if (!codec)
         return vrs_fail(VRS_UNSUPPORTED, "this libavcodec was built without the encoder %s", name);
-    }
     enum AVPixelFormat format =
         vrs_encoder_pixel_format(params->codec, params->place, params->kind, params->format);
     vrs_status status = check_params(params, format);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     encoder->context = vrs_inject("libav") ? avcodec_alloc_context3(codec) : NULL;
     encoder->frame = vrs_inject("libav") ? av_frame_alloc() : NULL;
-    if (!encoder->context || !encoder->frame) {
+    if (!encoder->context || !encoder->frame)
         return vrs_fail(VRS_NO_MEMORY, "no memory for the encoder %s", name);
-    }
     fill_context(encoder->context, params, format);
     status = vrs_encoder_set_options(encoder->context, params);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     int result =
         vrs_inject("libav") ? avcodec_open2(encoder->context, codec, NULL) : AVERROR(ENOMEM);
     if (result < 0) {
@@ -208,9 +197,8 @@ static vrs_color pixel_color(const vrs_encoder_params *params)
 vrs_status vrs_encoder_open(const vrs_encoder_params *params, vrs_encoder **encoder)
 {
     vrs_encoder *made = vrs_alloc(sizeof *made);
-    if (!made) {
+    if (!made)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = open_context(made, params);
     if (status == VRS_OK) {
         made->maker = (vrs_to_frame){
@@ -244,9 +232,8 @@ static vrs_status try_nvenc(const vrs_encoder_params *params)
     }
     vrs_status status = vrs_encoder_open(&trial, &encoder);
     vrs_encoder_destroy(encoder);
-    if (status == VRS_OK || status == VRS_NO_MEMORY || status == VRS_INVALID) {
+    if (status == VRS_OK || status == VRS_NO_MEMORY || status == VRS_INVALID)
         return status;
-    }
     char why[VRS_DETAIL_SIZE];
     (void)snprintf(why, sizeof why, "%s", vrs_last_error());
     return vrs_fail(VRS_UNSUPPORTED,
@@ -258,9 +245,8 @@ static vrs_status try_nvenc(const vrs_encoder_params *params)
 vrs_status vrs_encoder_settle(vrs_encoder_params *params, char *why, size_t size)
 {
     why[0] = '\0';
-    if (params->place == VRS_ENCODER_CPU) {
+    if (params->place == VRS_ENCODER_CPU)
         return VRS_OK;
-    }
     bool coded = params->codec == VRS_CODEC_H264 || params->codec == VRS_CODEC_HEVC;
     bool must = params->place == VRS_ENCODER_NVENC;
     if (!coded && !must) {
@@ -279,9 +265,8 @@ vrs_status vrs_encoder_settle(vrs_encoder_params *params, char *why, size_t size
 
 void vrs_encoder_destroy(vrs_encoder *encoder)
 {
-    if (!encoder) {
+    if (!encoder)
         return;
-    }
     avcodec_free_context(&encoder->context);
     av_frame_free(&encoder->frame);
     vrs_to_frame_clear(&encoder->maker);
@@ -297,9 +282,8 @@ static vrs_status send_frame(vrs_encoder *encoder, const AVFrame *frame)
 {
     int result =
         vrs_inject("libav") ? avcodec_send_frame(encoder->context, frame) : AVERROR(ENOMEM);
-    if (result < 0) {
+    if (result < 0)
         return vrs_av_fail(result, "the encoder %s refuses a frame", encoder->context->codec->name);
-    }
     return VRS_OK;
 }
 
@@ -332,14 +316,11 @@ vrs_status vrs_encoder_receive(vrs_encoder *encoder, AVPacket *packet)
 {
     int result =
         vrs_inject("libav") ? avcodec_receive_packet(encoder->context, packet) : AVERROR(ENOMEM);
-    if (result == AVERROR(EAGAIN)) {
+    if (result == AVERROR(EAGAIN))
         return VRS_TIMEOUT;
-    }
-    if (result == AVERROR_EOF) {
+    if (result == AVERROR_EOF)
         return VRS_END;
-    }
-    if (result < 0) {
+    if (result < 0)
         return vrs_av_fail(result, "the encoder %s fails", encoder->context->codec->name);
-    }
     return VRS_OK;
 }

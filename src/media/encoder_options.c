@@ -53,9 +53,8 @@ static const char *nearest_option(AVCodecContext *context, const char *wrong)
         while (objects[i] && (option = av_opt_next(objects[i], option))) {
             bool usable = option->type != AV_OPT_TYPE_CONST &&
                           (option->flags & AV_OPT_FLAG_ENCODING_PARAM) != 0;
-            if (usable && count < MAX_OPTION_NAMES) {
+            if (usable && count < MAX_OPTION_NAMES)
                 names[count++] = option->name;
-            }
         }
     }
     return vrs_nearest_name(wrong, names, count);
@@ -72,9 +71,8 @@ static vrs_status set_option(AVCodecContext *context, const char *name, const ch
                         name, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
                         nearest ? "\"?" : "");
     }
-    if (result == AVERROR(ENOMEM)) {
+    if (result == AVERROR(ENOMEM))
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for the option \"%s\"", encoder, name);
-    }
     if (result < 0) {
         return vrs_fail(VRS_INVALID, "encoder options: %s does not take \"%s\" for \"%s\" (%s)",
                         encoder, value, name, vrs_av_text(result));
@@ -93,11 +91,9 @@ static vrs_status set_preset(AVCodecContext *context, const char *preset,
                              const char *const values[PRESETS])
 {
     const char *name = preset ? preset : "veryfast";
-    for (size_t i = 0; i < PRESETS; i++) {
-        if (strcmp(presets[i], name) == 0) {
+    for (size_t i = 0; i < PRESETS; i++)
+        if (strcmp(presets[i], name) == 0)
             return set_option(context, "preset", values[i]);
-        }
-    }
     const char *nearest = vrs_nearest_name(name, presets, PRESETS);
     return vrs_fail(VRS_INVALID, "there is no preset \"%s\"%s%s%s (ultrafast to placebo)", name,
                     nearest ? "; did you mean \"" : "", nearest ? nearest : "",
@@ -126,9 +122,8 @@ static vrs_status set_x265(AVCodecContext *context, const vrs_encoder_params *pa
     char text[64];
     (void)snprintf(text, sizeof text, "log-level=error:pools=%d", (int)params->threads);
     vrs_status status = set_option(context, "x265-params", text);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = set_preset(context, params->preset, presets);
-    }
     return status == VRS_OK ? set_quality(context, params, 20) : status;
 }
 
@@ -136,9 +131,8 @@ static vrs_status set_x265(AVCodecContext *context, const vrs_encoder_params *pa
 static vrs_status set_nvenc(AVCodecContext *context, const vrs_encoder_params *params)
 {
     vrs_status status = set_preset(context, params->preset, nvenc_presets);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = set_option(context, "rc", "vbr");
-    }
     if (status != VRS_OK || params->bitrate > 0) {
         context->bit_rate = params->bitrate;
         return status;
@@ -156,9 +150,8 @@ static vrs_status set_vp9(AVCodecContext *context, const vrs_encoder_params *par
     } settings[] = {
         {"auto-alt-ref", "0"}, {"deadline", "good"}, {"cpu-used", "5"}, {"row-mt", "1"}};
     vrs_status status = VRS_OK;
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0] && status == VRS_OK; i++) {
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0] && status == VRS_OK; i++)
         status = set_option(context, settings[i].name, settings[i].value);
-    }
     return status == VRS_OK ? set_quality(context, params, 20) : status;
 }
 
@@ -180,9 +173,8 @@ static vrs_status set_ffv1(AVCodecContext *context)
 
 static vrs_status set_defaults(AVCodecContext *context, const vrs_encoder_params *params)
 {
-    if (params->place == VRS_ENCODER_NVENC) {
+    if (params->place == VRS_ENCODER_NVENC)
         return set_nvenc(context, params);
-    }
     switch (params->codec) {
     case VRS_CODEC_H264:
         return set_x264(context, params);
@@ -212,9 +204,8 @@ static vrs_status set_user_options(AVCodecContext *context, const char *options)
         char *value = NULL;
         int result = vrs_inject("libav") ? av_opt_get_key_value(&rest, "=", ":", 0, &key, &value)
                                          : AVERROR(ENOMEM);
-        if (result == AVERROR(ENOMEM)) {
+        if (result == AVERROR(ENOMEM))
             return vrs_fail(VRS_NO_MEMORY, "no memory for the encoder options");
-        }
         if (result < 0) {
             return vrs_fail(VRS_INVALID,
                             "encoder options: \"%s\" is not of the form key=value:key=value", rest);

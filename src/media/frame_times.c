@@ -21,9 +21,8 @@ static vrs_status add(vrs_frame_times *times, int64_t *room, int64_t time)
     if (times->count == *room) {
         int64_t more = *room > 0 ? 2 * *room : FIRST_ROOM;
         int64_t *grown = vrs_realloc(times->times, (size_t)more * sizeof *grown);
-        if (!grown) {
+        if (!grown)
             return VRS_NO_MEMORY;
-        }
         times->times = grown;
         *room = more;
     }
@@ -43,9 +42,8 @@ static vrs_status read_packets(vrs_reader *reader, vrs_frame_times *times)
     while (status == VRS_OK) {
         int error =
             vrs_inject("libav") ? av_read_frame(reader->container, packet) : AVERROR(ENOMEM);
-        if (error == AVERROR_EOF) {
+        if (error == AVERROR_EOF)
             break;
-        }
         if (error < 0) {
             status = vrs_av_fail(error, "%s: the times of its frames cannot be read", reader->name);
         } else if (packet->stream_index == reader->stream->index &&
@@ -77,11 +75,10 @@ vrs_status vrs_frame_times_read(const vrs_source_params *params, vrs_frame_times
         status = read_packets(reader, times);
     }
     vrs_reader_close(reader);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_frame_times_free(times);
-    } else if (times->count > 1) {
+    else if (times->count > 1)
         qsort(times->times, (size_t)times->count, sizeof times->times[0], ascending);
-    }
     return status;
 }
 
@@ -99,11 +96,10 @@ int64_t vrs_frame_times_find(const vrs_frame_times *times, double seconds)
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
         double at = ((double)(times->times[middle] - times->times[0]) + 0.5) * times->unit;
-        if (at < seconds) {
+        if (at < seconds)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
     return low;
 }

@@ -26,9 +26,8 @@ vrs_status vrs_gpu_fetch(vrs_device *device, const vrs_image *image, vrs_image *
         host->color = image->color;
         status = vrs_device_stream_create(device, VRS_PRIORITY_NORMAL, &stream);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_create(device, false, &done);
-    }
     if (status == VRS_OK) {
         status = copy_planes(stream, image, host);
         /* Also behind a plane that failed: the others may be on their way. */
@@ -38,8 +37,7 @@ vrs_status vrs_gpu_fetch(vrs_device *device, const vrs_image *image, vrs_image *
     }
     vrs_device_event_destroy(done);
     vrs_device_stream_destroy(stream);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_image_release(host);
-    }
     return status;
 }

@@ -88,12 +88,10 @@ static layout lay_out(const vrs_image *image)
 
 static void free_set(slot_set *set)
 {
-    if (!set) {
+    if (!set)
         return;
-    }
-    for (int32_t i = 0; i < set->count; i++) {
+    for (int32_t i = 0; i < set->count; i++)
         vrs_device_event_destroy(set->slots[i].ready);
-    }
     vrs_pool_destroy(set->pool);
     vrs_free(set);
 }
@@ -111,9 +109,8 @@ static int32_t affordable(const vrs_gpu_frames *frames, size_t bytes)
 static vrs_status make_set(vrs_gpu_frames *frames, size_t bytes, int32_t count, slot_set **out)
 {
     slot_set *set = vrs_alloc(sizeof *set + (size_t)count * sizeof(slot));
-    if (!set) {
+    if (!set)
         return VRS_NO_MEMORY;
-    }
     *set = (slot_set){.frames = frames, .bytes = bytes, .count = count};
     const vrs_pool_settings settings = {
         .place = VRS_MEMORY_PLACE_DEVICE,
@@ -141,9 +138,8 @@ static vrs_status too_little(const vrs_gpu_frames *frames, size_t bytes)
 {
     vrs_memory_stats stats;
     vrs_memory_get_stats(frames->params.memory, VRS_MEMORY_PLACE_DEVICE, &stats);
-    if (stats.used + bytes <= stats.budget) {
+    if (stats.used + bytes <= stats.budget)
         return VRS_NO_MEMORY; /* it is not the budget's fault */
-    }
     return vrs_fail(VRS_INVALID,
                     "the memory budget is too small for one decoded frame: it needs %.1f MB of GPU "
                     "memory, %.1f MB with all that is in use, and has %.1f MB: raise gpu_memory",
@@ -155,18 +151,16 @@ static vrs_status too_little(const vrs_gpu_frames *frames, size_t bytes)
 static vrs_status fit_set(vrs_gpu_frames *frames, size_t bytes)
 {
     slot_set *made = NULL;
-    if (frames->set && frames->set->bytes >= bytes) {
+    if (frames->set && frames->set->bytes >= bytes)
         return VRS_OK;
-    }
     int32_t count = affordable(frames, bytes);
     vrs_status status = make_set(frames, bytes, count, &made);
     while (status == VRS_NO_MEMORY && count > 1) {
         count /= 2;
         status = make_set(frames, bytes, count, &made);
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status == VRS_NO_MEMORY ? too_little(frames, bytes) : status;
-    }
     vrs_mutex_lock(&frames->lock);
     slot_set *old = frames->set;
     frames->set = made;
@@ -180,9 +174,8 @@ static vrs_status fit_set(vrs_gpu_frames *frames, size_t bytes)
 static void wait_for_copies(vrs_gpu_frames *frames)
 {
     vrs_mutex_lock(&frames->lock);
-    while (frames->running > 0) {
+    while (frames->running > 0)
         (void)vrs_cond_wait_until(&frames->changed, &frames->lock, INT64_MAX);
-    }
     vrs_mutex_unlock(&frames->lock);
 }
 
@@ -190,9 +183,8 @@ static void wait_for_copies(vrs_gpu_frames *frames)
  * pictures are rare, so this waits for the thread that returns them. */
 static vrs_status fit_staging(vrs_gpu_frames *frames, size_t bytes)
 {
-    if (frames->staging && frames->staging_bytes >= bytes) {
+    if (frames->staging && frames->staging_bytes >= bytes)
         return VRS_OK;
-    }
     wait_for_copies(frames);
     vrs_pool_destroy(frames->staging);
     frames->staging = NULL;
@@ -216,12 +208,10 @@ static void free_frames(vrs_gpu_frames *frames)
     vrs_pool_destroy(frames->staging);
     vrs_device_stream_destroy(frames->stream);
     vrs_queue_destroy(frames->copies);
-    if (frames->has_changed) {
+    if (frames->has_changed)
         vrs_cond_destroy(&frames->changed);
-    }
-    if (frames->has_lock) {
+    if (frames->has_lock)
         vrs_mutex_destroy(&frames->lock);
-    }
     vrs_free(frames);
 }
 
@@ -242,9 +232,8 @@ static void leave_slot(slot *left)
     }
     vrs_mutex_unlock(&frames->lock);
     free_set(old);
-    if (last) {
+    if (last)
         free_frames(frames);
-    }
 }
 
 static void release_image(void *opaque)
@@ -273,13 +262,11 @@ static void return_surfaces(void *arg)
         pending *copy = item;
         slot *into = copy->into;
         vrs_status status = vrs_device_event_wait(into->ready);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             keep_failure(frames, status);
-        }
         av_frame_free(&copy->surface);
-        if (copy->staging) {
+        if (copy->staging)
             vrs_pool_put(copy->staging, copy->staged.index);
-        }
         *copy = (pending){0};
         vrs_mutex_lock(&frames->lock);
         frames->running--;
@@ -297,16 +284,14 @@ static vrs_status start(vrs_gpu_frames *frames)
         status = vrs_cond_init(&frames->changed);
         frames->has_changed = status == VRS_OK;
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_queue_create(VRS_GPU_SURFACES, &frames->copies);
-    }
     if (status == VRS_OK) {
         status =
             vrs_device_stream_create(frames->params.device, VRS_PRIORITY_NORMAL, &frames->stream);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_thread_start(&frames->returner, "vrs-surface", return_surfaces, frames);
-    }
     return status;
 }
 
@@ -322,9 +307,8 @@ vrs_status vrs_gpu_frames_create(const vrs_gpu_frames_params *params, vrs_gpu_fr
                         vrs_device_get_properties(params->device)->id);
     }
     vrs_gpu_frames *frames = vrs_alloc(sizeof *frames);
-    if (!frames) {
+    if (!frames)
         return VRS_NO_MEMORY;
-    }
     frames->params = *params;
     frames->users = 1;
     vrs_status status = start(frames);
@@ -338,17 +322,15 @@ vrs_status vrs_gpu_frames_create(const vrs_gpu_frames_params *params, vrs_gpu_fr
 
 void vrs_gpu_frames_destroy(vrs_gpu_frames *frames)
 {
-    if (!frames) {
+    if (!frames)
         return;
-    }
     vrs_queue_close(frames->copies);
     vrs_thread_join(&frames->returner);
     vrs_mutex_lock(&frames->lock);
     bool last = --frames->users == 0;
     vrs_mutex_unlock(&frames->lock);
-    if (last) {
+    if (last)
         free_frames(frames);
-    }
 }
 
 /* libav has met an error of the driver: if it was the end of the GPU, the device's next call says
@@ -358,9 +340,8 @@ static bool is_lost(void *opaque)
     vrs_gpu_frames *frames = opaque;
     vrs_device_event *probe = NULL;
     vrs_status status = vrs_device_event_create(frames->params.device, false, &probe);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_record(probe, frames->stream);
-    }
     vrs_device_event_destroy(probe);
     return status == VRS_DEVICE_LOST || vrs_device_check(frames->params.device) != VRS_OK;
 }
@@ -432,9 +413,8 @@ vrs_status vrs_gpu_frames_wait(vrs_gpu_frames *frames)
                                       params->stop ? vrs_now_ns() + STOP_TICK_NS : INT64_MAX);
         }
     }
-    if (frames->failure != VRS_OK) {
+    if (frames->failure != VRS_OK)
         status = vrs_fail(frames->failure, "%s", frames->failure_text);
-    }
     vrs_mutex_unlock(&frames->lock);
     return status;
 }
@@ -445,9 +425,8 @@ static vrs_status take_slot(vrs_gpu_frames *frames, vrs_image *image, pending **
 {
     layout where = lay_out(image);
     vrs_status status = fit_set(frames, where.bytes);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     slot_set *set = frames->set;
     vrs_slot memory = {0};
     vrs_mutex_lock(&frames->lock);
@@ -460,9 +439,8 @@ static vrs_status take_slot(vrs_gpu_frames *frames, vrs_image *image, pending **
     set->used++;
     frames->users++;
     frames->running++;
-    if (frames->running > frames->most_running) {
+    if (frames->running > frames->most_running)
         frames->most_running = frames->running;
-    }
     vrs_mutex_unlock(&frames->lock);
     *out = &frames->ring[frames->next++ % VRS_GPU_SURFACES];
     **out = (pending){.into = taken};
@@ -488,9 +466,8 @@ static vrs_status hand_over(vrs_gpu_frames *frames, pending *copy, vrs_status st
     vrs_status recorded = vrs_device_event_record(copy->into->ready, frames->stream);
     vrs_queue_push(frames->copies, copy);
     status = status != VRS_OK ? status : recorded;
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_image_release(image);
-    }
     return status;
 }
 
@@ -517,20 +494,18 @@ vrs_status vrs_gpu_frames_put(vrs_gpu_frames *frames, AVFrame *frame, vrs_image 
     };
     pending *copy = NULL;
     vrs_status status = VRS_OK;
-    if (image.format != VRS_FORMAT_NV12 && image.format != VRS_FORMAT_P010) {
+    if (image.format != VRS_FORMAT_NV12 && image.format != VRS_FORMAT_P010)
         status = vrs_fail(VRS_UNSUPPORTED, "the GPU's decoder gave neither NV12 nor P010");
-    } else {
+    else
         status = take_slot(frames, &image, &copy);
-    }
     if (status != VRS_OK) {
         av_frame_free(&frame);
         return status;
     }
     copy->surface = frame;
     status = hand_over(frames, copy, copy_planes(frames, frame, &image), &image);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         *out = image;
-    }
     return status;
 }
 
@@ -558,9 +533,8 @@ vrs_status vrs_gpu_frames_upload(vrs_gpu_frames *frames, vrs_image *image)
         where = lay_out(&host);
         status = fit_staging(frames, where.bytes);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = take_slot(frames, &made, &copy);
-    }
     if (status != VRS_OK) {
         vrs_image_release(&host);
         return status;
@@ -574,9 +548,8 @@ vrs_status vrs_gpu_frames_upload(vrs_gpu_frames *frames, vrs_image *image)
     status = vrs_device_upload(frames->stream, copy->into->memory.address, copy->staged.host,
                                where.bytes);
     status = hand_over(frames, copy, status, &made);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         *image = made;
-    }
     return status;
 }
 

@@ -33,9 +33,8 @@ static vrs_status open_segment(const char *path, AVFormatContext **segment)
     (void)snprintf(url, sizeof url, "file:%s", path);
     int result =
         vrs_inject("libav") ? avformat_open_input(segment, url, NULL, NULL) : AVERROR(ENOMEM);
-    if (result < 0) {
+    if (result < 0)
         return vrs_av_fail(result, "%s: cannot be read back", path);
-    }
     if ((*segment)->nb_streams != 1) {
         avformat_close_input(segment);
         return vrs_fail(VRS_CORRUPT, "%s: is not a segment with one stream", path);
@@ -50,9 +49,8 @@ static vrs_status merge_params(const AVCodecParameters *encoder, const AVCodecPa
 {
     *merged = vrs_inject("libav") ? avcodec_parameters_alloc() : NULL;
     int result = AVERROR(ENOMEM);
-    if (*merged && vrs_inject("libav")) {
+    if (*merged && vrs_inject("libav"))
         result = avcodec_parameters_copy(*merged, encoder);
-    }
     if (result >= 0 && segment->extradata_size > 0) {
         av_freep(&(*merged)->extradata);
         (*merged)->extradata_size = 0;
@@ -99,22 +97,19 @@ static vrs_status write_video(joining *join, AVStream *from, int64_t zero)
 {
     const vrs_join_params *params = join->params;
     AVPacket *packet = join->packet;
-    if (packet->dts == AV_NOPTS_VALUE) {
+    if (packet->dts == AV_NOPTS_VALUE)
         packet->dts = packet->pts;
-    }
     av_packet_rescale_ts(packet, from->time_base, params->time_base);
     packet->pts += zero;
     packet->dts += zero;
     /* A shard knows not when the last packet before it is decoded. */
-    if (packet->dts <= join->last_dts && join->last_dts < packet->pts) {
+    if (packet->dts <= join->last_dts && join->last_dts < packet->pts)
         packet->dts = join->last_dts + 1;
-    }
     join->last_dts = packet->dts;
     vrs_status status = vrs_carry_until(&join->carry, &join->container, packet->dts,
                                         params->time_base, join->note, join->note_size);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     return vrs_container_write(&join->container, packet, join->container.video, params->time_base,
                                true);
 }
@@ -127,12 +122,10 @@ static vrs_status copy_packets(joining *join, AVFormatContext *segment, size_t i
     vrs_status status = VRS_OK;
     while (status == VRS_OK) {
         int result = vrs_inject("libav") ? av_read_frame(segment, join->packet) : AVERROR(ENOMEM);
-        if (result == AVERROR_EOF) {
+        if (result == AVERROR_EOF)
             break;
-        }
-        if (result < 0) {
+        if (result < 0)
             return vrs_av_fail(result, "%s: cannot be read back", entry->file);
-        }
         status = write_video(join, segment->streams[0], from_zero ? entry->first_pts : 0);
         av_packet_unref(join->packet);
         frames++;
@@ -166,18 +159,14 @@ static vrs_status join_segment(joining *join, size_t index, const char *path)
     char name[VRS_PATH_MAX];
     AVFormatContext *segment = NULL;
     vrs_status status = segment_path(join->params, index, name);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_segment(&join->params->journal->entries[index], name);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = open_segment(name, &segment);
-    }
-    if (status == VRS_OK && index == 0) {
+    if (status == VRS_OK && index == 0)
         status = begin(join, segment, path);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = copy_packets(join, segment, index);
-    }
     avformat_close_input(&segment);
     return status;
 }
@@ -186,20 +175,17 @@ static vrs_status join_all(joining *join, const char *path)
 {
     const vrs_join_params *params = join->params;
     join->packet = vrs_inject("libav") ? av_packet_alloc() : NULL;
-    if (!join->packet) {
+    if (!join->packet)
         return vrs_fail(VRS_NO_MEMORY, "no memory to join the segments");
-    }
     vrs_status status = vrs_carry_open(&join->carry, params->carry, join->note, join->note_size);
-    for (size_t i = 0; i < params->journal->count && status == VRS_OK; i++) {
+    for (size_t i = 0; i < params->journal->count && status == VRS_OK; i++)
         status = join_segment(join, i, path);
-    }
     if (status == VRS_OK) {
         status = vrs_carry_until(&join->carry, &join->container, INT64_MAX, params->time_base,
                                  join->note, join->note_size);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_container_end(&join->container, NULL, NULL);
-    }
     return status == VRS_OK ? vrs_carry_put_layout(&join->carry, params->carry, path) : status;
 }
 
@@ -210,15 +196,13 @@ vrs_status vrs_join(const vrs_join_params *params, char *note, size_t note_size)
     join.container.file.fd = -1;
     vrs_status status =
         vrs_path_format(path, sizeof path, "%s/joined.%s", params->place->folder, params->muxer);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = join_all(&join, path);
-    }
     vrs_container_discard(&join.container);
     vrs_carry_close(&join.carry);
     av_packet_free(&join.packet);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     errno = EIO;
     if (!vrs_inject("rename") || rename(path, params->place->output) != 0) {
         status = vrs_fail(vrs_errno_status(errno), "%s: cannot be put in place: %s",

@@ -65,9 +65,8 @@ static vrs_status count_shards(shards *all)
     char folder[VRS_PATH_MAX];
     for (int32_t count = 1; count <= MOST_SHARDS && all->count == 0; count++) {
         vrs_status status = folder_of(all, 1, count, folder);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         all->count = vrs_file_exists(folder) ? count : 0;
     }
     return all->count > 0
@@ -81,27 +80,23 @@ static vrs_status count_shards(shards *all)
 static vrs_status find(shards *all)
 {
     vrs_status status = count_shards(all);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     all->folders = vrs_alloc_array((size_t)all->count, sizeof *all->folders);
-    if (!all->folders) {
+    if (!all->folders)
         return VRS_NO_MEMORY;
-    }
     for (int32_t i = 0; i < all->count; i++) {
         char folder[VRS_PATH_MAX];
         status = folder_of(all, i + 1, all->count, folder);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         if (!vrs_file_exists(folder)) {
             return vrs_fail(VRS_NOT_FOUND, "%s: shard %d of %d is missing: there is no %s",
                             all->place.output, (int)i + 1, (int)all->count, folder);
         }
         all->folders[i] = vrs_strdup(folder);
-        if (!all->folders[i]) {
+        if (!all->folders[i])
             return VRS_NO_MEMORY;
-        }
     }
     return VRS_OK;
 }
@@ -112,9 +107,8 @@ static vrs_status take_entries(shards *all, const vrs_journal *journal, int32_t 
 {
     for (size_t i = 0; i < journal->count; i++) {
         vrs_status status = vrs_journal_make_room(&all->all);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         vrs_journal_entry entry = journal->entries[i];
         const vrs_journal_entry *before =
             all->all.count > 0 ? &all->all.entries[all->all.count - 1] : NULL;
@@ -135,9 +129,8 @@ static vrs_status read_shard(shards *all, int32_t part)
     vrs_journal_difference difference;
     yajl_val header = NULL;
     vrs_status status = vrs_journal_read_shard(&journal, all->folders[part], &header);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (!all->header) {
         all->header = header;
     } else if (!vrs_journal_same(header, all->header, &difference)) {
@@ -148,12 +141,10 @@ static vrs_status read_shard(shards *all, int32_t part)
                      all->folders[part], difference.was[0] ? difference.was : "nothing",
                      difference.is[0] ? difference.is : "nothing");
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = take_entries(all, &journal, part);
-    }
-    if (header != all->header) {
+    if (header != all->header)
         yajl_tree_free(header);
-    }
     vrs_journal_close(&journal);
     return status;
 }
@@ -165,14 +156,12 @@ static vrs_status read_video(shards *all)
     AVFormatContext *segment = NULL;
     vrs_status status =
         vrs_path_format(path, sizeof path, "file:%s/%s", all->folders[0], all->all.entries[0].file);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     int result =
         vrs_inject("libav") ? avformat_open_input(&segment, path, NULL, NULL) : AVERROR(ENOMEM);
-    if (result >= 0 && segment->nb_streams != 1) {
+    if (result >= 0 && segment->nb_streams != 1)
         result = AVERROR_INVALIDDATA;
-    }
     all->video = result >= 0 && vrs_inject("libav") ? avcodec_parameters_alloc() : NULL;
     if (result >= 0) {
         result = all->video ? avcodec_parameters_copy(all->video, segment->streams[0]->codecpar)
@@ -210,9 +199,8 @@ static vrs_status join(const shards *all, char *note, size_t note_size)
         .carry = &carry,
     };
     if (!params.muxer || !ratio_of(all->header, "time_base", &params.time_base) ||
-        !ratio_of(all->header, "rate", &params.rate)) {
+        !ratio_of(all->header, "rate", &params.rate))
         return vrs_fail(VRS_CORRUPT, "%s: its journal is not whole", all->folders[0]);
-    }
     return vrs_join(&params, note, note_size);
 }
 
@@ -223,17 +211,15 @@ static void remove_shards(const shards *all)
         place.lock = -1;
         /* One that another run has entered meanwhile stays. */
         if (vrs_workplace_of_shard(&place, i + 1, all->count) == VRS_OK &&
-            vrs_workplace_enter(&place, VRS_LEFTOVER_KEEP) == VRS_OK) {
+            vrs_workplace_enter(&place, VRS_LEFTOVER_KEEP) == VRS_OK)
             vrs_workplace_clear(&place);
-        }
     }
 }
 
 static void forget(shards *all)
 {
-    for (int32_t i = 0; i < all->count && all->folders; i++) {
+    for (int32_t i = 0; i < all->count && all->folders; i++)
         vrs_free(all->folders[i]);
-    }
     vrs_free(all->folders);
     vrs_journal_close(&all->all);
     yajl_tree_free(all->header);
@@ -246,28 +232,23 @@ vrs_status vrs_job_join(const char *output, bool overwrite, char *note, size_t n
     note[0] = '\0';
     vrs_av_init();
     vrs_status status = vrs_workplace_find(&all.place, output, NULL, VRS_WORKPLACE_FILE, overwrite);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = find(&all);
-    }
-    for (int32_t i = 0; i < all.count && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < all.count && status == VRS_OK; i++)
         status = read_shard(&all, i);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_video(&all);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_workplace_enter(&all.place, VRS_LEFTOVER_REFUSE);
-    }
     if (status == VRS_OK) {
         status = join(&all, note, note_size);
         char detail[VRS_DETAIL_SIZE];
         (void)snprintf(detail, sizeof detail, "%s", vrs_last_error());
         vrs_workplace_clear(&all.place);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             remove_shards(&all);
-        } else {
+        else
             (void)vrs_fail(status, "%s", detail);
-        }
     }
     forget(&all);
     return status;

@@ -41,12 +41,10 @@ static vrs_status write_all(const vrs_journal *journal, const char *line, size_t
     while (done < length) {
         ssize_t count = -1;
         errno = EIO;
-        if (vrs_inject("write")) {
+        if (vrs_inject("write"))
             count = write(journal->fd, line + done, length - done);
-        }
-        if (count < 0 && errno == EINTR) {
+        if (count < 0 && errno == EINTR)
             continue;
-        }
         if (count < 0) {
             return vrs_fail(vrs_errno_status(errno), "%s: cannot be written: %s", journal->path,
                             vrs_errno_text(errno));
@@ -70,9 +68,8 @@ static vrs_status append(vrs_journal *journal, const char *line)
         return VRS_OK;
     }
     /* Half a line must not stand before the next one. */
-    if (ftruncate(journal->fd, (off_t)journal->size) == 0) {
+    if (ftruncate(journal->fd, (off_t)journal->size) == 0)
         (void)lseek(journal->fd, (off_t)journal->size, SEEK_SET);
-    }
     return status;
 }
 
@@ -117,9 +114,8 @@ static vrs_status write_header(vrs_journal *journal, const vrs_journal_header *h
 {
     char *line = NULL;
     vrs_status status = vrs_journal_header_line(header, &line);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = append(journal, line);
-    }
     vrs_free(line);
     return status;
 }
@@ -130,13 +126,11 @@ vrs_status vrs_journal_create(vrs_journal *journal, const char *folder,
     *journal = (vrs_journal){.fd = -1};
     vrs_status status =
         vrs_path_format(journal->path, sizeof journal->path, "%s/%s", folder, VRS_JOURNAL_NAME);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     errno = EIO;
-    if (vrs_inject("open")) {
+    if (vrs_inject("open"))
         journal->fd = open(journal->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    }
     if (journal->fd < 0) {
         return vrs_fail(vrs_errno_status(errno), "%s: cannot be made: %s", journal->path,
                         vrs_errno_text(errno));
@@ -152,19 +146,16 @@ vrs_status vrs_journal_create(vrs_journal *journal, const char *folder,
 /* Room for one more entry. */
 vrs_status vrs_journal_make_room(vrs_journal *journal)
 {
-    if (journal->count < journal->capacity) {
+    if (journal->count < journal->capacity)
         return VRS_OK;
-    }
     size_t capacity = journal->capacity ? 2 * journal->capacity : 16;
     vrs_journal_entry *entries = vrs_realloc(journal->entries, capacity * sizeof *entries);
-    if (!entries) {
+    if (!entries)
         return VRS_NO_MEMORY;
-    }
     journal->entries = entries;
     int64_t *places = vrs_realloc(journal->places, capacity * sizeof *places);
-    if (!places) {
+    if (!places)
         return VRS_NO_MEMORY;
-    }
     journal->places = places;
     journal->capacity = capacity;
     return VRS_OK;
@@ -174,9 +165,8 @@ vrs_status vrs_journal_add(vrs_journal *journal, const vrs_journal_entry *entry)
 {
     char line[512];
     vrs_status status = vrs_journal_make_room(journal);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     (void)snprintf(line, sizeof line,
                    "{\"segment\":%zu,\"file\":\"%s\",\"first_frame\":%" PRId64
                    ",\"frames\":%" PRId64 ",\"first_pts\":%" PRId64 ",\"end_pts\":%" PRId64
@@ -203,9 +193,8 @@ vrs_status vrs_journal_end(vrs_journal *journal)
 
 vrs_status vrs_journal_cut(vrs_journal *journal, size_t count)
 {
-    if (count >= journal->count) {
+    if (count >= journal->count)
         return VRS_OK;
-    }
     int64_t size = journal->places[count];
     errno = EIO;
     if (!vrs_inject("ftruncate") || ftruncate(journal->fd, (off_t)size) != 0 ||
@@ -220,9 +209,8 @@ vrs_status vrs_journal_cut(vrs_journal *journal, size_t count)
 
 void vrs_journal_close(vrs_journal *journal)
 {
-    if (journal->fd >= 0) {
+    if (journal->fd >= 0)
         (void)close(journal->fd);
-    }
     vrs_free(journal->entries);
     vrs_free(journal->places);
     *journal = (vrs_journal){.fd = -1};

@@ -22,15 +22,13 @@ static vrs_status parse(const char *line, size_t length, yajl_val *object)
     char why[64] = ""; /* YAJL says nothing where it has no memory */
     *object = NULL;
     char *copy = vrs_alloc(length + 1);
-    if (!copy) {
+    if (!copy)
         return VRS_NO_MEMORY;
-    }
     memcpy(copy, line, length);
     yajl_val value = vrs_inject("yajl") ? yajl_tree_parse(copy, why, sizeof why) : NULL;
     vrs_free(copy);
-    if (!value && !why[0]) {
+    if (!value && !why[0])
         return vrs_fail(VRS_NO_MEMORY, "no memory to read a journal");
-    }
     if (value && !YAJL_IS_OBJECT(value)) {
         yajl_tree_free(value);
         value = NULL;
@@ -79,9 +77,8 @@ static bool members_differ(const char *name, yajl_val before, yajl_val now,
 {
     const char *old = before ? YAJL_GET_STRING(before) : NULL;
     const char *fresh = YAJL_GET_STRING(now);
-    if (strcmp(name, "settings") == 0 && old && fresh) {
+    if (strcmp(name, "settings") == 0 && old && fresh)
         return settings_differ(old, fresh, difference);
-    }
     text_of(name, before, difference->was);
     text_of(name, now, difference->is);
     return strcmp(difference->was, difference->is) != 0;
@@ -94,9 +91,8 @@ static bool same(yajl_val before, yajl_val now, bool shards, vrs_journal_differe
         const char *name = now->u.object.keys[i];
         bool counts = strcmp(name, "source") != 0 && (!shards || strcmp(name, "shard") != 0);
         if (counts &&
-            members_differ(name, member(before, name), now->u.object.values[i], difference)) {
+            members_differ(name, member(before, name), now->u.object.values[i], difference))
             return false;
-        }
     }
     return true;
 }
@@ -112,16 +108,14 @@ static vrs_status check_header(const vrs_journal *journal, const char *line, siz
 {
     char *own = NULL;
     vrs_status status = vrs_journal_header_line(header, &own);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_journal_difference difference;
     yajl_val before = NULL;
     yajl_val now = NULL;
     status = parse(line, length, &before);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = parse(own, strlen(own), &now);
-    }
     if (status == VRS_OK && (!before || !member(before, "journal"))) {
         status = vrs_fail(VRS_CORRUPT,
                           "%s: its first line is no journal's; remove the folder to begin anew",
@@ -144,9 +138,8 @@ static vrs_status check_header(const vrs_journal *journal, const char *line, siz
 static bool read_integer(yajl_val object, const char *name, int64_t *integer)
 {
     yajl_val value = member(object, name);
-    if (!value || !YAJL_IS_INTEGER(value)) {
+    if (!value || !YAJL_IS_INTEGER(value))
         return false;
-    }
     *integer = YAJL_GET_INTEGER(value);
     return true;
 }
@@ -169,9 +162,8 @@ static bool read_entry(const vrs_journal *journal, yajl_val line, vrs_journal_en
     yajl_val times = member(line, "source_times");
     const char *name = file ? YAJL_GET_STRING(file) : NULL;
     const char *sum_text = crc ? YAJL_GET_STRING(crc) : NULL;
-    if (!whole || !name || !sum_text || !times) {
+    if (!whole || !name || !sum_text || !times)
         return false;
-    }
     const vrs_journal_entry *before =
         journal->count > 0 ? &journal->entries[journal->count - 1] : NULL;
     char *end = NULL;
@@ -185,9 +177,8 @@ static bool read_entry(const vrs_journal *journal, yajl_val line, vrs_journal_en
                    entry->first_pts <= entry->last_pts && entry->last_pts < entry->end_pts;
     bool named =
         strncmp(name, "seg-", 4) == 0 && !strchr(name, '/') && strlen(name) < sizeof entry->file;
-    if (!follows || !named || *end != '\0' || sum > UINT32_MAX) {
+    if (!follows || !named || *end != '\0' || sum > UINT32_MAX)
         return false;
-    }
     (void)snprintf(entry->file, sizeof entry->file, "%s", name);
     entry->crc = (uint32_t)sum;
     entry->source_times = YAJL_IS_TRUE(times);
@@ -203,12 +194,10 @@ static vrs_status look_at_segment(const char *folder, const vrs_journal_entry *e
     uint32_t crc = 0;
     *whole = false;
     vrs_status status = vrs_path_format(path, sizeof path, "%s/%s", folder, entry->file);
-    if (status == VRS_OK && !vrs_file_exists(path)) {
+    if (status == VRS_OK && !vrs_file_exists(path))
         return VRS_OK;
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_file_checksum(path, &bytes, &crc);
-    }
     *whole = status == VRS_OK && bytes == entry->bytes && crc == entry->crc;
     return status;
 }
@@ -220,18 +209,15 @@ static vrs_status read_entries(vrs_journal *journal, const char *text, size_t si
     while (going) {
         size_t at = (size_t)journal->size;
         const char *end = at < size ? memchr(text + at, '\n', size - at) : NULL;
-        if (!end) {
+        if (!end)
             return VRS_OK;
-        }
         vrs_journal_entry entry = {0};
         yajl_val line = NULL;
         vrs_status status = vrs_journal_make_room(journal);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = parse(text + at, (size_t)(end - text) - at, &line);
-        }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         going = line && read_entry(journal, line, &entry);
         yajl_tree_free(line);
         if (going) {
@@ -250,9 +236,8 @@ static vrs_status check_segments(vrs_journal *journal, const char *folder, bool 
     for (size_t i = 0; i < journal->count; i++) {
         bool whole = false;
         vrs_status status = look_at_segment(folder, &journal->entries[i], &whole);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         if (!whole) {
             if (again) {
                 vrs_log(VRS_LOG_WARNING, "%s/%s: is not as it was written; it is made again",
@@ -272,9 +257,8 @@ static vrs_status read_text(vrs_journal *journal, const char *folder, char **tex
     *journal = (vrs_journal){.fd = -1};
     vrs_status status =
         vrs_path_format(journal->path, sizeof journal->path, "%s/%s", folder, VRS_JOURNAL_NAME);
-    if (status == VRS_OK && !vrs_file_exists(journal->path)) {
+    if (status == VRS_OK && !vrs_file_exists(journal->path))
         status = vrs_fail(VRS_NOT_FOUND, "%s: there is no such file", journal->path);
-    }
     return status == VRS_OK ? vrs_file_read(journal->path, VRS_JOURNAL_MAX_BYTES, text, size)
                             : status;
 }
@@ -286,9 +270,8 @@ vrs_status vrs_journal_count(const char *folder, int64_t *segments)
     size_t size = 0;
     int64_t lines = 0;
     vrs_status status = read_text(&journal, folder, &text, &size);
-    for (size_t i = 0; text && i < size; i++) {
+    for (size_t i = 0; text && i < size; i++)
         lines += text[i] == '\n';
-    }
     *segments = lines > 1 ? lines - 1 : 0; /* the first line is the header */
     vrs_free(text);
     return status == VRS_NOT_FOUND ? VRS_OK : status;
@@ -300,15 +283,13 @@ static vrs_status read_all(vrs_journal *journal, const char *folder,
                            const vrs_journal_header *header, const char *text, size_t size)
 {
     const char *end = memchr(text, '\n', size);
-    if (!end) {
+    if (!end)
         return VRS_OK; /* not even its first line was brought to the disk */
-    }
     size_t length = (size_t)(end - text);
     vrs_status status = check_header(journal, text, length, header);
     journal->size = (int64_t)length + 1;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_entries(journal, text, size);
-    }
     return status == VRS_OK ? check_segments(journal, folder, true) : status;
 }
 
@@ -334,17 +315,14 @@ vrs_status vrs_journal_resume(vrs_journal *journal, const char *folder,
     size_t size = 0;
     *has = false;
     vrs_status status = read_text(journal, folder, &text, &size);
-    if (status == VRS_NOT_FOUND) {
+    if (status == VRS_NOT_FOUND)
         return VRS_OK;
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_all(journal, folder, header, text, size);
-    }
     vrs_free(text);
     *has = status == VRS_OK && journal->count > 0;
-    if (*has) {
+    if (*has)
         status = open_end(journal);
-    }
     if (!*has || status != VRS_OK) {
         *has = false;
         vrs_journal_close(journal);
@@ -363,9 +341,8 @@ static vrs_status look_at_end(const vrs_journal *journal, const char *text, size
     *ended = false;
     size_t at = (size_t)journal->size;
     const char *end = at < size ? memchr(text + at, '\n', size - at) : NULL;
-    if (!end) {
+    if (!end)
         return VRS_OK;
-    }
     vrs_status status = parse(text + at, (size_t)(end - text) - at, &line);
     *ended = line && read_integer(line, "end", &count) && count == (int64_t)journal->count;
     yajl_tree_free(line);
@@ -378,21 +355,17 @@ static vrs_status read_shard(vrs_journal *journal, const char *folder, const cha
     bool ended = false;
     const char *end = memchr(text, '\n', size);
     vrs_status status = end ? parse(text, (size_t)(end - text), header) : VRS_OK;
-    if (status == VRS_OK && (!*header || !member(*header, "journal"))) {
+    if (status == VRS_OK && (!*header || !member(*header, "journal")))
         status = vrs_fail(VRS_CORRUPT, "%s: its first line is no journal's", journal->path);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     journal->size = end - text + 1;
     status = read_entries(journal, text, size);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = look_at_end(journal, text, size, &ended);
-    }
     size_t count = journal->count;
-    if (status == VRS_OK && ended) { /* else they need not be read to know */
+    if (status == VRS_OK && ended) /* else they need not be read to know */
         status = check_segments(journal, folder, false);
-    }
     if (status == VRS_OK && (!ended || count == 0 || journal->count < count)) {
         status =
             vrs_fail(VRS_INVALID, "%s: is not whole; run this shard again with resume", folder);
@@ -407,9 +380,8 @@ vrs_status vrs_journal_read_shard(vrs_journal *journal, const char *folder,
     size_t size = 0;
     *header = NULL;
     vrs_status status = read_text(journal, folder, &text, &size);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_shard(journal, folder, text, size, header);
-    }
     vrs_free(text);
     if (status != VRS_OK) {
         yajl_tree_free(*header);

@@ -54,24 +54,20 @@ static vrs_status stopped(void)
 static vrs_status submit(look *l, bool fresh)
 {
     vrs_frame frame = {0};
-    if (is_stopped(l)) {
+    if (is_stopped(l))
         return stopped();
-    }
     vrs_status status = vrs_source_read(l->source, &frame);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     frame.layout = &l->layout.layout;
     bool changed = frame.image.format != l->shape.format || frame.image.width != l->shape.width ||
                    frame.image.height != l->shape.height;
-    if (l->shape.width > 0 && (fresh || changed)) {
+    if (l->shape.width > 0 && (fresh || changed))
         vrs_pipeline_reset_stream(l->pipeline, 0);
-    }
     l->shape = frame.image;
     status = vrs_pipeline_submit(l->pipeline, &frame, -1);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_image_release(&frame.image);
-    }
     return status;
 }
 
@@ -97,9 +93,8 @@ static vrs_status make_sheet(look *l, const vrs_image *panels)
     vrs_status status =
         vrs_image_alloc(&l->sheet, VRS_FORMAT_RGB24, SHEET_COLUMNS * l->cell_width + SHEET_GAP,
                         rows * l->cell_height + SHEET_GAP);
-    for (int32_t y = 0; y < l->sheet.height && status == VRS_OK; y++) {
+    for (int32_t y = 0; y < l->sheet.height && status == VRS_OK; y++)
         memset(l->sheet.planes[0] + y * l->sheet.strides[0], 255, 3 * (size_t)l->sheet.width);
-    }
     return status;
 }
 
@@ -123,9 +118,8 @@ static vrs_status draw_place(look *l, const vrs_result *result)
     const int32_t place = l->result->places;
     vrs_status status =
         vrs_preview_panels(l->background, result->source, &result->outputs[0], SHEET_SIDE, &panels);
-    if (status == VRS_OK && place == 0) {
+    if (status == VRS_OK && place == 0)
         status = make_sheet(l, &panels);
-    }
     if (status == VRS_OK) {
         paste(l, &panels, place);
         l->result->places++;
@@ -140,9 +134,8 @@ static vrs_status draw_place(look *l, const vrs_result *result)
 static double length_of(const look *l)
 {
     const vrs_stream_info *info = &l->source->info;
-    if (info->frame_estimate <= 0 || info->rate_num <= 0 || info->rate_den <= 0) {
+    if (info->frame_estimate <= 0 || info->rate_num <= 0 || info->rate_den <= 0)
         return 0;
-    }
     return (double)info->frame_estimate * info->rate_den / info->rate_num;
 }
 
@@ -150,9 +143,8 @@ static double length_of(const look *l)
 static vrs_status go_to(look *l, double seconds, bool *gone)
 {
     *gone = false;
-    if (l->result->in_order) {
+    if (l->result->in_order)
         return VRS_OK;
-    }
     vrs_status status = vrs_source_jump(l->source, seconds);
     l->result->in_order = status == VRS_UNSUPPORTED;
     *gone = status == VRS_OK;
@@ -168,30 +160,24 @@ static vrs_status look_around(look *l)
     for (int32_t i = 0; i < l->params->places && status == VRS_OK; i++) {
         vrs_result *result = NULL;
         status = go_to(l, length * (i + 0.5) / l->params->places, &gone);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = submit(l, true);
-        }
         if (status == VRS_END) { /* behind the last frame */
             status = VRS_OK;
-            if (l->result->in_order) {
+            if (l->result->in_order)
                 break;
-            }
             continue;
         }
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = fetch(l, &result);
-        }
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = draw_place(l, result);
-        }
         vrs_result_release(result);
     }
-    if (status == VRS_OK && l->result->places == 0) {
+    if (status == VRS_OK && l->result->places == 0)
         status = vrs_fail(VRS_CORRUPT, "not one frame could be read");
-    }
-    if (l->result->places > 0) {
+    if (l->result->places > 0)
         l->result->coverage /= l->result->places;
-    }
     return status == VRS_OK && l->params->sheet != NULL
                ? vrs_picture_write(l->params->sheet, &l->sheet)
                : status;
@@ -211,9 +197,8 @@ static vrs_status open_clip(look *l, int32_t width, int32_t height)
     info.color = (vrs_color){.matrix = VRS_MATRIX_BT601, .range = VRS_RANGE_LIMITED};
     vrs_status status =
         vrs_sink_choose(l->params->clip, VRS_OUTPUT_COMPOSITE, info.format, &codec, &format);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     const vrs_sink_params params = {
         .path = l->params->clip,
         .kind = VRS_OUTPUT_COMPOSITE,
@@ -236,9 +221,8 @@ static vrs_status convert(const vrs_image *panels, vrs_image *picture)
 {
     const int32_t width = (panels->width + 1) & ~1, height = (panels->height + 1) & ~1;
     vrs_status status = vrs_image_alloc(picture, VRS_FORMAT_YUV420P, width, height);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     picture->color = (vrs_color){.matrix = VRS_MATRIX_BT601, .range = VRS_RANGE_LIMITED};
     struct SwsContext *context =
         vrs_inject("libav")
@@ -264,13 +248,11 @@ static vrs_status write_frame(look *l, const vrs_result *result)
     vrs_image panels = {0}, picture = {0};
     vrs_status status =
         vrs_preview_panels(l->background, result->source, &result->outputs[0], CLIP_SIDE, &panels);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = convert(&panels, &picture);
-    }
     vrs_image_release(&panels);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (l->sink == NULL) {
         l->first_pts = result->pts;
         status = open_clip(l, picture.width, picture.height);
@@ -287,9 +269,8 @@ static vrs_status take_one(look *l)
 {
     vrs_result *result = NULL;
     vrs_status status = fetch(l, &result);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = write_frame(l, result);
-    }
     vrs_result_release(result);
     return status;
 }
@@ -351,24 +332,20 @@ static vrs_status open_all(look *l, const char *input)
         .look = true,
     };
     vrs_status status = vrs_job_color(l->config, l->background);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_source_open(&params, &l->source);
-    }
     if (status == VRS_OK) {
         status =
             vrs_source_layout_decide(&l->source->layout, l->config, input, l->source->info.width,
                                      l->source->info.height, &l->layout);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_model_load(vrs_config_get(l->config, "model"), &l->model);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_pipeline_create(l->config, l->model, &l->pipeline);
-    }
     const vrs_output_desc mask = {.kind = VRS_OUTPUT_MASK, .format = VRS_FORMAT_GRAY8};
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_pipeline_add_output(l->pipeline, &mask);
-    }
     return status == VRS_OK ? vrs_pipeline_start(l->pipeline) : status;
 }
 
@@ -378,21 +355,18 @@ vrs_status vrs_media_look(const vrs_config *config, const char *input,
     look l = {.config = config, .params = params, .result = result};
     *result = (vrs_look_result){.frame_estimate = -1};
     vrs_status status = check(params);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = open_all(&l, input);
-    }
     if (status == VRS_OK) {
         result->layout = l.layout;
         result->frame_estimate = l.source->info.frame_estimate;
         status = look_around(&l);
     }
-    if (status == VRS_OK && params->clip != NULL) {
+    if (status == VRS_OK && params->clip != NULL)
         status = make_clip(&l);
-    }
     result->layout.layout.mesh = NULL;
-    for (int v = 0; v < VRS_VOICES; v++) {
+    for (int v = 0; v < VRS_VOICES; v++)
         result->layout.claims[v].layout.mesh = NULL;
-    }
     vrs_sink_close(l.sink);
     vrs_pipeline_destroy(l.pipeline);
     vrs_model_destroy(l.model);

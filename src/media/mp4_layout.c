@@ -14,9 +14,8 @@
 static bool read_at(void *opaque, uint64_t place, uint8_t *bytes, size_t count)
 {
     const int *fd = opaque;
-    if (place > INT64_MAX - count) {
+    if (place > INT64_MAX - count)
         return false;
-    }
     ssize_t got;
     do {
         got = pread(*fd, bytes, count, (off_t)place);
@@ -29,14 +28,12 @@ static vrs_mesh *read_mesh(const vrs_bytes *file, vrs_boxes *boxes)
     vrs_mesh *mesh = NULL;
     vrs_status status = VRS_NO_MEMORY;
     uint8_t *bytes = vrs_alloc(boxes->mesh_size + 1);
-    if (bytes != NULL && !file->read(file->opaque, boxes->mesh_place, bytes, boxes->mesh_size)) {
+    if (bytes != NULL && !file->read(file->opaque, boxes->mesh_place, bytes, boxes->mesh_size))
         status = vrs_fail(VRS_IO, "mesh of the projection (mshp): it cannot be read");
-    } else if (bytes != NULL) {
+    else if (bytes != NULL)
         status = vrs_mesh_read(bytes, boxes->mesh_size, boxes->stereo == VRS_ST3D_CUSTOM, &mesh);
-    }
-    if (status != VRS_OK && boxes->trouble[0] == '\0') {
+    if (status != VRS_OK && boxes->trouble[0] == '\0')
         (void)snprintf(boxes->trouble, sizeof(boxes->trouble), "%s", vrs_last_error());
-    }
     vrs_free(bytes);
     return mesh;
 }
@@ -46,18 +43,15 @@ vrs_boxes vrs_mp4_layout_read(const char *path, vrs_mesh **mesh)
     vrs_boxes boxes = {.stereo = -1};
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (mesh != NULL) {
+    if (mesh != NULL)
         *mesh = NULL;
-    }
-    if (fd < 0) {
+    if (fd < 0)
         return boxes;
-    }
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
         const vrs_bytes file = {read_at, &fd, (uint64_t)info.st_size};
         boxes = vrs_boxes_read(&file);
-        if (mesh != NULL && boxes.mesh_size > 0) {
+        if (mesh != NULL && boxes.mesh_size > 0)
             *mesh = read_mesh(&file, &boxes);
-        }
     }
     (void)close(fd);
     return boxes;
@@ -68,9 +62,8 @@ vrs_status vrs_mp4_mesh_bytes(const char *path, const vrs_boxes *boxes, uint8_t 
     uint8_t *read = vrs_alloc(boxes->mesh_size + 1);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool whole = read != NULL && fd >= 0 && read_at(&fd, boxes->mesh_place, read, boxes->mesh_size);
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     if (read != NULL && !whole) {
         vrs_free(read);
         return vrs_fail(VRS_IO, "%s: the mesh of its projection cannot be read", path);
@@ -100,9 +93,8 @@ static vrs_status find_moov(const char *path, int fd, uint64_t *place, uint64_t 
     while (end - at >= sizeof head && read_at(&fd, at, head, sizeof head)) {
         uint64_t length = word_at(head);
         length = length == 1 ? word_at(head + 8) << 32 | word_at(head + 12) : length;
-        if (length < 8 || length > end - at) {
+        if (length < 8 || length > end - at)
             break;
-        }
         if (memcmp(head + 4, "moov", 4) == 0 && at + length == end) {
             *place = at;
             *size = length;
@@ -122,9 +114,8 @@ static vrs_status write_at(const char *path, int fd, uint64_t place, const uint8
         errno = ENOSPC;
         ssize_t wrote =
             vrs_inject("write") ? pwrite(fd, bytes + done, size - done, (off_t)(place + done)) : -1;
-        if (wrote < 0 && errno == EINTR) {
+        if (wrote < 0 && errno == EINTR)
             continue;
-        }
         if (wrote <= 0) {
             return vrs_fail(vrs_errno_status(errno), "%s: cannot be written: %s", path,
                             vrs_errno_text(errno));
@@ -145,21 +136,17 @@ static vrs_status rewrite(const char *path, int fd, const vrs_boxes *say, const 
     uint8_t *put = NULL;
     size_t put_size = 0;
     vrs_status status = find_moov(path, fd, &place, &size);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     uint8_t *moov = vrs_alloc(size);
-    if (moov == NULL) {
+    if (moov == NULL)
         return VRS_NO_MEMORY;
-    }
-    if (read_at(&fd, place, moov, size)) {
+    if (read_at(&fd, place, moov, size))
         status = vrs_boxes_put(moov, size, say, mesh, &put, &put_size);
-    } else {
+    else
         status = vrs_fail(VRS_IO, "%s: cannot be read back", path);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = write_at(path, fd, place, put, put_size);
-    }
     vrs_free(put);
     vrs_free(moov);
     return status;

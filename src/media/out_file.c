@@ -26,16 +26,13 @@ static int write_packet(void *opaque, uint8_t *data, int size)
     while (done < size) {
         ssize_t count = -1;
         errno = EIO;
-        if (vrs_inject("write")) {
+        if (vrs_inject("write"))
             count = write(file->fd, data + done, (size_t)(size - done));
-        }
-        if (count < 0 && errno == EINTR) {
+        if (count < 0 && errno == EINTR)
             continue;
-        }
         if (count < 0) {
-            if (file->error == 0) {
+            if (file->error == 0)
                 file->error = errno;
-            }
             return AVERROR(errno);
         }
         done += (int)count;
@@ -47,9 +44,8 @@ static int write_packet(void *opaque, uint8_t *data, int size)
 static int64_t seek_to(void *opaque, int64_t offset, int whence)
 {
     vrs_out_file *file = opaque;
-    if (whence == AVSEEK_SIZE) {
+    if (whence == AVSEEK_SIZE)
         return AVERROR(ENOSYS);
-    }
     off_t place = lseek(file->fd, (off_t)offset, whence);
     return place < 0 ? AVERROR(errno) : (int64_t)place;
 }
@@ -64,21 +60,18 @@ static void close_io(vrs_out_file *file)
 
 static void close_descriptor(vrs_out_file *file, bool removed)
 {
-    if (file->fd >= 0 && file->fd != STDOUT_FILENO) {
+    if (file->fd >= 0 && file->fd != STDOUT_FILENO)
         (void)close(file->fd);
-    }
-    if (removed && !file->adopted) {
+    if (removed && !file->adopted)
         (void)unlink(file->path);
-    }
     file->fd = -1;
 }
 
 static vrs_status make_io(vrs_out_file *file)
 {
     uint8_t *buffer = vrs_inject("libav") ? av_malloc(BUFFER_BYTES) : NULL;
-    if (buffer && vrs_inject("libav")) {
+    if (buffer && vrs_inject("libav"))
         file->io = avio_alloc_context(buffer, BUFFER_BYTES, 1, file, NULL, write_packet, seek_to);
-    }
     if (!file->io) {
         av_free(buffer);
         close_descriptor(file, true);
@@ -91,13 +84,11 @@ vrs_status vrs_out_file_create(vrs_out_file *file, const char *path)
 {
     *file = (vrs_out_file){.fd = -1};
     vrs_status status = vrs_path_format(file->path, sizeof file->path, "%s", path);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     errno = EIO;
-    if (vrs_inject("open")) {
+    if (vrs_inject("open"))
         file->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    }
     if (file->fd < 0) {
         return vrs_fail(vrs_errno_status(errno), "%s: cannot be made: %s", path,
                         vrs_errno_text(errno));
@@ -122,16 +113,14 @@ static vrs_status checksum(int fd, const char *path, int64_t *bytes, uint32_t *c
     int64_t place = 0;
     for (;;) {
         ssize_t count = pread(fd, block, sizeof block, (off_t)place);
-        if (count < 0 && errno == EINTR) {
+        if (count < 0 && errno == EINTR)
             continue;
-        }
         if (count < 0) {
             return vrs_fail(vrs_errno_status(errno), "%s: cannot be read back: %s", path,
                             vrs_errno_text(errno));
         }
-        if (count == 0) {
+        if (count == 0)
             break;
-        }
         sum = av_crc(table, sum, block, (size_t)count);
         place += count;
     }
@@ -153,28 +142,24 @@ vrs_status vrs_out_file_finish(vrs_out_file *file, int64_t *bytes, uint32_t *crc
 {
     vrs_status status = VRS_OK;
     avio_flush(file->io);
-    if (file->error != 0 || file->io->error < 0) {
+    if (file->error != 0 || file->io->error < 0)
         status = vrs_out_file_fail(file, file->io->error);
-    }
     if (status == VRS_OK && !file->adopted && sync_descriptor(file->fd) != 0) {
         status = vrs_fail(vrs_errno_status(errno), "%s: cannot be brought to the disk: %s",
                           file->path, vrs_errno_text(errno));
     }
     int64_t size = 0;
     uint32_t sum = 0;
-    if (status == VRS_OK && (bytes || crc)) {
+    if (status == VRS_OK && (bytes || crc))
         status = checksum(file->fd, file->path, &size, &sum);
-    }
     if (status != VRS_OK) {
         vrs_out_file_discard(file);
         return status;
     }
-    if (bytes) {
+    if (bytes)
         *bytes = size;
-    }
-    if (crc) {
+    if (crc)
         *crc = sum;
-    }
     close_io(file);
     close_descriptor(file, false);
     return VRS_OK;
@@ -196,9 +181,8 @@ vrs_status vrs_file_checksum(const char *path, int64_t *bytes, uint32_t *crc)
 void vrs_out_file_discard(vrs_out_file *file)
 {
     close_io(file);
-    if (file->path[0] != '\0' && file->fd >= 0) {
+    if (file->path[0] != '\0' && file->fd >= 0)
         close_descriptor(file, true);
-    }
     file->fd = -1;
 }
 

@@ -25,9 +25,8 @@ int64_t vrs_pace_next(vrs_pace *pace, int64_t pts, int64_t now_ns, bool waited)
         jumps = jumps || step < 0 || step > VRS_PACE_JUMP_NS;
     }
     int64_t due = pace->due_ns + step;
-    if (!pace->started || jumps || (waited && due < now_ns)) {
+    if (!pace->started || jumps || (waited && due < now_ns))
         due = now_ns;
-    }
     pace->started = true;
     pace->pts = pts;
     pace->due_ns = due;

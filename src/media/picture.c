@@ -8,9 +8,8 @@ vrs_status vrs_picture_encode(vrs_encoder *encoder, vrs_image *image, int64_t nu
                               AVPacket *packet)
 {
     vrs_status status = vrs_encoder_send(encoder, image, number);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_encoder_receive(encoder, packet);
-    }
     return status == VRS_TIMEOUT ? vrs_fail(VRS_IO, "the PNG encoder holds a picture back")
                                  : status;
 }
@@ -37,24 +36,21 @@ vrs_status vrs_picture_write(const char *path, const vrs_image *image)
 {
     vrs_av_init();
     vrs_status status = vrs_image_check(image);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_encoder_params params = params_of(image);
     vrs_encoder *encoder = NULL;
     status = vrs_encoder_open(&params, &encoder);
     AVPacket *packet = vrs_inject("libav") ? av_packet_alloc() : NULL;
-    if (status == VRS_OK && !packet) {
+    if (status == VRS_OK && !packet)
         status = vrs_fail(VRS_NO_MEMORY, "%s: no memory to write a picture", path);
-    }
     if (status == VRS_OK) {
         vrs_image borrowed = *image;
         borrowed.release = NULL;
         status = vrs_picture_encode(encoder, &borrowed, 0, packet);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_file_replace(path, packet->data, (size_t)packet->size);
-    }
     av_packet_free(&packet);
     vrs_encoder_destroy(encoder);
     return status;

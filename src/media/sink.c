@@ -47,9 +47,8 @@ static vrs_status open_null(vrs_sink **sink)
 {
     static const vrs_sink_ops ops = {null_write, null_finish, null_abort, null_destroy, NULL};
     vrs_sink *made = vrs_alloc(sizeof *made);
-    if (!made) {
+    if (!made)
         return VRS_NO_MEMORY;
-    }
     made->ops = &ops;
     *sink = made;
     return VRS_OK;
@@ -101,9 +100,8 @@ vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink)
         status = vrs_sink_choose(params->path, params->kind, params->stream->format, &chosen.codec,
                                  &format);
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     bool video = chosen.codec != VRS_CODEC_RAW && chosen.codec != VRS_CODEC_PNG &&
                  chosen.codec != VRS_CODEC_NULL;
     if (params->shards > 0 && !video) {
@@ -116,17 +114,14 @@ vrs_status vrs_sink_open(const vrs_sink_params *params, vrs_sink **sink)
                         "%s: Y4M cannot be gone on with; use .mkv (ffv1) or leave out resume",
                         params->path);
     }
-    if (chosen.threads < 1) {
+    if (chosen.threads < 1)
         chosen.threads = vrs_cpu_count();
-    }
-    if (chosen.threads > MAX_THREADS) {
+    if (chosen.threads > MAX_THREADS)
         chosen.threads = MAX_THREADS;
-    }
     vrs_sink *made = NULL;
     status = open_kind(&chosen, &made);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_room frame = vrs_room_of_frame(&chosen);
     made->least_bytes = frame.least;
     made->likely_bytes = frame.likely;
@@ -146,9 +141,8 @@ vrs_leftover vrs_sink_leftover(const vrs_sink_params *params)
 
 vrs_status vrs_sink_rewind(vrs_sink *sink, int64_t frames)
 {
-    if (frames >= sink->resumed.frames || !sink->ops->rewind) {
+    if (frames >= sink->resumed.frames || !sink->ops->rewind)
         return VRS_OK;
-    }
     return sink->ops->rewind(sink, frames);
 }
 

@@ -60,11 +60,9 @@ const char *vrs_output_kind_name(vrs_output_kind kind)
 vrs_output_kind vrs_output_kind_of(const char *name)
 {
     vrs_output_kind kind = VRS_OUTPUT_MASK;
-    for (int i = 0; strcmp(vrs_output_kind_name((vrs_output_kind)i), "unknown") != 0; i++) {
-        if (strcmp(vrs_output_kind_name((vrs_output_kind)i), name) == 0) {
+    for (int i = 0; strcmp(vrs_output_kind_name((vrs_output_kind)i), "unknown") != 0; i++)
+        if (strcmp(vrs_output_kind_name((vrs_output_kind)i), name) == 0)
             kind = (vrs_output_kind)i;
-        }
-    }
     return kind;
 }
 
@@ -72,26 +70,20 @@ static target target_of(const char *path)
 {
     char extension[16];
     size_t length = strlen(path);
-    if (strcmp(path, "-") == 0) {
+    if (strcmp(path, "-") == 0)
         return TARGET_RAW;
-    }
-    if (strcmp(path, "null") == 0) {
+    if (strcmp(path, "null") == 0)
         return TARGET_NULL;
-    }
-    if (length > 0 && path[length - 1] == '/') {
+    if (length > 0 && path[length - 1] == '/')
         return TARGET_PICTURES;
-    }
     (void)vrs_path_extension(path, extension, sizeof extension);
-    if (strcmp(extension, "png") == 0) {
+    if (strcmp(extension, "png") == 0)
         return TARGET_PICTURES;
-    }
-    if (strcmp(extension, "y4m") == 0) {
+    if (strcmp(extension, "y4m") == 0)
         return TARGET_RAW;
-    }
     const char *muxer = vrs_container_name(path);
-    if (!muxer) {
+    if (!muxer)
         return TARGET_NONE;
-    }
     return strcmp(muxer, "mp4") == 0        ? TARGET_MP4
            : strcmp(muxer, "mov") == 0      ? TARGET_MOV
            : strcmp(muxer, "matroska") == 0 ? TARGET_MKV
@@ -125,11 +117,9 @@ static vrs_codec automatic(target where, vrs_output_kind kind, bool deep)
 
 static bool goes(vrs_codec codec, target where, vrs_output_kind kind)
 {
-    for (size_t i = 0; i < PAIRS; i++) {
-        if (pairs[i].codec == codec) {
+    for (size_t i = 0; i < PAIRS; i++)
+        if (pairs[i].codec == codec)
             return (pairs[i].targets & BIT(where)) != 0 && (pairs[i].kinds & BIT(kind)) != 0;
-        }
-    }
     return false;
 }
 
@@ -168,9 +158,8 @@ vrs_status vrs_sink_choose(const char *path, vrs_output_kind kind, vrs_pixel_for
 {
     target where = target_of(path);
     bool deep = source_format == VRS_FORMAT_P010 || source_format == VRS_FORMAT_YUV420P10;
-    if (where == TARGET_NONE) {
+    if (where == TARGET_NONE)
         return vrs_fail(VRS_INVALID, "%s: no output format has this name; %s", path, choices(kind));
-    }
     vrs_codec chosen = *codec == VRS_CODEC_AUTO ? automatic(where, kind, deep) : *codec;
     if (!goes(chosen, where, kind)) {
         return vrs_fail(VRS_INVALID, "%s: cannot hold a %s as %s; %s", path,

@@ -42,14 +42,12 @@ static vrs_status picture_path(picture_sink *pictures, const char *name, char *p
 {
     char stem[sizeof pictures->last_name];
     bool named = name && name[0] != '\0' && !strchr(name, '/') && strlen(name) < sizeof stem;
-    if (pictures->single) {
+    if (pictures->single)
         return vrs_path_format(path, VRS_PATH_MAX, "%s", pictures->place.output);
-    }
-    if (named) {
+    if (named)
         (void)snprintf(stem, sizeof stem, "%s", name);
-    } else {
+    else
         (void)snprintf(stem, sizeof stem, "%06llu", (unsigned long long)pictures->base.frames);
-    }
     if (strcmp(stem, pictures->last_name) == 0) {
         return vrs_path_format(path, VRS_PATH_MAX, "%s/%s-%llu.png", pictures->place.output, stem,
                                (unsigned long long)pictures->base.frames);
@@ -78,12 +76,10 @@ static int write_bytes(int fd, const uint8_t *data, size_t size)
     while (done < size) {
         errno = EIO;
         ssize_t count = vrs_inject("write") ? write(fd, data + done, size - done) : -1;
-        if (count < 0 && errno == EINTR) {
+        if (count < 0 && errno == EINTR)
             continue;
-        }
-        if (count < 0) {
+        if (count < 0)
             return errno;
-        }
         done += (size_t)count;
     }
     vrs_write_times_add(false, begin_ns);
@@ -97,25 +93,21 @@ static vrs_status put_in_folder(const picture_sink *pictures, const char *path)
     char partial[VRS_PATH_MAX];
     vrs_status status =
         vrs_path_format(partial, sizeof partial, "%s/%s", pictures->place.output, PARTIAL_NAME);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     errno = EIO;
     int fd =
         vrs_inject("open") ? open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
     int error = fd < 0 ? errno : 0;
     if (fd >= 0) {
         error = write_bytes(fd, pictures->packet->data, (size_t)pictures->packet->size);
-        if (close(fd) != 0 && error == 0) {
+        if (close(fd) != 0 && error == 0)
             error = errno;
-        }
         errno = EIO;
-        if (error == 0 && (!vrs_inject("rename") || rename(partial, path) != 0)) {
+        if (error == 0 && (!vrs_inject("rename") || rename(partial, path) != 0))
             error = errno;
-        }
-        if (error != 0) {
+        if (error != 0)
             (void)unlink(partial);
-        }
     }
     return error == 0 ? VRS_OK
                       : vrs_fail(vrs_errno_status(error), "%s: cannot be written: %s", path,
@@ -146,9 +138,8 @@ static vrs_status check_image(const picture_sink *pictures, const vrs_image *ima
 static vrs_status fit_encoder(picture_sink *pictures, const vrs_image *image)
 {
     vrs_encoder_params *encoding = &pictures->encoding;
-    if (image->width == encoding->width && image->height == encoding->height && pictures->encoder) {
+    if (image->width == encoding->width && image->height == encoding->height && pictures->encoder)
         return VRS_OK;
-    }
     vrs_encoder_destroy(pictures->encoder);
     pictures->encoder = NULL;
     encoding->width = image->width;
@@ -164,15 +155,12 @@ static vrs_status pictures_write(vrs_sink *sink, vrs_image *image, int64_t pts, 
     (void)pts;
     (void)duration;
     vrs_status status = check_image(pictures, image);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = picture_path(pictures, name, path);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_not_source(pictures, path);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = fit_encoder(pictures, image);
-    }
     if (status != VRS_OK) {
         vrs_image_release(image);
         return status;
@@ -192,9 +180,8 @@ static vrs_status pictures_write(vrs_sink *sink, vrs_image *image, int64_t pts, 
 
 static void stop(picture_sink *pictures)
 {
-    if (pictures->made_folder && pictures->base.frames == 0) {
+    if (pictures->made_folder && pictures->base.frames == 0)
         (void)rmdir(pictures->place.output);
-    }
     pictures->made_folder = false;
     vrs_workplace_clear(&pictures->place);
     pictures->closed = true;
@@ -203,9 +190,8 @@ static void stop(picture_sink *pictures)
 static vrs_status pictures_finish(vrs_sink *sink)
 {
     picture_sink *pictures = (picture_sink *)sink;
-    if (pictures->closed) {
+    if (pictures->closed)
         return vrs_fail(VRS_CLOSED, "%s: is finished already", pictures->place.output);
-    }
     vrs_status status =
         sink->frames > 0 && !pictures->single ? vrs_sync_folder(pictures->place.output) : VRS_OK;
     stop(pictures);
@@ -215,9 +201,8 @@ static vrs_status pictures_finish(vrs_sink *sink)
 static void pictures_abort(vrs_sink *sink)
 {
     picture_sink *pictures = (picture_sink *)sink;
-    if (!pictures->closed) {
+    if (!pictures->closed)
         stop(pictures);
-    }
 }
 
 static void pictures_destroy(vrs_sink *sink)
@@ -239,9 +224,8 @@ static bool has_pictures(const char *path)
         char extension[8];
         found = strcmp(vrs_path_extension(item->d_name, extension, sizeof extension), "png") == 0;
     }
-    if (folder) {
+    if (folder)
         (void)closedir(folder);
-    }
     return found;
 }
 
@@ -250,9 +234,8 @@ static vrs_status open_encoder(picture_sink *pictures, const vrs_sink_params *pa
     const vrs_color *color = &params->stream->color;
     if (params->encoder_options) {
         pictures->options = vrs_strdup(params->encoder_options);
-        if (!pictures->options) {
+        if (!pictures->options)
             return VRS_NO_MEMORY;
-        }
     }
     pictures->encoding = (vrs_encoder_params){
         .codec = VRS_CODEC_PNG,
@@ -269,15 +252,12 @@ static vrs_status open_encoder(picture_sink *pictures, const vrs_sink_params *pa
         .threads = 1,
         .palette = (const uint8_t(*)[3])pictures->palette,
     };
-    for (int i = 0; i < 256; i++) {
-        for (int c = 0; c < 3; c++) {
+    for (int i = 0; i < 256; i++)
+        for (int c = 0; c < 3; c++)
             pictures->palette[i][c] = params->palette ? params->palette[i][c] : (uint8_t)i;
-        }
-    }
     vrs_status status = vrs_encoder_open(&pictures->encoding, &pictures->encoder);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     pictures->packet = vrs_inject("libav") ? av_packet_alloc() : NULL;
     return pictures->packet ? VRS_OK : vrs_fail(VRS_NO_MEMORY, "no memory for a picture");
 }
@@ -304,9 +284,8 @@ static void count_resumed(picture_sink *pictures)
     int64_t frames = 0;
     while (vrs_path_format(path, sizeof path, "%s/%06lld.png", pictures->place.output,
                            (long long)frames) == VRS_OK &&
-           vrs_file_exists(path)) {
+           vrs_file_exists(path))
         frames++;
-    }
     pictures->base.resumed.frames = frames;
     pictures->base.frames = (uint64_t)frames;
 }
@@ -325,9 +304,8 @@ static vrs_status open_all(picture_sink *pictures, const vrs_sink_params *params
     pictures->single = params->path[length - 1] != '/';
     if (params->source_path) {
         pictures->source_path = vrs_strdup(params->source_path);
-        if (!pictures->source_path) {
+        if (!pictures->source_path)
             return VRS_NO_MEMORY;
-        }
     }
     vrs_status status =
         vrs_workplace_find(&pictures->place, params->path, params->source_path,
@@ -340,17 +318,14 @@ static vrs_status open_all(picture_sink *pictures, const vrs_sink_params *params
                           "overwrite",
                           params->path);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = open_encoder(pictures, params);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_workplace_enter(&pictures->place, vrs_sink_leftover(params));
-    }
     if (status == VRS_OK && !pictures->single) {
         status = make_folder(pictures);
-        if (status == VRS_OK && params->resume && !params->stream->still) {
+        if (status == VRS_OK && params->resume && !params->stream->still)
             count_resumed(pictures);
-        }
     }
     return status;
 }
@@ -360,9 +335,8 @@ vrs_status vrs_sink_open_pictures(const vrs_sink_params *params, vrs_sink **sink
     static const vrs_sink_ops ops = {pictures_write, pictures_finish, pictures_abort,
                                      pictures_destroy, pictures_rewind};
     picture_sink *pictures = vrs_alloc(sizeof *pictures);
-    if (!pictures) {
+    if (!pictures)
         return VRS_NO_MEMORY;
-    }
     pictures->base.ops = &ops;
     pictures->place.lock = -1;
     vrs_status status = open_all(pictures, params);

@@ -65,9 +65,8 @@ static AVRational aspect_of(const vrs_sink_params *params)
         known ? (AVRational){stream->aspect_num, stream->aspect_den} : (AVRational){0, 1};
     int64_t across = (int64_t)stream->width * params->height;
     int64_t down = (int64_t)stream->height * params->width;
-    if (across == down || across <= 0 || down <= 0) {
+    if (across == down || across <= 0 || down <= 0)
         return aspect;
-    }
     AVRational from = known ? aspect : (AVRational){1, 1};
     AVRational wanted = {0, 1};
     (void)av_reduce(&wanted.num, &wanted.den, across, down, INT16_MAX);
@@ -111,9 +110,8 @@ static vrs_color_tags tags_of(const vrs_sink_params *params, const vrs_carry *ca
 
 static vrs_status copy_text(const char *text, char **copy)
 {
-    if (!text || text[0] == '\0') {
+    if (!text || text[0] == '\0')
         return VRS_OK;
-    }
     *copy = vrs_strdup(text);
     return *copy ? VRS_OK : VRS_NO_MEMORY;
 }
@@ -129,20 +127,15 @@ static void begin_times(video_sink *video)
 static vrs_status copy_params(video_sink *video, const vrs_sink_params *params)
 {
     vrs_status status = copy_text(params->preset, &video->preset);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = copy_text(params->encoder_options, &video->options);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = copy_text(params->source_path, &video->source_path);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = copy_text(params->settings, &video->settings);
-    }
-    for (int i = 0; i < 256; i++) {
-        for (int c = 0; c < 3; c++) {
+    for (int i = 0; i < 256; i++)
+        for (int c = 0; c < 3; c++)
             video->palette[i][c] = params->palette ? params->palette[i][c] : (uint8_t)i;
-        }
-    }
     video->encoding = (vrs_encoder_params){
         .codec = params->codec,
         .place = params->encoder,
@@ -190,24 +183,19 @@ static vrs_status open_encoder(video_sink *video)
 {
     char why[128];
     vrs_status status = vrs_encoder_settle(&video->encoding, why, sizeof why);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_encoder_open(&video->encoding, &video->encoder);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    if (why[0]) {
+    if (why[0])
         vrs_note_add(video->base.note, sizeof video->base.note, "%s", why);
-    }
     const AVCodecContext *context = vrs_encoder_context(video->encoder);
     video->video = vrs_inject("libav") ? avcodec_parameters_alloc() : NULL;
     int result = AVERROR(ENOMEM);
-    if (video->video && vrs_inject("libav")) {
+    if (video->video && vrs_inject("libav"))
         result = avcodec_parameters_from_context(video->video, context);
-    }
-    if (result < 0) {
+    if (result < 0)
         return vrs_av_fail(result, "no memory for the encoder's parameters");
-    }
     if (context->width != video->encoding.width || context->height != video->encoding.height) {
         vrs_note_add(video->base.note, sizeof video->base.note,
                      "%dx%d is odd, which %s has not: coded as %dx%d with the last column or row "
@@ -225,9 +213,8 @@ static vrs_status prepare(video_sink *video, const vrs_sink_params *params)
     vrs_container trial;
     char *note = video->base.note;
     vrs_status status = vrs_carry_open(&carry, &video->carrying, note, VRS_NOTE_SIZE);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_carry_note_layout(&carry, &video->carrying, video->muxer, note, VRS_NOTE_SIZE);
     video->encoding.tags = tags_of(params, &carry);
     status = open_encoder(video);
@@ -238,12 +225,10 @@ static vrs_status prepare(video_sink *video, const vrs_sink_params *params)
     if (status == VRS_OK) {
         status = vrs_container_make(&trial, video->muxer, video->video, video->time_base,
                                     video->encoding.rate);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_carry_add(&carry, &video->carrying, &trial);
-        }
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_container_begin(&trial, NULL);
-        }
         vrs_container_discard(&trial);
     }
     vrs_carry_close(&carry);
@@ -307,9 +292,8 @@ static vrs_status video_rewind(vrs_sink *sink, int64_t frames)
     const vrs_journal *journal = &video->journal;
     size_t count = 0;
     while (count < journal->count &&
-           journal->entries[count].first_frame + journal->entries[count].frames <= frames) {
+           journal->entries[count].first_frame + journal->entries[count].frames <= frames)
         count++;
-    }
     vrs_status status = vrs_journal_cut(&video->journal, count);
     vrs_workplace_tidy(&video->place, journal);
     note_resumed(video);
@@ -330,21 +314,18 @@ static vrs_status open_journal(video_sink *video, bool resume)
         resume ? vrs_journal_resume(journal, video->place.folder, &header, &has) : VRS_OK;
     if (status == VRS_OK && has) {
         size_t whole = journal->count;
-        while (whole > 0 && journal->entries[whole - 1].frames != video->segment_frames) {
+        while (whole > 0 && journal->entries[whole - 1].frames != video->segment_frames)
             whole--;
-        }
         status = vrs_journal_cut(journal, whole);
     }
     if (status == VRS_OK) {
         video->others_work = false;
         vrs_workplace_tidy(&video->place, has ? journal : NULL);
     }
-    if (status == VRS_OK && !has) {
+    if (status == VRS_OK && !has)
         status = vrs_journal_create(journal, video->place.folder, &header);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         note_resumed(video);
-    }
     return status;
 }
 
@@ -355,17 +336,15 @@ static vrs_status begin_segment(video_sink *video)
     char path[VRS_PATH_MAX];
     if (!video->encoder) {
         vrs_status status = vrs_encoder_open(&video->encoding, &video->encoder);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     const AVCodecContext *context = vrs_encoder_context(video->encoder);
     const AVCodecParameters *first = video->video;
     if (context->extradata_size != first->extradata_size ||
         (first->extradata_size > 0 &&
-         memcmp(context->extradata, first->extradata, (size_t)first->extradata_size) != 0)) {
+         memcmp(context->extradata, first->extradata, (size_t)first->extradata_size) != 0))
         return vrs_fail(VRS_IO, "the encoder's headers differ from the first segment's");
-    }
     vrs_segment_kind kind = vrs_segment_kind_of(first->codec_id);
     vrs_status status = vrs_path_format(path, sizeof path, "%s/seg-%05zu.%s", video->place.folder,
                                         video->journal.count, kind.extension);
@@ -373,9 +352,8 @@ static vrs_status begin_segment(video_sink *video)
         status = vrs_container_make(&video->segment, kind.muxer, first, video->time_base,
                                     video->encoding.rate);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_container_begin(&video->segment, path);
-    }
     video->segment_first = video->times.count - 1;
     video->segment_pts = video->times.last;
     video->segment_zero = kind.from_zero ? video->times.last : 0;
@@ -388,12 +366,10 @@ static vrs_status drain(video_sink *video, vrs_status until)
     AVPacket *packet = video->packet;
     for (;;) {
         vrs_status status = vrs_encoder_receive(video->encoder, packet);
-        if (status == until) {
+        if (status == until)
             return VRS_OK;
-        }
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_times_apply(&video->times, packet);
-        }
         if (status == VRS_OK) {
             packet->pts -= video->segment_zero;
             packet->dts -= video->segment_zero;
@@ -401,9 +377,8 @@ static vrs_status drain(video_sink *video, vrs_status until)
                                          video->time_base, false);
         }
         av_packet_unref(packet);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
 }
 
@@ -423,12 +398,10 @@ static vrs_status end_segment(video_sink *video)
     (void)snprintf(entry.file, sizeof entry.file, "seg-%05zu.%s", video->journal.count,
                    kind.extension);
     vrs_status status = vrs_path_format(path, sizeof path, "%s", video->segment.file.path);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_encoder_flush(video->encoder);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = drain(video, VRS_END);
-    }
     vrs_encoder_destroy(video->encoder);
     video->encoder = NULL;
     if (status != VRS_OK) {
@@ -437,15 +410,12 @@ static vrs_status end_segment(video_sink *video)
     }
     entry.last_dts = video->times.last_dts;
     status = vrs_container_end(&video->segment, &entry.bytes, &entry.crc);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_sync_folder(video->place.folder);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_journal_add(&video->journal, &entry);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         (void)remove(path);
-    }
     return status;
 }
 
@@ -458,11 +428,10 @@ static void stop(video_sink *video)
     vrs_container_discard(&video->segment);
     vrs_encoder_destroy(video->encoder);
     video->encoder = NULL;
-    if (video->journal.count > 0 || video->others_work) {
+    if (video->journal.count > 0 || video->others_work)
         vrs_workplace_leave(&video->place);
-    } else {
+    else
         vrs_workplace_clear(&video->place);
-    }
     vrs_journal_close(&video->journal);
     video->closed = true;
 }
@@ -473,17 +442,15 @@ static vrs_status give_up(video_sink *video, vrs_status status)
     char detail[VRS_DETAIL_SIZE];
     (void)snprintf(detail, sizeof detail, "%s", vrs_last_error());
     int64_t frames = 0;
-    for (size_t i = 0; i < video->journal.count; i++) {
+    for (size_t i = 0; i < video->journal.count; i++)
         frames += video->journal.entries[i].frames;
-    }
     if (frames > 0) {
         (void)vrs_fail(status, "%s; the %lld frames in finished segments are kept in %s", detail,
                        (long long)frames, video->place.folder);
     }
     stop(video);
-    if (frames == 0) {
+    if (frames == 0)
         (void)vrs_fail(status, "%s", detail);
-    }
     video->failed = status;
     (void)snprintf(video->failure, sizeof video->failure, "%s", vrs_last_error());
     return status;
@@ -491,9 +458,8 @@ static vrs_status give_up(video_sink *video, vrs_status status)
 
 static vrs_status refuse_closed(const video_sink *video)
 {
-    if (video->failed != VRS_OK) {
+    if (video->failed != VRS_OK)
         return vrs_fail(video->failed, "%s", video->failure);
-    }
     return vrs_fail(VRS_CLOSED, "%s: is finished and takes nothing more", video->place.output);
 }
 
@@ -503,9 +469,8 @@ static vrs_status check_image(const video_sink *video, const vrs_image *image)
 {
     const vrs_encoder_params *encoding = &video->encoding;
     vrs_status status = vrs_image_check(image);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (image->format != encoding->format || image->width != encoding->width ||
         image->height != encoding->height) {
         return vrs_fail(VRS_INVALID, "%s: takes %s of %dx%d, not %s of %dx%d", video->place.output,
@@ -524,12 +489,10 @@ static vrs_status encode(video_sink *video, vrs_image *image)
         return status;
     }
     status = vrs_encoder_send(video->encoder, image, video->times.count - 1);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = drain(video, VRS_TIMEOUT);
-    }
-    if (status == VRS_OK && video->times.count - video->segment_first >= video->segment_frames) {
+    if (status == VRS_OK && video->times.count - video->segment_first >= video->segment_frames)
         status = end_segment(video);
-    }
     return status;
 }
 
@@ -545,9 +508,8 @@ static vrs_status video_write(vrs_sink *sink, vrs_image *image, int64_t pts, int
     }
     vrs_times_add(&video->times, pts, duration);
     status = encode(video, image);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return give_up(video, status);
-    }
     sink->frames++;
     return VRS_OK;
 }
@@ -569,9 +531,8 @@ static void note_times(video_sink *video)
 static vrs_status video_finish(vrs_sink *sink)
 {
     video_sink *video = (video_sink *)sink;
-    if (video->closed) {
+    if (video->closed)
         return refuse_closed(video);
-    }
     if (video->times.count == 0) {
         stop(video);
         return VRS_OK;
@@ -592,13 +553,11 @@ static vrs_status video_finish(vrs_sink *sink)
         };
         status = vrs_join(&joining, sink->note, sizeof sink->note);
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return give_up(video, status);
-    }
     note_times(video);
-    if (video->shards == 0) {
+    if (video->shards == 0)
         vrs_journal_close(&video->journal); /* forgets the segments: stop() removes them */
-    }
     stop(video);
     return VRS_OK;
 }
@@ -606,9 +565,8 @@ static vrs_status video_finish(vrs_sink *sink)
 static void video_abort(vrs_sink *sink)
 {
     video_sink *video = (video_sink *)sink;
-    if (!video->closed) {
+    if (!video->closed)
         stop(video);
-    }
 }
 
 static void video_destroy(vrs_sink *sink)
@@ -630,18 +588,16 @@ static vrs_status open_all(video_sink *video, const vrs_sink_params *params)
         status = vrs_workplace_find(&video->place, params->path, params->source_path,
                                     VRS_WORKPLACE_FILE, params->overwrite || params->resume);
     }
-    if (status == VRS_OK && video->shards > 0) {
+    if (status == VRS_OK && video->shards > 0)
         status = vrs_workplace_of_shard(&video->place, video->shard, video->shards);
-    }
     if (status == VRS_OK) {
         video->packet = vrs_inject("libav") ? av_packet_alloc() : NULL;
         status = video->packet ? prepare(video, params)
                                : vrs_fail(VRS_NO_MEMORY, "no memory for a packet");
     }
     video->base.by_nvenc = video->encoding.place == VRS_ENCODER_NVENC;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_workplace_enter(&video->place, vrs_sink_leftover(params));
-    }
     return status == VRS_OK ? open_journal(video, params->resume) : status;
 }
 
@@ -650,9 +606,8 @@ vrs_status vrs_sink_open_video(const vrs_sink_params *params, vrs_sink **sink)
     static const vrs_sink_ops ops = {video_write, video_finish, video_abort, video_destroy,
                                      video_rewind};
     video_sink *video = vrs_alloc(sizeof *video);
-    if (!video) {
+    if (!video)
         return VRS_NO_MEMORY;
-    }
     video->base.ops = &ops;
     video->place.lock = -1;
     video->journal.fd = -1;

@@ -72,9 +72,8 @@ static vrs_status write_header(y4m_sink *y4m, const vrs_sink_params *params)
 static vrs_status open_pipe(y4m_sink *y4m, const char *path)
 {
     y4m->pipe = true;
-    if (strcmp(path, "-") == 0) {
+    if (strcmp(path, "-") == 0)
         return vrs_out_file_adopt(&y4m->file, STDOUT_FILENO, "standard output");
-    }
     errno = EIO;
     int fd = vrs_inject("open") ? open(path, O_WRONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
@@ -89,12 +88,10 @@ static vrs_status open_file(y4m_sink *y4m, const vrs_sink_params *params)
     char path[VRS_PATH_MAX];
     vrs_status status = vrs_workplace_find(&y4m->place, params->path, params->source_path,
                                            VRS_WORKPLACE_FILE, params->overwrite);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_workplace_enter(&y4m->place, vrs_sink_leftover(params));
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_path_format(path, sizeof path, "%s/joined.y4m", y4m->place.folder);
-    }
     return status == VRS_OK ? vrs_out_file_create(&y4m->file, path) : status;
 }
 
@@ -115,13 +112,11 @@ static void write_rows(const y4m_sink *y4m, const vrs_image *image)
     for (int32_t plane = 0; plane < planes; plane++) {
         int64_t bytes = vrs_plane_row_bytes(image, plane);
         int32_t rows = vrs_plane_height(image, plane);
-        for (int32_t y = 0; y < rows; y++) {
+        for (int32_t y = 0; y < rows; y++)
             avio_write(y4m->file.io, image->planes[plane] + image->strides[plane] * y, (int)bytes);
-        }
     }
-    if (y4m->pipe) {
+    if (y4m->pipe)
         avio_flush(y4m->file.io);
-    }
 }
 
 static vrs_status check_image(const y4m_sink *y4m, const vrs_image *image)
@@ -167,9 +162,8 @@ static vrs_status put_in_place(y4m_sink *y4m)
 {
     char path[VRS_PATH_MAX];
     vrs_status status = vrs_path_format(path, sizeof path, "%s", y4m->file.path);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_out_file_finish(&y4m->file, NULL, NULL);
-    }
     errno = EIO;
     if (status == VRS_OK && !y4m->pipe &&
         (!vrs_inject("rename") || rename(path, y4m->place.output) != 0)) {
@@ -200,9 +194,8 @@ static vrs_status y4m_finish(vrs_sink *sink)
 static void y4m_abort(vrs_sink *sink)
 {
     y4m_sink *y4m = (y4m_sink *)sink;
-    if (!y4m->closed) {
+    if (!y4m->closed)
         stop(y4m);
-    }
 }
 
 static void y4m_destroy(vrs_sink *sink)
@@ -222,9 +215,8 @@ static vrs_status open_all(y4m_sink *y4m, const vrs_sink_params *params)
     y4m->format = params->format;
     y4m->width = params->width;
     y4m->height = params->height;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = device ? open_pipe(y4m, params->path) : open_file(y4m, params);
-    }
     return status == VRS_OK ? write_header(y4m, params) : status;
 }
 
@@ -232,9 +224,8 @@ vrs_status vrs_sink_open_y4m(const vrs_sink_params *params, vrs_sink **sink)
 {
     static const vrs_sink_ops ops = {y4m_write, y4m_finish, y4m_abort, y4m_destroy, NULL};
     y4m_sink *y4m = vrs_alloc(sizeof *y4m);
-    if (!y4m) {
+    if (!y4m)
         return VRS_NO_MEMORY;
-    }
     y4m->base.ops = &ops;
     y4m->place.lock = -1;
     y4m->file.fd = -1;

@@ -14,9 +14,8 @@ static vrs_status open_kind(const vrs_source_params *params, vrs_gpu_frames *gpu
 {
     struct stat about;
     bool raw = params->raw_format && params->raw_format[0];
-    if (strcmp(params->path, "-") == 0) {
+    if (strcmp(params->path, "-") == 0)
         return vrs_file_source_open(params, gpu, source);
-    }
     if (stat(params->path, &about) != 0) {
         return vrs_fail(vrs_errno_status(errno), "%s: cannot be opened: %s", params->path,
                         vrs_errno_text(errno));
@@ -42,9 +41,8 @@ static vrs_status make_gpu(const vrs_source_params *params, vrs_gpu_frames **gpu
                         "%s: the decoder nvdec works in runs on the GPU alone; use auto or cpu",
                         params->path);
     }
-    if (!params->gpu) {
+    if (!params->gpu)
         return VRS_OK;
-    }
     const vrs_gpu_frames_params frames = {
         .device = params->gpu->device,
         .memory = params->gpu->memory,
@@ -59,13 +57,11 @@ vrs_status vrs_source_open(const vrs_source_params *params, vrs_source **source)
 {
     vrs_gpu_frames *gpu = NULL;
     *source = NULL;
-    if (!params->path || !params->path[0]) {
+    if (!params->path || !params->path[0])
         return vrs_fail(VRS_INVALID, "no input was named");
-    }
     vrs_status status = make_gpu(params, &gpu);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = open_kind(params, gpu, source);
-    }
     if (status != VRS_OK) {
         vrs_gpu_frames_destroy(gpu);
         return status;
@@ -73,30 +69,25 @@ vrs_status vrs_source_open(const vrs_source_params *params, vrs_source **source)
     (*source)->gpu = gpu;
     (*source)->max_frames = params->max_frames;
     vrs_stream_info *info = &(*source)->info;
-    if (params->max_frames > 0 && info->frame_estimate > params->max_frames) {
+    if (params->max_frames > 0 && info->frame_estimate > params->max_frames)
         info->frame_estimate = params->max_frames;
-    }
     return VRS_OK;
 }
 
 vrs_status vrs_source_read(vrs_source *source, vrs_frame *frame)
 {
-    if (source->max_frames > 0 && source->frames >= (uint64_t)source->max_frames) {
+    if (source->max_frames > 0 && source->frames >= (uint64_t)source->max_frames)
         return VRS_END;
-    }
     *frame = (vrs_frame){.id = (int64_t)source->frames};
     int64_t began_ns = vrs_now_ns();
     vrs_status status = source->gpu ? vrs_gpu_frames_wait(source->gpu) : VRS_OK;
     source->waited_ns = vrs_now_ns() - began_ns;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = source->ops->read(source, frame);
-    }
-    if (status == VRS_OK && source->gpu && frame->image.memory == VRS_MEMORY_HOST) {
+    if (status == VRS_OK && source->gpu && frame->image.memory == VRS_MEMORY_HOST)
         status = vrs_gpu_frames_upload(source->gpu, &frame->image);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         source->frames++;
-    }
     return status;
 }
 
@@ -110,9 +101,8 @@ static vrs_status count_to(vrs_source *source, uint64_t frames)
                             "the input ends after %llu frames, and %llu of it were finished before",
                             (unsigned long long)source->frames, (unsigned long long)frames);
         }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         vrs_image_release(&frame.image);
     }
     return VRS_OK;
@@ -122,16 +112,13 @@ vrs_status vrs_source_go_to(vrs_source *source, const vrs_source_place *place)
 {
     bool found = place->frame == 0;
     vrs_status status = VRS_OK;
-    if (!found && place->known && source->ops->go_to) {
+    if (!found && place->known && source->ops->go_to)
         status = source->ops->go_to(source, place, &found);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     uint64_t wanted = (uint64_t)(place->frame - place->before);
-    if (!found) {
+    if (!found)
         return count_to(source, wanted);
-    }
     source->frames = wanted;
     return VRS_OK;
 }

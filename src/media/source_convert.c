@@ -32,13 +32,11 @@ enum AVPixelFormat vrs_convert_target(enum AVPixelFormat format)
         break;
     }
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
-    if (!desc) {
+    if (!desc)
         return AV_PIX_FMT_NONE;
-    }
     bool alpha = (desc->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
-    if (desc->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BAYER)) {
+    if (desc->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BAYER))
         return alpha ? AV_PIX_FMT_BGRA : AV_PIX_FMT_RGB24;
-    }
     return desc->comp[0].depth > 8 ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P;
 }
 
@@ -47,9 +45,8 @@ vrs_color vrs_convert_color(const AVFrame *frame)
     vrs_color color = vrs_av_frame_color(frame);
     enum AVPixelFormat stored = vrs_av_stored_format(frame);
     if (vrs_convert_target(stored) != stored) {
-        if (color.chroma_site == VRS_CHROMA_UNKNOWN) {
+        if (color.chroma_site == VRS_CHROMA_UNKNOWN)
             color.chroma_site = VRS_CHROMA_LEFT;
-        }
     }
     return color;
 }
@@ -85,12 +82,10 @@ static int set_positions(struct SwsContext *context, const vrs_convert_side *sid
     vrs_chroma_site site = side->color.chroma_site;
     int x = POSITION_DEFAULT;
     int y = POSITION_DEFAULT;
-    if (desc && desc->nb_components >= 3 && desc->log2_chroma_w == 1) {
+    if (desc && desc->nb_components >= 3 && desc->log2_chroma_w == 1)
         x = site == VRS_CHROMA_CENTER ? 128 : 0;
-    }
-    if (desc && desc->nb_components >= 3 && desc->log2_chroma_h == 1) {
+    if (desc && desc->nb_components >= 3 && desc->log2_chroma_h == 1)
         y = site == VRS_CHROMA_TOP_LEFT ? 0 : 128;
-    }
     int error = av_opt_set_int(context, horizontal, x, 0);
     return error < 0 ? error : av_opt_set_int(context, vertical, y, 0);
 }
@@ -114,9 +109,8 @@ static int set_options(struct SwsContext *context, const vrs_convert_side *from,
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         int error = av_opt_set_int(context, options[i].name, options[i].value, 0);
-        if (error < 0) {
+        if (error < 0)
             return error;
-        }
     }
     int error = set_positions(context, from, "src_h_chr_pos", "src_v_chr_pos");
     return error < 0 ? error : set_positions(context, to, "dst_h_chr_pos", "dst_v_chr_pos");
@@ -133,9 +127,8 @@ static bool same_side(const vrs_convert_side *a, const vrs_convert_side *b)
 static vrs_status set_up(vrs_converter *converter, const vrs_convert_side *from,
                          const vrs_convert_side *to)
 {
-    if (converter->context && same_side(&converter->from, from) && same_side(&converter->to, to)) {
+    if (converter->context && same_side(&converter->from, from) && same_side(&converter->to, to))
         return VRS_OK;
-    }
     if (!sws_isSupportedInput(from->format)) {
         return vrs_fail(VRS_UNSUPPORTED, "the pixel format %s cannot be converted",
                         av_get_pix_fmt_name(from->format));
@@ -182,17 +175,15 @@ static vrs_status new_frame(vrs_converter *converter, AVFrame **out)
         frame->linesize[i] = FFALIGN(frame->linesize[i], ROW_ALIGNMENT);
         strides[i] = frame->linesize[i];
     }
-    if (av_image_fill_plane_sizes(sizes, to->format, to->height, strides) >= 0) {
+    if (av_image_fill_plane_sizes(sizes, to->format, to->height, strides) >= 0)
         bytes += sizes[0] + sizes[1] + sizes[2] + sizes[3];
-    }
     if (bytes != converter->pool_bytes) {
         av_buffer_pool_uninit(&converter->pool);
         converter->pool = vrs_inject("libav") ? av_buffer_pool_init(bytes, NULL) : NULL;
         converter->pool_bytes = converter->pool ? bytes : 0;
     }
-    if (converter->pool && vrs_inject("libav")) {
+    if (converter->pool && vrs_inject("libav"))
         frame->buf[0] = av_buffer_pool_get(converter->pool);
-    }
     if (!frame->buf[0]) {
         av_frame_free(&frame);
         return vrs_fail(VRS_NO_MEMORY, "no memory for a frame of %dx%d", to->width, to->height);
@@ -221,12 +212,10 @@ vrs_status vrs_convert(vrs_converter *converter, const AVFrame *in, const vrs_co
     AVFrame *frame = NULL;
     *out = NULL;
     vrs_status status = set_up(converter, &from, to);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = new_frame(converter, &frame);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     int rows = AVERROR(ENOMEM);
     if (vrs_inject("libav")) {
         rows = sws_scale(converter->context, (const uint8_t *const *)in->data, in->linesize, 0,

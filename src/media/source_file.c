@@ -56,9 +56,8 @@ static vrs_status decode(vrs_file_source *file, AVFrame **out)
 {
     AVFrame *frame = vrs_inject("libav") ? av_frame_alloc() : NULL;
     *out = NULL;
-    if (!frame) {
+    if (!frame)
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a frame", file->reader->name);
-    }
     vrs_status status = vrs_reader_next(file->reader, frame);
     take_damage(file);
     take_note(file);
@@ -78,9 +77,8 @@ static int64_t step_by_rate(const vrs_stream_info *info)
 {
     AVRational rate = {info->rate_num, info->rate_den};
     AVRational base = {info->time_base_num, info->time_base_den};
-    if (rate.num <= 0 || base.num <= 0 || base.den <= 0) {
+    if (rate.num <= 0 || base.num <= 0 || base.den <= 0)
         return 1;
-    }
     int64_t step = av_rescale_q(1, av_inv_q(rate), base);
     return step > 0 ? step : 1;
 }
@@ -89,18 +87,16 @@ static int64_t step_by_rate(const vrs_stream_info *info)
 static int64_t straighten(vrs_file_source *file, int64_t stored)
 {
     int64_t pts = stored + file->shift;
-    if (!file->any || pts > file->last_pts) {
+    if (!file->any || pts > file->last_pts)
         return pts;
-    }
     if (!file->warned_pts) {
         vrs_log(VRS_LOG_WARNING,
                 "%s: the time stamps go back at frame %llu; they are made to go on",
                 file->reader->name, (unsigned long long)file->source.frames);
         file->warned_pts = file->source.times_changed = true;
     }
-    if (file->last_pts - pts < FRAMES_OF_A_NEW_CLOCK * file->last_step) {
-        return file->last_pts + 1; /* a slip */
-    }
+    if (file->last_pts - pts < FRAMES_OF_A_NEW_CLOCK * file->last_step)
+        return file->last_pts + 1;                           /* a slip */
     file->shift = file->last_pts + file->last_step - stored; /* recordings one after another */
     return file->last_pts + file->last_step;
 }
@@ -136,9 +132,8 @@ static void look_for_change(vrs_file_source *file, const AVFrame *frame)
 {
     if (file->warned_change ||
         (vrs_av_stored_format(frame) == file->stored_format && frame->width == file->side.width &&
-         frame->height == file->side.height)) {
+         frame->height == file->side.height))
         return;
-    }
     file->warned_change = true;
     vrs_log(VRS_LOG_WARNING,
             "%s: the picture changes from %dx%d %s to %dx%d %s at frame %llu; it is converted to "
@@ -154,12 +149,10 @@ static void look_for_change(vrs_file_source *file, const AVFrame *frame)
 static vrs_status deliver(vrs_file_source *file, const vrs_convert_side *side, AVFrame *decoded,
                           vrs_image *image)
 {
-    if (!decoded->hw_frames_ctx) {
+    if (!decoded->hw_frames_ctx)
         return vrs_source_image(&file->converter, side, decoded, image);
-    }
-    if (vrs_source_matches(decoded, side)) {
+    if (vrs_source_matches(decoded, side))
         return vrs_gpu_frames_put(file->gpu, decoded, image);
-    }
     AVFrame *host = NULL;
     vrs_status status = vrs_hw_download(decoded, &host);
     av_frame_free(&decoded);
@@ -174,9 +167,8 @@ static vrs_status file_read(vrs_source *source, vrs_frame *frame)
     int64_t starved_ns = file->reader->starved_ns + file->reader->io.starved_ns;
     vrs_status status = decoded ? VRS_OK : decode(file, &decoded);
     source->starved_ns = file->reader->starved_ns + file->reader->io.starved_ns - starved_ns;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_source_check_size(file->reader->name, decoded);
-    }
     if (status != VRS_OK) {
         av_frame_free(&decoded);
         return status;
@@ -184,9 +176,8 @@ static vrs_status file_read(vrs_source *source, vrs_frame *frame)
     vrs_convert_side side = file->side;
     if (source->info.still) {
         side = vrs_source_side(decoded, source->need_yuv);
-        if (file->reader->io.seekable) {
+        if (file->reader->io.seekable)
             vrs_source_name_frame(source, file->path);
-        }
     } else {
         look_for_change(file, decoded);
     }
@@ -210,9 +201,8 @@ static void file_destroy(vrs_source *source)
 static vrs_status open_reader(vrs_file_source *file)
 {
     vrs_hw_place place = {0};
-    if (file->gpu) {
+    if (file->gpu)
         place = vrs_gpu_frames_place(file->gpu);
-    }
     return vrs_reader_open(&file->params, &place, &file->reader);
 }
 
@@ -237,15 +227,12 @@ static vrs_status no_frame(const vrs_file_source *file)
 static vrs_status look_at_first(vrs_file_source *file)
 {
     vrs_status status = decode(file, &file->ahead);
-    if (status == VRS_END) {
+    if (status == VRS_END)
         return no_frame(file);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_source_check_size(file->reader->name, file->ahead);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     file->stored_format = vrs_av_stored_format(file->ahead);
     file->side = vrs_source_side(file->ahead, file->source.need_yuv);
     if (file->side.format == AV_PIX_FMT_NONE) {
@@ -296,20 +283,17 @@ static vrs_status decode_to(vrs_file_source *file, int64_t time, bool wanted, re
     while (!*found) {
         AVFrame *frame = NULL;
         vrs_status status = decode(file, &frame);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status == VRS_END ? VRS_OK : status;
-        }
         int64_t pts = frame->best_effort_timestamp;
         *found = pts == time;
         bool past = pts == AV_NOPTS_VALUE || pts > time;
-        if (*found && wanted) {
+        if (*found && wanted)
             file->ahead = frame;
-        } else {
+        else
             av_frame_free(&frame);
-        }
-        if (past) {
+        if (past)
             return VRS_OK;
-        }
         remember(last, pts);
     }
     return VRS_OK;
@@ -325,12 +309,10 @@ static vrs_status find(vrs_file_source *file, const vrs_source_place *place, rec
     *found = false;
     for (int tries = 0; tries < SEEK_TRIES && !*found; tries++, reach *= SEEK_FURTHER) {
         vrs_status status = vrs_reader_seek(file->reader, place->last_pts - reach);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = decode_to(file, place->last_pts, false, last, found);
-        }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         *found = *found && last->count >= before;
     }
     return VRS_OK;
@@ -352,17 +334,15 @@ static vrs_status file_go_to(vrs_source *source, const vrs_source_place *place, 
     recent last = {0};
     *found = false;
     if (source->info.still || file->camera || !reader->io.seekable ||
-        place->before > VRS_SOURCE_MAX_BEFORE) {
+        place->before > VRS_SOURCE_MAX_BEFORE)
         return VRS_OK;
-    }
     av_frame_free(&file->ahead);
     vrs_status status = find(file, place, &last, found);
     if (status == VRS_OK && *found && place->before > 0) {
         int64_t first = last.times[last.count - place->before];
         status = vrs_reader_seek(reader, first);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = decode_to(file, first, true, &last, found);
-        }
     }
     if (status == VRS_UNSUPPORTED || (status == VRS_OK && !*found)) {
         *found = false;
@@ -381,9 +361,8 @@ static vrs_status file_jump(vrs_source *source, double seconds)
 {
     vrs_file_source *file = (vrs_file_source *)source;
     const vrs_stream_info *info = &source->info;
-    if (info->still || file->camera || !file->reader->io.seekable || info->time_base_num <= 0) {
+    if (info->still || file->camera || !file->reader->io.seekable || info->time_base_num <= 0)
         return vrs_fail(VRS_UNSUPPORTED, "%s: the input cannot seek", file->path);
-    }
     int64_t start = file->reader->stream->start_time;
     start = start == AV_NOPTS_VALUE ? 0 : start;
     av_frame_free(&file->ahead);
@@ -395,11 +374,10 @@ static vrs_status file_jump(vrs_source *source, double seconds)
         AVFrame *frame = NULL;
         status = decode(file, &frame);
         if (status == VRS_OK && (frame->best_effort_timestamp == AV_NOPTS_VALUE ||
-                                 frame->best_effort_timestamp >= time)) {
+                                 frame->best_effort_timestamp >= time))
             file->ahead = frame;
-        } else {
+        else
             av_frame_free(&frame);
-        }
     }
     return status == VRS_END ? VRS_OK : status; /* the next read says it */
 }
@@ -412,9 +390,8 @@ vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_gpu_frames 
 {
     *source = NULL;
     vrs_file_source *file = vrs_alloc(sizeof *file);
-    if (!file) {
+    if (!file)
         return VRS_NO_MEMORY;
-    }
     file->source.ops = &file_ops;
     file->source.need_yuv = params->need_yuv;
     file->camera = strncmp(params->path, "/dev/video", strlen("/dev/video")) == 0;
@@ -423,12 +400,10 @@ vrs_status vrs_file_source_open(const vrs_source_params *params, vrs_gpu_frames 
     file->params.path = file->path;
     file->gpu = params->decoder != VRS_DECODER_CPU ? gpu : NULL;
     vrs_status status = file->path ? open_reader(file) : VRS_NO_MEMORY;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = look_at_first(file);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_decoder(file, params->decoder);
-    }
     if (status == VRS_OK && params->look) {
         status = vrs_source_layout_read(file->reader->io.seekable ? file->path : NULL,
                                         file->reader->stream, file->ahead, &file->source.layout);

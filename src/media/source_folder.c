@@ -31,14 +31,11 @@ static bool is_picture_name(const char *name)
 {
     char extension[16];
     const char *found = vrs_path_extension(name, extension, sizeof extension);
-    if (name[0] == '.') {
+    if (name[0] == '.')
         return false;
-    }
-    for (size_t i = 0; i < PICTURE_EXTENSIONS; i++) {
-        if (strcmp(found, picture_extensions[i]) == 0) {
+    for (size_t i = 0; i < PICTURE_EXTENSIONS; i++)
+        if (strcmp(found, picture_extensions[i]) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -47,16 +44,14 @@ static vrs_status add_name(vrs_folder_source *folder, const char *name)
     if (folder->count == folder->capacity) {
         size_t capacity = folder->capacity ? folder->capacity * 2 : 64;
         char **names = vrs_realloc(folder->names, capacity * sizeof *names);
-        if (!names) {
+        if (!names)
             return VRS_NO_MEMORY;
-        }
         folder->names = names;
         folder->capacity = capacity;
     }
     char *copy = vrs_strdup(name);
-    if (!copy) {
+    if (!copy)
         return VRS_NO_MEMORY;
-    }
     folder->names[folder->count++] = copy;
     return VRS_OK;
 }
@@ -75,28 +70,24 @@ static vrs_status list_pictures(vrs_folder_source *folder)
     }
     vrs_status status = VRS_OK;
     const struct dirent *entry = readdir(stream);
-    for (; entry && status == VRS_OK; entry = readdir(stream)) {
-        if (is_picture_name(entry->d_name)) {
+    for (; entry && status == VRS_OK; entry = readdir(stream))
+        if (is_picture_name(entry->d_name))
             status = add_name(folder, entry->d_name);
-        }
-    }
     closedir(stream);
     if (status == VRS_OK && folder->count == 0) {
         return vrs_fail(VRS_INVALID,
                         "%s: a folder without pictures (png, jpg, bmp, webp, tiff, ppm, pgm)",
                         folder->path);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         qsort(folder->names, folder->count, sizeof *folder->names, by_name);
-    }
     return status;
 }
 
 static void count_damage(vrs_folder_source *folder, const char *complaint)
 {
-    if (folder->source.damaged++ == 0) {
+    if (folder->source.damaged++ == 0)
         (void)snprintf(folder->source.damage, sizeof folder->source.damage, "%s", complaint);
-    }
 }
 
 /* Opens names[next] and decodes its first frame; `info` may be NULL. */
@@ -119,12 +110,10 @@ static vrs_status decode_one(vrs_folder_source *folder, AVFrame *frame, vrs_stre
                               reader->damage[0] ? reader->damage : "it holds no picture");
         }
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_source_check_size(path, frame);
-    }
-    if (status == VRS_OK && reader->damaged > 0) { /* a part of it could be decoded */
+    if (status == VRS_OK && reader->damaged > 0) /* a part of it could be decoded */
         count_damage(folder, reader->damage);
-    }
     if (status == VRS_OK && info) {
         vrs_convert_side side = vrs_source_side(frame, folder->source.need_yuv);
         vrs_source_fill_info(reader, frame, &side, info);
@@ -138,9 +127,8 @@ static vrs_status decode_next(vrs_folder_source *folder, AVFrame **out, vrs_stre
 {
     AVFrame *frame = vrs_inject("libav") ? av_frame_alloc() : NULL;
     *out = NULL;
-    if (!frame) {
+    if (!frame)
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a picture", folder->path);
-    }
     while (folder->next < folder->count) {
         vrs_status status = decode_one(folder, frame, info);
         folder->next++;
@@ -166,9 +154,8 @@ static vrs_status folder_read(vrs_source *source, vrs_frame *frame)
     folder->ahead = NULL;
     if (!decoded) {
         vrs_status status = decode_next(folder, &decoded, NULL);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     vrs_convert_side side = vrs_source_side(decoded, source->need_yuv);
     vrs_source_name_frame(source, folder->names[folder->next - 1]);
@@ -180,9 +167,8 @@ static vrs_status folder_read(vrs_source *source, vrs_frame *frame)
 static void folder_destroy(vrs_source *source)
 {
     vrs_folder_source *folder = (vrs_folder_source *)source;
-    for (size_t i = 0; i < folder->count; i++) {
+    for (size_t i = 0; i < folder->count; i++)
         vrs_free(folder->names[i]);
-    }
     av_frame_free(&folder->ahead);
     vrs_converter_free(&folder->converter);
     vrs_free(folder->names);
@@ -210,9 +196,8 @@ vrs_status vrs_folder_source_open(const vrs_source_params *params, vrs_source **
     *source = NULL;
     vrs_av_init();
     vrs_folder_source *folder = vrs_alloc(sizeof *folder);
-    if (!folder) {
+    if (!folder)
         return VRS_NO_MEMORY;
-    }
     folder->source.ops = &folder_ops;
     folder->source.need_yuv = params->need_yuv;
     folder->params = *params;
@@ -220,9 +205,8 @@ vrs_status vrs_folder_source_open(const vrs_source_params *params, vrs_source **
     folder->path = vrs_strdup(params->path);
     folder->params.path = folder->path;
     vrs_status status = folder->path ? list_pictures(folder) : VRS_NO_MEMORY;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = look_at_first(folder);
-    }
     if (status != VRS_OK) {
         folder_destroy(&folder->source);
         return status;

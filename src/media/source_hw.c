@@ -15,13 +15,11 @@
 static bool uses_hardware(const AVCodec *codec)
 {
     const AVCodecHWConfig *config = NULL;
-    for (int i = 0; (config = avcodec_get_hw_config(codec, i)) != NULL; i++) {
+    for (int i = 0; (config = avcodec_get_hw_config(codec, i)) != NULL; i++)
         if (config->device_type == AV_HWDEVICE_TYPE_CUDA &&
             (config->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX) &&
-            !(config->methods & AV_CODEC_HW_CONFIG_METHOD_INTERNAL)) {
+            !(config->methods & AV_CODEC_HW_CONFIG_METHOD_INTERNAL))
             return true;
-        }
-    }
     return false;
 }
 
@@ -29,11 +27,9 @@ const AVCodec *vrs_hw_find_decoder(enum AVCodecID id)
 {
     void *place = NULL;
     const AVCodec *codec = NULL;
-    while ((codec = av_codec_iterate(&place)) != NULL) {
-        if (codec->id == id && av_codec_is_decoder(codec) && uses_hardware(codec)) {
+    while ((codec = av_codec_iterate(&place)) != NULL)
+        if (codec->id == id && av_codec_is_decoder(codec) && uses_hardware(codec))
             return codec;
-        }
-    }
     return NULL;
 }
 
@@ -63,9 +59,8 @@ vrs_status vrs_hw_open(vrs_hw *hw, const vrs_hw_place *place)
 
 vrs_status vrs_hw_settle(vrs_hw *hw)
 {
-    if (!hw->taking) {
+    if (!hw->taking)
         return VRS_OK;
-    }
     hw->taking = false;
     hw->took = true;
     return hw->place.taken(hw->place.opaque);
@@ -112,13 +107,11 @@ static uint64_t expect_bytes(AVCodecContext *decoder)
 /* Whether there is memory for a decoder of its surfaces; if not, hw->why says it. */
 static bool take(vrs_hw *hw, AVCodecContext *decoder)
 {
-    if (!hw->place.taking) {
+    if (!hw->place.taking)
         return true;
-    }
     vrs_status status = vrs_hw_settle(hw); /* of a decoder that libav could not make */
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = hw->place.taking(hw->place.opaque, expect_bytes(decoder));
-    }
     hw->taking = status == VRS_OK;
     if (status != VRS_OK) {
         (void)snprintf(hw->why, sizeof hw->why, "NVDEC's surfaces for %dx%d find no room: %.180s",
@@ -146,13 +139,11 @@ static enum AVPixelFormat choose_format(AVCodecContext *decoder, const enum AVPi
     for (; *offered != AV_PIX_FMT_NONE; offered++) {
         const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(*offered);
         cuda = cuda || *offered == AV_PIX_FMT_CUDA;
-        if (desc && !(desc->flags & AV_PIX_FMT_FLAG_HWACCEL)) {
+        if (desc && !(desc->flags & AV_PIX_FMT_FLAG_HWACCEL))
             software = *offered;
-        }
     }
-    if (cuda && (software == AV_PIX_FMT_NONE || fits(software))) {
+    if (cuda && (software == AV_PIX_FMT_NONE || fits(software)))
         return take(hw, decoder) ? AV_PIX_FMT_CUDA : AV_PIX_FMT_NONE;
-    }
     const char *profile = avcodec_profile_name(decoder->codec_id, decoder->profile);
     const char *pixels = av_get_pix_fmt_name(software);
     (void)snprintf(hw->why, sizeof hw->why, "NVDEC does not decode %s%s%s %dx%d%s%s here",
@@ -165,9 +156,8 @@ static enum AVPixelFormat choose_format(AVCodecContext *decoder, const enum AVPi
 vrs_status vrs_hw_set_up(vrs_hw *hw, AVCodecContext *decoder)
 {
     decoder->hw_device_ctx = vrs_inject("libav") ? av_buffer_ref(hw->device) : NULL;
-    if (!decoder->hw_device_ctx) {
+    if (!decoder->hw_device_ctx)
         return vrs_fail(VRS_NO_MEMORY, "no memory for a reference to the GPU");
-    }
     decoder->thread_count = 1; /* the hardware decodes; a thread more is a surface more */
     decoder->extra_hw_frames = hw->place.surfaces;
     decoder->get_format = choose_format;
@@ -180,9 +170,8 @@ void vrs_hw_crop(AVFrame *frame)
     AVHWFramesContext *surfaces = (AVHWFramesContext *)(void *)frame->hw_frames_ctx->data;
     size_t left = frame->crop_left;
     size_t top = frame->crop_top;
-    if ((left == 0 && top == 0) || left >= (size_t)frame->width || top >= (size_t)frame->height) {
+    if ((left == 0 && top == 0) || left >= (size_t)frame->width || top >= (size_t)frame->height)
         return;
-    }
     size_t bytes = surfaces->sw_format == AV_PIX_FMT_NV12 ? 1 : 2;
     frame->data[0] += top * (size_t)frame->linesize[0] + left * bytes;
     frame->data[1] += top / 2 * (size_t)frame->linesize[1] + left / 2 * 2 * bytes;
@@ -196,21 +185,18 @@ vrs_status vrs_hw_download(const AVFrame *frame, AVFrame **out)
 {
     AVFrame *host = vrs_inject("libav") ? av_frame_alloc() : NULL;
     *out = NULL;
-    if (!host) {
+    if (!host)
         return vrs_fail(VRS_NO_MEMORY, "no memory for a frame");
-    }
     host->format = vrs_av_stored_format(frame);
     host->width = frame->width;
     host->height = frame->height;
     /* Rows without a gap: libav copies as many bytes of a row as the shorter one has, and those of
      * a cropped frame must not reach beyond its surface. */
     int error = vrs_inject("libav") ? av_frame_get_buffer(host, 1) : AVERROR(ENOMEM);
-    if (error >= 0) {
+    if (error >= 0)
         error = vrs_inject("libav") ? av_hwframe_transfer_data(host, frame, 0) : AVERROR(ENOMEM);
-    }
-    if (error >= 0) {
+    if (error >= 0)
         error = vrs_inject("libav") ? av_frame_copy_props(host, frame) : AVERROR(ENOMEM);
-    }
     if (error < 0) {
         av_frame_free(&host);
         if (error == AVERROR(ENOMEM)) {

@@ -71,9 +71,8 @@ vrs_status vrs_source_image(vrs_converter *converter, const vrs_convert_side *si
         AVFrame *converted = NULL;
         vrs_status status = vrs_convert(converter, frame, side, &converted);
         av_frame_free(&frame);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         frame = converted;
     }
     vrs_av_image_of_frame(frame, image);
@@ -87,13 +86,11 @@ static int32_t rotation_of(const vrs_reader *reader, const AVFrame *frame)
     const int32_t *matrix = (const int32_t *)(const void *)av_stream_get_side_data(
         reader->stream, AV_PKT_DATA_DISPLAYMATRIX, NULL);
     const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
-    if (!matrix && side) {
+    if (!matrix && side)
         matrix = (const int32_t *)(const void *)side->data;
-    }
     double angle = matrix ? av_display_rotation_get(matrix) : 0;
-    if (isnan(angle)) {
+    if (isnan(angle))
         return 0;
-    }
     int32_t turns = (int32_t)lround(-angle / 90);
     if (fabs(angle + 90.0 * turns) > 1) {
         vrs_log(VRS_LOG_WARNING, "%s: it is to be shown turned by %.0f degrees; %d are kept",
@@ -105,24 +102,19 @@ static int32_t rotation_of(const vrs_reader *reader, const AVFrame *frame)
 static int64_t estimate_frames(const vrs_reader *reader, AVRational rate)
 {
     const AVStream *stream = reader->stream;
-    if (!reader->io.seekable) { /* a pipe's container knows only what has come */
+    if (!reader->io.seekable) /* a pipe's container knows only what has come */
         return -1;
-    }
-    if (reader->still) {
+    if (reader->still)
         return 1;
-    }
-    if (stream->nb_frames > 0) {
+    if (stream->nb_frames > 0)
         return stream->nb_frames;
-    }
-    if (rate.num <= 0 || rate.den <= 0) {
+    if (rate.num <= 0 || rate.den <= 0)
         return -1;
-    }
     double seconds = -1;
-    if (stream->duration > 0) {
+    if (stream->duration > 0)
         seconds = (double)stream->duration * av_q2d(stream->time_base);
-    } else if (reader->container->duration > 0) {
+    else if (reader->container->duration > 0)
         seconds = (double)reader->container->duration / AV_TIME_BASE;
-    }
     double frames = seconds * av_q2d(rate);
     return frames >= 0 && frames < 1e15 ? llround(frames) : -1;
 }
@@ -138,12 +130,10 @@ static void describe(const vrs_reader *reader, const AVFrame *first, vrs_stream_
                                        .width = info->width,
                                        .height = info->height,
                                        .color = info->color,
-                                   })) {
+                                   }))
         (void)snprintf(as, sizeof as, " (read as %s)", format);
-    }
-    if (info->rate_num > 0 && !info->still) {
+    if (info->rate_num > 0 && !info->still)
         (void)snprintf(rate, sizeof rate, " %.4g fps", (double)info->rate_num / info->rate_den);
-    }
     (void)snprintf(info->description, sizeof info->description, "%s %dx%d %s%s%s",
                    avcodec_get_name(reader->stream->codecpar->codec_id), info->width, info->height,
                    stored ? stored : "unknown", as, rate);
@@ -155,20 +145,16 @@ void vrs_source_fill_info(const vrs_reader *reader, const AVFrame *first,
     AVFormatContext *container = reader->container;
     AVStream *stream = reader->stream;
     AVRational rate = reader->still ? (AVRational){STILL_RATE, 1} : stream->avg_frame_rate;
-    if (rate.num <= 0 || rate.den <= 0) {
+    if (rate.num <= 0 || rate.den <= 0)
         rate = av_guess_frame_rate(container, stream, NULL);
-    }
-    if (rate.num <= 0 || rate.den <= 0) {
+    if (rate.num <= 0 || rate.den <= 0)
         rate = (AVRational){0, 1};
-    }
     AVRational base = reader->still ? (AVRational){1, STILL_RATE} : stream->time_base;
     AVRational aspect = first->sample_aspect_ratio;
-    if (aspect.num <= 0 || aspect.den <= 0 || stream->sample_aspect_ratio.num > 0) {
+    if (aspect.num <= 0 || aspect.den <= 0 || stream->sample_aspect_ratio.num > 0)
         aspect = av_guess_sample_aspect_ratio(container, stream, NULL);
-    }
-    if (aspect.num <= 0 || aspect.den <= 0) {
+    if (aspect.num <= 0 || aspect.den <= 0)
         aspect = (AVRational){0, 1};
-    }
     (void)av_reduce(&aspect.num, &aspect.den, aspect.num, aspect.den, INT_MAX);
     *info = (vrs_stream_info){
         .format = vrs_av_to_format(side->format),
@@ -193,9 +179,8 @@ void vrs_source_name_frame(vrs_source *source, const char *path)
     const char *base = vrs_path_base(path);
     const char *dot = strrchr(base, '.');
     size_t length = dot && dot != base ? (size_t)(dot - base) : strlen(base);
-    if (length >= sizeof source->frame_name) {
+    if (length >= sizeof source->frame_name)
         length = sizeof source->frame_name - 1;
-    }
     memcpy(source->frame_name, base, length);
     source->frame_name[length] = '\0';
 }

@@ -29,39 +29,33 @@ static int wait_for_data(const vrs_source_io *io)
     struct pollfd wait = {.fd = io->fd, .events = POLLIN};
     for (;;) {
         int ready = poll(&wait, 1, IO_POLL_MS);
-        if (ready > 0) {
+        if (ready > 0)
             return 0;
-        }
-        if (ready < 0 && errno != EINTR) {
+        if (ready < 0 && errno != EINTR)
             return AVERROR(errno);
-        }
-        if (vrs_source_stopped(io)) {
+        if (vrs_source_stopped(io))
             return AVERROR_EXIT;
-        }
     }
 }
 
 static int read_bytes(void *opaque, uint8_t *buffer, int size)
 {
     vrs_source_io *io = opaque;
-    if (vrs_source_stopped(io)) {
+    if (vrs_source_stopped(io))
         return AVERROR_EXIT;
-    }
     for (;;) {
         int64_t begin_ns = vrs_now_ns();
         int error = io->seekable ? 0 : wait_for_data(io);
         ssize_t count = error < 0 ? -1 : read(io->fd, buffer, (size_t)size);
         io->starved_ns += vrs_now_ns() - begin_ns;
-        if (error < 0) {
+        if (error < 0)
             return error;
-        }
         if (count > 0) {
             io->bytes += count;
             return (int)count;
         }
-        if (count == 0) {
+        if (count == 0)
             return AVERROR_EOF;
-        }
         if (errno != EINTR && errno != EAGAIN) {
             io->error = AVERROR(errno);
             return io->error;
@@ -72,9 +66,8 @@ static int read_bytes(void *opaque, uint8_t *buffer, int size)
 static int64_t seek_bytes(void *opaque, int64_t offset, int whence)
 {
     vrs_source_io *io = opaque;
-    if (whence & AVSEEK_SIZE) {
+    if (whence & AVSEEK_SIZE)
         return io->size >= 0 ? io->size : AVERROR(ENOSYS);
-    }
     off_t place = lseek(io->fd, (off_t)offset, whence & ~AVSEEK_FORCE);
     return place >= 0 ? (int64_t)place : AVERROR(errno);
 }
@@ -94,9 +87,8 @@ static vrs_status open_fd(const char *path, vrs_source_io *io)
     }
     io->seekable = S_ISREG(about.st_mode);
     io->size = io->seekable ? (int64_t)about.st_size : -1;
-    if (io->seekable && about.st_size == 0) {
+    if (io->seekable && about.st_size == 0)
         return vrs_fail(VRS_INVALID, "%s: the file is empty", path);
-    }
     return VRS_OK;
 }
 
@@ -128,8 +120,7 @@ void vrs_source_io_close(vrs_source_io *io)
         av_freep(&io->context->buffer);
         avio_context_free(&io->context);
     }
-    if (io->owns_fd) {
+    if (io->owns_fd)
         close(io->fd);
-    }
     *io = (vrs_source_io){.fd = -1};
 }

@@ -28,9 +28,8 @@ static void claim_stereo(const AVStream *stream, vrs_layout_claim *claim)
     size_t size = 0;
     const uint8_t *data = av_stream_get_side_data(stream, AV_PKT_DATA_STEREO3D, &size);
     const AVStereo3D *stereo = (const AVStereo3D *)(const void *)data;
-    if (!stereo || size < sizeof *stereo) {
+    if (!stereo || size < sizeof *stereo)
         return;
-    }
     switch (stereo->type) {
     case AV_STEREO3D_2D:
         claim->layout.stereo = VRS_STEREO_MONO;
@@ -60,9 +59,8 @@ static void claim_sphere(const AVStream *stream, vrs_layout_claim *claim)
     const uint8_t *data = av_stream_get_side_data(stream, AV_PKT_DATA_SPHERICAL, &size);
     const AVSphericalMapping *sphere = (const AVSphericalMapping *)(const void *)data;
     vrs_layout *layout = &claim->layout;
-    if (!sphere || size < sizeof *sphere) {
+    if (!sphere || size < sizeof *sphere)
         return;
-    }
     double left = 0, right = 0;
     if (sphere->projection == AV_SPHERICAL_CUBEMAP) {
         vrs_layout_put_projection(layout, VRS_PROJECTION_CUBEMAP, 0, VRS_LENS_NONE);
@@ -94,14 +92,12 @@ static void claim_container(const char *path, const AVStream *stream, int32_t wi
 {
     vrs_layout_claim older = {.layout = vrs_layout_flat()};
     vrs_boxes boxes = {.stereo = -1};
-    if (path) {
+    if (path)
         boxes = vrs_mp4_layout_read(path, &out->mesh);
-    }
     vrs_boxes_claim(&boxes, out->mesh, width, height, &out->container);
     (void)snprintf(out->trouble, sizeof out->trouble, "%s", boxes.trouble);
-    if (!stream) {
+    if (!stream)
         return;
-    }
     claim_stereo(stream, &older);
     claim_sphere(stream, &older);
     if (out->container.stereo == 0 && out->container.projection == 0) {
@@ -132,17 +128,15 @@ static vrs_status make_small(const AVFrame *frame, AVFrame *small)
     small->width = small->width > 0 ? small->width : 1;
     small->height = small->height > 0 ? small->height : 1;
     int error = vrs_inject("libav") ? av_frame_get_buffer(small, 0) : AVERROR(ENOMEM);
-    if (error < 0) {
+    if (error < 0)
         return vrs_av_fail(error, "no memory for a small picture");
-    }
     struct SwsContext *context =
         vrs_inject("libav")
             ? sws_getContext(frame->width, frame->height, frame->format, small->width,
                              small->height, AV_PIX_FMT_GRAY8, SWS_AREA, NULL, NULL, NULL)
             : NULL;
-    if (!context) {
+    if (!context)
         return vrs_fail(VRS_NO_MEMORY, "no memory to make a picture smaller");
-    }
     int rows = sws_scale(context, (const uint8_t *const *)frame->data, frame->linesize, 0,
                          frame->height, small->data, small->linesize);
     sws_freeContext(context);
@@ -156,9 +150,8 @@ static vrs_status look_at(const AVFrame *frame, vrs_content *content)
     const AVFrame *from = frame;
     if (frame->hw_frames_ctx) {
         vrs_status status = vrs_hw_download(frame, &host);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         from = host;
     }
     AVFrame *small = vrs_inject("libav") ? av_frame_alloc() : NULL;
@@ -179,9 +172,8 @@ vrs_status vrs_source_layout_read(const char *path, const AVStream *stream, cons
     *layout = (vrs_source_layout){.content = {.seen = false}};
     claim_container(path, stream, frame->width, frame->height, layout);
     /* A frame of the GPU is brought down only where that can change anything. */
-    if (frame->hw_frames_ctx && !vrs_content_matters(frame->width, frame->height)) {
+    if (frame->hw_frames_ctx && !vrs_content_matters(frame->width, frame->height))
         return VRS_OK;
-    }
     vrs_status status = look_at(frame, &layout->content);
     /* What libswscale cannot read says nothing. */
     return status == VRS_UNSUPPORTED ? VRS_OK : status;
@@ -222,15 +214,13 @@ vrs_status vrs_source_layout_decide(const vrs_source_layout *layout, const vrs_c
 {
     *reading = (vrs_layout_reading){.layout = vrs_layout_flat()};
     vrs_status status = read_options(config, &reading->claims[VRS_VOICE_OPTION]);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     reading->claims[VRS_VOICE_CONTAINER] = layout->container;
-    if (strcmp(path, "-") != 0) {
+    if (strcmp(path, "-") != 0)
         vrs_name_claim(path, &reading->claims[VRS_VOICE_NAME]);
-    } else {
+    else
         reading->claims[VRS_VOICE_NAME].layout = vrs_layout_flat();
-    }
     status = vrs_layout_decide(vrs_path_base(path), &layout->content, width, height, reading);
     size_t used = strlen(reading->conflict);
     if (status == VRS_OK && layout->trouble[0] != '\0') {

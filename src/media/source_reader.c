@@ -33,9 +33,8 @@
 static int32_t automatic_threads(const AVCodecParameters *params)
 {
     int32_t count = vrs_cpu_count();
-    if (count <= FEW_CORES && (int64_t)params->width * params->height <= SMALL_FRAME) {
+    if (count <= FEW_CORES && (int64_t)params->width * params->height <= SMALL_FRAME)
         return 1;
-    }
     return count < MAX_DECODER_THREADS ? count : MAX_DECODER_THREADS;
 }
 
@@ -51,9 +50,8 @@ static vrs_status open_codec(vrs_reader *reader, const AVCodec *codec)
     const AVCodecParameters *params = reader->stream->codecpar;
     AVCodecContext *decoder = vrs_inject("libav") ? avcodec_alloc_context3(codec) : NULL;
     reader->decoder = decoder;
-    if (!decoder) {
+    if (!decoder)
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a decoder", reader->name);
-    }
     int error =
         vrs_inject("libav") ? avcodec_parameters_to_context(decoder, params) : AVERROR(ENOMEM);
     if (error >= 0) {
@@ -67,14 +65,12 @@ static vrs_status open_codec(vrs_reader *reader, const AVCodec *codec)
         /* Without it libav crops to aligned columns only and the picture is wider than it is. */
         decoder->flags |= AV_CODEC_FLAG_UNALIGNED;
         vrs_status status = reader->hw.device ? vrs_hw_set_up(&reader->hw, decoder) : VRS_OK;
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         error = vrs_inject("libav") ? avcodec_open2(decoder, codec, NULL) : AVERROR(ENOMEM);
     }
-    if (error < 0) {
+    if (error < 0)
         return vrs_av_fail(error, "%s: the %s decoder cannot be opened", reader->name, codec->name);
-    }
     return VRS_OK;
 }
 
@@ -90,13 +86,11 @@ static vrs_status choose_hardware(vrs_reader *reader, const vrs_hw_place *place,
         return VRS_OK;
     }
     reader->last = vrs_inject("libav") ? av_packet_alloc() : NULL;
-    if (!reader->last) {
+    if (!reader->last)
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a packet", reader->name);
-    }
     vrs_status status = vrs_hw_open(&reader->hw, place);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         *codec = hard;
-    }
     return status == VRS_UNSUPPORTED ? VRS_OK : status;
 }
 
@@ -105,15 +99,12 @@ static vrs_status open_decoder(vrs_reader *reader, const vrs_hw_place *place)
     const AVCodec *codec = avcodec_find_decoder(reader->stream->codecpar->codec_id);
     vrs_status status = VRS_OK;
     reader->packet = vrs_inject("libav") ? av_packet_alloc() : NULL;
-    if (!reader->packet) {
+    if (!reader->packet)
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a packet", reader->name);
-    }
-    if (place && place->context) {
+    if (place && place->context)
         status = choose_hardware(reader, place, &codec);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = codec ? open_codec(reader, codec) : no_decoder(reader);
-    }
     return status;
 }
 
@@ -161,9 +152,8 @@ vrs_status vrs_reader_open(const vrs_source_params *params, const vrs_hw_place *
 
 void vrs_reader_close(vrs_reader *reader)
 {
-    if (!reader) {
+    if (!reader)
         return;
-    }
     av_packet_free(&reader->packet);
     av_packet_free(&reader->last);
     avcodec_free_context(&reader->decoder);
@@ -181,9 +171,8 @@ static void complain(vrs_reader *reader, uint64_t count, const char *format, ...
 static void complain(vrs_reader *reader, uint64_t count, const char *format, ...)
 {
     reader->damaged += count;
-    if (reader->damage[0]) {
+    if (reader->damage[0])
         return;
-    }
     int used = snprintf(reader->damage, sizeof reader->damage, "%s: ", reader->name);
     if (used > 0 && (size_t)used < sizeof reader->damage) {
         va_list args;
@@ -198,9 +187,8 @@ static void complain(vrs_reader *reader, uint64_t count, const char *format, ...
 static void count_told(vrs_reader *reader, const char *what, const char *why)
 {
     reader->watched = vrs_av_watch_errors(&reader->watch);
-    if (reader->frames - reader->suspected_frame > SUSPECTED_FRAMES) {
+    if (reader->frames - reader->suspected_frame > SUSPECTED_FRAMES)
         reader->suspected = 0;
-    }
     if (reader->suspected > 0) {
         reader->suspected--;
         return;
@@ -227,9 +215,8 @@ static vrs_status pass_over(vrs_reader *reader, int error, const char *what)
         return vrs_fail(VRS_NO_MEMORY, "%s: no memory while %s frame %llu", reader->name, what,
                         (unsigned long long)reader->frames);
     }
-    if (reader->hw.device && reader->hw.place.lost(reader->hw.place.opaque)) {
+    if (reader->hw.device && reader->hw.place.lost(reader->hw.place.opaque))
         return vrs_fail_in(VRS_DEVICE_LOST, reader->name);
-    }
     if (error == AVERROR_EXIT || vrs_source_stopped(&reader->io)) {
         return vrs_fail(VRS_CANCELLED, "%s: stopped while %s frame %llu", reader->name, what,
                         (unsigned long long)reader->frames);
@@ -264,16 +251,14 @@ static int64_t expected_packets(const vrs_reader *reader)
 static double stated_end(const vrs_reader *reader)
 {
     const AVFormatContext *container = reader->container;
-    if (!reader->sees_all || container->duration <= 0) {
+    if (!reader->sees_all || container->duration <= 0)
         return 0;
-    }
     const AVDictionaryEntry *tag = av_dict_get(reader->stream->metadata, "DURATION", NULL, 0);
     int hours = 0;
     int minutes = 0;
     double seconds = 0;
-    if (tag && sscanf(tag->value, "%5d:%2d:%lf", &hours, &minutes, &seconds) == 3) {
+    if (tag && sscanf(tag->value, "%5d:%2d:%lf", &hours, &minutes, &seconds) == 3)
         return hours * 3600.0 + minutes * 60.0 + seconds; /* of this stream, not of all */
-    }
     int64_t start = container->start_time != AV_NOPTS_VALUE ? container->start_time : 0;
     return (double)(container->duration + start) / AV_TIME_BASE;
 }
@@ -290,9 +275,8 @@ static void count_missing(vrs_reader *reader, uint64_t count, const char *where)
 static double frame_seconds(const vrs_reader *reader)
 {
     double rate = av_q2d(reader->stream->avg_frame_rate);
-    if (strcmp(reader->container->iformat->name, "avi") == 0) { /* its rate may be of fields */
+    if (strcmp(reader->container->iformat->name, "avi") == 0) /* its rate may be of fields */
         return reader->packets > 0 ? reader->last_end / (double)reader->packets : 0;
-    }
     return rate > 0 ? 1 / rate : 0;
 }
 
@@ -320,9 +304,8 @@ static void look_at_end(vrs_reader *reader)
         count_missing(reader, (uint64_t)llround(gap / frame), where);
     }
     bool y4m = strcmp(reader->container->iformat->name, "yuv4mpegpipe") == 0;
-    if (y4m && reader->packets > 0 && avio_tell(reader->container->pb) > reader->place) {
+    if (y4m && reader->packets > 0 && avio_tell(reader->container->pb) > reader->place)
         count_missing(reader, 1, "within a frame");
-    }
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -337,9 +320,8 @@ static void note_packet(vrs_reader *reader)
         double end = (double)(time + packet->duration) * av_q2d(stream->time_base);
         reader->last_end = end > reader->last_end ? end : reader->last_end;
     }
-    if (stream != reader->stream) {
+    if (stream != reader->stream)
         return;
-    }
     reader->packets++;
     if (packet->flags & AV_PKT_FLAG_CORRUPT) {
         reader->corrupt_packet = true;
@@ -354,19 +336,16 @@ static vrs_status read_packet(vrs_reader *reader)
         int64_t begin_ns = vrs_now_ns();
         int error = vrs_inject("libav") ? av_read_frame(reader->container, reader->packet)
                                         : AVERROR(ENOMEM);
-        if (!reader->container->pb) {
+        if (!reader->container->pb)
             reader->starved_ns += vrs_now_ns() - begin_ns;
-        }
-        if (error == AVERROR_EOF) {
+        if (error == AVERROR_EOF)
             return VRS_END;
-        }
         if (error >= 0) {
             reader->reading_fails = false;
             reader->place = reader->container->pb ? avio_tell(reader->container->pb) : 0;
             note_packet(reader);
-            if (reader->packet->stream_index == reader->stream->index) {
+            if (reader->packet->stream_index == reader->stream->index)
                 return VRS_OK;
-            }
             av_packet_unref(reader->packet);
             continue;
         }
@@ -382,9 +361,8 @@ static vrs_status read_packet(vrs_reader *reader)
             status = pass_over(reader, error, "reading");
         }
         reader->reading_fails = true;
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_END;
 }
@@ -403,14 +381,12 @@ static void give_up_hardware(vrs_reader *reader)
 static vrs_status send(vrs_reader *reader, bool end)
 {
     int error = AVERROR(ENOMEM);
-    if (vrs_inject("libav")) {
+    if (vrs_inject("libav"))
         error = avcodec_send_packet(reader->decoder, end ? NULL : reader->packet);
-    }
     av_packet_unref(reader->packet);
     vrs_status status = vrs_hw_settle(&reader->hw);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (error < 0 && error != AVERROR_EOF && !reader->hw.refused) {
         reader->errors++;
         give_up_hardware(reader);
@@ -423,16 +399,14 @@ static vrs_status send(vrs_reader *reader, bool end)
 static vrs_status feed(vrs_reader *reader)
 {
     vrs_status status = read_packet(reader);
-    if (status != VRS_OK && status != VRS_END) {
+    if (status != VRS_OK && status != VRS_END)
         return status;
-    }
     if (reader->hw.device && status == VRS_OK) {
         av_packet_unref(reader->last);
         int error =
             vrs_inject("libav") ? av_packet_ref(reader->last, reader->packet) : AVERROR(ENOMEM);
-        if (error < 0) {
+        if (error < 0)
             return vrs_fail(VRS_NO_MEMORY, "%s: no memory for a packet", reader->name);
-        }
     }
     reader->draining = status == VRS_END;
     return send(reader, reader->draining);
@@ -448,9 +422,8 @@ static vrs_status go_on_without(vrs_reader *reader, bool drained)
         return send(reader, true);
     }
     vrs_status status = replace_decoder(reader);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     av_packet_move_ref(reader->packet, reader->last);
     status = send(reader, false);
     return status == VRS_OK && reader->draining ? send(reader, true) : status;
@@ -461,17 +434,15 @@ static vrs_status look_at_error(vrs_reader *reader, int error)
 {
     bool drained = error == AVERROR_EOF || ((reader->draining || reader->replacing) &&
                                             reader->errors >= MAX_ERRORS_IN_A_ROW);
-    if (reader->hw.refused && (!reader->replacing || drained)) {
+    if (reader->hw.refused && (!reader->replacing || drained))
         return go_on_without(reader, reader->replacing);
-    }
     if (drained) {
         look_at_end(reader);
         reader->ended = true;
         return VRS_OK;
     }
-    if (error == AVERROR(EAGAIN) && !reader->draining) {
+    if (error == AVERROR(EAGAIN) && !reader->draining)
         return feed(reader);
-    }
     reader->errors++;
     give_up_hardware(reader);
     return pass_over(reader, error, "decoding");
@@ -480,12 +451,10 @@ static vrs_status look_at_error(vrs_reader *reader, int error)
 vrs_status vrs_reader_seek(vrs_reader *reader, int64_t pts)
 {
     int error = AVERROR(ENOSYS);
-    if (reader->io.seekable && vrs_inject("libav")) {
+    if (reader->io.seekable && vrs_inject("libav"))
         error = av_seek_frame(reader->container, reader->stream->index, pts, AVSEEK_FLAG_BACKWARD);
-    }
-    if (error < 0) {
+    if (error < 0)
         return vrs_fail(VRS_UNSUPPORTED, "%s: cannot seek: %s", reader->name, vrs_av_text(error));
-    }
     avcodec_flush_buffers(reader->decoder);
     reader->draining = reader->ended = reader->reading_fails = reader->corrupt_packet = false;
     reader->errors = 0;
@@ -499,22 +468,19 @@ vrs_status vrs_reader_next(vrs_reader *reader, AVFrame *frame)
         int error =
             vrs_inject("libav") ? avcodec_receive_frame(reader->decoder, frame) : AVERROR(ENOMEM);
         vrs_status status = vrs_hw_settle(&reader->hw);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
         if (error >= 0) {
-            if (frame->hw_frames_ctx) {
+            if (frame->hw_frames_ctx)
                 vrs_hw_crop(frame);
-            }
             look_at_frame(reader, frame);
             reader->errors = 0;
             reader->frames++;
             return VRS_OK;
         }
         status = look_at_error(reader, error);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_END;
 }

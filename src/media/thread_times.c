@@ -48,12 +48,11 @@ static void settle(vrs_thread_times *times, int32_t i)
 static void drop_ended(vrs_thread_times *times)
 {
     int32_t kept = 0;
-    for (int32_t i = 0; i < times->count; i++) {
+    for (int32_t i = 0; i < times->count; i++)
         if (times->threads[i].alive)
             times->threads[kept++] = times->threads[i];
         else
             settle(times, i);
-    }
     times->count = kept;
 }
 

@@ -9,9 +9,8 @@ void vrs_times_init(vrs_times *times, AVRational time_base, AVRational rate)
 {
     *times = (vrs_times){.last_dts = INT64_MIN};
     times->nominal = av_rescale_q(1, av_inv_q(rate), time_base);
-    if (times->nominal < 1) {
+    if (times->nominal < 1)
         times->nominal = 1;
-    }
 }
 
 void vrs_times_resume(vrs_times *times, const struct vrs_journal_entry *first,
@@ -73,18 +72,14 @@ vrs_status vrs_times_apply(vrs_times *times, AVPacket *packet)
     /* x265 3.5 gives what lay in memory to a segment shorter than its reordering, in which no frame
      * changes places. */
     bool sane = packet->dts <= number && packet->dts >= number - VRS_ENCODER_MAX_DELAY;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = time_of(times, sane ? packet->dts : number, &dts);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    if (dts <= times->last_dts) {
+    if (dts <= times->last_dts)
         dts = times->last_dts + 1;
-    }
-    if (number < 0 || dts > packet->pts) {
+    if (number < 0 || dts > packet->pts)
         return vrs_fail(VRS_IO, "the encoder returned frame %lld too late", (long long)number);
-    }
     packet->dts = times->last_dts = dts;
     packet->duration = times->duration[number % VRS_TIMES_KEPT];
     return VRS_OK;

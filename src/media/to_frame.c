@@ -15,26 +15,23 @@ static vrs_status init_chroma(vrs_to_frame *maker)
     maker->chroma_stride = (maker->width + 1) / 2;
     size_t bytes = (size_t)maker->chroma_stride * (size_t)((maker->height + 1) / 2);
     maker->chroma = vrs_inject("libav") ? av_buffer_alloc(bytes) : NULL;
-    if (!maker->chroma) {
+    if (!maker->chroma)
         return vrs_fail(VRS_NO_MEMORY, "no memory for %zu bytes of chroma", bytes);
-    }
     memset(maker->chroma->data, GREY_CHROMA, bytes);
     return VRS_OK;
 }
 
 static void entry(const uint8_t (*palette)[3], int index, uint8_t rgb[3])
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         rgb[i] = palette ? palette[index][i] : (uint8_t)index;
-    }
 }
 
 static vrs_status init_palette(vrs_to_frame *maker, const uint8_t (*palette)[3])
 {
     maker->palette = vrs_inject("libav") ? av_buffer_alloc(AVPALETTE_SIZE) : NULL;
-    if (!maker->palette) {
+    if (!maker->palette)
         return vrs_fail(VRS_NO_MEMORY, "no memory for a palette");
-    }
     for (int i = 0; i < AVPALETTE_COUNT; i++) {
         uint8_t rgb[3];
         entry(palette, i, rgb);
@@ -57,9 +54,8 @@ static void init_colours(vrs_to_frame *maker, vrs_color color, const uint8_t (*p
         int32_t ycc[3];
         entry(palette, i, rgb);
         vrs_color_from_rgb8(resolved, 8, rgb, ycc);
-        for (int c = 0; c < 3; c++) {
+        for (int c = 0; c < 3; c++)
             maker->ycc[i][c] = (uint8_t)(ycc[c] < 0 ? 0 : ycc[c] > 255 ? 255 : ycc[c]);
-        }
     }
 }
 
@@ -161,9 +157,8 @@ static void pad_plane(const vrs_image *image, AVFrame *frame, int plane, int32_t
             image->planes[plane] + image->strides[plane] * (y < rows ? y : rows - 1);
         uint8_t *to = frame->data[plane] + (ptrdiff_t)frame->linesize[plane] * y;
         memcpy(to, from, bytes);
-        for (size_t at = bytes; at < wanted; at += sample) {
+        for (size_t at = bytes; at < wanted; at += sample)
             memcpy(to + at, from + bytes - sample, sample);
-        }
     }
 }
 
@@ -200,9 +195,8 @@ static void colour_block(const vrs_to_frame *maker, const vrs_image *image, AVFr
         int32_t column = x + (i & 1);
         int32_t row = y + (i >> 1);
         const uint8_t *ycc = maker->ycc[class_at(image, column, row)];
-        if (column < maker->coded_width && row < maker->coded_height) {
+        if (column < maker->coded_width && row < maker->coded_height)
             frame->data[0][(ptrdiff_t)frame->linesize[0] * row + column] = ycc[0];
-        }
         sums[1] += ycc[1];
         sums[2] += ycc[2];
     }
@@ -214,11 +208,9 @@ static void colour_block(const vrs_to_frame *maker, const vrs_image *image, AVFr
 
 static void colour(const vrs_to_frame *maker, const vrs_image *image, AVFrame *frame)
 {
-    for (int32_t y = 0; y < maker->coded_height; y += 2) {
-        for (int32_t x = 0; x < maker->coded_width; x += 2) {
+    for (int32_t y = 0; y < maker->coded_height; y += 2)
+        for (int32_t x = 0; x < maker->coded_width; x += 2)
             colour_block(maker, image, frame, x, y);
-        }
-    }
 }
 
 static vrs_status convert(const vrs_to_frame *maker, const vrs_image *image, AVFrame *frame)
@@ -247,14 +239,12 @@ static vrs_status copy(const vrs_to_frame *maker, const vrs_image *image, AVFram
         return vrs_av_fail(result, "no memory for a frame of %dx%d", (int)maker->coded_width,
                            (int)maker->coded_height);
     }
-    if (maker->way == VRS_TO_FRAME_CONVERT) {
+    if (maker->way == VRS_TO_FRAME_CONVERT)
         return convert(maker, image, frame);
-    }
-    if (maker->way == VRS_TO_FRAME_COLOURS) {
+    if (maker->way == VRS_TO_FRAME_COLOURS)
         colour(maker, image, frame);
-    } else {
+    else
         pad(maker, image, frame);
-    }
     return VRS_OK;
 }
 
@@ -262,9 +252,8 @@ vrs_status vrs_to_frame_make(vrs_to_frame *maker, vrs_image *image, AVFrame *fra
 {
     bool wraps = maker->way == VRS_TO_FRAME_WRAP || maker->way == VRS_TO_FRAME_CHROMA ||
                  maker->way == VRS_TO_FRAME_PALETTE;
-    if (wraps) {
+    if (wraps)
         return wrap(maker, image, frame);
-    }
     vrs_status status = copy(maker, image, frame);
     vrs_image_release(image);
     return status;

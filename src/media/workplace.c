@@ -27,24 +27,19 @@ _Static_assert(VRS_PATH_MAX >= PATH_MAX, "realpath() writes PATH_MAX bytes");
 static vrs_status split(const char *path, char *parent, char *name)
 {
     size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/') {
+    while (length > 1 && path[length - 1] == '/')
         length--;
-    }
     size_t start = length;
-    while (start > 0 && path[start - 1] != '/') {
+    while (start > 0 && path[start - 1] != '/')
         start--;
-    }
-    if (start == length) {
+    if (start == length)
         return vrs_fail(VRS_INVALID, "\"%s\" is no name for an output", path);
-    }
     vrs_status status =
         vrs_path_format(name, VRS_PATH_MAX, "%.*s", (int)(length - start), path + start);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    if (start == 0) {
+    if (start == 0)
         return vrs_path_format(parent, VRS_PATH_MAX, ".");
-    }
     return vrs_path_format(parent, VRS_PATH_MAX, "%.*s", start > 1 ? (int)start - 1 : 1, path);
 }
 
@@ -53,9 +48,8 @@ static vrs_status resolve(vrs_workplace *place, const char *path)
     char name[VRS_PATH_MAX];
     char folder[VRS_PATH_MAX];
     vrs_status status = split(path, folder, name);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (realpath(path, place->output)) {
         status = split(place->output, place->parent, name);
     } else if (!realpath(folder, place->parent)) {
@@ -66,9 +60,8 @@ static vrs_status resolve(vrs_workplace *place, const char *path)
         status = vrs_path_format(place->output, sizeof place->output, "%s/%s",
                                  root ? "" : place->parent, name);
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     return vrs_path_format(place->folder, sizeof place->folder, "%s.vrseg", place->output);
 }
 
@@ -80,15 +73,12 @@ static vrs_status check_existing(const char *path, const struct stat *info, vrs_
                    ? VRS_OK
                    : vrs_fail(VRS_INVALID, "%s: exists and is not a folder", path);
     }
-    if (S_ISDIR(info->st_mode)) {
+    if (S_ISDIR(info->st_mode))
         return vrs_fail(VRS_INVALID, "%s: is a folder; name a file in it", path);
-    }
-    if (!S_ISREG(info->st_mode)) {
+    if (!S_ISREG(info->st_mode))
         return vrs_fail(VRS_INVALID, "%s: is not a plain file; only Y4M goes there", path);
-    }
-    if (!overwrite) {
+    if (!overwrite)
         return vrs_fail(VRS_INVALID, "%s: exists; choose another name or set overwrite", path);
-    }
     return VRS_OK;
 }
 
@@ -97,23 +87,19 @@ vrs_status vrs_workplace_find(vrs_workplace *place, const char *path, const char
 {
     place->lock = -1;
     vrs_status status = resolve(place, path);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     struct stat output;
     struct stat source;
     bool exists = stat(place->output, &output) == 0;
     if (exists && source_path && stat(source_path, &source) == 0 &&
-        source.st_dev == output.st_dev && source.st_ino == output.st_ino) {
+        source.st_dev == output.st_dev && source.st_ino == output.st_ino)
         return vrs_fail(VRS_INVALID, "%s: is the input itself; choose another output", path);
-    }
-    if (exists) {
+    if (exists)
         status = check_existing(path, &output, kind, overwrite);
-    }
     struct stat parent;
-    if (status == VRS_OK && stat(place->parent, &parent) == 0 && !S_ISDIR(parent.st_mode)) {
+    if (status == VRS_OK && stat(place->parent, &parent) == 0 && !S_ISDIR(parent.st_mode))
         return vrs_fail(VRS_NOT_FOUND, "%s: %s is not a folder", path, place->parent);
-    }
     if (status == VRS_OK && access(place->parent, W_OK | X_OK) != 0) {
         return vrs_fail(vrs_errno_status(errno), "%s: the folder %s is not writable: %s", path,
                         place->parent, vrs_errno_text(errno));
@@ -138,24 +124,20 @@ static bool is_ours(const char *name)
 static bool is_named(const vrs_journal *journal, const char *name)
 {
     bool named = journal && strcmp(name, VRS_JOURNAL_NAME) == 0;
-    for (size_t i = 0; journal && i < journal->count && !named; i++) {
+    for (size_t i = 0; journal && i < journal->count && !named; i++)
         named = strcmp(journal->entries[i].file, name) == 0;
-    }
     return named;
 }
 
 void vrs_workplace_tidy(const vrs_workplace *place, const vrs_journal *journal)
 {
     DIR *folder = opendir(place->folder);
-    if (!folder) {
+    if (!folder)
         return;
-    }
     const struct dirent *item = NULL;
-    while ((item = readdir(folder))) {
-        if (is_ours(item->d_name) && !is_named(journal, item->d_name)) {
+    while ((item = readdir(folder)))
+        if (is_ours(item->d_name) && !is_named(journal, item->d_name))
             (void)unlinkat(dirfd(folder), item->d_name, 0);
-        }
-    }
     (void)closedir(folder);
 }
 
@@ -168,13 +150,11 @@ static vrs_status lock_path(const vrs_workplace *place, char *path)
 static vrs_status clear_leftover(const vrs_workplace *place, vrs_leftover leftover)
 {
     int64_t segments = 0;
-    if (leftover == VRS_LEFTOVER_KEEP) {
+    if (leftover == VRS_LEFTOVER_KEEP)
         return VRS_OK;
-    }
     vrs_status status = vrs_journal_count(place->folder, &segments);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (segments > 0 && leftover == VRS_LEFTOVER_REFUSE) {
         return vrs_fail(VRS_INVALID,
                         "%s: holds %lld finished segments of a run that ended early; go on with it "
@@ -227,11 +207,10 @@ static vrs_status try_lock(vrs_workplace *place, const char *path, bool *made)
         (void)close(lock);
         return status;
     }
-    if (is_still(lock, path)) {
+    if (is_still(lock, path))
         place->lock = lock;
-    } else {
+    else
         (void)close(lock);
-    }
     return VRS_OK;
 }
 
@@ -240,12 +219,10 @@ vrs_status vrs_workplace_enter(vrs_workplace *place, vrs_leftover leftover)
     char path[VRS_PATH_MAX];
     bool made = false;
     vrs_status status = lock_path(place, path);
-    for (int i = 0; i < LOCK_TRIES && status == VRS_OK && place->lock < 0; i++) {
+    for (int i = 0; i < LOCK_TRIES && status == VRS_OK && place->lock < 0; i++)
         status = try_lock(place, path, &made);
-    }
-    if (status == VRS_OK && place->lock < 0) {
+    if (status == VRS_OK && place->lock < 0)
         status = vrs_fail(VRS_BUSY, "%s: other runs keep writing it", place->output);
-    }
     if (status != VRS_OK) {
         if (made) {
             (void)unlink(path);
@@ -254,22 +231,19 @@ vrs_status vrs_workplace_enter(vrs_workplace *place, vrs_leftover leftover)
         return status;
     }
     status = made ? VRS_OK : clear_leftover(place, leftover);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_workplace_leave(place);
-    }
     return status;
 }
 
 void vrs_workplace_clear(vrs_workplace *place)
 {
     char path[VRS_PATH_MAX];
-    if (place->lock < 0) {
+    if (place->lock < 0)
         return;
-    }
     vrs_workplace_tidy(place, NULL);
-    if (lock_path(place, path) == VRS_OK) {
+    if (lock_path(place, path) == VRS_OK)
         (void)unlink(path);
-    }
     (void)rmdir(place->folder);
     vrs_workplace_leave(place);
 }

@@ -71,9 +71,8 @@ static vrs_status read_input(const vrs_yaml *yaml, vrs_model_spec *spec)
     static const char *const keys[] = {"name", "width", "height", "layout", "order",
                                        "mean", "scale", "resize", "fit",    "pad"};
     int32_t resize = VRS_RESIZE_AREA, fit = VRS_FIT_STRETCH;
-    for (int c = 0; c < 3; c++) {
+    for (int c = 0; c < 3; c++)
         spec->scale[c] = 1;
-    }
     vrs_fields input = vrs_fields_open(yaml, "input", keys, COUNT(keys));
     vrs_fields_text(&input, "name", false, spec->input, sizeof spec->input);
     vrs_fields_int(&input, "width", true, 1, VRS_MAX_NETWORK_SIDE, &spec->width);
@@ -99,16 +98,13 @@ static vrs_status read_classes(const vrs_fields *output, vrs_model *model)
 {
     const vrs_yaml *yaml = output->yaml;
     vrs_yaml_node node = vrs_yaml_get(yaml, output->map, "classes");
-    if (!node) {
+    if (!node)
         return vrs_yaml_fail(yaml, output->map, "the key \"output.classes\" is missing");
-    }
-    if (!vrs_yaml_is_list(yaml, node)) {
+    if (!vrs_yaml_is_list(yaml, node))
         return vrs_node_int(yaml, node, "output.classes", 1, VRS_MAX_CLASSES, &model->spec.classes);
-    }
     size_t count = vrs_yaml_count(yaml, node);
-    if (count < 1 || count > VRS_MAX_CLASSES) {
+    if (count < 1 || count > VRS_MAX_CLASSES)
         return vrs_yaml_fail(yaml, node, "output.classes must have 1 to %d names", VRS_MAX_CLASSES);
-    }
     model->spec.classes = (int32_t)count;
     vrs_status status = VRS_OK;
     for (size_t i = 0; status == VRS_OK && i < count; i++) {
@@ -126,9 +122,8 @@ static vrs_status read_class(const vrs_yaml *yaml, vrs_yaml_node node, const vrs
     const char *text = vrs_yaml_text(yaml, node);
     int64_t number;
     int32_t classes = model->spec.classes;
-    if (text && vrs_parse_int(text, &number)) {
+    if (text && vrs_parse_int(text, &number))
         return vrs_node_int(yaml, node, "a class of output.person", 0, classes - 1, index);
-    }
     for (int32_t i = 0; i < classes; i++) {
         names[i] = model->class_names[i];
         if (text && *names[i] && strcmp(text, names[i]) == 0) {
@@ -153,9 +148,8 @@ static vrs_status read_person(const vrs_fields *output, vrs_model *model)
         model->spec.person_classes = 1;
         return VRS_OK;
     }
-    if (!node) {
+    if (!node)
         return vrs_yaml_fail(yaml, output->map, "the key \"output.person\" is missing");
-    }
     size_t count = vrs_yaml_count(yaml, node);
     if (!vrs_yaml_is_list(yaml, node) || count < 1 || count > (size_t)model->spec.classes) {
         return vrs_yaml_fail(yaml, node, "output.person must be a list of 1 to %" PRId32 " classes",
@@ -165,12 +159,10 @@ static vrs_status read_person(const vrs_fields *output, vrs_model *model)
         int32_t index = 0;
         vrs_yaml_node item = vrs_yaml_item(yaml, node, i);
         vrs_status status = read_class(yaml, item, model, &index);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
-        if (model->spec.person_classes >> index & 1) {
+        if (model->spec.person_classes >> index & 1)
             return vrs_yaml_fail(yaml, item, "output.person lists this class twice");
-        }
         model->spec.person_classes |= UINT32_C(1) << index;
     }
     return VRS_OK;
@@ -190,12 +182,10 @@ static vrs_status read_output(const vrs_yaml *yaml, vrs_model *model)
     vrs_fields_choice(&output, "activation", true, activations, COUNT(activations), &activation);
     vrs_fields_choice(&output, "refine", false, refinements, COUNT(refinements), &spec->unrefined);
     vrs_status status = output.status;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_classes(&output, model);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_person(&output, model);
-    }
     bool over_classes = activation == VRS_ACTIVATION_SOFTMAX || activation == VRS_ACTIVATION_ARGMAX;
     if (status == VRS_OK && over_classes && spec->classes == 1) {
         status = vrs_yaml_fail(yaml, vrs_yaml_get(yaml, output.map, "activation"),
@@ -220,20 +210,16 @@ static vrs_status read_state(const vrs_yaml *yaml, vrs_yaml_node node, vrs_model
 static vrs_status read_states(const vrs_yaml *yaml, vrs_model_spec *spec)
 {
     vrs_yaml_node list = vrs_yaml_get(yaml, vrs_yaml_root(yaml), "states");
-    if (!list) {
+    if (!list)
         return VRS_OK;
-    }
     size_t count = vrs_yaml_count(yaml, list);
-    if (!vrs_yaml_is_list(yaml, list) || count < 1 || count > VRS_MAX_STATES) {
+    if (!vrs_yaml_is_list(yaml, list) || count < 1 || count > VRS_MAX_STATES)
         return vrs_yaml_fail(yaml, list, "states must be a list of 1 to %d states", VRS_MAX_STATES);
-    }
-    if (!spec->input[0] || !spec->output[0]) {
+    if (!spec->input[0] || !spec->output[0])
         return vrs_yaml_fail(yaml, list, "a network with states needs input.name and output.name");
-    }
     vrs_status status = VRS_OK;
-    for (size_t i = 0; status == VRS_OK && i < count; i++) {
+    for (size_t i = 0; status == VRS_OK && i < count; i++)
         status = read_state(yaml, vrs_yaml_item(yaml, list, i), &spec->states[i]);
-    }
     spec->state_count = (int32_t)count;
     return status;
 }
@@ -242,22 +228,17 @@ vrs_status vrs_descriptor_read(const char *path, vrs_model *model)
 {
     vrs_yaml *yaml;
     vrs_status status = take_name(path, model);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_yaml_load(path, &yaml);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = read_root(yaml, model);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_input(yaml, &model->spec);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_output(yaml, model);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_states(yaml, &model->spec);
-    }
     vrs_yaml_destroy(yaml);
     return status;
 }

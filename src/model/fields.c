@@ -21,9 +21,8 @@ static const char *what(const vrs_fields *fields, const char *key, char text[WHA
 static vrs_yaml_node find(vrs_fields *fields, const char *key, bool required)
 {
     char text[WHAT_SIZE];
-    if (fields->status != VRS_OK) {
+    if (fields->status != VRS_OK)
         return 0;
-    }
     vrs_yaml_node node = vrs_yaml_get(fields->yaml, fields->map, key);
     if (!node && required) {
         fields->status = vrs_yaml_fail(fields->yaml, fields->map, "the key \"%s\" is missing",
@@ -57,17 +56,13 @@ vrs_status vrs_node_text(const vrs_yaml *yaml, vrs_yaml_node node, const char *n
                          size_t size)
 {
     const char *text = vrs_yaml_text(yaml, node);
-    if (!text || !*text) {
+    if (!text || !*text)
         return vrs_yaml_fail(yaml, node, "%s must be a text", name);
-    }
-    if (strlen(text) >= size) {
+    if (strlen(text) >= size)
         return vrs_yaml_fail(yaml, node, "%s is longer than %zu bytes", name, size - 1);
-    }
-    for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c < ' ') {
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ')
             return vrs_yaml_fail(yaml, node, "%s must be one line", name);
-        }
-    }
     snprintf(value, size, "%s", text);
     return VRS_OK;
 }
@@ -76,9 +71,8 @@ void vrs_fields_text(vrs_fields *fields, const char *key, bool required, char *v
 {
     char name[WHAT_SIZE];
     vrs_yaml_node node = find(fields, key, required);
-    if (node) {
+    if (node)
         fields->status = vrs_node_text(fields->yaml, node, what(fields, key, name), value, size);
-    }
 }
 
 vrs_status vrs_node_int(const vrs_yaml *yaml, vrs_yaml_node node, const char *name, int32_t min,
@@ -99,9 +93,8 @@ void vrs_fields_int(vrs_fields *fields, const char *key, bool required, int32_t 
 {
     char name[WHAT_SIZE];
     vrs_yaml_node node = find(fields, key, required);
-    if (node) {
+    if (node)
         fields->status = vrs_node_int(fields->yaml, node, what(fields, key, name), min, max, value);
-    }
 }
 
 void vrs_fields_bool(vrs_fields *fields, const char *key, bool *value)
@@ -149,9 +142,8 @@ void vrs_fields_choice(vrs_fields *fields, const char *key, bool required,
             return;
         }
     }
-    if (node) {
+    if (node)
         fields->status = fail_choice(fields, node, key, choices, count);
-    }
 }
 
 /* "0.5" or "1/255". */
@@ -160,18 +152,15 @@ static bool parse_number(const char *text, double *value)
     char above[32];
     double divisor;
     const char *slash = strchr(text, '/');
-    if (!slash) {
+    if (!slash)
         return vrs_parse_float(text, value);
-    }
     size_t length = (size_t)(slash - text);
-    if (length >= sizeof above) {
+    if (length >= sizeof above)
         return false;
-    }
     memcpy(above, text, length);
     above[length] = 0;
-    if (!vrs_parse_float(above, value) || !vrs_parse_float(slash + 1, &divisor) || divisor == 0) {
+    if (!vrs_parse_float(above, value) || !vrs_parse_float(slash + 1, &divisor) || divisor == 0)
         return false;
-    }
     *value /= divisor;
     return true;
 }
@@ -181,9 +170,8 @@ static vrs_status node_number(const vrs_yaml *yaml, vrs_yaml_node node, const ch
 {
     double number = 0;
     const char *text = vrs_yaml_text(yaml, node);
-    if (!text || !parse_number(text, &number)) {
+    if (!text || !parse_number(text, &number))
         return vrs_yaml_fail(yaml, node, "%s must be a number such as 127.5 or 1/255", name);
-    }
     if (!(fabs(number) >= min && fabs(number) <= max)) {
         return vrs_yaml_fail(yaml, node, "%s must be between %g and %g by its magnitude", name, min,
                              max);
@@ -196,9 +184,8 @@ void vrs_fields_number(vrs_fields *fields, const char *key, double min, double m
 {
     char name[WHAT_SIZE];
     vrs_yaml_node node = find(fields, key, false);
-    if (node) {
+    if (node)
         fields->status = node_number(fields->yaml, node, what(fields, key, name), min, max, value);
-    }
 }
 
 static vrs_status node_three(const vrs_yaml *yaml, vrs_yaml_node node, const char *name, double min,
@@ -210,12 +197,10 @@ static vrs_status node_three(const vrs_yaml *yaml, vrs_yaml_node node, const cha
         value[1] = value[2] = value[0];
         return status;
     }
-    if (vrs_yaml_count(yaml, node) != 3) {
+    if (vrs_yaml_count(yaml, node) != 3)
         return vrs_yaml_fail(yaml, node, "%s must be one number, or a list of three", name);
-    }
-    for (size_t i = 0; status == VRS_OK && i < 3; i++) {
+    for (size_t i = 0; status == VRS_OK && i < 3; i++)
         status = node_number(yaml, vrs_yaml_item(yaml, node, i), name, min, max, &value[i]);
-    }
     return status;
 }
 
@@ -223,7 +208,6 @@ void vrs_fields_three(vrs_fields *fields, const char *key, double min, double ma
 {
     char name[WHAT_SIZE];
     vrs_yaml_node node = find(fields, key, false);
-    if (node) {
+    if (node)
         fields->status = node_three(fields->yaml, node, what(fields, key, name), min, max, value);
-    }
 }

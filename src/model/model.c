@@ -17,12 +17,10 @@ static vrs_status descriptor_beside(const char *onnx, char *path, size_t size)
 {
     int stem = (int)(strrchr(onnx, '.') - onnx);
     vrs_status status = vrs_path_format(path, size, "%.*s.yaml", stem, onnx);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    if (!vrs_file_exists(onnx)) {
+    if (!vrs_file_exists(onnx))
         return vrs_fail(VRS_NOT_FOUND, "%s: does not exist", onnx);
-    }
     if (!vrs_file_exists(path)) {
         return vrs_fail(VRS_NOT_FOUND,
                         "%s: needs a descriptor that says how it is fed and read: write %s", onnx,
@@ -50,12 +48,10 @@ static vrs_status load_into(const char *what, vrs_model *model)
     } else {
         status = vrs_registry_find(what, path, sizeof path);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_descriptor_read(path, model);
-    }
-    if (status == VRS_OK && onnx) {
+    if (status == VRS_OK && onnx)
         return vrs_path_format(model->weights_path, sizeof model->weights_path, "%s", what);
-    }
     return status == VRS_OK ? vrs_model_find_weights(model) : status;
 }
 
@@ -65,11 +61,10 @@ static void name_classes(vrs_model *model)
     int32_t count = model->spec.classes;
     for (int32_t i = 0; i < count; i++) {
         char *name = model->class_names[i];
-        if (!*name && count == 1) {
+        if (!*name && count == 1)
             snprintf(name, VRS_NAME_SIZE, "person");
-        } else if (!*name) {
+        else if (!*name)
             snprintf(name, VRS_NAME_SIZE, "class %d", i);
-        }
     }
 }
 
@@ -77,9 +72,8 @@ vrs_status vrs_model_load(const char *name_or_path, vrs_model **model)
 {
     *model = NULL;
     vrs_model *fresh = vrs_alloc(sizeof *fresh);
-    if (!fresh) {
+    if (!fresh)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = load_into(name_or_path, fresh);
     if (status != VRS_OK) {
         vrs_free(fresh);
@@ -133,9 +127,8 @@ vrs_status vrs_models_list(vrs_model_visit_fn visit, void *opaque)
     for (size_t i = 0; status == VRS_OK && more && i < names.count; i++) {
         vrs_model *model;
         status = vrs_model_load(names.names[i], &model);
-        if (status == VRS_NO_MEMORY) {
+        if (status == VRS_NO_MEMORY)
             break;
-        }
         if (status != VRS_OK) {
             vrs_log(VRS_LOG_WARNING, "the model \"%s\" is left out: %s", names.names[i],
                     vrs_last_error());

@@ -59,16 +59,13 @@ static vrs_status read_varint(const walk *w, uint64_t *value)
     *value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
         int c = getc(w->file);
-        if (c == EOF && ferror(w->file)) {
+        if (c == EOF && ferror(w->file))
             return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
-        }
-        if (c == EOF) {
+        if (c == EOF)
             return fail_cut(w, w->size + 1);
-        }
         *value |= (uint64_t)(c & 0x7f) << shift;
-        if (!(c & 0x80)) {
+        if (!(c & 0x80))
             return VRS_OK;
-        }
     }
     return fail_other(w);
 }
@@ -76,12 +73,10 @@ static vrs_status read_varint(const walk *w, uint64_t *value)
 static vrs_status skip(const walk *w, uint64_t length)
 {
     uint64_t here = place(w);
-    if (length > UINT64_MAX / 2 || here + length > w->size) {
+    if (length > UINT64_MAX / 2 || here + length > w->size)
         return fail_cut(w, length > UINT64_MAX / 2 ? length : here + length);
-    }
-    if (fseeko(w->file, (off_t)length, SEEK_CUR) != 0) {
+    if (fseeko(w->file, (off_t)length, SEEK_CUR) != 0)
         return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
-    }
     return VRS_OK;
 }
 
@@ -89,14 +84,12 @@ static vrs_status walk_field(walk *w)
 {
     uint64_t key, length = 0;
     vrs_status status = read_varint(w, &key);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     uint64_t field = key >> 3;
     bool number = field == FIELD_IR_VERSION || field == FIELD_MODEL_VERSION;
-    if (field == 0 || field > FIELD_LIMIT || (key & 7) != (number ? WIRE_VARINT : WIRE_BYTES)) {
+    if (field == 0 || field > FIELD_LIMIT || (key & 7) != (number ? WIRE_VARINT : WIRE_BYTES))
         return fail_other(w);
-    }
     status = read_varint(w, &length);
     if (field == FIELD_GRAPH) {
         w->has_graph = true;
@@ -112,9 +105,8 @@ static vrs_status walk_file(walk *w)
 {
     for (int fields = 0; place(w) < w->size; fields++) {
         vrs_status status = fields < MAX_FIELDS ? walk_field(w) : fail_other(w);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     if (!w->has_graph || !w->has_operator_set) {
         return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file, or is cut short: it holds no %s",
@@ -131,13 +123,11 @@ static vrs_status open_field(const walk *w, uint64_t end, uint64_t *field, uint6
 {
     uint64_t key = 0, length = 0;
     vrs_status status = read_varint(w, &key);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_varint(w, &length);
-    }
     uint64_t here = place(w);
-    if (status == VRS_OK && ((key & 7) != WIRE_BYTES || here > end || length > end - here)) {
+    if (status == VRS_OK && ((key & 7) != WIRE_BYTES || here > end || length > end - here))
         return fail_other(w);
-    }
     *field = key >> 3;
     *field_end = here + length;
     return status;
@@ -148,21 +138,18 @@ static vrs_status read_operator(const walk *w, uint64_t length, bool *quantised)
 {
     static const char name[] = "QuantizeLinear";
     char text[sizeof name];
-    if (length != sizeof name - 1) {
+    if (length != sizeof name - 1)
         return VRS_OK; /* another one; the caller skips it */
-    }
-    if (fread(text, 1, sizeof name - 1, w->file) != sizeof name - 1) {
+    if (fread(text, 1, sizeof name - 1, w->file) != sizeof name - 1)
         return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
-    }
     *quantised = *quantised || memcmp(text, name, sizeof name - 1) == 0;
     return VRS_OK;
 }
 
 static vrs_status seek(const walk *w, uint64_t to)
 {
-    if (fseeko(w->file, (off_t)to, SEEK_SET) != 0) {
+    if (fseeko(w->file, (off_t)to, SEEK_SET) != 0)
         return vrs_fail(VRS_IO, "%s: cannot be read (%s)", w->path, vrs_errno_text(errno));
-    }
     return VRS_OK;
 }
 
@@ -172,12 +159,10 @@ static vrs_status read_node(const walk *w, uint64_t end, bool *quantised)
     while (status == VRS_OK && place(w) < end) {
         uint64_t field = 0, field_end = 0;
         status = open_field(w, end, &field, &field_end);
-        if (status == VRS_OK && field == NODE_OPERATOR) {
+        if (status == VRS_OK && field == NODE_OPERATOR)
             status = read_operator(w, field_end - place(w), quantised);
-        }
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = seek(w, field_end);
-        }
     }
     return status;
 }
@@ -188,12 +173,10 @@ static vrs_status read_graph(const walk *w, bool *quantised)
     while (status == VRS_OK && !*quantised && place(w) < w->graph_end) {
         uint64_t field = 0, field_end = 0;
         status = open_field(w, w->graph_end, &field, &field_end);
-        if (status == VRS_OK && field == GRAPH_NODE) {
+        if (status == VRS_OK && field == GRAPH_NODE)
             status = read_node(w, field_end, quantised);
-        }
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = seek(w, field_end);
-        }
     }
     return status;
 }
@@ -206,18 +189,16 @@ static vrs_status read_file(const char *path, bool *quantised)
         return vrs_fail(vrs_errno_status(errno), "%s: cannot be found (%s)", path,
                         vrs_errno_text(errno));
     }
-    if (!S_ISREG(info.st_mode)) {
+    if (!S_ISREG(info.st_mode))
         return vrs_fail(VRS_FORMAT, "%s: is not an ONNX file but a folder or a device", path);
-    }
     walk w = {.path = path, .file = fopen(path, "rb"), .size = (uint64_t)info.st_size};
     if (!w.file) {
         return vrs_fail(vrs_errno_status(errno), "%s: cannot be opened (%s)", path,
                         vrs_errno_text(errno));
     }
     vrs_status status = walk_file(&w);
-    if (status == VRS_OK && quantised) {
+    if (status == VRS_OK && quantised)
         status = read_graph(&w, quantised);
-    }
     fclose(w.file);
     return status;
 }

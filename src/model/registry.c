@@ -7,12 +7,10 @@
 vrs_status vrs_models_dir(char *path, size_t size)
 {
     const char *own = getenv("VRSEG_MODELS_DIR");
-    if (own && *own) {
+    if (own && *own)
         return vrs_path_format(path, size, "%s", own);
-    }
-    if (vrs_user_folder("XDG_DATA_HOME", ".local/share", "vrseg/models", path, size) == VRS_OK) {
+    if (vrs_user_folder("XDG_DATA_HOME", ".local/share", "vrseg/models", path, size) == VRS_OK)
         return VRS_OK;
-    }
     return vrs_fail(VRS_INVALID, "no folder for models: set VRSEG_MODELS_DIR, XDG_DATA_HOME or "
                                  "HOME");
 }
@@ -28,9 +26,8 @@ static vrs_status fail_unknown(const char *name)
 {
     vrs_names names;
     const char *nearest = NULL;
-    if (vrs_registry_list(&names) == VRS_OK) {
+    if (vrs_registry_list(&names) == VRS_OK)
         nearest = vrs_nearest_name(name, (const char *const *)names.names, names.count);
-    }
     vrs_status status =
         vrs_fail(VRS_NOT_FOUND, "there is no model \"%s\"%s%s%s; `vrseg models` lists them", name,
                  nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");

@@ -28,9 +28,8 @@ static uint32_t big_endian(const uint8_t *p)
 static void add_block(uint32_t state[8], const uint8_t *block)
 {
     uint32_t w[64], s[8];
-    for (int t = 0; t < 16; t++) {
+    for (int t = 0; t < 16; t++)
         w[t] = big_endian(block + (size_t)t * 4);
-    }
     for (int t = 16; t < 64; t++) {
         uint32_t a = w[t - 15], b = w[t - 2];
         uint32_t low = rotate(a, 7) ^ rotate(a, 18) ^ a >> 3;
@@ -48,9 +47,8 @@ static void add_block(uint32_t state[8], const uint8_t *block)
         s[4] += first;
         s[0] = first + low + majority;
     }
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 8; i++)
         state[i] += s[i];
-    }
 }
 
 void vrs_sha256_text(const void *data, size_t size, char text[VRS_SHA256_TEXT])
@@ -59,26 +57,21 @@ void vrs_sha256_text(const void *data, size_t size, char text[VRS_SHA256_TEXT])
                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     const uint8_t *bytes = data;
     size_t left = size;
-    for (; left >= 64; left -= 64, bytes += 64) {
+    for (; left >= 64; left -= 64, bytes += 64)
         add_block(state, bytes);
-    }
     /* The rest, a one bit, zeros and the length in bits end with a block. */
     uint8_t tail[128] = {0};
-    if (left > 0) {
+    if (left > 0)
         memcpy(tail, bytes, left);
-    }
     tail[left] = 0x80;
     size_t end = left < 56 ? 64 : 128;
     uint64_t bits = (uint64_t)size * 8;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 8; i++)
         tail[end - 1 - (size_t)i] = (uint8_t)(bits >> (8 * i));
-    }
     add_block(state, tail);
-    if (end == 128) {
+    if (end == 128)
         add_block(state, tail + 64);
-    }
-    for (int i = 0; i < 64; i++) {
+    for (int i = 0; i < 64; i++)
         text[i] = "0123456789abcdef"[state[i / 8] >> (28 - 4 * (i % 8)) & 15];
-    }
     text[64] = 0;
 }

@@ -26,23 +26,20 @@ vrs_status vrs_model_find_weights(vrs_model *model)
     char *path = model->weights_path;
     const char *descriptor = model->descriptor_path;
     int folder = folder_length(descriptor);
-    if (model->weights_key[0] == '/') {
+    if (model->weights_key[0] == '/')
         return vrs_path_format(path, VRS_PATH_MAX, "%s", model->weights_key);
-    }
     if (model->weights_key[0]) {
         return vrs_path_format(path, VRS_PATH_MAX, "%.*s%s", folder, descriptor,
                                model->weights_key);
     }
     vrs_status status =
         vrs_path_format(path, VRS_PATH_MAX, "%.*s%s.onnx", folder, descriptor, model->name);
-    if (status != VRS_OK || vrs_file_exists(path)) {
+    if (status != VRS_OK || vrs_file_exists(path))
         return status;
-    }
     char models[VRS_PATH_MAX];
     status = vrs_models_dir(models, sizeof models);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_path_format(path, VRS_PATH_MAX, "%s/%s.onnx", models, model->name);
-    }
     return status;
 }
 
@@ -82,9 +79,8 @@ void vrs_weights_free(vrs_weights *weights)
 static void check_digest(const vrs_model *model, const vrs_weights *weights)
 {
     char text[VRS_SHA256_TEXT];
-    if (weights->size > DIGEST_LIMIT) {
+    if (weights->size > DIGEST_LIMIT)
         return;
-    }
     vrs_sha256_text(weights->data, weights->size, text);
     if (strcmp(text, model->sha256) != 0) {
         vrs_log(VRS_LOG_WARNING,
@@ -104,21 +100,17 @@ vrs_status vrs_model_check_weights(const vrs_model *model, vrs_weights *weights)
 {
     const char *path = model->weights_path;
     vrs_weights own = {0};
-    if (access(path, F_OK) != 0) {
+    if (access(path, F_OK) != 0)
         return fail_absent(model);
-    }
     bool digest = model->sha256[0] != 0;
     vrs_status status = vrs_onnx_outline_check(path);
-    if (status == VRS_OK && (weights || (digest && is_small(path)))) {
+    if (status == VRS_OK && (weights || (digest && is_small(path))))
         status = vrs_weights_read(path, &own);
-    }
-    if (status == VRS_OK && digest && own.data) {
+    if (status == VRS_OK && digest && own.data)
         check_digest(model, &own);
-    }
-    if (status == VRS_OK && weights) {
+    if (status == VRS_OK && weights)
         *weights = own;
-    } else {
+    else
         vrs_weights_free(&own);
-    }
     return status;
 }

@@ -214,10 +214,9 @@ static void submit_main(void *arg)
     vrs_cuda_lane *lane = arg;
     vrs_thread_step_back(VRS_STEPS_POSTPROCESS);
     void *item;
-    while (vrs_queue_pop(lane->submit, &item, INT64_MAX) == VRS_OK) {
+    while (vrs_queue_pop(lane->submit, &item, INT64_MAX) == VRS_OK)
         if (!atomic_load(&lane->cuda->pipeline->stopping))
             submit(lane, item);
-    }
 }
 
 /* ---- the completing thread ---- */

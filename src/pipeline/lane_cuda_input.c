@@ -87,12 +87,11 @@ static vrs_status queue_views(vrs_cuda_slot *slot, const vrs_cuda_preprocess_ite
     const vrs_batch *batch = slot->batch;
     vrs_cuda_preprocess_item rects[VRS_MAX_BATCH];
     int32_t places[VRS_MAX_BATCH], rect_count = 0, tile_count = 0;
-    for (int32_t i = 0; i < batch->count; i++) {
+    for (int32_t i = 0; i < batch->count; i++)
         if (vrs_views_tile(batch->views[i].ticket, batch->views[i].view) != NULL)
             places[tile_count++] = i;
         else
             rects[rect_count++] = items[i];
-    }
     vrs_status status = VRS_OK;
     if (rect_count > 0)
         status = vrs_cuda_preprocess_run(&lane->cuda->preprocess, lane->stream, rects, rect_count);

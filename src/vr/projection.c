@@ -42,9 +42,8 @@ static bool fisheye_place(const vrs_layout *layout, double aspect, vrs_direction
 
 bool vrs_place_of(const vrs_layout *layout, double aspect, vrs_direction d, vrs_uv *place)
 {
-    if (layout->projection == VRS_PROJECTION_FISHEYE) {
+    if (layout->projection == VRS_PROJECTION_FISHEYE)
         return fisheye_place(layout, aspect, d, place);
-    }
     const double lon = atan2(d.x, d.z), lat = atan2(d.y, hypot(d.x, d.z));
     place->u =
         (lon / (2.0 * PI) + 0.5 - layout->cut_left) / (1.0 - layout->cut_left - layout->cut_right);

@@ -62,9 +62,8 @@ static bool find_direction(const vrs_tile *tile, vrs_direction d, double *s, dou
     const double level = d.x * sin(tile->yaw) + d.z * cos(tile->yaw);
     const double y = d.y * cos(tile->pitch) - level * sin(tile->pitch);
     const double z = d.y * sin(tile->pitch) + level * cos(tile->pitch);
-    if (z <= 1e-9) {
+    if (z <= 1e-9)
         return false;
-    }
     *s = 0.5 + 0.5 * x / (z * tile->tan_x);
     *t = 0.5 - 0.5 * y / (z * tile->tan_y);
     return true;
@@ -106,9 +105,8 @@ void vrs_warp_fill(const vrs_eye *eye, const vrs_tile *tile, int32_t width, int3
 static double way(const vrs_eye *eye, vrs_uv a, vrs_uv b)
 {
     double across = fabs(a.u - b.u);
-    if (vrs_goes_around(&eye->layout)) {
+    if (vrs_goes_around(&eye->layout))
         across = fmin(across, 1.0 - across);
-    }
     return fmax(across * eye->rect.width, fabs(a.v - b.v) * eye->rect.height);
 }
 
@@ -122,9 +120,8 @@ int32_t vrs_warp_samples(const vrs_eye *eye, const vrs_tile *tile, int32_t width
     (void)vrs_tile_place(eye, tile, 0.5, 0.5 + t, &down);
     const double most = fmax(way(eye, left, right), way(eye, up, down));
     int32_t bits = 0;
-    while (bits < 3 && (double)(1 << bits) < most - 0.25) {
+    while (bits < 3 && (double)(1 << bits) < most - 0.25)
         bits++;
-    }
     return bits;
 }
 
@@ -158,15 +155,12 @@ static void find_bounds(const vrs_eye *eye, const vrs_tile *tile, vrs_uv bound[2
         include(eye, tile, 1.0, at, bound);
     }
     /* A mesh ends anywhere: what is inside may reach further than what is at the edges. */
-    for (int row = 1; row < MESH_POINTS && eye->map != NULL; row++) {
-        for (int column = 1; column < MESH_POINTS; column++) {
+    for (int row = 1; row < MESH_POINTS && eye->map != NULL; row++)
+        for (int column = 1; column < MESH_POINTS; column++)
             include(eye, tile, (double)column / MESH_POINTS, (double)row / MESH_POINTS, bound);
-        }
-    }
     if (eye->map != NULL || eye->layout.projection == VRS_PROJECTION_FISHEYE ||
-        !vrs_is_spherical(&eye->layout)) {
+        !vrs_is_spherical(&eye->layout))
         return;
-    }
     for (int pole = -1; pole <= 1; pole += 2) {
         double s = 0.0, t = 0.0;
         if (find_direction(tile, (vrs_direction){0.0, pole, 0.0}, &s, &t) && s >= 0.0 && s <= 1.0 &&
@@ -209,9 +203,8 @@ vrs_rect vrs_patch_rect(const vrs_eye *eye, const vrs_tile *tile, int32_t frame_
              &rect.x, &rect.width);
     cut_span(bound[0].v, bound[1].v, eye->rect.y, eye->rect.height, frame_height, target_height,
              &rect.y, &rect.height);
-    if (rect.width == 0 || rect.height == 0) {
+    if (rect.width == 0 || rect.height == 0)
         rect.width = rect.height = 0;
-    }
     return rect;
 }
 
@@ -260,9 +253,8 @@ static double shown_across(const vrs_eye *eye, double *middle)
         *middle = (first + last) * 90.0 / PI;
         return (last - first) * 180.0 / PI;
     }
-    if (layout->projection == VRS_PROJECTION_FISHEYE) {
+    if (layout->projection == VRS_PROJECTION_FISHEYE)
         return fmin(layout->fov, 200.0);
-    }
     *middle = 180.0 * (layout->cut_left - layout->cut_right);
     return 360.0 * (1.0 - layout->cut_left - layout->cut_right);
 }
@@ -281,9 +273,8 @@ static bool goes_around(const vrs_eye *eye)
 
 int32_t vrs_tiles_ring(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_MAX_TILES])
 {
-    if (!vrs_eye_is_spherical(eye)) {
+    if (!vrs_eye_is_spherical(eye))
         return 0;
-    }
     double middle;
     const bool around = goes_around(eye);
     const double all = shown_across(eye, &middle);
@@ -331,9 +322,8 @@ static int32_t steps_between(double span, double step)
 
 int32_t vrs_tiles_places(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_TILE_PLACES])
 {
-    if (!vrs_eye_is_spherical(eye)) {
+    if (!vrs_eye_is_spherical(eye))
         return flat_places(tiles);
-    }
     double middle;
     const bool around = goes_around(eye);
     const double all = shown_across(eye, &middle);
@@ -342,9 +332,8 @@ int32_t vrs_tiles_places(const vrs_eye *eye, double fov, vrs_tile tiles[VRS_TILE
         const double span = around ? all : all - fov;
         columns = steps_between(span, fov / 2.0) + (around ? 0 : 1);
         rows = steps_between(HIGHEST - LOWEST - fov / 2.0, fov / 2.0) + 1;
-        if (columns * rows <= VRS_TILE_PLACES || fov >= WIDEST) {
+        if (columns * rows <= VRS_TILE_PLACES || fov >= WIDEST)
             break;
-        }
         fov += 1.0;
     }
     columns = columns * rows > VRS_TILE_PLACES ? VRS_TILE_PLACES / rows : columns;

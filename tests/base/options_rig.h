@@ -39,18 +39,16 @@ static const vrs_option_table tables[] = {{first_options, 5}, {second_options, 4
 static inline vrs_config *make(void)
 {
     vrs_config *config = NULL;
-    if (vrs_config_create_from(tables, 2, &config) != VRS_OK) {
+    if (vrs_config_create_from(tables, 2, &config) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return config;
 }
 
 static inline void assert_set(vrs_config *config, const char *name, const char *value,
                               const char *text)
 {
-    if (vrs_config_set(config, name, value) != VRS_OK) {
+    if (vrs_config_set(config, name, value) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     assert_string_equal(vrs_config_get(config, name), text);
 }
 

@@ -23,9 +23,8 @@ static void write_processor(int processor, int package, int core)
 /* Two sockets of two cores with two threads each; core numbers repeat on each socket. */
 static void make_server(void)
 {
-    for (int p = 0; p < 8; p++) {
+    for (int p = 0; p < 8; p++)
         write_processor(p, p / 2 % 2, p % 2);
-    }
     write_file("/proc/self/status", "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t0-7\n");
     write_file("/proc/meminfo", "MemTotal:       50331648 kB\nMemFree: 5 kB\n");
 }

@@ -14,9 +14,8 @@ static void assert_refused(vrs_config *config, const char *name, const char *val
     const char *old = vrs_config_get(config, name);
     snprintf(before, sizeof(before), "%s", old != NULL ? old : "");
     assert_int_equal(vrs_config_set(config, name, value), status);
-    if (strstr(vrs_last_error(), words) == NULL) {
+    if (strstr(vrs_last_error(), words) == NULL)
         fail_msg("\"%s\" is without \"%s\"", vrs_last_error(), words);
-    }
     old = vrs_config_get(config, name);
     assert_string_equal(before, old != NULL ? old : "");
 }
@@ -126,9 +125,8 @@ static void test_wrong_values(void **state)
         {"layout", "auto", "is none of mono|sbs"},
     };
     vrs_config *config = make();
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_refused(config, cases[i].name, cases[i].value, VRS_INVALID, cases[i].words);
-    }
     char text[5000];
     memset(text, 'x', sizeof(text));
     text[sizeof(text) - 1] = '\0';
@@ -157,18 +155,14 @@ static vrs_status create_set_save_load(void *opaque)
     (void)opaque;
     vrs_config *config = NULL;
     vrs_status status = vrs_config_create_from(tables, 2, &config);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_config_set(config, "max_batch_size", "5");
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_config_set(config, "text", "some text\n");
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_config_save(config, path);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_config_load(config, path);
-    }
     vrs_config_destroy(config);
     return status;
 }
@@ -186,9 +180,8 @@ static void test_decimal_comma(void **state)
     (void)state;
     static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"};
     bool set = false;
-    for (size_t i = 0; i < 4 && !set; i++) {
+    for (size_t i = 0; i < 4 && !set; i++)
         set = setlocale(LC_ALL, locales[i]) != NULL && localeconv()->decimal_point[0] == ',';
-    }
     if (!set) {
         setlocale(LC_ALL, "C");
         skip();
@@ -211,9 +204,8 @@ static void check_table(const vrs_config *config)
         assert_true((option->type == VRS_OPTION_CHOICE) == (option->choices[0] != '\0'));
         assert_true(strspn(option->name, "abcdefghijklmnopqrstuvwxyz0123456789_") ==
                     strlen(option->name));
-        for (size_t j = 0; j < i; j++) {
+        for (size_t j = 0; j < i; j++)
             assert_string_not_equal(option->name, vrs_config_option(config, j)->name);
-        }
     }
 }
 
@@ -231,9 +223,8 @@ static void test_real_tables(void **state)
     assert_non_null(vrs_config_get(core, "engine.precision"));
     assert_null(vrs_config_get(core, "codec"));
     assert_non_null(vrs_config_get(job, "output.codec"));
-    for (size_t i = 0; i < vrs_config_count(core); i++) {
+    for (size_t i = 0; i < vrs_config_count(core); i++)
         assert_ptr_equal(vrs_config_option(core, i), vrs_config_option(job, i));
-    }
     vrs_config_destroy(core);
     vrs_config_destroy(job);
 }

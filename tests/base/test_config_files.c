@@ -70,9 +70,8 @@ static void test_load_refuses(void **state)
         assert_int_equal(vrs_config_load(config, path), VRS_INVALID);
         if (strncmp(vrs_last_error(), path, strlen(path)) != 0 ||
             strstr(vrs_last_error(), cases[i].place) == NULL ||
-            strstr(vrs_last_error(), cases[i].words) == NULL) {
+            strstr(vrs_last_error(), cases[i].words) == NULL)
             fail_msg("case %zu: \"%s\"", i, vrs_last_error());
-        }
         assert_string_equal(vrs_config_get(config, "offset"), "5"); /* nothing was taken */
     }
     assert_int_equal(vrs_config_load(config, folder), VRS_INVALID);
@@ -115,9 +114,8 @@ static void test_round_trip(void **state)
         assert_set(config, "refine", "off", "off");
         assert_set(config, "engine", "other", "other");
         assert_int_equal(vrs_config_save(config, path), VRS_OK);
-        if (vrs_config_load(back, path) != VRS_OK) {
+        if (vrs_config_load(back, path) != VRS_OK)
             fail_msg("text %zu: %s", i, vrs_last_error());
-        }
         assert_same(config, back);
         vrs_config_destroy(config);
         vrs_config_destroy(back);
@@ -173,9 +171,8 @@ static void assert_origin(const vrs_config *config, const char *name, vrs_config
     assert_int_equal(vrs_config_get_layer(config, name), layer);
     const char *place = vrs_config_get_place(config, name);
     size_t length = strlen(place), end = strlen(place_end);
-    if (length < end || strcmp(place + length - end, place_end) != 0 || (end == 0 && length != 0)) {
+    if (length < end || strcmp(place + length - end, place_end) != 0 || (end == 0 && length != 0))
         fail_msg("%s: \"%s\" does not end in \"%s\"", name, place, place_end);
-    }
 }
 
 /* Whatever the order in which they are read. */
@@ -252,9 +249,8 @@ static void test_wrong_environment(void **state)
         vrs_config *config = make();
         setenv(cases[i].variable, cases[i].value, 1);
         assert_int_equal(vrs_config_read_environment(config), cases[i].status);
-        if (strstr(vrs_last_error(), cases[i].words) == NULL) {
+        if (strstr(vrs_last_error(), cases[i].words) == NULL)
             fail_msg("case %zu: \"%s\"", i, vrs_last_error());
-        }
         assert_string_equal(vrs_config_get(config, "offset"), "0"); /* nothing was taken */
         unsetenv(cases[i].variable);
         assert_int_equal(vrs_config_read_environment(config), VRS_OK);
@@ -406,9 +402,8 @@ static void test_wrong_bases(void **state)
         vrs_config *config = make();
         const char *file = write_named("wrong.yaml", cases[i].text);
         if (vrs_config_load(config, file) != VRS_INVALID ||
-            strstr(vrs_last_error(), cases[i].words) == NULL) {
+            strstr(vrs_last_error(), cases[i].words) == NULL)
             fail_msg("case %zu: \"%s\"", i, vrs_last_error());
-        }
         assert_string_equal(vrs_config_get(config, "offset"), "0");
         vrs_config_destroy(config);
     }
@@ -419,12 +414,10 @@ static vrs_status load_all_layers(void *opaque)
 {
     vrs_config *config = NULL;
     vrs_status status = vrs_config_create_from(tables, 2, &config);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_config_load(config, opaque);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_config_read_environment(config);
-    }
     if (status == VRS_OK) {
         listed l = {.count = 0};
         status = vrs_config_list(see, &l);

@@ -17,9 +17,8 @@ static int64_t next_random(int64_t below)
 static int64_t count_painted(const char *painted)
 {
     int64_t total = 0;
-    for (int i = 0; i < SPACE; i++) {
+    for (int i = 0; i < SPACE; i++)
         total += painted[i];
-    }
     return total;
 }
 
@@ -35,12 +34,10 @@ static void test_against_painting(void **state)
         for (int64_t end = 80; end + 20 < SPACE; end += next_random(step + 1)) {
             int64_t to = end + next_random(20), from = to - next_random(longest);
             vrs_cover_add(&cover, from, to);
-            if (to > from) {
+            if (to > from)
                 memset(painted + from, 1, (size_t)(to - from));
-            }
-            if (step == 1 && next_random(3) == 0) {
+            if (step == 1 && next_random(3) == 0)
                 end++;
-            }
         }
         assert_int_equal(vrs_cover_total(&cover), count_painted(painted));
     }
@@ -51,9 +48,8 @@ static void test_settled(void **state)
 {
     (void)state;
     vrs_cover cover = {0};
-    for (int64_t i = 0; i < 100; i++) {
+    for (int64_t i = 0; i < 100; i++)
         vrs_cover_add(&cover, 10 * i, 10 * i + 4);
-    }
     assert_int_equal(vrs_cover_total(&cover), 400);
     vrs_cover_add(&cover, 0, 4);
     assert_int_equal(vrs_cover_total(&cover), 400);

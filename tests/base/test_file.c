@@ -75,9 +75,8 @@ static void test_read_large(void **state)
     char *back = NULL;
     size_t size = 0;
     assert_non_null(data);
-    for (size_t i = 0; i < SIZE; i++) {
+    for (size_t i = 0; i < SIZE; i++)
         data[i] = (char)(i * 31);
-    }
     assert_int_equal(vrs_file_replace(in_folder("large"), data, SIZE), VRS_OK);
     assert_int_equal(vrs_file_read(in_folder("large"), SIZE, &back, &size), VRS_OK);
     assert_int_equal(size, SIZE);
@@ -173,21 +172,16 @@ static int use_forbidden(void)
 {
     char *data = NULL;
     size_t size = 0;
-    if (!become_nobody()) {
+    if (!become_nobody())
         return 99;
-    }
-    if (vrs_file_replace(in_folder("closed/old"), "new", 3) != VRS_PERMISSION) {
+    if (vrs_file_replace(in_folder("closed/old"), "new", 3) != VRS_PERMISSION)
         return 1;
-    }
-    if (strstr(vrs_last_error(), "closed/old") == NULL) {
+    if (strstr(vrs_last_error(), "closed/old") == NULL)
         return 2;
-    }
-    if (vrs_file_replace(in_folder("closed/new"), "new", 3) != VRS_PERMISSION) {
+    if (vrs_file_replace(in_folder("closed/new"), "new", 3) != VRS_PERMISSION)
         return 3;
-    }
-    if (vrs_make_folders(in_folder("closed/a/b")) != VRS_PERMISSION) {
+    if (vrs_make_folders(in_folder("closed/a/b")) != VRS_PERMISSION)
         return 4;
-    }
     return vrs_file_read(in_folder("secret"), 10, &data, &size) == VRS_PERMISSION ? 0 : 5;
 }
 
@@ -210,12 +204,10 @@ static void test_forbidden(void **state)
 static int write_too_much(void)
 {
     struct rlimit limit = {.rlim_cur = 5, .rlim_max = 5};
-    if (!become_nobody()) {
+    if (!become_nobody())
         return 99;
-    }
-    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit) != 0) {
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit) != 0)
         return 1;
-    }
     return vrs_file_replace(in_folder("open/half"), "0123456789", 10) == VRS_IO ? 0 : 2;
 }
 
@@ -296,9 +288,8 @@ static vrs_status write_and_read(void *opaque)
     vrs_status status = vrs_file_replace(in_folder("turn"), "text", 4);
     char *data = NULL;
     size_t size = 0;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_file_read(in_folder("turn"), 10, &data, &size);
-    }
     vrs_free(data);
     return status;
 }

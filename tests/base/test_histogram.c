@@ -47,9 +47,8 @@ static void check_against_sorting(int64_t *values)
     for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
         int64_t truth = by_sorting(values, shares[i]);
         int64_t told = vrs_histogram_percentile(h, shares[i]);
-        if (fabs((double)(told - truth)) > 0.008 * (double)truth) {
+        if (fabs((double)(told - truth)) > 0.008 * (double)truth)
             fail_msg("share %g: %lld, expected %lld", shares[i], (long long)told, (long long)truth);
-        }
     }
     free(h);
 }
@@ -59,21 +58,17 @@ static void test_percentiles(void **state)
 {
     (void)state;
     static int64_t values[VALUES];
-    for (int i = 0; i < VALUES; i++) {
+    for (int i = 0; i < VALUES; i++)
         values[i] = (int64_t)(next_random() % 50000000);
-    }
     check_against_sorting(values);
-    for (int i = 0; i < VALUES; i++) {
+    for (int i = 0; i < VALUES; i++)
         values[i] = (int64_t)pow(10, (double)(next_random() % 1000000) / 1e5);
-    }
     check_against_sorting(values);
-    for (int i = 0; i < VALUES; i++) {
+    for (int i = 0; i < VALUES; i++)
         values[i] = 5000000 + (int64_t)(next_random() % 1000);
-    }
     check_against_sorting(values);
-    for (int i = 0; i < VALUES; i++) {
+    for (int i = 0; i < VALUES; i++)
         values[i] = 11111111;
-    }
     check_against_sorting(values);
 }
 
@@ -87,11 +82,10 @@ static void test_every_bucket(void **state)
         vrs_histogram_add(h, value);
         vrs_histogram_add(h, INT64_C(1) << VRS_HISTOGRAM_BITS);
         int64_t told = vrs_histogram_percentile(h, 0.5);
-        if (value < 128) {
+        if (value < 128)
             assert_int_equal(told, value);
-        } else if (fabs((double)(told - value)) > 0.008 * (double)value) {
+        else if (fabs((double)(told - value)) > 0.008 * (double)value)
             fail_msg("%lld became %lld", (long long)value, (long long)told);
-        }
         free(h);
     }
 }
@@ -118,27 +112,24 @@ static vrs_histogram shared;
 
 static void add_many(void *arg)
 {
-    for (int i = 0; i < EACH; i++) {
+    for (int i = 0; i < EACH; i++)
         vrs_histogram_add(&shared, (intptr_t)arg * 1000 + i % 1000);
-    }
 }
 
 static void test_threads(void **state)
 {
     (void)state;
     vrs_thread threads[THREADS] = {0};
-    for (intptr_t i = 0; i < THREADS; i++) {
+    for (intptr_t i = 0; i < THREADS; i++)
         assert_int_equal(vrs_thread_start(&threads[i], "add", add_many, (void *)i), VRS_OK);
-    }
     for (uint64_t seen = 0; seen < (uint64_t)THREADS * EACH;) {
         uint64_t now = vrs_histogram_count(&shared);
         assert_true(now >= seen);
         seen = now;
         assert_true(vrs_histogram_percentile(&shared, 0.5) <= vrs_histogram_max(&shared));
     }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         vrs_thread_join(&threads[i]);
-    }
     assert_int_equal(vrs_histogram_max(&shared), THREADS * 1000 - 1);
     assert_int_equal(vrs_histogram_mean(&shared), (THREADS * 1000 - 1) / 2);
 }

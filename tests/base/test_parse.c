@@ -32,11 +32,10 @@ static void test_nearest(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *nearest = vrs_nearest_name(cases[i].wrong, names, 5);
-        if (cases[i].right == NULL) {
+        if (cases[i].right == NULL)
             assert_null(nearest);
-        } else {
+        else
             assert_string_equal(nearest, cases[i].right);
-        }
     }
     assert_null(vrs_nearest_name("x", NULL, 0));
 }

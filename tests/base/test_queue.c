@@ -43,9 +43,8 @@ static void test_order_and_capacity(void **state)
                     vrs_queue_push(queue, item_of(i + 1));
                 }
                 assert_int_equal(vrs_queue_depth(queue), capacity);
-                for (uint32_t i = 0; i < capacity; i++) {
+                for (uint32_t i = 0; i < capacity; i++)
                     assert_ptr_equal(vrs_queue_try_pop(queue), item_of(i + 1));
-                }
                 assert_null(vrs_queue_try_pop(queue));
                 assert_int_equal(vrs_queue_depth(queue), 0);
             }
@@ -74,9 +73,8 @@ static void test_producer_stands_still(void **state)
     assert_null(vrs_ring_take(&ring));
     slots[place & 3].item = item_of(1);
     atomic_store(&slots[place & 3].turn, place + 1);
-    for (uintptr_t i = 1; i <= 3; i++) {
+    for (uintptr_t i = 1; i <= 3; i++)
         assert_ptr_equal(vrs_ring_take(&ring), item_of(i));
-    }
     assert_null(vrs_ring_take(&ring));
 }
 
@@ -147,9 +145,8 @@ static void test_sleepers(void **state)
 
     start_poppers(poppers, 3, queue, 1000);
     vrs_clock_await_waiters(3);
-    for (uintptr_t i = 1; i <= 3; i++) {
+    for (uintptr_t i = 1; i <= 3; i++)
         vrs_queue_push(queue, item_of(i));
-    }
     uintptr_t sum = 0;
     for (int i = 0; i < 3; i++) {
         vrs_thread_join(&poppers[i].thread);
@@ -212,9 +209,8 @@ static void produce(void *arg)
         parcel *full = item;
         full->producer = self->index;
         full->number = n;
-        for (uint32_t i = 0; i < 4; i++) {
+        for (uint32_t i = 0; i < 4; i++)
             full->payload[i] = n + i;
-        }
         vrs_queue_push(self->crowd->queue, full);
     }
 }
@@ -228,12 +224,10 @@ static void consume(void *arg)
     while (vrs_queue_pop(self->crowd->queue, &item, INT64_MAX) == VRS_OK) {
         parcel *got = item;
         bool right = got->producer < PRODUCERS && got->number > last[got->producer];
-        for (uint32_t i = 0; i < 4; i++) {
+        for (uint32_t i = 0; i < 4; i++)
             right = right && got->payload[i] == got->number + i;
-        }
-        if (!right) {
+        if (!right)
             atomic_store(&self->crowd->wrong, true);
-        }
         last[got->producer] = got->number;
         atomic_fetch_add(&self->crowd->taken, 1);
         vrs_queue_push(self->crowd->free_items, got);
@@ -247,22 +241,19 @@ static void run_crowd(uint32_t start, uint32_t items, uint32_t consumers)
     worker workers[PRODUCERS + CONSUMERS] = {0};
     assert_int_equal(vrs_queue_create_from(CAPACITY, start, &all.queue), VRS_OK);
     assert_int_equal(vrs_queue_create_from(CAPACITY, start, &all.free_items), VRS_OK);
-    for (int i = 0; i < CAPACITY; i++) {
+    for (int i = 0; i < CAPACITY; i++)
         vrs_queue_push(all.free_items, &parcels[i]);
-    }
     for (uint32_t i = 0; i < PRODUCERS + consumers; i++) {
         workers[i] = (worker){.crowd = &all, .index = i, .items = items / PRODUCERS};
         assert_int_equal(vrs_thread_start(&workers[i].thread, "crowd",
                                           i < PRODUCERS ? produce : consume, &workers[i]),
                          VRS_OK);
     }
-    for (uint32_t i = 0; i < PRODUCERS; i++) {
+    for (uint32_t i = 0; i < PRODUCERS; i++)
         vrs_thread_join(&workers[i].thread);
-    }
     vrs_queue_close(all.queue);
-    for (uint32_t i = PRODUCERS; i < PRODUCERS + consumers; i++) {
+    for (uint32_t i = PRODUCERS; i < PRODUCERS + consumers; i++)
         vrs_thread_join(&workers[i].thread);
-    }
     assert_false(atomic_load(&all.wrong));
     assert_int_equal(atomic_load(&all.taken), items / PRODUCERS * PRODUCERS);
     assert_int_equal(vrs_queue_depth(all.free_items), CAPACITY);
@@ -299,9 +290,8 @@ static void return_items(void *arg)
 {
     court *game = arg;
     void *item = NULL;
-    while (vrs_queue_pop(game->there, &item, INT64_MAX) == VRS_OK) {
+    while (vrs_queue_pop(game->there, &item, INT64_MAX) == VRS_OK)
         vrs_queue_push(game->back, item);
-    }
 }
 
 static void test_ping_pong(void **state)
@@ -315,12 +305,10 @@ static void test_ping_pong(void **state)
     for (uintptr_t i = 1; i <= 30000; i++) {
         vrs_queue_push(game.there, item_of(i));
         void *item = vrs_queue_try_pop(game.back);
-        for (uint32_t tries = 0; item == NULL && tries < 2000; tries++) {
+        for (uint32_t tries = 0; item == NULL && tries < 2000; tries++)
             item = vrs_queue_try_pop(game.back);
-        }
-        if (item == NULL) { /* the other thread has no processor */
+        if (item == NULL) /* the other thread has no processor */
             assert_int_equal(vrs_queue_pop(game.back, &item, INT64_MAX), VRS_OK);
-        }
         assert_ptr_equal(item, item_of(i));
         for (volatile uintptr_t delay = i % 509; delay > 0; delay--) {
         }

@@ -49,9 +49,8 @@ static void test_any_order(void **state)
 {
     (void)state;
     static const uint32_t capacities[] = {1, 2, 3, 5, 8, 64};
-    for (size_t i = 0; i < sizeof(capacities) / sizeof(capacities[0]); i++) {
+    for (size_t i = 0; i < sizeof(capacities) / sizeof(capacities[0]); i++)
         shuffle(capacities[i], i + 1);
-    }
     vrs_reorder_destroy(NULL);
 }
 
@@ -65,9 +64,8 @@ static void test_largest(void **state)
         assert_null(vrs_reorder_next(reorder));
         vrs_reorder_put(reorder, i, &item);
     }
-    for (int i = 0; i < 65536; i++) {
+    for (int i = 0; i < 65536; i++)
         assert_ptr_equal(vrs_reorder_next(reorder), &item);
-    }
     assert_null(vrs_reorder_next(reorder));
     vrs_reorder_destroy(reorder);
 }

@@ -23,9 +23,8 @@ typedef struct visited {
 static void visit(void *opaque, const char *track_name, const vrs_span *span)
 {
     visited *seen = opaque;
-    if (seen->count > 0 && span->track == seen->last_track) {
+    if (seen->count > 0 && span->track == seen->last_track)
         assert_true(span->frame == seen->last_frame + 1);
-    }
     assert_true(span->end_ns - span->begin_ns == span->frame);
     snprintf(seen->names[span->track], sizeof(seen->names[0]), "%s", track_name);
     seen->last_frame = span->frame;
@@ -45,12 +44,10 @@ static void test_last_spans_and_all_totals(void **state)
     assert_null(vrs_recorder_track(recorder, "third"));
     assert_null(vrs_recorder_track(recorder, "fourth"));
     vrs_track_record(NULL, 0, 1, 2, 3);
-    for (int64_t i = 0; i < 20; i++) {
+    for (int64_t i = 0; i < 20; i++)
         vrs_track_record(first, 3, i, 100, 100 + i);
-    }
-    for (int64_t i = 0; i < 4; i++) {
+    for (int64_t i = 0; i < 4; i++)
         vrs_track_record(second, i == 3 ? 31 : 3, i, 0, i);
-    }
     vrs_span_totals totals = vrs_recorder_totals(recorder, 3);
     assert_int_equal(totals.count, 23);
     assert_int_equal(totals.busy_ns, 190 + 3);
@@ -80,9 +77,8 @@ static void record(void *arg)
 {
     recording *all = arg;
     vrs_track *track = vrs_recorder_track(all->recorder, "record");
-    for (int64_t i = 0; i < SPANS; i++) {
+    for (int64_t i = 0; i < SPANS; i++)
         vrs_track_record(track, 1, i, i, i + 2);
-    }
     atomic_fetch_add(&all->ended, 1);
 }
 
@@ -92,9 +88,8 @@ static void test_totals_while_recording(void **state)
     recording all = {0};
     vrs_thread threads[2] = {0};
     assert_int_equal(vrs_recorder_create(2, 64, &all.recorder), VRS_OK);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         assert_int_equal(vrs_thread_start(&threads[i], "record", record, &all), VRS_OK);
-    }
     uint64_t last = 0;
     bool more = true;
     while (more) {
@@ -106,9 +101,8 @@ static void test_totals_while_recording(void **state)
         last = totals.count;
     }
     assert_int_equal(last, 2 * SPANS);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         vrs_thread_join(&threads[i]);
-    }
     vrs_recorder_destroy(all.recorder);
 }
 
@@ -120,17 +114,15 @@ static void test_drain(void **state)
     assert_int_equal(vrs_recorder_create(2, 8, &recorder), VRS_OK);
     assert_int_equal(vrs_recorder_drain(recorder, visit, &seen), 0);
     vrs_track *track = vrs_recorder_track(recorder, "first");
-    for (int64_t i = 0; i < 5; i++) {
+    for (int64_t i = 0; i < 5; i++)
         vrs_track_record(track, 3, i, 100, 100 + i);
-    }
     assert_int_equal(vrs_recorder_drain(recorder, visit, &seen), 0);
     assert_int_equal(seen.count, 5);
     assert_int_equal(vrs_recorder_drain(recorder, visit, &seen), 0);
     assert_int_equal(seen.count, 5);
     /* One place of the ring is always about to be written over: seven of eight can be read. */
-    for (int64_t i = 5; i < 25; i++) {
+    for (int64_t i = 5; i < 25; i++)
         vrs_track_record(track, 3, i, 100, 100 + i);
-    }
     seen.last_frame = 17;
     assert_int_equal(vrs_recorder_drain(recorder, visit, &seen), 13);
     assert_int_equal(seen.count, 5 + 7);
@@ -162,17 +154,15 @@ static void test_drain_while_recording(void **state)
     vrs_thread threads[2] = {0};
     uint64_t lost = 0;
     assert_int_equal(vrs_recorder_create(2, 64, &all.recorder), VRS_OK);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         assert_int_equal(vrs_thread_start(&threads[i], "record", record, &all), VRS_OK);
-    }
     bool more = true;
     while (more) {
         more = atomic_load(&all.ended) < 2;
         lost += vrs_recorder_drain(all.recorder, check_span, &d);
     }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         vrs_thread_join(&threads[i]);
-    }
     assert_true(d.count[0] + d.count[1] + lost == UINT64_C(2) * SPANS);
     assert_int_equal(d.next[0], SPANS);
     assert_int_equal(d.next[1], SPANS);

@@ -57,9 +57,8 @@ static void test_detail_is_cut_at_a_character(void **state)
         for (size_t shift = 0; shift < 8; shift++) {
             char text[2048] = "";
             memset(text, '.', shift);
-            for (size_t used = shift; used + width < 1500; used += width) {
+            for (size_t used = shift; used + width < 1500; used += width)
                 memcpy(text + used, characters[kind], width + 1);
-            }
             vrs_fail(VRS_IO, "%s", text);
             size_t length = strlen(vrs_last_error());
             assert_int_equal((length - shift) % width, 0);
@@ -80,9 +79,8 @@ static void test_cut(void **state)
     (void)state;
     const char *text = "a\xc3\xa4\xe2\x82\xac"; /* 1, 2 and 3 bytes */
     static const size_t expected[] = {0, 1, 1, 3, 3, 3, 6, 6};
-    for (size_t limit = 0; limit < 8; limit++) {
+    for (size_t limit = 0; limit < 8; limit++)
         assert_int_equal(vrs_text_cut(text, 6, limit), expected[limit]);
-    }
     assert_int_equal(vrs_text_cut("\x80\x80\x80\x80\x80", 5, 4), 4);
 }
 
@@ -184,9 +182,8 @@ static void test_log(void **state)
 
 static void log_much(void *arg)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         vrs_log(VRS_LOG_WARNING, "%d", *(int *)arg);
-    }
 }
 
 /* The receiver has no lock of its own: "one call at a time" is what keeps its count right. */
@@ -197,12 +194,10 @@ static void test_log_from_several_threads(void **state)
     vrs_log_set(receive, &log, VRS_LOG_WARNING);
     vrs_thread threads[3] = {0};
     int numbers[3] = {1, 2, 3};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_int_equal(vrs_thread_start(&threads[i], "log", log_much, &numbers[i]), VRS_OK);
-    }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         vrs_thread_join(&threads[i]);
-    }
     vrs_log_set(NULL, NULL, VRS_LOG_WARNING);
     assert_int_equal(log.lines, 3000);
 }

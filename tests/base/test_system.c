@@ -177,9 +177,8 @@ static void test_cpu_count(void **state)
     int32_t before = vrs_cpu_count();
     assert_true(before >= 1 && before <= CPU_COUNT(&all));
     int first = 0;
-    while (!CPU_ISSET(first, &all)) {
+    while (!CPU_ISSET(first, &all))
         first++;
-    }
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(first, &one);

@@ -34,9 +34,8 @@ static void test_memory(void **state)
     assert_non_null(none_aligned);
     assert_int_equal(vrs_resources_live(), live + 7);
     assert_int_equal((uintptr_t)aligned % VRS_ALIGNMENT, 0);
-    for (size_t i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < 1000; i++)
         assert_int_equal(block[i] | array[i] | aligned[i], 0);
-    }
     assert_string_equal(copy, "text");
     memset(block, 7, 1000);
     block = vrs_realloc(block, 100000);
@@ -52,9 +51,8 @@ static void test_memory(void **state)
     vrs_free(block);
     assert_int_equal(errno, EBADF);
     void *const rest[] = {array, aligned, copy, nothing, no_elements, none_aligned, fresh};
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 7; i++)
         vrs_free(rest[i]);
-    }
     assert_int_equal(vrs_resources_live(), live);
 }
 
@@ -90,9 +88,8 @@ static void test_refused_memory(void **state)
     bool went = vrs_inject("library");
     vrs_inject_set(NULL, NULL);
     assert_null(one);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 5; i++)
         assert_null(others[i]);
-    }
     assert_false(went);
     assert_true(vrs_inject("library"));
     assert_int_equal(asked, 7);
@@ -148,9 +145,8 @@ static vrs_status make_all(void *opaque)
     vrs_cond cond;
     vrs_thread thread = {0};
     vrs_status status = vrs_mutex_init(&mutex);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_cond_init(&cond);
     if (status == VRS_OK) {
         status = vrs_thread_start(&thread, "nothing", do_nothing, NULL);
@@ -199,9 +195,8 @@ static void sleep_until(void *arg)
     sleeper *self = arg;
     vrs_mutex_lock(&self->mutex);
     self->in_time = true;
-    while (!self->signalled && self->in_time) {
+    while (!self->signalled && self->in_time)
         self->in_time = vrs_cond_wait_until(&self->cond, &self->mutex, self->deadline_ns);
-    }
     self->ended_ns = vrs_now_ns();
     vrs_mutex_unlock(&self->mutex);
 }
@@ -235,9 +230,8 @@ static void test_virtual_waits(void **state)
     (void)state;
     vrs_clock_use_virtual(0);
     sleeper sleepers[3];
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         start_sleeper(&sleepers[i], 1000 * (i + 1));
-    }
     vrs_clock_await_waiters(3);
     vrs_clock_advance_ns(999);
     vrs_clock_await_waiters(3); /* nobody was woken for good */
@@ -261,9 +255,8 @@ static void sleep_often(void *arg)
 {
     sleeper self = {.deadline_ns = 0};
     atomic_uint *ended = arg;
-    if (vrs_mutex_init(&self.mutex) != VRS_OK || vrs_cond_init(&self.cond) != VRS_OK) {
+    if (vrs_mutex_init(&self.mutex) != VRS_OK || vrs_cond_init(&self.cond) != VRS_OK)
         return;
-    }
     for (int i = 0; i < 2000; i++) {
         self.deadline_ns = vrs_now_ns() + 1 + i % 3;
         sleep_until(&self);
@@ -279,15 +272,12 @@ static void test_virtual_waits_and_advances_race(void **state)
     vrs_clock_use_virtual(0);
     atomic_uint ended = 0;
     vrs_thread threads[3] = {0};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_int_equal(vrs_thread_start(&threads[i], "often", sleep_often, &ended), VRS_OK);
-    }
-    while (atomic_load(&ended) < 3) {
+    while (atomic_load(&ended) < 3)
         vrs_clock_advance_ns(1);
-    }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         vrs_thread_join(&threads[i]);
-    }
     vrs_clock_use_real();
 }
 
@@ -338,9 +328,8 @@ static void test_stepping_back(void **state)
 {
     (void)state;
     int before = getpriority(PRIO_PROCESS, 0);
-    if (before > 16) {
+    if (before > 16)
         skip(); /* nice values end at 19 */
-    }
     int nice[3] = {0};
     vrs_thread thread;
     assert_int_equal(vrs_thread_start(&thread, "stepping", stepping_thread, nice), VRS_OK);

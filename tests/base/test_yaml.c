@@ -30,9 +30,8 @@ static vrs_status load_bytes(const void *data, size_t size, vrs_yaml **yaml)
 static vrs_yaml *load(const char *text)
 {
     vrs_yaml *yaml = NULL;
-    if (load_bytes(text, strlen(text), &yaml) != VRS_OK) {
+    if (load_bytes(text, strlen(text), &yaml) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return yaml;
 }
 
@@ -46,9 +45,8 @@ static void assert_refused_bytes(const void *data, size_t size, const char *plac
     char start[400];
     snprintf(start, sizeof(start), "%s:%s: ", path, place);
     if (strncmp(vrs_last_error(), start, strlen(start)) != 0 ||
-        strstr(vrs_last_error(), words) == NULL) {
+        strstr(vrs_last_error(), words) == NULL)
         fail_msg("\"%s\" is not \"%s...%s\"", vrs_last_error(), start, words);
-    }
 }
 
 static void assert_refused(const char *text, const char *place, const char *words)
@@ -191,9 +189,8 @@ static void test_huge(void **state)
 
     size_t used = 0;
     int keys = 0;
-    while (used < 500000) {
+    while (used < 500000)
         used += (size_t)snprintf(text + used, 32, "k%d: 1\n", keys++);
-    }
     assert_int_equal(load_bytes(text, used, &yaml), VRS_OK);
     assert_int_equal(vrs_yaml_count(yaml, vrs_yaml_root(yaml)), keys);
     vrs_yaml_destroy(yaml);
@@ -201,9 +198,8 @@ static void test_huge(void **state)
 
     static const char *const openers[] = {"[", "{a: ", "- ", "? ", "{"};
     for (size_t i = 0; i < sizeof(openers) / sizeof(openers[0]); i++) {
-        for (used = 0; used < VRS_YAML_MAX_BYTES - 10;) {
+        for (used = 0; used < VRS_YAML_MAX_BYTES - 10;)
             used += (size_t)snprintf(text + used, 8, "%s", openers[i]);
-        }
         assert_int_equal(load_bytes(text, used, &yaml), VRS_INVALID);
         assert_null(yaml);
     }

@@ -94,9 +94,8 @@ static void remove_piece(piece_kind kind, uint64_t at, uint64_t bytes)
     vrs_mutex_lock(&lock);
     calls++;
     piece *found = NULL;
-    for (int i = 0; i < MOST_PIECES && found == NULL; i++) {
+    for (int i = 0; i < MOST_PIECES && found == NULL; i++)
         found = pieces[i].kind == kind && pieces[i].at == at ? &pieces[i] : NULL;
-    }
     assert(found != NULL && (bytes == 0 || bytes == found->bytes));
     *(kind == PIECE_RANGE ? &reserved : &used) -= found->bytes;
     *found = (piece){0};
@@ -106,15 +105,13 @@ static void remove_piece(piece_kind kind, uint64_t at, uint64_t bytes)
 static vrs_status take_memory(piece_kind kind, uint64_t at, size_t bytes, uint64_t *address)
 {
     *address = 0;
-    if (!vrs_inject("raw")) {
+    if (!vrs_inject("raw"))
         return vrs_fail(VRS_NO_MEMORY, "refused by failure injection");
-    }
     vrs_mutex_lock(&lock);
     calls++;
     bool there = kind == PIECE_RANGE || used + others + bytes <= total;
-    if (there) {
+    if (there)
         *address = add_piece(kind, at, bytes);
-    }
     vrs_mutex_unlock(&lock);
     return there ? VRS_OK : vrs_fail(VRS_NO_MEMORY, "%zu bytes are not there", bytes);
 }

@@ -40,9 +40,8 @@ static uint64_t free_now(vrs_device *device)
 static vrs_device *open_device(void)
 {
     vrs_device *device = NULL;
-    if (vrs_device_open(device_name, &device) != VRS_OK) {
+    if (vrs_device_open(device_name, &device) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return device;
 }
 
@@ -50,9 +49,8 @@ static vrs_memory *open_memory(vrs_device *device, uint64_t limit, uint64_t rese
 {
     vrs_memory *memory = NULL;
     vrs_memory_settings settings = {.limit = limit, .reserve = reserve};
-    if (vrs_memory_create(device, &settings, &memory) != VRS_OK) {
+    if (vrs_memory_create(device, &settings, &memory) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return memory;
 }
 
@@ -88,9 +86,8 @@ static void fill(uint64_t budget)
     assert_true(stats.high_water <= budget);
     assert_true(stats.used + (UINT64_C(1) << 20) > budget); /* nothing is wasted either */
     assert_true(taken + context <= budget + (UINT64_C(4) << 20));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         vrs_memory_free(memory, blocks[i]);
-    }
     assert_int_equal(vrs_memory_report(memory, NULL, 0), 0);
     vrs_memory_destroy(memory);
     vrs_device_close(device);
@@ -162,9 +159,8 @@ static void test_arena(void **state)
         assert_int_equal(vrs_device_download(stream, back, front, sizeof(back)), VRS_OK);
         assert_int_equal(vrs_device_event_record(event, stream), VRS_OK);
         assert_int_equal(vrs_device_event_wait(event), VRS_OK);
-        for (size_t i = 0; i < sizeof(back); i++) {
+        for (size_t i = 0; i < sizeof(back); i++)
             assert_int_equal(back[i], round + 1);
-        }
     }
     vrs_arena_destroy(arena);
     vrs_device_event_destroy(event);
@@ -181,17 +177,14 @@ static int grab(const char *left_text)
     size_t free_bytes = 0;
     size_t total = 0;
     uint64_t left = strtoull(left_text, NULL, 10);
-    if (vrs_device_open(device_name, &device) != VRS_OK) {
+    if (vrs_device_open(device_name, &device) != VRS_OK)
         return EXIT_FAILURE;
-    }
     for (uint64_t size = UINT64_C(1) << 30; size >= UINT64_C(2) << 20;) {
         vrs_device_ptr taken = 0;
-        if (vrs_device_raw_info(device, &free_bytes, &total) != VRS_OK) {
+        if (vrs_device_raw_info(device, &free_bytes, &total) != VRS_OK)
             return EXIT_FAILURE;
-        }
-        if (free_bytes < left + size || vrs_device_raw_alloc(device, size, &taken) != VRS_OK) {
+        if (free_bytes < left + size || vrs_device_raw_alloc(device, size, &taken) != VRS_OK)
             size /= 2;
-        }
     }
     (void)printf("held\n");
     (void)fflush(stdout);
@@ -249,9 +242,8 @@ static bool shrink_on_pressure(void *opaque, const vrs_pressure *pressure)
 {
     answer *a = opaque;
     a->asked[pressure->level]++;
-    if (pressure->level != VRS_PRESSURE_BATCH || vrs_arena_bytes(a->arena) <= a->left) {
+    if (pressure->level != VRS_PRESSURE_BATCH || vrs_arena_bytes(a->arena) <= a->left)
         return false;
-    }
     uint64_t bytes = vrs_arena_bytes(a->arena);
     uint64_t less = bytes > a->left + GB ? bytes - GB : a->left;
     assert_int_equal(vrs_arena_resize(a->arena, less), VRS_OK);

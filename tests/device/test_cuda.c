@@ -29,9 +29,8 @@ static int nothing_left(void **state)
 {
     (void)state;
     char text[512];
-    if (fake_cuda_leaks(text, sizeof text) != 0) {
+    if (fake_cuda_leaks(text, sizeof text) != 0)
         fail_msg("left behind: %s", text);
-    }
     return 0;
 }
 
@@ -41,9 +40,8 @@ static void refuses(const char *name, vrs_status status, const char *words)
     vrs_device *device;
     assert_int_equal(vrs_device_open(name, &device), status);
     assert_null(device);
-    if (!strstr(vrs_last_error(), words)) {
+    if (!strstr(vrs_last_error(), words))
         fail_msg("no \"%s\" in: %s", words, vrs_last_error());
-    }
 }
 
 static void names_and_numbers_are_checked(void **state)
@@ -65,13 +63,11 @@ static void names_and_numbers_are_checked(void **state)
 static void chooses(const char *name, vrs_device_kind kind, const char *words)
 {
     vrs_device *device;
-    if (vrs_device_open(name, &device) != VRS_OK) {
+    if (vrs_device_open(name, &device) != VRS_OK)
         fail_msg("%s: %s", name, vrs_last_error());
-    }
     assert_int_equal(vrs_device_get_properties(device)->kind, kind);
-    if (!strstr(vrs_device_choice(device), words)) {
+    if (!strstr(vrs_device_choice(device), words))
         fail_msg("no \"%s\" in: %s", words, vrs_device_choice(device));
-    }
     vrs_device_close(device);
 }
 
@@ -106,9 +102,8 @@ static void drain(vrs_device_stream *stream, vrs_device_event *event)
     vrs_status status = VRS_DEVICE;
     for (int i = 0; i < 2 && status != VRS_OK; i++) {
         status = vrs_device_event_record(event, stream);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_device_event_wait(event);
-        }
     }
 }
 
@@ -130,9 +125,8 @@ static vrs_status use_memory(vrs_device *device, vrs_device_stream *stream, vrs_
     status = status == VRS_OK ? vrs_device_raw_reserve(device, 2 * step, &range) : status;
     if (status == VRS_OK) {
         status = vrs_device_raw_map(device, range, step);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             vrs_device_raw_unmap(device, range, step);
-        }
     }
     drain(stream, event);
     vrs_device_raw_unreserve(device, range, 2 * step);
@@ -165,9 +159,8 @@ static vrs_status live(void *opaque)
     vrs_device_stream *stream = NULL;
     vrs_device_event *event = NULL;
     vrs_status status = vrs_device_open("cuda", &device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_device_stream_create(device, VRS_PRIORITY_HIGH, &stream);
     status = status == VRS_OK ? vrs_device_event_create(device, true, &event) : status;
     status = status == VRS_OK ? use_memory(device, stream, event) : status;
@@ -196,11 +189,10 @@ static void every_driver_call_fails_in_turn(bool lost)
     uint64_t n = 1;
     for (;; n++) {
         fake_cuda_reset(0);
-        if (lost) {
+        if (lost)
             fake_cuda_lose_at("*", n, error);
-        } else {
+        else
             fake_cuda_fail_at("*", n, error);
-        }
         vrs_status status = live(NULL);
         if (fake_cuda_failures() == 0) {
             assert_int_equal(status, VRS_OK);
@@ -211,9 +203,8 @@ static void every_driver_call_fails_in_turn(bool lost)
             fail_msg("%s after call %llu (%s): %s", vrs_status_name(status), (unsigned long long)n,
                      fake_cuda_failed_name(), vrs_last_error());
         }
-        if (!lost) {
+        if (!lost)
             (void)nothing_left(NULL);
-        }
     }
     printf("%llu calls failed\n", (unsigned long long)n - 1);
     assert_true(n > 60);

@@ -88,9 +88,8 @@ static void bytes_come_back(void **state)
     OK(vrs_device_raw_alloc(f->device, BYTES, &b));
     OK(vrs_device_raw_host_alloc(f->device, BYTES, &from));
     OK(vrs_device_raw_host_alloc(f->device, BYTES, &to));
-    for (int i = 0; i < BYTES; i++) {
+    for (int i = 0; i < BYTES; i++)
         ((uint8_t *)from)[i] = (uint8_t)(i * 7 + i / 251);
-    }
     OK(vrs_device_upload(f->stream, a, from, BYTES));
     OK(vrs_device_fill(f->stream, b, 0xa5, BYTES));
     OK(vrs_device_copy(f->stream, b + 1, a + 1, BYTES - 3));
@@ -116,9 +115,8 @@ static void rows_come_back(void **state)
     vrs_device_ptr a, b;
     OK(vrs_device_raw_alloc(f->device, B * ROWS, &a));
     OK(vrs_device_raw_alloc(f->device, B * ROWS, &b));
-    for (int i = 0; i < A * ROWS; i++) {
+    for (int i = 0; i < A * ROWS; i++)
         from[i] = (uint8_t)(i * 13 + 1);
-    }
     memset(to, 0xee, sizeof to);
     OK(vrs_device_fill(f->stream, b, 0x11, B * ROWS));
     OK(vrs_device_upload_2d(f->stream, a, ROW, from, A, ROW, ROWS));
@@ -127,9 +125,8 @@ static void rows_come_back(void **state)
     finish(f);
     for (int y = 0; y < ROWS; y++) {
         assert_memory_equal(to + y * C, from + y * A, ROW);
-        for (int x = ROW; x < C; x++) {
+        for (int x = ROW; x < C; x++)
             assert_int_equal(to[y * C + x], 0xee);
-        }
     }
     uint8_t gap[B];
     OK(vrs_device_download(f->stream, gap, b, B));
@@ -243,9 +240,8 @@ static void host_memory_is_pinned(void **state)
     assert_non_null(block);
     memset(block, 3, BYTES);
     OK(vrs_device_raw_host_register(f->device, block, BYTES));
-    if (f->cuda) {
+    if (f->cuda)
         assert_int_equal(vrs_device_raw_host_register(f->device, block, BYTES), VRS_INVALID);
-    }
     vrs_device_ptr memory;
     OK(vrs_device_raw_alloc(f->device, BYTES, &memory));
     OK(vrs_device_upload(f->stream, memory, block, BYTES));
@@ -265,9 +261,8 @@ static void launch_affine(fixture *f, vrs_kernel *kernel)
     static uint32_t values[COUNT];
     vrs_device_ptr memory;
     OK(vrs_device_raw_alloc(f->device, sizeof values, &memory));
-    for (uint32_t i = 0; i < COUNT; i++) {
+    for (uint32_t i = 0; i < COUNT; i++)
         values[i] = i;
-    }
     OK(vrs_device_upload(f->stream, memory, values, sizeof values));
     fake_affine_params first = {memory, COUNT, 3, 1}, second = {memory, COUNT - 7, 5, 2};
     const uint32_t grid[3] = {(COUNT + 255) / 256, 1, 1}, block[3] = {256, 1, 1};
@@ -303,9 +298,8 @@ static void kernels_run(void **state)
     vrs_kernel *kernel, *again;
     assert_int_equal(vrs_device_kernel(f->device, "vrs_no_such_kernel", &kernel), VRS_NOT_FOUND);
     assert_non_null(strstr(vrs_last_error(), "vrs_no_such_kernel"));
-    if (!f->cuda) {
+    if (!f->cuda)
         return;
-    }
     OK(vrs_device_kernel(f->device, "fake_affine", &kernel));
     OK(vrs_device_kernel(f->device, "fake_affine", &again));
     assert_ptr_equal(kernel, again);

@@ -33,9 +33,8 @@ static void a_fault_loses_the_device(void **state)
     assert_int_equal(vrs_device_launch(stream, kernel, one, one, 0, &params, sizeof params),
                      VRS_OK);
     vrs_status status = vrs_device_event_record(event, stream);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_wait(event);
-    }
     printf("%s\n", vrs_last_error());
     assert_int_equal(status, VRS_DEVICE_LOST);
     assert_non_null(strstr(vrs_last_error(), "CUDA_ERROR_ILLEGAL_ADDRESS"));

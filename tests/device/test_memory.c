@@ -24,9 +24,8 @@ static vrs_memory *open_memory(const vrs_memory_settings *settings)
 {
     vrs_memory *memory = NULL;
     fake_raw_reset(1024 * MB);
-    if (vrs_memory_create(fake_raw_device(), settings, &memory) != VRS_OK) {
+    if (vrs_memory_create(fake_raw_device(), settings, &memory) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return memory;
 }
 
@@ -60,9 +59,8 @@ static vrs_status take(vrs_memory *memory, vrs_memory_owner owner, uint64_t byte
 
 static void expect_words(const char *words)
 {
-    if (strstr(vrs_last_error(), words) == NULL) {
+    if (strstr(vrs_last_error(), words) == NULL)
         fail_msg("\"%s\" is not in: %s", words, vrs_last_error());
-    }
 }
 
 /* ---- budget and ledger ---- */
@@ -73,9 +71,8 @@ static void test_budget(void **state)
     vrs_memory *memory = with_limit(101 * MB);
     vrs_memory_block *blocks[60] = {0};
     int count = 0;
-    while (count < 60 && take(memory, VRS_MEMORY_FRAMES, 3 * MB, &blocks[count]) == VRS_OK) {
+    while (count < 60 && take(memory, VRS_MEMORY_FRAMES, 3 * MB, &blocks[count]) == VRS_OK)
         count++;
-    }
     assert_int_equal(count, 25); /* of 4 MB each with the driver's pages, beside a context of 1 */
     expect_words("4.19 MB of device memory for frames are not to be had");
     assert_null(blocks[count]);
@@ -86,9 +83,8 @@ static void test_budget(void **state)
     assert_int_equal(stats.owners[VRS_MEMORY_FRAMES].blocks, 25);
     assert_int_equal(stats.allocations, 25);
     assert_int_equal(vrs_memory_available(memory, VRS_MEMORY_PLACE_DEVICE), 0);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         vrs_memory_free(memory, blocks[i]);
-    }
     stats = stats_of(memory);
     assert_int_equal(stats.used, MB);
     assert_int_equal(stats.high_water, 101 * MB);
@@ -235,9 +231,8 @@ static void test_pool(void **state)
     assert_int_equal(fake_raw_calls(), calls); /* the driver was not asked */
     vrs_pool_put(pool, slots[0].index);
     assert_int_equal(vrs_pool_trim(pool, 0), 0); /* no step is idle */
-    for (int i = 1; i < 10; i++) {
+    for (int i = 1; i < 10; i++)
         vrs_pool_put(pool, slots[i].index);
-    }
     vrs_pool_get_stats(pool, &stats);
     assert_true(stats.in_use == 0 && stats.most_in_use == 10 && stats.slots == 10);
     assert_true(vrs_pool_trim(pool, 0) > 0);
@@ -277,9 +272,8 @@ static void work(void *opaque)
         }
         if (i % 100 == 0) {
             vrs_memory_block *block = NULL;
-            if (take(w->memory, VRS_MEMORY_TEST, 5 * MB, &block) == VRS_OK) {
+            if (take(w->memory, VRS_MEMORY_TEST, 5 * MB, &block) == VRS_OK)
                 vrs_memory_free(w->memory, block);
-            }
             w->over += stats_of(w->memory).used > 64 * MB;
             (void)vrs_memory_trim(w->memory);
         }
@@ -303,9 +297,8 @@ static void test_threads(void **state)
         workers[i] = (worker){.pool = pool, .memory = memory, .owners = owners, .number = i + 1};
         assert_int_equal(vrs_thread_start(&workers[i].thread, "test", work, &workers[i]), VRS_OK);
     }
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 50; i++)
         assert_int_equal(vrs_pool_grow(pool, 8), VRS_OK);
-    }
     for (int i = 0; i < 4; i++) {
         vrs_thread_join(&workers[i].thread);
         assert_int_equal(workers[i].shared, 0);
@@ -400,9 +393,8 @@ static bool answer(void *opaque, const vrs_pressure *pressure)
     vrs_memory_block *block = NULL;
     /* Nothing can be taken here, and nothing hangs. */
     assert_int_equal(take(h->memory, VRS_MEMORY_TEST, 500 * MB, &block), VRS_NO_MEMORY);
-    if (pressure->level != h->gives_at) {
+    if (pressure->level != h->gives_at)
         return false;
-    }
     for (int i = 0; i < 8; i++) {
         if (h->blocks[i] != NULL) {
             vrs_memory_free(h->memory, h->blocks[i]);
@@ -418,9 +410,8 @@ static bool shrink_itself(void *opaque, const vrs_pressure *pressure)
 {
     vrs_arena *arena = opaque;
     uint64_t bytes = vrs_arena_bytes(arena);
-    if (pressure->level != VRS_PRESSURE_BATCH || bytes <= 32 * MB) {
+    if (pressure->level != VRS_PRESSURE_BATCH || bytes <= 32 * MB)
         return false;
-    }
     assert_int_equal(vrs_arena_resize(arena, bytes - 16 * MB), VRS_OK);
     return true;
 }
@@ -451,9 +442,8 @@ static void test_pressure_order(void **state)
         .owner = VRS_MEMORY_FRAMES, .slot_bytes = 10 * MB, .most_slots = 4, .step_slots = 1};
     vrs_memory_on_pressure(memory, answer, &h);
     assert_int_equal(vrs_memory_last_pressure_ns(memory), 0);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         assert_int_equal(take(memory, VRS_MEMORY_TENSORS, 10 * MB, &h.blocks[i]), VRS_OK);
-    }
     assert_int_equal(vrs_pool_create(memory, &settings, &h.pool), VRS_OK);
     assert_int_equal(vrs_pool_grow(h.pool, 4), VRS_OK);
     /* The pool's idle slots are enough: nobody is asked. */
@@ -510,9 +500,8 @@ static void test_poll(void **state)
         .limit = 600 * MB, .reserve = 100 * MB, .host_limit = MB, .context = MB});
     handler h = {.memory = memory, .gives_at = VRS_PRESSURE_BATCH};
     vrs_memory_on_pressure(memory, answer, &h);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         assert_int_equal(take(memory, VRS_MEMORY_TENSORS, 50 * MB, &h.blocks[i]), VRS_OK);
-    }
     assert_false(vrs_memory_poll(memory));
     fake_raw_set_others(800 * MB); /* 24 free, 76 missing: two blocks */
     assert_true(vrs_memory_poll(memory));
@@ -565,21 +554,16 @@ static vrs_status whole_life(void *opaque)
     vrs_memory_settings limits = {.limit = 200 * MB, .host_limit = MB, .context = MB};
     fake_raw_reset(1024 * MB);
     vrs_status status = vrs_memory_create(fake_raw_device(), &limits, &memory);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = take(memory, VRS_MEMORY_TEST, MB, &block);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_pool_create(memory, &settings, &pool);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_pool_grow(pool, 6);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_arena_create(memory, VRS_MEMORY_ARENA, 100 * MB, &arena);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_arena_resize(arena, 64 * MB);
-    }
     if (memory != NULL) {
         vrs_arena_destroy(arena);
         vrs_pool_destroy(pool);
@@ -621,11 +605,9 @@ static void test_sizes(void **state)
         assert_int_equal(vrs_memory_parse_size(right[i].text, &bytes), VRS_OK);
         assert_int_equal(bytes, right[i].bytes);
     }
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        if (vrs_memory_parse_size(wrong[i], &bytes) != VRS_INVALID) {
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (vrs_memory_parse_size(wrong[i], &bytes) != VRS_INVALID)
             fail_msg("\"%s\" is taken for a size", wrong[i]);
-        }
-    }
     assert_true(vrs_memory_host_budget() > 0);
     assert_string_equal(vrs_memory_owner_name(VRS_MEMORY_FRAMES), "frames");
     assert_string_equal(vrs_memory_owner_name((vrs_memory_owner)VRS_MEMORY_OWNERS), "unknown");

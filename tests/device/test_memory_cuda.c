@@ -28,22 +28,17 @@ static vrs_status use(vrs_memory *memory)
                                   .step_slots = 2};
     vrs_status status =
         vrs_memory_alloc(memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TABLES, 5000, &block);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_pool_create(memory, &settings, &device_pool);
-    }
     settings.place = VRS_MEMORY_PLACE_PINNED;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_pool_create(memory, &settings, &pinned_pool);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_pool_grow(device_pool, 6);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_arena_create(memory, VRS_MEMORY_ARENA, 128 * MB, &arena);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_arena_resize(arena, 40 * MB);
-    }
     if (status == VRS_OK) {
         assert_int_equal(
             vrs_memory_alloc(memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_TEST, LIMIT, &refused),
@@ -64,9 +59,8 @@ static vrs_status whole_life(void *opaque)
     vrs_memory *memory = NULL;
     vrs_memory_settings settings = {.limit = LIMIT, .host_limit = LIMIT, .context = 2 * MB};
     vrs_status status = vrs_memory_create(opaque, &settings, &memory);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = use(memory);
-    }
     vrs_memory_destroy(memory);
     assert_int_equal(fake_cuda_used(0), 0);
     return status;
@@ -77,9 +71,8 @@ static void test_each_failure(void **state)
     (void)state;
     static const vrs_status also[] = {VRS_OK, VRS_DEVICE};
     vrs_device *device = NULL;
-    if (vrs_device_open("cuda", &device) != VRS_OK) {
+    if (vrs_device_open("cuda", &device) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     assert_true(inject_all_allowing(whole_life, device, also, 2) > 20);
     vrs_device_close(device);
 }
@@ -89,12 +82,10 @@ static vrs_status live_failing(const char *name, uint64_t n)
 {
     enum { OUT_OF_MEMORY = 2 };
     vrs_device *device = NULL;
-    if (vrs_device_open("cuda", &device) != VRS_OK) {
+    if (vrs_device_open("cuda", &device) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
-    if (name != NULL) {
+    if (name != NULL)
         fake_cuda_fail_at(name, n, OUT_OF_MEMORY);
-    }
     vrs_status status = whole_life(device);
     vrs_device_close(device);
     return status;

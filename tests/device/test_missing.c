@@ -31,9 +31,8 @@ static bool says(const surroundings *s)
     bool right = status == s->status && strstr(vrs_last_error(), s->words[0]) &&
                  strstr(vrs_last_error(), s->words[1]);
     /* Left to choose, it is the CPU, and the reason is in the choice. */
-    if (vrs_device_open("auto", &device) != VRS_OK) {
+    if (vrs_device_open("auto", &device) != VRS_OK)
         return false;
-    }
     right = right && strncmp(vrs_device_choice(device), "cpu (", 5) == 0 &&
             strstr(vrs_device_choice(device), s->words[0]) &&
             !strstr(vrs_device_choice(device), "install") &&
@@ -49,9 +48,8 @@ static void said_in(const surroundings *s)
     assert_true(child >= 0);
     if (child == 0) {
         bool set = setenv("VRSEG_CUDA_LIBRARY", s->library, 1) == 0;
-        if (s->variable) {
+        if (s->variable)
             set = set && setenv(s->variable, s->value, 1) == 0;
-        }
         bool right = set && says(s);
         (void)fflush(stdout);
         _exit(right ? 0 : 1);

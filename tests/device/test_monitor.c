@@ -23,9 +23,8 @@ static int use_whole(void **state)
 static vrs_monitor *open_gpu(int32_t number)
 {
     vrs_monitor *monitor = NULL;
-    if (vrs_monitor_open(number, &monitor) != VRS_OK) {
+    if (vrs_monitor_open(number, &monitor) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return monitor;
 }
 
@@ -84,9 +83,8 @@ static void test_absent(void **state)
 static void expect_refused(vrs_status status, vrs_status expected, const char *words)
 {
     assert_int_equal(status, expected);
-    if (strstr(vrs_last_error(), words) == NULL) {
+    if (strstr(vrs_last_error(), words) == NULL)
         fail_msg("\"%s\" is not in: %s", words, vrs_last_error());
-    }
 }
 
 static void test_missing(void **state)
@@ -154,9 +152,8 @@ static vrs_status open_and_read(void *opaque)
     vrs_monitor *monitor = NULL;
     vrs_monitor_reading r;
     vrs_status status = vrs_monitor_open(0, &monitor);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_monitor_read(monitor, &r);
-    }
     vrs_monitor_close(monitor);
     return status;
 }
@@ -170,9 +167,8 @@ static void test_each_failure(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
+    if (argc != 4)
         return EXIT_FAILURE;
-    }
     whole = argv[1];
     old = argv[2];
     broken = argv[3];

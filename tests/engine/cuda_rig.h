@@ -50,9 +50,8 @@ static inline void close_device(void)
     vrs_device_stream_destroy(stream);
     vrs_memory_destroy(memory);
     vrs_device_close(device);
-    if (blocks != 0) {
+    if (blocks != 0)
         fail_msg("blocks are left: %s", text);
-    }
 }
 
 /* Waits for all that the stream was given. */
@@ -77,9 +76,8 @@ static inline vrs_engine_params on_device(vrs_precision precision, int32_t batch
 static inline vrs_engine *make(const vrs_model *model, const vrs_engine_params *params)
 {
     vrs_engine *engine = NULL;
-    if (vrs_engine_create("cuda", model, params, &engine) != VRS_OK) {
+    if (vrs_engine_create("cuda", model, params, &engine) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return engine;
 }
 

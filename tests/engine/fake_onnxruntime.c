@@ -187,12 +187,10 @@ static void take(struct OrtSessionOptions *said, const char *const *keys, const 
 {
     for (size_t i = 0; i < count; i++) {
         note(keys[i], values[i]);
-        if (strcmp(keys[i], "fuse_conv_bias") == 0) {
+        if (strcmp(keys[i], "fuse_conv_bias") == 0)
             said->fused = strcmp(values[i], "1") == 0;
-        }
-        if (strcmp(keys[i], "user_compute_stream") == 0) {
+        if (strcmp(keys[i], "user_compute_stream") == 0)
             said->stream = (void *)(uintptr_t)strtoull(values[i], NULL, 10);
-        }
     }
 }
 
@@ -245,9 +243,8 @@ static OrtStatus *get_devices(const OrtEnv *env, const vrs_ort_device *const **l
     (void)env;
     const char *text = getenv("FAKE_ORT_DEVICES");
     *count = text ? (size_t)strtoul(text, NULL, 10) : 0;
-    for (size_t i = 0; i < *count; i++) {
+    for (size_t i = 0; i < *count; i++)
         devices[i] = (const vrs_ort_device *)(const void *)&device_memory[i];
-    }
     *list = devices;
     return NULL;
 }
@@ -386,12 +383,10 @@ static OrtStatus *make_value(const OrtMemoryInfo *info, void *at, size_t bytes, 
 {
     (void)info, (void)type;
     size_t elements = 1;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         elements *= (size_t)dims[i];
-    }
-    if (elements * sizeof(float) != bytes) {
+    if (elements * sizeof(float) != bytes)
         return fail("the memory is not of the shape's size");
-    }
     *value = calloc(1, sizeof **value);
     **value = (struct OrtValue){at, dims[0]};
     return NULL;
@@ -439,11 +434,10 @@ static void release_run_options(OrtRunOptions *options)
 
 static OrtStatus *set_run_entry(OrtRunOptions *options, const char *key, const char *value)
 {
-    if (strcmp(key, "disable_synchronize_execution_providers") == 0) {
+    if (strcmp(key, "disable_synchronize_execution_providers") == 0)
         options->unsynchronised = strcmp(value, "1") == 0;
-    } else {
+    else
         snprintf(options->graph, sizeof options->graph, "%s %s", key, value);
-    }
     return NULL;
 }
 
@@ -454,23 +448,20 @@ static OrtStatus *run(OrtSession *session, const OrtRunOptions *options,
     snprintf(text, sizeof text, "%d, %s%s", (int)binding->in.views, options->graph,
              options->unsynchronised ? "" : ", waits");
     note("run", text);
-    if (told_to_fail("run") || (told_to_fail("fused") && session->options.fused)) {
+    if (told_to_fail("run") || (told_to_fail("fused") && session->options.fused))
         return fail("Failed to initialize CUDNN Frontend");
-    }
     const char *path = getenv("VRSEG_CUDA_LIBRARY");
     void *driver = dlopen(path ? path : "libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
     void *symbol = driver ? dlsym(driver, "cuMemcpyDtoDAsync_v2") : NULL;
     copy_fn copy = NULL;
-    if (!symbol) {
+    if (!symbol)
         return fail("no driver");
-    }
     memcpy(&copy, &symbol, sizeof copy);
     for (int64_t i = 0; i < binding->in.views; i++) {
         uint64_t from = (uintptr_t)binding->in.at + (uint64_t)i * IN_FLOATS * sizeof(float);
         uint64_t to = (uintptr_t)binding->out.at + (uint64_t)i * OUT_FLOATS * sizeof(float);
-        if (copy(to, from, OUT_FLOATS * sizeof(float), session->options.stream) != 0) {
+        if (copy(to, from, OUT_FLOATS * sizeof(float), session->options.stream) != 0)
             return fail("the driver refuses");
-        }
     }
     (void)dlclose(driver);
     return NULL;
@@ -556,9 +547,8 @@ static const OrtApi *get_api(uint32_t number)
     api->ReleaseAvailableProviders = release_providers;
     fill_options(api);
     fill_sessions(api);
-    if (number >= VRS_ORT_PLUGIN_API) {
+    if (number >= VRS_ORT_PLUGIN_API)
         fill_later();
-    }
     bool has = strtoul(version() + 2, NULL, 10) >= number && strcmp(version(), "1.77.0") != 0;
     return has ? api : NULL;
 }

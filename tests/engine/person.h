@@ -23,9 +23,8 @@ static inline bool person_read(const char *path, person *picture)
     bool good = file != NULL && fread(head, sizeof(wanted) - 1, 1, file) == 1 &&
                 strcmp(head, wanted) == 0 &&
                 fread(picture->pixels, sizeof(picture->pixels), 1, file) == 1;
-    if (file != NULL) {
+    if (file != NULL)
         fclose(file);
-    }
     return good;
 }
 

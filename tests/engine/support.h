@@ -77,18 +77,16 @@ static inline vrs_model *load_model(const char *descriptor, const char *onnx)
     int length = snprintf(text, sizeof(text), "%sweights: %s\n", descriptor,
                           onnx[0] == '/' ? onnx : data_path(onnx));
     write_file(path, text, (size_t)length);
-    if (vrs_model_load(path, &model) != VRS_OK) {
+    if (vrs_model_load(path, &model) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return model;
 }
 
 static inline vrs_engine *make_engine(const vrs_model *model, vrs_engine_params params)
 {
     vrs_engine *engine = NULL;
-    if (vrs_engine_create(engine_name, model, &params, &engine) != VRS_OK) {
+    if (vrs_engine_create(engine_name, model, &params, &engine) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return engine;
 }
 
@@ -96,9 +94,8 @@ static const vrs_engine_params plain = {.requests = 1, .threads = 1, .max_batch 
 
 static inline void expect_detail(const char *part)
 {
-    if (strstr(vrs_last_error(), part) == NULL) {
+    if (strstr(vrs_last_error(), part) == NULL)
         fail_msg("\"%s\" is not in: %s", part, vrs_last_error());
-    }
 }
 
 #endif

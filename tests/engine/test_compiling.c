@@ -23,9 +23,8 @@ static vrs_memory *memory;
 
 static void open_device(void)
 {
-    if (vrs_device_open("cuda", &device) != VRS_OK) {
+    if (vrs_device_open("cuda", &device) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     vrs_memory_settings settings = {.limit = (uint64_t)1 << 30};
     assert_int_equal(vrs_memory_create(device, &settings, &memory), VRS_OK);
 }
@@ -129,9 +128,8 @@ static sem_t blocked, go_on;
 static bool slow(void *opaque, const char *what)
 {
     (void)opaque;
-    if (strcmp(what, "cudnn") == 0 && !pthread_equal(pthread_self(), caller)) {
+    if (strcmp(what, "cudnn") == 0 && !pthread_equal(pthread_self(), caller))
         vrs_clock_advance_ns(VRS_NS_PER_S * 3 / 10);
-    }
     return true;
 }
 
@@ -149,9 +147,8 @@ static void test_slow(void **state)
     vrs_status status = compile(&params, &e);
     vrs_inject_set(NULL, NULL);
     vrs_clock_use_real();
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     assert_int_equal(e.asked, quick.asked);
     assert_int_equal(e.made + e.late, quick.made);
     assert_true(e.late > 0 && e.made > 0);

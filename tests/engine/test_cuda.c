@@ -26,9 +26,8 @@ static void verify(const char *descriptor, const char *onnx, int32_t batch, int 
             vrs_engine *engine = make(model, &params);
             for (int32_t n = batch; n >= 1; n = n > 2 ? 2 : n - 1) {
                 int count = 0;
-                if (vrs_engine_verify(engine, n, 7, expect_good, &count) != VRS_OK) {
+                if (vrs_engine_verify(engine, n, 7, expect_good, &count) != VRS_OK)
                     fail_msg("%s", vrs_last_error());
-                }
                 assert_true(count >= least);
             }
             vrs_engine_destroy(engine);
@@ -59,9 +58,8 @@ static void test_quantised(void **state)
     params.enlarges = VRS_ENLARGE_ALL;
     vrs_engine *engine = make(model, &params);
     int count = 0;
-    if (vrs_engine_verify(engine, 2, 7, expect_good, &count) != VRS_OK) {
+    if (vrs_engine_verify(engine, 2, 7, expect_good, &count) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     assert_true(count >= 8);
     vrs_engine_destroy(engine);
     vrs_model_destroy(model);
@@ -88,9 +86,8 @@ static void test_pyramid(void **state)
         params.cache_dir = path;
         vrs_engine *engine = make(model, &params);
         int count = 0, found = 0;
-        if (vrs_engine_verify(engine, 2, 7, expect_good, &count) != VRS_OK) {
+        if (vrs_engine_verify(engine, 2, 7, expect_good, &count) != VRS_OK)
             fail_msg("%s", vrs_last_error());
-        }
         assert_true(count >= 10);
         vrs_engine_visit_nodes(engine, count_joined, &found);
         assert_int_equal(strstr(vrs_engine_describe(engine), "from cache") != NULL, i % 2);
@@ -109,9 +106,8 @@ static void test_pyramid(void **state)
 /* One view of bytes as the network's FP32 input of space-to-depth. */
 static void put_input(vrs_request *request, int32_t position, int seed, float *host)
 {
-    for (int i = 0; i < W * H * 3; i++) {
+    for (int i = 0; i < W * H * 3; i++)
         host[i] = (float)((i * 37 + seed * 101) % 256) / 64.0f - 2.0f;
-    }
     vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, position);
     assert_int_equal(vrs_device_upload(stream, to, host, W * H * 3 * sizeof(float)), VRS_OK);
     settle();
@@ -153,15 +149,13 @@ static void test_int8(void **state)
         assert_true(e.convs >= 3 * 7);
         assert_true(round == 0 ? e.steps == 0 : e.steps >= 3 * 3);
         int count = 0;
-        for (int32_t n = 1; n <= 4; n *= 2) {
+        for (int32_t n = 1; n <= 4; n *= 2)
             assert_int_equal(vrs_engine_verify(engine, n, 5, expect_good, &count), VRS_OK);
-        }
         vrs_request *request = vrs_engine_request(engine, 0);
         for (int32_t limit = 4; limit >= 1; limit /= 2) {
             assert_int_equal(vrs_engine_limit_batch(engine, limit, NULL), VRS_OK);
-            for (int32_t i = 0; i < 4; i++) {
+            for (int32_t i = 0; i < 4; i++)
                 put_input(request, i, 5, host);
-            }
             assert_int_equal(vrs_request_enqueue(request, 4, stream), VRS_OK);
             get_scores(request, 3, scores[round > 0], 2 * W * H);
             double off = 0, all = 0;
@@ -195,18 +189,16 @@ static void test_batches(void **state)
     for (int r = 0; r < 2; r++) {
         vrs_request *request = vrs_engine_request(engine, r);
         for (int32_t batch = 1; batch <= 4; batch++) {
-            for (int32_t i = 0; i < batch; i++) {
+            for (int32_t i = 0; i < batch; i++)
                 put_input(request, i, i == batch - 1 ? 5 : i + batch, host);
-            }
             assert_int_equal(vrs_request_enqueue(request, batch, stream), VRS_OK);
             get_scores(request, batch - 1, scores, 2 * W * H);
             if (r == 0 && batch == 1) {
                 memcpy(first, scores, sizeof first);
                 assert_true(fabsf(first[0]) > 0 && isfinite(first[0]));
             }
-            for (size_t i = 0; i < 2 * W * H; i++) {
+            for (size_t i = 0; i < 2 * W * H; i++)
                 assert_true(fabsf(scores[i] - first[i]) <= 1e-4f * (1 + fabsf(first[i])));
-            }
         }
     }
     vrs_engine_destroy(engine);
@@ -222,9 +214,8 @@ static void run_branches(vrs_engine *engine, float (*scores)[2 * W * H])
     vrs_request *request = vrs_engine_request(engine, 0);
     for (int32_t n = 0; n < 12; n++) {
         int32_t batch = n % 3 + 1;
-        for (int32_t i = 0; i < batch; i++) {
+        for (int32_t i = 0; i < batch; i++)
             put_input(request, i, n + i, host);
-        }
         assert_int_equal(vrs_request_enqueue(request, batch, stream), VRS_OK);
         get_scores(request, batch - 1, scores[n], 2 * W * H);
     }
@@ -403,14 +394,12 @@ static void fail_each(const char *what)
         vrs_engine *engine = NULL;
         vrs_inject_set(inject, &in);
         vrs_status status = vrs_engine_create("cuda", model, &params, &engine);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_request_enqueue(vrs_engine_request(engine, 0), 1, stream);
-        }
         vrs_inject_set(NULL, NULL);
         made = in.calls <= n;
-        if (made && status != VRS_OK) {
+        if (made && status != VRS_OK)
             fail_msg("%s", vrs_last_error());
-        }
         settle();
         vrs_engine_destroy(engine);
         assert_int_equal(vrs_resources_live(), live);

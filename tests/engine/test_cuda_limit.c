@@ -15,9 +15,8 @@ static void put_views(vrs_request *request)
 {
     static float host[MOST][3 * LIMIT_PIXELS];
     for (int32_t v = 0; v < MOST; v++) {
-        for (int32_t i = 0; i < 3 * limit_pixels; i++) {
+        for (int32_t i = 0; i < 3 * limit_pixels; i++)
             host[v][i] = (float)((i * 37 + v * 101) % 256) / 64.0f - 2.0f;
-        }
         vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, v);
         size_t bytes = (size_t)limit_pixels * 3 * sizeof(float);
         assert_int_equal(vrs_device_upload(stream, to, host[v], bytes), VRS_OK);
@@ -44,13 +43,11 @@ static void check_batch(vrs_request *request, int32_t batch)
         vrs_device_ptr at = (vrs_device_ptr)(uintptr_t)vrs_request_scores(request, v);
         assert_int_equal(vrs_device_fill(stream, at, 0x7f, bytes), VRS_OK);
     }
-    if (vrs_request_enqueue(request, batch, stream) != VRS_OK) {
+    if (vrs_request_enqueue(request, batch, stream) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     get_views(request, batch, scores);
-    for (int32_t v = 0; v < batch; v++) {
+    for (int32_t v = 0; v < batch; v++)
         assert_memory_equal(scores[v], limit_expected[v], bytes);
-    }
 }
 
 static uint64_t used_bytes(void)
@@ -78,9 +75,8 @@ static vrs_engine *make_limited(const vrs_model *model)
     params.batches[0] = 1;
     params.batches[1] = 3; /* does not divide the largest */
     vrs_engine *engine = make(model, &params);
-    for (int32_t r = 0; r < 2; r++) {
+    for (int32_t r = 0; r < 2; r++)
         put_views(vrs_engine_request(engine, r));
-    }
     vrs_request *request = vrs_engine_request(engine, 0);
     assert_int_equal(vrs_request_enqueue(request, MOST, stream), VRS_OK);
     get_views(request, MOST, limit_expected);
@@ -101,9 +97,8 @@ static void test_limit(void **state)
         assert_int_equal(vrs_engine_limit_batch(engine, limits[i], &limit), VRS_OK);
         assert_int_equal(limit, largest[i]);
         assert_true(limit == MOST ? used_bytes() == all : used_bytes() < all);
-        for (int32_t batch = 1; batch <= MOST; batch += i == 0 ? 5 : 3) {
+        for (int32_t batch = 1; batch <= MOST; batch += i == 0 ? 5 : 3)
             check_batch(vrs_engine_request(engine, batch % 2), batch);
-        }
     }
     vrs_engine_destroy(engine);
     vrs_model_destroy(model);
@@ -146,9 +141,8 @@ static bool shrink_engine(void *opaque, const vrs_pressure *pressure)
     pressed *p = opaque;
     int32_t before = p->limit;
     p->calls++;
-    if (pressure->level != VRS_PRESSURE_BATCH || before == 1) {
+    if (pressure->level != VRS_PRESSURE_BATCH || before == 1)
         return false;
-    }
     assert_int_equal(vrs_engine_limit_batch(p->engine, before - 1, &p->limit), VRS_OK);
     return p->limit < before;
 }
@@ -190,13 +184,11 @@ static void fail_limits(const char *what)
             vrs_inject_set(NULL, NULL);
             last = in.calls <= n;
             assert_int_equal(limit, status == VRS_OK ? after : before);
-            if (last && status != VRS_OK) {
+            if (last && status != VRS_OK)
                 fail_msg("%s", vrs_last_error());
-            }
             check_batch(vrs_engine_request(engine, n % 2), MOST);
-            if (!last && status == VRS_OK) {
+            if (!last && status == VRS_OK)
                 assert_int_equal(vrs_engine_limit_batch(engine, before, &limit), VRS_OK);
-            }
             assert_true(n < 2000);
         }
     }

@@ -112,9 +112,8 @@ static void follow_stream(const vrs_model *model, double times)
         assert_true(isfinite(off));
         begin += frame < THIRD ? off : 0;
         end += frame >= FRAMES - THIRD ? off : 0;
-        if (frame == 0) {
+        if (frame == 0)
             memcpy(first, half.scores, half.io->scores_elements * sizeof(float));
-        }
     }
     begin /= THIRD;
     end /= THIRD;
@@ -152,9 +151,8 @@ static void find_weights(char *onnx, size_t size)
     onnx[0] = 0;
     while (onnx[0] == 0 && fgets(line, sizeof line, file)) {
         const char *name = strtok(line, " "), *weights = strtok(NULL, " ");
-        if (name && weights && strcmp(name, wanted) == 0) {
+        if (name && weights && strcmp(name, wanted) == 0)
             snprintf(onnx, size, "models/%s", weights);
-        }
     }
     fclose(file);
     assert_true(onnx[0] != 0);
@@ -175,15 +173,13 @@ static void test_real(void **state)
     vrs_engine_params params = on_device(VRS_PRECISION_F16, 1);
     vrs_engine *engine = make(model, &params);
     int count = 0;
-    if (vrs_engine_verify(engine, 1, 3, expect_good, &count) != VRS_OK) {
+    if (vrs_engine_verify(engine, 1, 3, expect_good, &count) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     assert_true(count > 20);
     int32_t states = vrs_engine_get_io(engine)->state_count;
     vrs_engine_destroy(engine);
-    if (states > 0) {
+    if (states > 0)
         follow_stream(model, 2);
-    }
     vrs_model_destroy(model);
 }
 

@@ -32,13 +32,11 @@ static void fill(const vrs_engine_io *io, vrs_request *request, int position, in
 {
     void *input = vrs_request_input(request, position);
     for (int p = 0; p < PIXELS; p++) {
-        for (int c = 0; c < 3; c++) {
-            if (io->normalises) {
+        for (int c = 0; c < 3; c++)
+            if (io->normalises)
                 ((uint8_t *)input)[p * 3 + c] = code(seed, p, c);
-            } else {
+            else
                 ((float *)input)[c * PIXELS + p] = code(seed, p, c);
-            }
-        }
     }
 }
 
@@ -136,18 +134,16 @@ static void test_batches(void **state)
         atomic_int done = 0;
         for (int r = 0; r < 3; r++) {
             vrs_request *request = vrs_engine_request(engine, r);
-            for (int i = 0; i < batch; i++) {
+            for (int i = 0; i < batch; i++)
                 fill(io, request, i, batch * 100 + r * 20 + i);
-            }
             assert_int_equal(vrs_request_start(request, batch, count_done, &done), VRS_OK);
         }
         for (int r = 0; r < 3; r++) {
             vrs_request *request = vrs_engine_request(engine, r);
             assert_int_equal(vrs_request_wait(request), VRS_OK);
             assert_string_equal(vrs_request_error(request), "");
-            for (int i = 0; i < batch; i++) {
+            for (int i = 0; i < batch; i++)
                 check_scores(io, request, i, batch * 100 + r * 20 + i);
-            }
         }
         assert_int_equal(atomic_load(&done), 3);
     }
@@ -163,9 +159,8 @@ static void test_restart(void **state)
     vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny.onnx");
     vrs_engine *engine = make_engine(model, plain);
     vrs_request *request = vrs_engine_request(engine, 0);
-    for (int run = 0; run < 50; run++) {
+    for (int run = 0; run < 50; run++)
         assert_int_equal(vrs_request_start(request, 1, count_done, &done), VRS_OK);
-    }
     assert_int_equal(vrs_request_wait(request), VRS_OK);
     assert_int_equal(vrs_request_wait(request), VRS_OK);
     assert_int_equal(atomic_load(&done), 50);
@@ -201,9 +196,8 @@ static void run_normalised(const char *descriptor, const char *onnx, bool floats
             }
         }
     }
-    if (!floats) {
+    if (!floats)
         fill(io, request, 0, 7);
-    }
     assert_int_equal(vrs_request_start(request, 1, NULL, NULL), VRS_OK);
     assert_int_equal(vrs_request_wait(request), VRS_OK);
     const float *scores = vrs_request_scores(request, 0);
@@ -239,13 +233,11 @@ static void test_normalisation(void **state)
 /* The same code in every place. */
 static void fill_with(const vrs_engine_io *io, void *input, uint8_t value)
 {
-    for (size_t i = 0; i < io->input_bytes / (io->normalises ? 1 : sizeof(float)); i++) {
-        if (io->normalises) {
+    for (size_t i = 0; i < io->input_bytes / (io->normalises ? 1 : sizeof(float)); i++)
+        if (io->normalises)
             ((uint8_t *)input)[i] = value;
-        } else {
+        else
             ((float *)input)[i] = value;
-        }
-    }
 }
 
 /* States come back through the caller; odd sizes are rounded up. */
@@ -280,9 +272,8 @@ static void test_states(void **state)
         for (int i = 0; i < 2; i++) {
             for (int s = 0; s < 2; s++) {
                 const float *out = vrs_request_state_out(request, s, i);
-                for (size_t e = 0; e < io->states[s].elements; e++) {
+                for (size_t e = 0; e < io->states[s].elements; e++)
                     assert_true(out[e] == (s == 0 ? sum[i] : half[i]));
-                }
                 memcpy(vrs_request_state_in(request, s, i), out,
                        io->states[s].elements * sizeof(float));
             }
@@ -379,9 +370,8 @@ static void test_damaged_cache(void **state)
     assert_int_equal(nftw(cache, damage, 8, FTW_PHYS), 0);
     vrs_model *model = load_model(HEAD INPUT OUTPUT, "tiny.onnx");
     for (int run = 0; run < 2; run++) {
-        if (run == 1) { /* where a folder is wanted there is a file */
+        if (run == 1) /* where a folder is wanted there is a file */
             snprintf(cache, sizeof(cache), "%s/model.yaml", folder);
-        }
         vrs_engine *engine = make_cached(model, cache);
         run_once(engine, 3, &first);
         assert_true(first == expected(0, v));

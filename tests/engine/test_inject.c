@@ -24,12 +24,10 @@ static vrs_status live(void *opaque)
     for (int i = 0; status == VRS_OK && i < 2; i++) {
         vrs_request *request = vrs_engine_request(engine, i);
         status = vrs_request_start(request, 2, NULL, NULL);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_request_wait(request);
-        }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             assert_string_not_equal(vrs_request_error(request), "");
-        }
     }
     vrs_engine_destroy(engine);
     return status;
@@ -67,12 +65,10 @@ int main(int argc, char **argv)
         need_engine(argc > 1 ? argv[1] : "openvino");
         _exit(0);
     }
-    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
         return 1;
-    }
-    if (WEXITSTATUS(status) != 0) {
+    if (WEXITSTATUS(status) != 0)
         return WEXITSTATUS(status);
-    }
     temp_make(folder, sizeof(folder));
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_failure)};
     int failed = cmocka_run_group_tests_name("inject", tests, NULL, NULL);

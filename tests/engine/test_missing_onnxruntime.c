@@ -87,9 +87,8 @@ static void test_oldest(void **state)
     (void)state;
     put("TEST_FAKE_ONNXRUNTIME", "libonnxruntime.so.1.21.0");
     assert_int_equal(setenv("FAKE_ORT_VERSION", "1.21.0", 1), 0);
-    if (ask() != VRS_OK) {
+    if (ask() != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     assert_string_equal(version, "1.21.0 (tensorrt, cuda, cpu)");
     assert_string_equal(where, folder);
     assert_int_equal(setenv("VRSEG_ONNXRUNTIME_DIR", "/nowhere", 1), 0);

@@ -43,9 +43,8 @@ static void read_record(record *r)
         snprintf(r->name, sizeof(r->name), "%s", name);
         snprintf(r->file, sizeof(r->file), "%s", onnx);
         r->frames = (int)strtol(frames, NULL, 10);
-        for (int y = 0; y < GRID; y++) {
+        for (int y = 0; y < GRID; y++)
             read_row(file, r->grid[y]);
-        }
         found = strcmp(r->name, wanted) == 0;
     }
     fclose(file);
@@ -65,9 +64,8 @@ static vrs_model *load_shared(const record *r)
     remove(yaml);
     assert_int_equal(symlink(shared_path(name), onnx), 0);
     assert_int_equal(symlink(shipped, yaml), 0);
-    if (vrs_model_load(onnx, &model) != VRS_OK) {
+    if (vrs_model_load(onnx, &model) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     return model;
 }
 
@@ -79,16 +77,14 @@ static double person_at(const vrs_model_spec *spec, const vrs_engine_io *io, con
     const float *place = scores + y * io->row_stride + x * io->column_stride;
     bool over_classes =
         spec->activation != VRS_ACTIVATION_NONE && spec->activation != VRS_ACTIVATION_SIGMOID;
-    for (int c = 0; c < io->classes; c++) {
+    for (int c = 0; c < io->classes; c++)
         largest = fmax(largest, (double)place[c * io->class_stride]);
-    }
     for (int c = 0; c < io->classes; c++) {
         double value = (double)place[c * io->class_stride];
-        if (over_classes) {
+        if (over_classes)
             value = exp(value - largest);
-        } else if (spec->activation == VRS_ACTIVATION_SIGMOID) {
+        else if (spec->activation == VRS_ACTIVATION_SIGMOID)
             value = 1 / (1 + exp(-value));
-        }
         total += value;
         sum += spec->person_classes >> c & 1 ? value : 0;
     }
@@ -155,9 +151,8 @@ static void test_engines_agree(void **state)
     }
     printf("%s: scores differ by %.1e of %.1e at most\n", r.name, worst, largest);
     assert_true(largest > 0 && worst <= TOLERANCE * largest);
-    for (int e = 0; e < 2; e++) {
+    for (int e = 0; e < 2; e++)
         vrs_engine_destroy(engines[e]);
-    }
     free(rgb);
     vrs_model_destroy(model);
 }

@@ -22,9 +22,8 @@ static bool on_gpu;
 
 static void ok(vrs_status status)
 {
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         fail_msg("%s: %s", vrs_status_name(status), vrs_last_error());
-    }
 }
 
 static vrs_engine_params device_params(int32_t requests, int32_t max_batch)
@@ -68,9 +67,8 @@ static void finish(void)
 static void put(vrs_request *request, int position, int seed)
 {
     float planes[3 * PIXELS];
-    for (int i = 0; i < 3 * PIXELS; i++) {
+    for (int i = 0; i < 3 * PIXELS; i++)
         planes[i] = value_of(seed, i);
-    }
     ok(vrs_device_upload(stream, address(vrs_request_input(request, position)), planes,
                          sizeof(planes)));
     finish();
@@ -86,9 +84,8 @@ static void check(const vrs_request *request, int position, int seed)
     for (int k = 0; k < 2; k++) {
         for (int p = 0; p < PIXELS; p++) {
             float sum = biases[k];
-            for (int c = 0; c < 3; c++) {
+            for (int c = 0; c < 3; c++)
                 sum += weights[k][c] * value_of(seed, c * PIXELS + p);
-            }
             assert_true(scores[k * PIXELS + p] == sum);
         }
     }
@@ -108,19 +105,14 @@ static void run_batches(const char *descriptor, const char *onnx, int32_t larges
     assert_int_equal(io->enlarge, 1);
     assert_int_equal(io->input_bytes, 3 * PIXELS * sizeof(float));
     for (int batch = 1; batch <= largest; batch++) {
-        for (int r = 0; r < 2; r++) {
-            for (int i = 0; i < batch; i++) {
+        for (int r = 0; r < 2; r++)
+            for (int i = 0; i < batch; i++)
                 put(vrs_engine_request(engine, r), i, batch * 100 + r * 20 + i);
-            }
-        }
-        for (int r = 0; r < 2; r++) {
+        for (int r = 0; r < 2; r++)
             ok(vrs_request_enqueue(vrs_engine_request(engine, r), batch, stream));
-        }
-        for (int r = 0; r < 2; r++) {
-            for (int i = 0; i < batch; i++) {
+        for (int r = 0; r < 2; r++)
+            for (int i = 0; i < batch; i++)
                 check(vrs_engine_request(engine, r), i, batch * 100 + r * 20 + i);
-            }
-        }
     }
     vrs_engine_destroy(engine);
     vrs_model_destroy(model);
@@ -163,9 +155,8 @@ static void test_transposed(void **state)
         for (int y = 0; y < 2 * HEIGHT; y++) {
             for (int x = 0; x < 2 * WIDTH; x++) {
                 float sum = biases[k];
-                for (int c = 0; c < 3; c++) {
+                for (int c = 0; c < 3; c++)
                     sum += weights[k][c] * value_of(7, c * PIXELS + y / 2 * WIDTH + x / 2);
-                }
                 assert_true(scores[(k * 2 * HEIGHT + y) * 2 * WIDTH + x] == sum);
             }
         }
@@ -193,9 +184,8 @@ static void test_states(void **state)
     for (int frame = 1; frame <= 4; frame++) {
         for (int i = 0; i < 2; i++) {
             float planes[3 * W * H];
-            for (size_t e = 0; e < 3 * W * H; e++) {
+            for (size_t e = 0; e < 3 * W * H; e++)
                 planes[e] = (float)(i + 1);
-            }
             ok(vrs_device_upload(stream, address(vrs_request_input(request, i)), planes,
                                  sizeof(planes)));
             finish();
@@ -302,13 +292,11 @@ static vrs_status live(void *opaque)
     if (status == VRS_OK) {
         vrs_request *request = vrs_engine_request(engine, 1);
         status = vrs_request_enqueue(request, 2, stream);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             assert_string_not_equal(vrs_request_error(request), "");
-        }
     }
-    if (engine != NULL) {
+    if (engine != NULL)
         vrs_engine_destroy(engine);
-    }
     return status;
 }
 
@@ -331,15 +319,12 @@ static int open_device(void)
         fprintf(stderr, "skipped: %s\n", vrs_last_error());
         return getenv("VRSEG_REQUIRE_CUDA") != NULL ? 1 : SHARED_SKIP;
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_memory_create(device, &settings, &memory);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_stream_create(device, VRS_PRIORITY_NORMAL, &stream);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         fprintf(stderr, "%s\n", vrs_last_error());
-    }
     return status == VRS_OK ? 0 : 1;
 }
 
@@ -347,9 +332,8 @@ int main(int argc, char **argv)
 {
     on_gpu = argc > 1 && strcmp(argv[1], "cuda") == 0;
     int failed = open_device();
-    if (failed != 0) {
+    if (failed != 0)
         return failed;
-    }
     need_engine("onnxruntime");
     temp_make(folder, sizeof(folder));
     cmocka_set_test_filter(argc > 2 ? argv[2] : "*");
@@ -363,9 +347,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_cuda_refused),
     };
     failed = cmocka_run_group_tests_name("device", tests, NULL, NULL);
-    if (!on_gpu) {
+    if (!on_gpu)
         failed += cmocka_run_group_tests_name("refusals", refusals, NULL, NULL);
-    }
     vrs_device_stream_destroy(stream);
     vrs_memory_destroy(memory);
     vrs_device_close(device);

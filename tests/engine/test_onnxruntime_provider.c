@@ -18,9 +18,8 @@ static char log_text[LOG_SIZE];
 
 static void ok(vrs_status status)
 {
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         fail_msg("%s: %s", vrs_status_name(status), vrs_last_error());
-    }
 }
 
 static void set(const char *name, const char *value)
@@ -50,17 +49,15 @@ static void expect_line(const char *line)
     snprintf(wanted, sizeof(wanted), "%s\n", line);
     const char *text = read_log();
     const char *found = strstr(text, wanted);
-    if (found == NULL || (found != text && found[-1] != '\n')) {
+    if (found == NULL || (found != text && found[-1] != '\n'))
         fail_msg("no line \"%s\" in:\n%s", line, text);
-    }
 }
 
 static int count_lines(const char *begin)
 {
     int count = 0;
-    for (const char *line = read_log(); *line != '\0'; line = strchr(line, '\n') + 1) {
+    for (const char *line = read_log(); *line != '\0'; line = strchr(line, '\n') + 1)
         count += strncmp(line, begin, strlen(begin)) == 0;
-    }
     return count;
 }
 
@@ -114,9 +111,8 @@ static void run_batch(vrs_engine *engine, int32_t batch, int seed)
     vrs_device_event *event = NULL;
     ok(vrs_device_event_create(device, false, &event));
     for (int32_t i = 0; i < batch; i++) {
-        for (int e = 0; e < IN_FLOATS; e++) {
+        for (int e = 0; e < IN_FLOATS; e++)
             in[i][e] = (float)(seed * 1000 + i * 100 + e);
-        }
         ok(vrs_device_upload(stream, address(vrs_request_input(request, i)), in[i], sizeof(in[i])));
     }
     ok(vrs_request_enqueue(request, batch, stream));
@@ -127,9 +123,8 @@ static void run_batch(vrs_engine *engine, int32_t batch, int seed)
     ok(vrs_device_event_record(event, stream));
     ok(vrs_device_event_wait(event));
     vrs_device_event_destroy(event);
-    for (int32_t i = 0; i < batch; i++) {
+    for (int32_t i = 0; i < batch; i++)
         assert_memory_equal(out[i], in[i], sizeof(out[i]));
-    }
 }
 
 static void test_cuda(void **state)
@@ -154,9 +149,8 @@ static void test_cuda(void **state)
         "run=1, gpu_graph_id 5",
         "run=5, gpu_graph_id 8",
     };
-    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
         expect_line(lines[i]);
-    }
     assert_int_equal(count_lines("run="), 8);
     assert_int_equal(count_lines("gpu_mem_limit="), 1);
     static const char *const sizes[] = {"run=1,", "run=2,", "run=4,", "run=4,", "run=5,"};
@@ -286,9 +280,8 @@ static vrs_status live(void *opaque)
     params.plugin = data_path("tiny.onnx");
     vrs_engine *engine = NULL;
     vrs_status status = vrs_engine_create("onnxruntime", p->model, &params, &engine);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_request_enqueue(vrs_engine_request(engine, 0), 2, stream);
-    }
     vrs_engine_destroy(engine);
     return status;
 }

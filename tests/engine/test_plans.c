@@ -21,9 +21,8 @@ static char folder[256];
 
 static void expect_detail(const char *part)
 {
-    if (strstr(vrs_last_error(), part) == NULL) {
+    if (strstr(vrs_last_error(), part) == NULL)
         fail_msg("\"%s\" is not in: %s", part, vrs_last_error());
-    }
 }
 
 /* Two entries, one with bytes. */
@@ -120,9 +119,8 @@ static void test_hostile(void **state)
         memcpy((char *)data + 8, digest, 64);
         vrs_status status = vrs_plans_parse(data, bytes, NULL, &read);
         assert_true(status == VRS_OK || status == VRS_FORMAT);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             vrs_plans_destroy(read);
-        }
         memcpy(body + i, old, 4);
     }
     vrs_free(data);
@@ -146,14 +144,12 @@ static void test_memory(void **state)
         int left = n;
         vrs_inject_set(fail_nth, &left);
         status = vrs_plans_write(folder, plans);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_plans_read(folder, "memory", &read);
-        }
         vrs_inject_set(NULL, NULL);
         assert_true(status == VRS_OK || status == VRS_NO_MEMORY);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             vrs_plans_destroy(read);
-        }
         assert_int_equal(vrs_resources_live(), live);
         assert_true(n < 100);
     }

@@ -46,9 +46,8 @@ static void free_axis(vrs_axis *axis)
 static int32_t window_words(const vrs_preprocess_view *view)
 {
     const bool wide = view->shape >= VRS_PREPROCESS_WIDE;
-    if (view->component_step[0] > 1) {
+    if (view->component_step[0] > 1)
         return wide ? 9 : 5;
-    }
     return view->sample_bytes == 1 ? (wide ? 3 : 2) : (wide ? 5 : 3);
 }
 
@@ -146,9 +145,8 @@ static void use_fast_tables(const vrs_preprocess_params *p, const vrs_preprocess
                 axis->weight[output * axis->stride + tap] = (float)integer * steps;
             }
         }
-        if (whole && axis->count > 0) {
+        if (whole && axis->count > 0)
             check_rows(p, view, kind, &plan->y[kind]);
-        }
         use_rows(view, kind, &plan->y[kind]);
     }
 }
@@ -196,13 +194,11 @@ static void run_view(const vrs_preprocess_params *p, const vrs_preprocess_view *
     memcpy(plan->matrix, view->matrix, sizeof(plan->matrix));
     memcpy(plan->luma, view->guide, sizeof(plan->luma));
     plan->tone = view->tone != 0;
-    if (plan->tone) {
+    if (plan->tone)
         memcpy(plan->tone_table, words(view, view->tone), sizeof(plan->tone_table));
-    }
     set_network(p, plan);
-    if (kind_of_kernel != KERNEL_ANY) {
+    if (kind_of_kernel != KERNEL_ANY)
         use_fast_tables(p, view, kind_of_kernel == KERNEL_WHOLE, plan);
-    }
     vrs_preprocess_reference(plan, &image, (void *)(uintptr_t)view->tensor,
                              (uint8_t *)(uintptr_t)view->luma, NULL);
     for (int kind = 0; kind < VRS_AXIS_KINDS; kind++) {
@@ -227,9 +223,8 @@ static void run(const void *params, const uint32_t grid[3], const uint32_t block
         fprintf(stderr, "fake_cuda: the preprocess grid does not cover the picture\n");
         abort();
     }
-    for (uint32_t view = 0; view < grid[2]; view++) {
+    for (uint32_t view = 0; view < grid[2]; view++)
         run_view(p, &p->view[view], kind);
-    }
 }
 
 void fake_vrs_preprocess(const void *params, const uint32_t grid[3], const uint32_t block[3])

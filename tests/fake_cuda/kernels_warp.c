@@ -57,9 +57,8 @@ static void run_view(const vrs_warp_params *p, const vrs_warp_view *view)
     memcpy(plan->matrix, view->matrix, sizeof(plan->matrix));
     memcpy(plan->luma, view->guide, sizeof(plan->luma));
     plan->tone = view->tone != 0;
-    if (plan->tone) {
+    if (plan->tone)
         memcpy(plan->tone_table, at(view->tone), sizeof(plan->tone_table));
-    }
     set_network(p, plan);
     const vrs_warp warp = {at(view->positions),
                            {view->x, view->y, view->width, view->height},
@@ -76,9 +75,8 @@ void fake_vrs_preprocess_warp(const void *params, const uint32_t grid[3], const 
 {
     const vrs_warp_params *p = params;
     check_grid(grid, block, p->width, p->height);
-    for (uint32_t view = 0; view < grid[2]; view++) {
+    for (uint32_t view = 0; view < grid[2]; view++)
         run_view(p, &p->view[view]);
-    }
 }
 
 /* ---- and back ---- */
@@ -119,9 +117,8 @@ static void apply_threshold(const vrs_patches_params *p)
 {
     for (int32_t y = p->y; y < p->y + p->height && p->threshold > 0; y++) {
         int16_t *row = (int16_t *)(uintptr_t)p->dst + (ptrdiff_t)y * p->dst_stride;
-        for (int32_t x = p->x; x < p->x + p->width; x++) {
+        for (int32_t x = p->x; x < p->x + p->width; x++)
             row[x] = row[x] < p->threshold ? 0 : VRS_Q15_ONE;
-        }
     }
 }
 
@@ -143,9 +140,8 @@ void fake_vrs_patches(const void *params, const uint32_t grid[3], const uint32_t
     }
     for (int32_t i = 0; i < p->count; i++) {
         const vrs_patch_view *v = &p->view[i];
-        if (p->refine != 0) {
+        if (p->refine != 0)
             split(v, &slope[i], &offset[i]);
-        }
         patches[i] = (vrs_patch){{v->x, v->y, v->width, v->height},
                                  at(v->positions),
                                  v->mask_width,

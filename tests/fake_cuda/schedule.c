@@ -109,12 +109,11 @@ static void mark_done(fake_op *op)
 void fake_drop_pending(int device)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < fake.pending_count; i++) {
+    for (size_t i = 0; i < fake.pending_count; i++)
         if (device >= 0 && fake.pending[i]->device != device)
             fake.pending[kept++] = fake.pending[i];
         else
             mark_done(fake.pending[i]);
-    }
     fake.pending_count = kept;
 }
 

@@ -356,14 +356,13 @@ static const void *parameter(const struct fake_function *function, void **params
         return extra == NULL ? params[0] : NULL;
     const void *at = NULL;
     size_t bytes = 0;
-    for (; extra != NULL && *extra != CU_EXTRA_END; extra += 2) {
+    for (; extra != NULL && *extra != CU_EXTRA_END; extra += 2)
         if (extra[0] == CU_EXTRA_POINTER)
             at = extra[1];
         else if (extra[0] == CU_EXTRA_SIZE)
             bytes = *(const size_t *)extra[1];
         else
             return NULL;
-    }
     const size_t offset = function->params_offset;
     return bytes == offset + function->params_bytes ? (const char *)at + offset : NULL;
 }

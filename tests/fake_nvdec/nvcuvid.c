@@ -44,9 +44,8 @@ static void *driver(const char *name)
 {
     void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
     void *symbol = library ? dlsym(library, name) : NULL;
-    if (!symbol) {
+    if (!symbol)
         abort(); /* libav has loaded it before it came here */
-    }
     (void)dlclose(library);
     return symbol;
 }
@@ -85,9 +84,8 @@ static void poison(uint64_t memory, size_t bytes)
     void *(*call)(uint64_t, size_t);
     *(void **)(&call) = driver("fake_cuda_host");
     void *seen = call(memory, bytes);
-    if (seen) {
+    if (seen)
         memset(seen, FAKE_NVDEC_POISON, bytes);
-    }
 }
 
 /* ---- what tests see ------------------------------------------------------------------------- */
@@ -159,14 +157,11 @@ int cuvidGetDecoderCaps(cuvid_caps *caps)
 
 static void free_decoder(decoder *one)
 {
-    for (int i = 0; i < MAX_SURFACES; i++) {
-        if (one->outputs[i].memory) {
+    for (int i = 0; i < MAX_SURFACES; i++)
+        if (one->outputs[i].memory)
             driver_free(one->outputs[i].memory);
-        }
-    }
-    if (one->decoded_into) {
+    if (one->decoded_into)
         driver_free(one->decoded_into);
-    }
     free(one);
 }
 
@@ -174,21 +169,18 @@ static void free_decoder(decoder *one)
 static int take_surfaces(decoder *one)
 {
     int error = driver_alloc(&one->decoded_into, one->bytes * one->made.decode_surfaces);
-    for (unsigned long i = 0; i < one->made.output_surfaces && error == 0; i++) {
+    for (unsigned long i = 0; i < one->made.output_surfaces && error == 0; i++)
         error = driver_alloc(&one->outputs[i].memory, one->bytes);
-    }
     return error;
 }
 
 int cuvidCreateDecoder(void **out, cuvid_create *made)
 {
-    if (made->decode_surfaces > MAX_SURFACES || made->output_surfaces > MAX_SURFACES) {
+    if (made->decode_surfaces > MAX_SURFACES || made->output_surfaces > MAX_SURFACES)
         return DRIVER_INVALID;
-    }
     decoder *one = calloc(1, sizeof *one);
-    if (!one) {
+    if (!one)
         return DRIVER_NO_MEMORY;
-    }
     size_t row = made->target_width * (made->surface == SURFACE_NV12 ? 1 : 2);
     one->made = *made;
     one->pitch = (row + 511) / 512 * 512;
@@ -227,9 +219,8 @@ int cuvidDecodePicture(void *handle, cuvid_picture *picture)
     }
     fake.counts.decoded++;
     pthread_mutex_unlock(&fake.lock);
-    if (picture->index < 0 || (unsigned long)picture->index >= one->made.decode_surfaces) {
+    if (picture->index < 0 || (unsigned long)picture->index >= one->made.decode_surfaces)
         return DRIVER_INVALID;
-    }
     size_t offset = one->made.codec == CODEC_H264 ? H264_ORDER_OFFSET : HEVC_ORDER_OFFSET;
     memcpy(&one->orders[picture->index], picture->codec_specific + offset, sizeof(int));
     return error;
@@ -241,9 +232,8 @@ static void draw(const decoder *one, uint8_t *into, int order)
     for (int y = 0; y < rows * 3 / 2; y++) {
         uint8_t *row = into + one->pitch * (size_t)y;
         bool chroma = y >= rows;
-        for (int x = 0; x < (int)one->pitch; x++) {
+        for (int x = 0; x < (int)one->pitch; x++)
             row[x] = fake_nvdec_byte(order, chroma, x, chroma ? y - rows : y);
-        }
     }
 }
 
@@ -252,20 +242,17 @@ int cuvidMapVideoFrame64(void *handle, int index, uint64_t *memory, unsigned *pi
     decoder *one = handle;
     surface *found = NULL;
     pthread_mutex_lock(&fake.lock);
-    for (unsigned long i = 0; i < one->made.output_surfaces && !found; i++) {
+    for (unsigned long i = 0; i < one->made.output_surfaces && !found; i++)
         found = one->outputs[i].mapped ? NULL : &one->outputs[i];
-    }
     if (found) {
         found->mapped = true;
         fake.counts.mapped++;
-        if (fake.counts.mapped > fake.counts.most_mapped) {
+        if (fake.counts.mapped > fake.counts.most_mapped)
             fake.counts.most_mapped = fake.counts.mapped;
-        }
     }
     pthread_mutex_unlock(&fake.lock);
-    if (!found) {
+    if (!found)
         return DRIVER_NO_MEMORY;
-    }
     uint8_t *drawing = malloc(one->bytes);
     int error = drawing ? 0 : DRIVER_NO_MEMORY;
     if (error == 0) { /* pageable memory is read during the call */
@@ -295,9 +282,8 @@ int cuvidUnmapVideoFrame64(void *handle, uint64_t memory)
         left = looked_at->mapped && looked_at->memory == memory ? looked_at : NULL;
     }
     pthread_mutex_unlock(&fake.lock);
-    if (!left) {
+    if (!left)
         return DRIVER_INVALID;
-    }
     poison(memory, one->bytes); /* what still copies from it shows that */
     pthread_mutex_lock(&fake.lock);
     left->mapped = false;

@@ -21,13 +21,11 @@ static void plan(const vrs_graph *graph)
 {
     vrs_graph_arena *arena = NULL;
     vrs_arena_request *requests = vrs_alloc_array((size_t)graph->value_count, sizeof(*requests));
-    if (!requests) {
+    if (!requests)
         stop("memory");
-    }
     vrs_graph_arena_wish(graph, requests);
-    if (vrs_graph_arena_plan(graph, requests, NULL, &arena) != VRS_OK) {
+    if (vrs_graph_arena_plan(graph, requests, NULL, &arena) != VRS_OK)
         stop("no plan for the wishes");
-    }
     vrs_graph_arena_destroy(arena);
     vrs_free(requests);
 }
@@ -41,9 +39,8 @@ static double work(const vrs_graph *graph)
         sum += cost.flops + cost.in + cost.out + cost.constant;
         vrs_node_describe(graph, i, text, sizeof(text));
     }
-    for (int32_t i = 0; i < graph->input_count; i++) {
+    for (int32_t i = 0; i < graph->input_count; i++)
         sum += (double)vrs_value_elements(&graph->values[graph->inputs[i]]);
-    }
     return sum;
 }
 
@@ -51,19 +48,15 @@ static void run(vrs_graph *graph)
 {
     vrs_interpreter *interpreter = NULL;
     const void **inputs = vrs_alloc_array((size_t)graph->input_count, sizeof(*inputs));
-    if (!inputs || vrs_interpreter_create(graph, &interpreter) != VRS_OK) {
+    if (!inputs || vrs_interpreter_create(graph, &interpreter) != VRS_OK)
         stop("memory");
-    }
-    for (int32_t i = 0; i < graph->input_count; i++) {
+    for (int32_t i = 0; i < graph->input_count; i++)
         inputs[i] = vrs_alloc(vrs_value_bytes(&graph->values[graph->inputs[i]]));
-    }
     vrs_status status = vrs_interpreter_run(interpreter, graph->batch, inputs);
-    if (status != VRS_OK && status != VRS_INVALID) {
+    if (status != VRS_OK && status != VRS_INVALID)
         stop("a graph that was inferred does not run");
-    }
-    for (int32_t i = 0; i < graph->input_count; i++) {
+    for (int32_t i = 0; i < graph->input_count; i++)
         vrs_free((void *)inputs[i]);
-    }
     vrs_free(inputs);
     vrs_interpreter_destroy(interpreter);
 }
@@ -75,34 +68,28 @@ static void compare(const vrs_graph *plain, const vrs_graph *fused)
         const vrs_value *a = &plain->values[plain->outputs[i]];
         const vrs_value *b = &fused->values[fused->outputs[i]];
         if (a->dtype != b->dtype || a->rank != b->rank ||
-            memcmp(a->dims, b->dims, sizeof(a->dims)) != 0) {
+            memcmp(a->dims, b->dims, sizeof(a->dims)) != 0)
             stop("the passes change an output's shape");
-        }
     }
 }
 
 static void use(vrs_graph *plain, vrs_graph *fused)
 {
-    if (work(plain) < MOST_WORK) {
+    if (work(plain) < MOST_WORK)
         run(plain);
-    }
-    if (vrs_graph_optimise(fused, VRS_PASS_ALL) != VRS_OK) {
+    if (vrs_graph_optimise(fused, VRS_PASS_ALL) != VRS_OK)
         stop("the passes fail");
-    }
     plan(fused);
     compare(plain, fused);
     /* A reshape may fit batches of 1 and 2 alone. */
-    if (!plain->free_batch || vrs_graph_infer(plain, 3) != VRS_OK) {
+    if (!plain->free_batch || vrs_graph_infer(plain, 3) != VRS_OK)
         return;
-    }
-    if (vrs_graph_infer(fused, 3) != VRS_OK) {
+    if (vrs_graph_infer(fused, 3) != VRS_OK)
         stop("a batch of 3 fails after the passes");
-    }
     compare(plain, fused);
     plan(fused);
-    if (work(fused) < MOST_WORK) {
+    if (work(fused) < MOST_WORK)
         run(fused);
-    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -110,12 +97,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vrs_graph *plain = NULL, *fused = NULL;
     /* Both ways of loading, by what the fuzzer changes easily. */
     vrs_graph_options options = {.free_batch = size % 2 == 1};
-    if (vrs_graph_parse(data, size, "fuzz", NULL, &options, &plain) != VRS_OK) {
+    if (vrs_graph_parse(data, size, "fuzz", NULL, &options, &plain) != VRS_OK)
         return 0;
-    }
-    if (vrs_graph_parse(data, size, "fuzz", NULL, &options, &fused) != VRS_OK) {
+    if (vrs_graph_parse(data, size, "fuzz", NULL, &options, &fused) != VRS_OK)
         stop("the second time it does not load");
-    }
     use(plain, fused);
     vrs_graph_destroy(plain);
     vrs_graph_destroy(fused);

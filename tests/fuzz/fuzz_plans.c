@@ -35,14 +35,12 @@ static void read_plans(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     read_plans(data, size);
-    if (size < HEAD) {
+    if (size < HEAD)
         return 0;
-    }
     char digest[VRS_SHA256_TEXT];
     uint8_t *right = malloc(size);
-    if (!right) {
+    if (!right)
         return 0;
-    }
     memcpy(right, data, size);
     memcpy(right, "vrsplan1", 8);
     vrs_sha256_text(right + HEAD, size - HEAD, digest);

@@ -39,9 +39,8 @@ int main(int argc, char **argv)
         while ((entry = readdir(folder)) != NULL) {
             char path[4096];
             snprintf(path, sizeof(path), "%s/%s", argv[i], entry->d_name);
-            if (entry->d_name[0] != '.') {
+            if (entry->d_name[0] != '.')
                 count += run_file(path) == 0;
-            }
         }
         closedir(folder);
     }

@@ -20,9 +20,8 @@ static inline const char *data_path(const char *name)
 
 static inline void must(vrs_status status)
 {
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         fail_msg("%s: %s", vrs_status_name(status), vrs_last_error());
-    }
 }
 
 /* The networks that make_operators.py made, by their names there. */
@@ -79,9 +78,8 @@ static inline void make_inputs(const vrs_graph *graph, void *inputs[MAX_INPUTS])
 
 static inline void free_inputs(const vrs_graph *graph, void *inputs[MAX_INPUTS])
 {
-    for (int32_t i = 0; i < graph->input_count; i++) {
+    for (int32_t i = 0; i < graph->input_count; i++)
         free(inputs[i]);
-    }
 }
 
 #endif

@@ -7,9 +7,8 @@
 /* Block of a value: what it lies inside at last, or itself. */
 static int32_t root_of(const vrs_arena_request *requests, int32_t value)
 {
-    while (requests[value].inside != VRS_NO_VALUE) {
+    while (requests[value].inside != VRS_NO_VALUE)
         value = requests[value].inside;
-    }
     return value;
 }
 
@@ -51,9 +50,8 @@ static void run_in_place(vrs_graph *graph, const vrs_graph_arena *arena)
     make_inputs(graph, inputs);
     must(vrs_interpreter_create(graph, &interpreter));
     must(vrs_interpreter_run(interpreter, graph->batch, (const void *const *)inputs));
-    for (int32_t i = 0; i < graph->value_count; i++) {
+    for (int32_t i = 0; i < graph->value_count; i++)
         data[i] = arena->offsets[i] != VRS_NO_PLACE ? memory + arena->offsets[i] : NULL;
-    }
     for (int32_t i = 0; i < graph->input_count; i++) {
         const vrs_value *value = &graph->values[graph->inputs[i]];
         memcpy(data[graph->inputs[i]], inputs[i], vrs_value_bytes(value));
@@ -62,9 +60,8 @@ static void run_in_place(vrs_graph *graph, const vrs_graph_arena *arena)
         const vrs_node *node = &graph->nodes[i];
         bool there = (node->op == VRS_OP_RESHAPE || node->op == VRS_OP_CONCAT) &&
                      data[node->inputs[0]] == data[node->outputs[0]];
-        if (!there) { /* else all inputs are in their places already */
+        if (!there) /* else all inputs are in their places already */
             must(vrs_node_run(graph, i, data));
-        }
     }
     for (int32_t i = 0; i < graph->output_count; i++) {
         const vrs_value *value = &graph->values[graph->outputs[i]];
@@ -116,9 +113,8 @@ static void test_memory_is_shared(void **state)
     vrs_graph_arena *arena = NULL;
     must(vrs_graph_arena_plan(graph, requests, NULL, &arena));
     size_t sum = 0;
-    for (int32_t i = 0; i < graph->value_count; i++) {
+    for (int32_t i = 0; i < graph->value_count; i++)
         sum += requests[i].bytes;
-    }
     assert_true(arena->bytes < sum / 2);
     vrs_graph_arena_destroy(arena);
     free(requests);

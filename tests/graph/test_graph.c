@@ -41,9 +41,8 @@ static void test_sources_in_order(void **state)
     const vrs_node *node = only_node(graph);
     assert_int_equal(node->act.kind, VRS_ACT_HARD_SWISH);
     assert_int_equal(node->source_count, 5);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         assert_string_equal(node->sources[i], names[i]);
-    }
     vrs_graph_destroy(graph);
 }
 
@@ -153,9 +152,8 @@ static void test_quantised(void **state)
     vrs_quantised quantised;
     vrs_graph *graph = load_operator("eight-bits", VRS_PASS_ALL);
     int32_t conv = -1;
-    for (int32_t i = 0; i < graph->node_count; i++) {
+    for (int32_t i = 0; i < graph->node_count; i++)
         conv = graph->nodes[i].op == VRS_OP_CONV ? i : conv;
-    }
     assert_true(conv >= 0);
     assert_true(vrs_graph_quantised(graph, conv, &quantised));
     assert_int_equal(graph->values[quantised.x].dtype, VRS_DTYPE_U8);
@@ -208,9 +206,8 @@ static void test_node_alone(void **state)
     data[graph->inputs[0]] = x;
     data[graph->outputs[0]] = y;
     must(vrs_node_run(graph, 0, data));
-    for (int i = 0; i < 4 * 6 * 7; i++) {
+    for (int i = 0; i < 4 * 6 * 7; i++)
         assert_true(y[i] == (x[i] > 0 ? x[i] : 0));
-    }
     vrs_graph_destroy(graph);
 }
 
@@ -226,26 +223,21 @@ static vrs_status live_through(void *opaque)
     const void *data[] = {inputs[0], inputs[1]};
     snprintf(path, sizeof(path), "%s", data_path(opaque));
     vrs_status status = vrs_graph_load(path, NULL, &graph);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_graph_optimise(graph, VRS_PASS_ALL);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_graph_infer(graph, 2);
-    }
     if (status == VRS_OK) {
         assert_true(graph->value_count <= 64);
         vrs_graph_arena_wish(graph, requests);
         status = vrs_graph_arena_plan(graph, requests, NULL, &arena);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_interpreter_create(graph, &interpreter);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_interpreter_run(interpreter, 2, data);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_interpreter_run(interpreter, 3, data);
-    }
     vrs_interpreter_destroy(interpreter);
     vrs_graph_arena_destroy(arena);
     vrs_graph_destroy(graph);

@@ -12,9 +12,8 @@
 static void check_refusal(const char *name, vrs_status status, const vrs_graph *graph)
 {
     if (status != VRS_FORMAT && status != VRS_UNSUPPORTED && status != VRS_NOT_FOUND &&
-        status != VRS_INVALID) {
+        status != VRS_INVALID)
         fail_msg("%s: %s: %s", name, vrs_status_name(status), vrs_last_error());
-    }
     assert_null(graph);
     assert_true(strlen(vrs_last_error()) > 10);
     assert_null(strchr(vrs_last_error(), '\n'));
@@ -161,9 +160,8 @@ static void refuse_options(const vrs_graph_options *options, vrs_status wanted, 
 {
     vrs_graph *graph = NULL;
     vrs_status status = vrs_graph_load(data_path("operators/conv.onnx"), options, &graph);
-    if (status != wanted || !strstr(vrs_last_error(), part)) {
+    if (status != wanted || !strstr(vrs_last_error(), part))
         fail_msg("%s: %s", vrs_status_name(status), vrs_last_error());
-    }
     assert_null(graph);
 }
 

@@ -28,9 +28,8 @@ static void read_record(record *r)
     assert_non_null(file);
     while (strcmp(name, wanted) != 0) {
         assert_int_equal(fscanf(file, "%63s %127s %d", name, r->file, &r->frames), 3);
-        for (int i = 0; i < GRID * GRID; i++) {
+        for (int i = 0; i < GRID * GRID; i++)
             assert_int_equal(fscanf(file, "%lf", &r->grid[i / GRID][i % GRID]), 1);
-        }
     }
     fclose(file);
 }
@@ -89,11 +88,10 @@ static double person_at(const vrs_model_spec *spec, const vrs_value *value, cons
     double sum = 0, total = 0;
     for (int64_t c = 0; c < classes; c++) {
         double score = scores[last ? place * classes + c : c * height * width + place];
-        if (spec->activation == VRS_ACTIVATION_SIGMOID) {
+        if (spec->activation == VRS_ACTIVATION_SIGMOID)
             score = 1 / (1 + exp(-score));
-        } else if (spec->activation != VRS_ACTIVATION_NONE) {
+        else if (spec->activation != VRS_ACTIVATION_NONE)
             score = exp(score);
-        }
         total += score;
         sum += spec->person_classes >> c & 1 ? score : 0;
     }
@@ -151,9 +149,8 @@ static void test_model(void **state)
     vrs_interpreter *interpreter = NULL;
     must(vrs_interpreter_create(graph, &interpreter));
     make_inputs(graph, inputs);
-    for (int32_t i = 0; i < graph->input_count; i++) {
+    for (int32_t i = 0; i < graph->input_count; i++)
         memset(inputs[i], 0, vrs_value_bytes(&graph->values[graph->inputs[i]]));
-    }
     const float *scores = run(spec, graph, interpreter, r.frames, inputs);
     const vrs_value *value = &graph->values[graph->outputs[vrs_graph_output(graph, spec->output)]];
     int64_t height = value->dims[spec->nhwc_output ? 1 : 2];

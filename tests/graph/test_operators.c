@@ -26,11 +26,9 @@ static vrs_dtype dtype_of(const char *name)
         vrs_dtype dtype;
     } known[] = {{"float32", VRS_DTYPE_F32}, {"int64", VRS_DTYPE_I64}, {"int32", VRS_DTYPE_I32},
                  {"uint8", VRS_DTYPE_U8},    {"int8", VRS_DTYPE_I8},   {"bool", VRS_DTYPE_BOOL}};
-    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-        if (strcmp(known[i].name, name) == 0) {
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        if (strcmp(known[i].name, name) == 0)
             return known[i].dtype;
-        }
-    }
     fail_msg("type %s", name);
     return VRS_DTYPE_COUNT;
 }
@@ -44,9 +42,8 @@ static void read_output(FILE *text, FILE *elements, expected *output)
     snprintf(output->name, sizeof(output->name), "%s", strtok_r(line, " ", &rest));
     snprintf(output->dtype, sizeof(output->dtype), "%s", strtok_r(NULL, " ", &rest));
     output->shape.dtype = dtype_of(output->dtype);
-    for (char *word = strtok_r(NULL, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+    for (char *word = strtok_r(NULL, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
         output->shape.dims[output->shape.rank++] = strtol(word, NULL, 10);
-    }
     size_t bytes = vrs_value_bytes(&output->shape);
     output->data = malloc(bytes);
     assert_non_null(output->data);
@@ -56,14 +53,12 @@ static void read_output(FILE *text, FILE *elements, expected *output)
 static bool read_case(FILE *text, FILE *elements, test_case *c)
 {
     char line[256];
-    if (!fgets(line, sizeof(line), text)) {
+    if (!fgets(line, sizeof(line), text))
         return false;
-    }
     assert_int_equal(sscanf(line, "%63s %d %d %d", c->name, &c->batch, &c->after, &c->count), 4);
     assert_true(c->count <= 4);
-    for (int i = 0; i < c->count; i++) {
+    for (int i = 0; i < c->count; i++)
         read_output(text, elements, &c->outputs[i]);
-    }
     return true;
 }
 
@@ -110,9 +105,8 @@ static void check_alone(const test_case *c, vrs_graph *graph, void *const *input
         must(vrs_interpreter_run(interpreter, 1, alone));
         for (int i = 0; i < c->count; i++) {
             const vrs_value *value = &graph->values[graph->outputs[i]];
-            if (value->batch_axis != 0) {
+            if (value->batch_axis != 0)
                 continue; /* not one part for each picture */
-            }
             size_t bytes = vrs_value_bytes(value);
             const void *found = vrs_interpreter_data(interpreter, graph->outputs[i]);
             if (memcmp(found, (const char *)whole[i] + (size_t)picture * bytes, bytes) != 0) {
@@ -157,9 +151,8 @@ static void run_case(const test_case *c, uint32_t passes, const char *how)
             wrong++;
         }
     }
-    if (c->batch > 1 && is_own(c->name)) {
+    if (c->batch > 1 && is_own(c->name))
         check_alone(c, graph, inputs, results);
-    }
     free_inputs(graph, inputs);
     vrs_interpreter_destroy(interpreter);
     vrs_graph_destroy(graph);
@@ -177,9 +170,8 @@ static void test_all(void **state)
     for (; read_case(text, elements, &c); count++) {
         run_case(&c, 0, "as loaded");
         run_case(&c, VRS_PASS_ALL, "after all passes");
-        for (int i = 0; i < c.count; i++) {
+        for (int i = 0; i < c.count; i++)
             free(c.outputs[i].data);
-        }
     }
     assert_true(count > 150);
     assert_int_equal(fgetc(elements), EOF);

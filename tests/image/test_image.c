@@ -18,9 +18,8 @@ static void test_names(void **state)
     static const char *const names[FORMATS + 1] = {"none",      "yuv420p",  "nv12",      "p010",
                                                    "yuv420p10", "rgb24",    "bgra",      "gray8",
                                                    "gray10",    "yuva420p", "yuva420p10"};
-    for (int format = 0; format <= FORMATS; format++) {
+    for (int format = 0; format <= FORMATS; format++)
         assert_string_equal(vrs_pixel_format_name((vrs_pixel_format)format), names[format]);
-    }
     assert_string_equal(vrs_pixel_format_name((vrs_pixel_format)11), "unknown");
     assert_string_equal(vrs_pixel_format_name((vrs_pixel_format)-1), "unknown");
     assert_null(vrs_format_get(VRS_FORMAT_NONE));
@@ -148,9 +147,8 @@ static vrs_image good_image(void)
 static void expect_invalid(const vrs_image *image, const char *part)
 {
     assert_int_equal(vrs_image_check(image), VRS_INVALID);
-    if (strstr(vrs_last_error(), part) == NULL) {
+    if (strstr(vrs_last_error(), part) == NULL)
         fail_msg("\"%s\" does not speak of \"%s\"", vrs_last_error(), part);
-    }
 }
 
 static void test_check(void **state)

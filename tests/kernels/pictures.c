@@ -36,11 +36,9 @@ typedef struct pages {
 static void release_pages(void *opaque)
 {
     pages *all = opaque;
-    for (int plane = 0; plane < VRS_MAX_PLANES; plane++) {
-        if (all->start[plane] != NULL) {
+    for (int plane = 0; plane < VRS_MAX_PLANES; plane++)
+        if (all->start[plane] != NULL)
             munmap(all->start[plane], all->size[plane]);
-        }
-    }
     free(all);
 }
 
@@ -91,11 +89,9 @@ vrs_image test_picture(vrs_pixel_format format, int32_t width, int32_t height, t
         const ptrdiff_t stride = row + pad;
         uint8_t *data = map_fenced((size_t)(stride * (rows - 1) + row),
                                    test_range(random, 0, 2) > 0, all, plane);
-        for (int32_t y = 0; y < rows; y++) {
-            for (int32_t x = 0; x < row; x++) {
+        for (int32_t y = 0; y < rows; y++)
+            for (int32_t x = 0; x < row; x++)
                 data[stride * y + x] = pattern_byte(pattern, y, x / info->sample_bytes, random);
-            }
-        }
         const bool negative = strides == TEST_STRIDE_NEGATIVE;
         image.planes[plane] = negative ? data + stride * (rows - 1) : data;
         image.strides[plane] = negative ? -stride : stride;

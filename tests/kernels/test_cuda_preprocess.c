@@ -64,9 +64,8 @@ static void upload(job *j, int32_t align, bool negative)
 
 static void prepare(job *j, const vrs_preprocess_desc *desc)
 {
-    if (vrs_preprocess_plan_create(desc, &j->plan) != VRS_OK) {
+    if (vrs_preprocess_plan_create(desc, &j->plan) != VRS_OK)
         fail_msg("%s: %s", current, vrs_last_error());
-    }
     j->tables = cuda_block_make(vrs_cuda_preprocess_bytes(j->plan));
     vrs_cuda_preprocess_fill(j->plan, cuda_block_host(&j->tables), &j->view);
     cuda_block_upload(&j->tables);
@@ -100,9 +99,8 @@ static double half_value(uint16_t half)
 /* Which of the three an element of a tensor is; -1: padding. */
 static int channel_of(const vrs_preprocess_plan *plan, size_t index)
 {
-    if (plan->layout == VRS_TENSOR_NCHW) {
+    if (plan->layout == VRS_TENSOR_NCHW)
         return (int)(index / ((size_t)plan->desc.width * (size_t)plan->desc.height));
-    }
     const size_t channel = index % (size_t)plan->channels;
     const size_t filled = plan->layout == VRS_TENSOR_S2D ? 12 : 3;
     return channel < filled ? (int)(channel % 3) : -1;
@@ -131,11 +129,10 @@ static void compare_element(const job *j, const uint8_t *got, size_t index)
     } else {
         a = got[index], b = j->expected[index];
     }
-    if (channel < 0) {
+    if (channel < 0)
         limit = 0.0;
-    } else if (plan->type <= VRS_TENSOR_F16) {
+    else if (plan->type <= VRS_TENSOR_F16)
         limit += 1e-5 * 255.0 * fabs((double)plan->desc.scale[channel]);
-    }
     if (!(fabs(a - b) <= limit)) {
         fail_msg("%s: tensor %zu (channel %d): %.8g, the reference has %.8g", current, index,
                  channel, a, b);
@@ -146,27 +143,21 @@ static void compare(const job *j, bool luma)
 {
     const uint8_t *got = cuda_block_result(&j->tensor, current);
     const size_t size = vrs_tensor_element_bytes(j->plan->type);
-    for (size_t i = 0; i < j->tensor.bytes / size; i++) {
+    for (size_t i = 0; i < j->tensor.bytes / size; i++)
         compare_element(j, got, i);
-    }
     got = cuda_block_result(&j->luma, current);
-    for (size_t i = 0; i < j->luma.bytes; i++) {
-        if (luma ? abs(got[i] - j->guide[i]) > 1 : got[i] != 0xa5) {
+    for (size_t i = 0; i < j->luma.bytes; i++)
+        if (luma ? abs(got[i] - j->guide[i]) > 1 : got[i] != 0xa5)
             fail_msg("%s: guide %zu: %d, the reference has %d", current, i, got[i], j->guide[i]);
-        }
-    }
-    for (int plane = 0; plane < VRS_MAX_PLANES; plane++) {
-        if (j->planes[plane].host != NULL) {
+    for (int plane = 0; plane < VRS_MAX_PLANES; plane++)
+        if (j->planes[plane].host != NULL)
             cuda_block_compare(&j->planes[plane], current);
-        }
-    }
 }
 
 static void job_free(job *j)
 {
-    for (int plane = 0; plane < VRS_MAX_PLANES; plane++) {
+    for (int plane = 0; plane < VRS_MAX_PLANES; plane++)
         cuda_block_free(&j->planes[plane]);
-    }
     cuda_block_free(&j->tables);
     cuda_block_free(&j->tensor);
     cuda_block_free(&j->luma);
@@ -179,12 +170,10 @@ static void job_free(job *j)
 static void run_batch(job *jobs, int32_t count, bool luma)
 {
     vrs_cuda_preprocess_item items[VRS_PREPROCESS_VIEWS];
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < count; i++)
         items[i] = item_of(&jobs[i], luma);
-    }
-    if (vrs_cuda_preprocess_run(&kernels, cuda_fixture_stream(), items, count) != VRS_OK) {
+    if (vrs_cuda_preprocess_run(&kernels, cuda_fixture_stream(), items, count) != VRS_OK)
         fail_msg("%s: %s", current, vrs_last_error());
-    }
     for (int32_t i = 0; i < count; i++) {
         compare(&jobs[i], luma);
         job_free(&jobs[i]);
@@ -390,9 +379,8 @@ static void test_whole_rows(void **state)
 static void expect(vrs_status status, const char *part)
 {
     assert_int_equal(status, VRS_INVALID);
-    if (strstr(vrs_last_error(), part) == NULL) {
+    if (strstr(vrs_last_error(), part) == NULL)
         fail_msg("\"%s\" does not speak of \"%s\"", vrs_last_error(), part);
-    }
 }
 
 static void test_refusals(void **state)
@@ -425,9 +413,8 @@ static void test_refusals(void **state)
 int main(void)
 {
     const int opened = cuda_fixture_open();
-    if (opened != 0) {
+    if (opened != 0)
         return opened;
-    }
     if (vrs_cuda_preprocess_open(cuda_fixture_device(), &kernels) != VRS_OK) {
         fprintf(stderr, "%s\n", vrs_last_error());
         return EXIT_FAILURE;

@@ -124,11 +124,10 @@ static void check_all(const vrs_image *image, const vrs_preprocess_desc *desc)
     written expected = run(plan, image, VRS_ISA_REFERENCE, 0x5A);
     for (int isa = VRS_ISA_AVX2; isa <= (int)vrs_isa_detect(); isa++) {
         written got = run(plan, image, (vrs_isa)isa, 0xA5);
-        if (desc->tensor == VRS_TENSOR_U8_NHWC) {
+        if (desc->tensor == VRS_TENSOR_U8_NHWC)
             compare_bytes("tensor", &got.tensor, &expected.tensor);
-        } else {
+        else
             compare_floats(plan, &got.tensor, &expected.tensor);
-        }
         compare_bytes("luma", &got.luma, &expected.luma);
         written_free(&got);
     }
@@ -167,11 +166,9 @@ static void test_sizes(void **state)
                                       {95, 63}, {97, 33},  {1280, 50}};
     static const int32_t to[][2] = {{1, 1}, {3, 5}, {8, 16}, {33, 17}, {64, 37}, {256, 144}};
     test_random random = {0x123456789ABCDEFU};
-    for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
-        for (size_t j = 0; j < sizeof(to) / sizeof(to[0]); j++) {
+    for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++)
+        for (size_t j = 0; j < sizeof(to) / sizeof(to[0]); j++)
             check_size(from[i][0], from[i][1], to[j][0], to[j][1], &random);
-        }
-    }
 }
 
 /* White of `height` rows in one: the longest sums that 16 bits hold, and longer ones. */

@@ -110,11 +110,10 @@ static void test_constant_stays(void **state)
                 for (int32_t x = 0; x < vrs_plane_width(&image, plane) * samples; x++) {
                     const int32_t order = samples == 4 ? (x % 4 == 3 ? 0 : 2 - x % 4) : x % samples;
                     const int32_t value = code[plane + order];
-                    if (info->sample_bytes == 1) {
+                    if (info->sample_bytes == 1)
                         row[x] = (uint8_t)value;
-                    } else {
+                    else
                         ((uint16_t *)(void *)row)[x] = (uint16_t)(value << info->sample_shift);
-                    }
                 }
             }
         }
@@ -180,9 +179,8 @@ static void test_commutes(void **state)
     vrs_image image =
         test_picture(VRS_FORMAT_YUV420P, 64, 48, TEST_STRIDE_TIGHT, TEST_PATTERN_ZERO, &random);
     image.color.chroma_site = VRS_CHROMA_CENTER;
-    for (int32_t i = 0; i < 64 * 48; i++) {
+    for (int32_t i = 0; i < 64 * 48; i++)
         image.planes[0][i] = (uint8_t)test_range(&random, 90, 160);
-    }
     for (int32_t i = 0; i < 32 * 24; i++) {
         image.planes[1][i] = (uint8_t)(112 + i % 32);
         image.planes[2][i] = (uint8_t)(140 - i / 32);
@@ -196,9 +194,8 @@ static void test_commutes(void **state)
         for (int32_t y = 1; y < 11; y++) {
             for (int32_t x = 1; x < 15; x++) {
                 double sum = 0.0;
-                for (int32_t i = 0; i < 16; i++) {
+                for (int32_t i = 0; i < 16; i++)
                     sum += converted[(channel * 48 + 4 * y + i / 4) * 64 + 4 * x + i % 4];
-                }
                 assert_true(fabs(tensor[(channel * 12 + y) * 16 + x] - sum / 16.0) < 1e-3);
             }
         }
@@ -293,9 +290,8 @@ static void check_format(vrs_preprocess_desc desc, const float *planes, const vr
                     index = (c * height + y) * width + x;
                 } else if (layout == VRS_TENSOR_S2D) {
                     /* x, y run over the places of the small picture here. */
-                    if (x >= width / 2 || y >= height / 2) {
+                    if (x >= width / 2 || y >= height / 2)
                         continue;
-                    }
                     index = (y * (width / 2) + x) * channels + c;
                     source_y = 2 * y + c / 6 % 2;
                     source_x = 2 * x + c / 3 % 2;
@@ -385,9 +381,8 @@ static void test_guide(void **state)
     const vrs_preprocess_desc desc = whole(&image, 5, 1);
     uint8_t luma[5];
     free(run_reference(&desc, &image, luma));
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         assert_int_equal(luma[i], codes[i][1]);
-    }
     vrs_image_release(&image);
 }
 
@@ -419,18 +414,16 @@ static void test_hdr_source(void **state)
     vrs_image image =
         test_picture(VRS_FORMAT_YUV420P10, 8, 8, TEST_STRIDE_TIGHT, TEST_PATTERN_ZERO, &random);
     image.color = (vrs_color){.matrix = VRS_MATRIX_BT2020, .transfer = VRS_TRANSFER_PQ};
-    for (int i = 0; i < 64; i++) {
+    for (int i = 0; i < 64; i++)
         ((uint16_t *)(void *)image.planes[0])[i] = 573; /* (573 - 64) / 876 = 0.5811 */
-    }
     for (int i = 0; i < 16; i++) {
         ((uint16_t *)(void *)image.planes[1])[i] = 512;
         ((uint16_t *)(void *)image.planes[2])[i] = 512;
     }
     const vrs_preprocess_desc desc = whole(&image, 4, 4);
     float *tensor = run_reference(&desc, &image, NULL);
-    for (int i = 0; i < 48; i++) {
+    for (int i = 0; i < 48; i++)
         assert_true(fabs(tensor[i] - 255.0 * pow(0.875, 1 / 2.4)) < 0.5);
-    }
     free(tensor);
     vrs_image_release(&image);
 }
@@ -440,9 +433,8 @@ static void expect_refused(const vrs_preprocess_desc *desc, const char *part)
     vrs_preprocess_plan *plan = (vrs_preprocess_plan *)(uintptr_t)1;
     assert_int_equal(vrs_preprocess_plan_create(desc, &plan), VRS_INVALID);
     assert_null(plan);
-    if (strstr(vrs_last_error(), part) == NULL) {
+    if (strstr(vrs_last_error(), part) == NULL)
         fail_msg("\"%s\" does not speak of \"%s\"", vrs_last_error(), part);
-    }
 }
 
 static void test_refusals(void **state)

@@ -93,9 +93,8 @@ static float *run_zimg(const zimg_case *what, const vrs_image *image)
         out.plane[plane].mask = ZIMG_BUFFER_MAX;
     }
     assert_int_equal(zimg_filter_graph_process(graph, &in, &out, tmp, NULL, NULL, NULL, NULL), 0);
-    for (size_t row = 0; row < rows; row++) {
+    for (size_t row = 0; row < rows; row++)
         memcpy((char *)rgb + row * row_bytes, (char *)padded + row * stride, row_bytes);
-    }
     zimg_filter_graph_free(graph);
     free(tmp);
     free(padded);
@@ -114,11 +113,10 @@ static void fill_in_gamut(vrs_image *image, bool one_chroma, test_random *random
             uint8_t *row = image->planes[plane] + image->strides[plane] * y;
             for (int32_t x = 0; x < vrs_plane_width(image, plane); x++) {
                 const int32_t code = test_range(random, low * unit, high * unit);
-                if (info->sample_bytes == 1) {
+                if (info->sample_bytes == 1)
                     row[x] = (uint8_t)code;
-                } else {
+                else
                     ((uint16_t *)(void *)row)[x] = (uint16_t)code;
-                }
             }
         }
     }
@@ -147,9 +145,8 @@ static void check(const zimg_case *what, test_random *random)
     vrs_kernels_get(VRS_ISA_REFERENCE)->preprocess(plan, &image, tensor, NULL, NULL);
     float *expected = run_zimg(what, &image);
     double worst = 0.0;
-    for (int i = 0; i < 3 * what->width * what->height; i++) {
+    for (int i = 0; i < 3 * what->width * what->height; i++)
         worst = fmax(worst, fabs((double)tensor[i] - (double)expected[i]));
-    }
     if (!(worst < TOLERANCE)) {
         fail_msg("%s matrix %d range %d site %d to %dx%d: differs by %g",
                  vrs_pixel_format_name(what->format), (int)what->matrix, (int)what->range,

@@ -50,9 +50,8 @@ static inline void clips_begin(void)
 static inline void clips_end(void)
 {
     vrs_log_set(NULL, NULL, VRS_LOG_WARNING);
-    if (chdir("/") == 0) {
+    if (chdir("/") == 0)
         temp_remove(clips_folder);
-    }
 }
 
 /* Runs ffmpeg with these arguments, in the folder. */
@@ -60,9 +59,8 @@ static inline void clip(const char *arguments)
 {
     char command[1024];
     (void)snprintf(command, sizeof command, "ffmpeg -nostdin -v error -y %s", arguments);
-    if (system(command) != 0) {
+    if (system(command) != 0)
         fail_msg("this failed: %s", command);
-    }
 }
 
 static inline void write_file(const char *path, const void *data, size_t size)
@@ -94,9 +92,8 @@ static inline vrs_source *open_source(const char *path)
 {
     vrs_source_params params = {.path = path, .threads = 2};
     vrs_source *source = NULL;
-    if (vrs_source_open(&params, &source) != VRS_OK) {
+    if (vrs_source_open(&params, &source) != VRS_OK)
         fail_msg("%s: %s", path, vrs_last_error());
-    }
     return source;
 }
 
@@ -144,9 +141,8 @@ static inline uint64_t read_all(vrs_source *source)
         last = frame.pts;
         vrs_image_release(&frame.image);
     }
-    if (status != VRS_END) {
+    if (status != VRS_END)
         fail_msg("%s: %s", vrs_status_name(status), vrs_last_error());
-    }
     assert_int_equal(vrs_source_read(source, &frame), VRS_END);
     return source->frames;
 }
@@ -166,12 +162,10 @@ static inline size_t probe_frames(const char *path, int64_t *pts, size_t capacit
     while (fgets(line, sizeof line, pipe)) {
         char *end = NULL;
         long long value = strtoll(line, &end, 10);
-        if (end == line) {
+        if (end == line)
             continue;
-        }
-        if (count < capacity) {
+        if (count < capacity)
             pts[count] = value;
-        }
         count++;
     }
     (void)pclose(pipe);
@@ -194,9 +188,8 @@ static inline size_t expect_as_probed(const char *path)
     }
     vrs_frame frame;
     assert_int_equal(vrs_source_read(source, &frame), VRS_END);
-    if (source->damaged != 0) {
+    if (source->damaged != 0)
         fail_msg("%s: %llu damaged: %s", path, (unsigned long long)source->damaged, source->damage);
-    }
     vrs_source_close(source);
     return count;
 }

@@ -83,9 +83,8 @@ static void write_sound(vrs_container *container, AVCodecContext *sound, AVStrea
         frame->sample_rate = SOUND_RATE;
         frame->ch_layout = sound->ch_layout;
         assert_true(av_frame_get_buffer(frame, 0) >= 0);
-        for (int i = 0; i < SOUND_FRAME; i++) {
+        for (int i = 0; i < SOUND_FRAME; i++)
             ((float *)frame->data[0])[i] = (float)((place + i) % 100) / 400.0F;
-        }
         frame->pts = place;
         place += SOUND_FRAME;
         result = avcodec_send_frame(sound, place > samples ? NULL : frame);

@@ -36,9 +36,8 @@ int tools_sample(tools_pattern pattern, int plane, int depth, int index, int x, 
         uint32_t seed = (uint32_t)(plane + 5 * x + 7919 * y + 104729 * index);
         return (int)(hash(seed) & (uint32_t)top);
     }
-    if (pattern == TOOLS_CLASSES) {
+    if (pattern == TOOLS_CLASSES)
         return (x / 8 + y / 8 + index) % 6;
-    }
     int dx = x - 20 - index;
     int dy = y - 18;
     int value = 400 - 4 * (dx * dx + dy * dy) / 3;
@@ -72,9 +71,8 @@ vrs_image tools_image(vrs_pixel_format format, int32_t width, int32_t height, to
             for (int x = 0; x < samples * vrs_plane_width(&held->image, plane); x++) {
                 int value = tools_sample(pattern, plane, info->depth, index, x, y);
                 row[x * info->sample_bytes] = (uint8_t)value;
-                if (info->sample_bytes == 2) {
+                if (info->sample_bytes == 2)
                     row[2 * x + 1] = (uint8_t)(value >> 8);
-                }
             }
         }
     }
@@ -130,9 +128,8 @@ int64_t tools_even(int index)
 int64_t tools_uneven(int index)
 {
     int64_t time = 700;
-    for (int i = 0; i < index; i++) {
+    for (int i = 0; i < index; i++)
         time += 1 + (int64_t)(hash((uint32_t)i) % 1700);
-    }
     return time;
 }
 
@@ -147,9 +144,8 @@ vrs_status tools_write(const tools_setup *setup, int count, tools_time_fn time_o
             tools_image(params.format, params.width, params.height, setup->pattern, i);
         status = vrs_sink_write(sink, &image, time_of(i), time_of(i + 1) - time_of(i), NULL);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_sink_finish(sink);
-    }
     vrs_sink_close(sink);
     return status;
 }
@@ -160,9 +156,8 @@ static void count_other(tools_clip *clip, const AVPacket *packet)
 {
     int stream = packet->stream_index;
     assert_true(stream < 8);
-    if (clip->others[stream]++ == 0) {
+    if (clip->others[stream]++ == 0)
         clip->other_first[stream] = packet->pts;
-    }
     clip->other_last[stream] = packet->pts;
 }
 
@@ -198,9 +193,8 @@ void tools_read(tools_clip *clip, const char *path, const char *name)
 {
     *clip = (tools_clip){0};
     AVPacket *packet = av_packet_alloc();
-    if (avformat_open_input(&clip->container, path, NULL, NULL) < 0) {
+    if (avformat_open_input(&clip->container, path, NULL, NULL) < 0)
         fail_msg("%s cannot be opened", path);
-    }
     assert_true(avformat_find_stream_info(clip->container, NULL) >= 0);
     int index = av_find_best_stream(clip->container, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
     assert_true(index >= 0);
@@ -223,9 +217,8 @@ void tools_read(tools_clip *clip, const char *path, const char *name)
 
 void tools_forget(tools_clip *clip)
 {
-    for (int i = 0; i < clip->count; i++) {
+    for (int i = 0; i < clip->count; i++)
         av_frame_free(&clip->frames[i]);
-    }
     avformat_close_input(&clip->container);
 }
 

@@ -41,9 +41,8 @@ static bench bench_begin(uint64_t seed)
     fake_cuda_set_mode(FAKE_CUDA_SYNC);
     fake_nvdec_reset();
     (void)start_driver(0); /* once for a process, but the reset makes a new one of it */
-    if (vrs_device_open("cuda", &made.device) != VRS_OK) {
+    if (vrs_device_open("cuda", &made.device) != VRS_OK)
         fail_msg("%s", vrs_last_error());
-    }
     assert_int_equal(vrs_memory_create(made.device, &settings, &made.memory), VRS_OK);
     device_in_use = made.device;
     return made;
@@ -58,9 +57,8 @@ static void bench_end(bench *used)
     assert_int_equal(counts.mapped, 0);
     vrs_memory_destroy(used->memory);
     vrs_device_close(used->device);
-    if (fake_cuda_leaks(text, sizeof text) != 0) {
+    if (fake_cuda_leaks(text, sizeof text) != 0)
         fail_msg("alive at the end: %s", text);
-    }
 }
 
 static vrs_source *open_on(const bench *used, const char *path, int32_t slots,
@@ -69,9 +67,8 @@ static vrs_source *open_on(const bench *used, const char *path, int32_t slots,
     const vrs_source_gpu gpu = {used->device, used->memory, slots};
     const vrs_source_params params = {.path = path, .decoder = decoder, .gpu = &gpu};
     vrs_source *source = NULL;
-    if (vrs_source_open(&params, &source) != VRS_OK) {
+    if (vrs_source_open(&params, &source) != VRS_OK)
         fail_msg("%s: %s", path, vrs_last_error());
-    }
     return source;
 }
 
@@ -116,9 +113,8 @@ static vrs_frame next_frame(vrs_source *source)
 {
     vrs_frame frame;
     vrs_status status = vrs_source_read(source, &frame);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         fail_msg("frame %llu: %s", (unsigned long long)source->frames, vrs_last_error());
-    }
     return frame;
 }
 
@@ -171,12 +167,10 @@ static void several_inputs_share_a_device(void **state)
     pthread_t threads[4];
     bench used = bench_begin(7);
     fake_cuda_set_mode(FAKE_CUDA_THREAD);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, read_in_thread, &used), 0);
-    }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    }
     bench_end(&used);
 }
 
@@ -201,9 +195,8 @@ static void slow_consumer_waits_for_slots(void **state)
     const vrs_source_params params = {
         .path = "h264.mp4", .gpu = &gpu, .stop = stop_now, .stop_opaque = &stop};
     assert_int_equal(vrs_source_open(&params, &source), VRS_OK);
-    for (int i = 0; i < SLOTS; i++) {
+    for (int i = 0; i < SLOTS; i++)
         held[i] = next_frame(source);
-    }
     stop = true; /* it would wait for ever: nobody releases */
     assert_int_equal(vrs_source_read(source, &more), VRS_CANCELLED);
     stop = false;
@@ -245,9 +238,8 @@ static void surfaces_do_run_out_without_it(void **state)
     }
     assert_true(status == VRS_NO_MEMORY || reader->damaged > 0);
     assert_true(count > VRS_GPU_SURFACES);
-    while (count > 0) {
+    while (count > 0)
         av_frame_free(&held[--count]);
-    }
     vrs_reader_close(reader);
     vrs_gpu_frames_destroy(frames);
     bench_end(&used);
@@ -268,9 +260,8 @@ static void expect_count(vrs_source *source, uint64_t expected, vrs_pixel_format
         wait_ready(&frame.image);
         vrs_image_release(&frame.image);
     }
-    if (status != VRS_END || source->frames != expected) {
+    if (status != VRS_END || source->frames != expected)
         fail_msg("%llu frames, %s", (unsigned long long)source->frames, vrs_status_name(status));
-    }
 }
 
 static uint64_t booked(const bench *used)
@@ -355,9 +346,8 @@ static void expect_as_on_host(const bench *used, const char *path, vrs_decoder_p
     }
     assert_int_equal(there->frames, here->frames);
     assert_int_equal(there->damaged, here->damaged);
-    if (!strstr(there->note, note) || (note[0] == '\0' && there->note[0] != '\0')) {
+    if (!strstr(there->note, note) || (note[0] == '\0' && there->note[0] != '\0'))
         fail_msg("the note is '%s', not '...%s...'", there->note, note);
-    }
     vrs_source_close(there);
     vrs_source_close(here);
 }
@@ -475,12 +465,10 @@ static void a_lost_gpu_ends_the_reading(void **state)
         fake_cuda_lose_at(calls[i], 9, ILLEGAL_ADDRESS);
         vrs_frame frame;
         vrs_status status;
-        while ((status = vrs_source_read(source, &frame)) == VRS_OK) {
+        while ((status = vrs_source_read(source, &frame)) == VRS_OK)
             vrs_image_release(&frame.image);
-        }
-        if (status != VRS_DEVICE_LOST) {
+        if (status != VRS_DEVICE_LOST)
             fail_msg("%s: %s, %s", calls[i], vrs_status_name(status), vrs_last_error());
-        }
         assert_true(source->frames < FRAMES);
         assert_int_equal(vrs_source_read(source, &frame), VRS_DEVICE_LOST);
         vrs_source_close(source);
@@ -548,9 +536,8 @@ static bool fail_nth(void *opaque, const char *what)
     failing *plan = opaque;
     (void)what;
     bool ok = __atomic_sub_fetch(&plan->left, 1, __ATOMIC_SEQ_CST) != 0;
-    if (!ok) {
+    if (!ok)
         __atomic_store_n(&plan->hit, true, __ATOMIC_SEQ_CST);
-    }
     return ok;
 }
 
@@ -570,13 +557,11 @@ static void every_failure_is_told_and_nothing_leaks(void **state)
         for (int i = 0; i < 3 && status == VRS_OK; i++) {
             vrs_frame frame;
             status = vrs_source_read(source, &frame);
-            if (status == VRS_OK) {
+            if (status == VRS_OK)
                 vrs_image_release(&frame.image);
-            }
         }
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             assert_true(vrs_last_error()[0] != '\0');
-        }
         vrs_source_close(source);
         vrs_inject_set(NULL, NULL);
         assert_int_equal(vrs_resources_live(), alive);

@@ -47,9 +47,8 @@ static void expect_nothing_left(void)
 {
     char text[512] = "";
     assert_int_equal(fake_nvdec_read().decoders, 0);
-    if (fake_cuda_leaks(text, sizeof text) != 0) {
+    if (fake_cuda_leaks(text, sizeof text) != 0)
         fail_msg("alive at the end: %s", text);
-    }
 }
 
 /* The configured outputs of one input; `outputs` ends with a NULL path. */
@@ -69,9 +68,8 @@ static outcome run_job(const char *input, const char *settings, const wanted *ou
     assert_int_equal(vrs_job_create(config, input, &job), VRS_OK);
     bool gpu = strcmp(vrs_config_get(config, "device"), "cpu") != 0;
     job->engine = gpu ? engine_of_gpu : &fake_engine_ops;
-    for (; outputs->path; outputs++) {
+    for (; outputs->path; outputs++)
         assert_int_equal(vrs_job_add_output(job, outputs->kind, outputs->path), VRS_OK);
-    }
     if (profile != NULL) {
         assert_int_equal(vrs_job_set_profile(job, profile), VRS_OK);
         assert_int_equal(vrs_job_set_profile(job, profile), VRS_INVALID);
@@ -91,9 +89,8 @@ static outcome run_job(const char *input, const char *settings, const wanted *ou
 static outcome run_well(const char *input, const char *settings, const wanted *outputs)
 {
     outcome o = run_job(input, settings, outputs);
-    if (o.status != VRS_OK) {
+    if (o.status != VRS_OK)
         fail_msg("%s: %s", settings, o.error);
-    }
     assert_int_equal(o.stats.written, FRAMES);
     assert_int_equal(o.stats.failed, 0);
     return o;
@@ -114,12 +111,10 @@ static void expect_alike(const char *path, const char *expected, const char *wha
     assert_int_equal(sizes[0], sizes[1]);
     assert_true(sizes[0] >= (size_t)FRAMES * WIDTH * HEIGHT);
     size_t wrong = 0;
-    for (size_t i = 0; i < sizes[0]; i++) {
+    for (size_t i = 0; i < sizes[0]; i++)
         wrong += abs(a[i] - b[i]) > CLOSE ? 1 : 0;
-    }
-    if (wrong > (follows_motion(what) ? sizes[0] / 200 : 0)) {
+    if (wrong > (follows_motion(what) ? sizes[0] / 200 : 0))
         fail_msg("%s: %zu of %zu bytes differ", what, wrong, sizes[0]);
-    }
     free(a);
     free(b);
 }
@@ -132,17 +127,13 @@ static void write_pictures(const char *path)
     (void)fprintf(file, "YUV4MPEG2 W%d H%d F25:1 Ip A1:1 C420mpeg2\n", WIDTH, HEIGHT);
     for (int n = 0; n < FRAMES; n++) {
         (void)fputs("FRAME\n", file);
-        for (int y = 0; y < HEIGHT; y++) {
-            for (int x = 0; x < WIDTH; x++) {
+        for (int y = 0; y < HEIGHT; y++)
+            for (int x = 0; x < WIDTH; x++)
                 (void)fputc(fake_nvdec_byte(2 * n, 0, x, y), file);
-            }
-        }
         for (int plane = 0; plane < 2; plane++) {
-            for (int y = 0; y < HEIGHT / 2; y++) {
-                for (int x = 0; x < WIDTH / 2; x++) {
+            for (int y = 0; y < HEIGHT / 2; y++)
+                for (int x = 0; x < WIDTH / 2; x++)
                     (void)fputc(fake_nvdec_byte(2 * n, 1, 2 * x + plane, y), file);
-                }
-            }
         }
     }
     assert_int_equal(fclose(file), 0);
@@ -253,9 +244,8 @@ static void previews_show_frames_of_the_gpu(void **state)
     uint8_t *a = read_file("cpu.raw", &sizes[0]), *b = read_file("gpu.raw", &sizes[1]);
     assert_int_equal(sizes[0], sizes[1]);
     uint64_t apart = 0; /* chroma is enlarged another way from NV12 */
-    for (size_t i = 0; i < sizes[0]; i++) {
+    for (size_t i = 0; i < sizes[0]; i++)
         apart += (uint64_t)abs(a[i] - b[i]);
-    }
     assert_true(apart < 2 * sizes[0]);
     free(a);
     free(b);
@@ -277,9 +267,8 @@ static void budgets(void **state)
             ran = true;
         } else {
             assert_false(ran);
-            if (o.status != VRS_INVALID || !strstr(o.error, "budget")) {
+            if (o.status != VRS_INVALID || !strstr(o.error, "budget"))
                 fail_msg("%d kB: %s: %s", kb, vrs_status_name(o.status), o.error);
-            }
             refused = true;
         }
         assert_true(fake_cuda_peak(0) <= (uint64_t)kb * 1000);
@@ -299,9 +288,8 @@ static void a_lost_gpu_ends_the_job(void **state)
         begin(60 + i);
         fake_cuda_lose_at(calls[i], 60, ILLEGAL_ADDRESS);
         outcome o = run_job("h264.mp4", "device=cuda:0 lanes=2 codec=ffv1 segment_frames=5", made);
-        if (o.status != VRS_DEVICE_LOST) {
+        if (o.status != VRS_DEVICE_LOST)
             fail_msg("%s: %s: %s", calls[i], vrs_status_name(o.status), o.error);
-        }
         assert_int_not_equal(access("lost.mkv", F_OK), 0);
         assert_int_equal(access("lost.mkv.vrseg", F_OK), 0);
         temp_remove("lost.mkv.vrseg");
@@ -323,9 +311,8 @@ static outcome run_segmented(uint64_t seed, const char *settings, const char *ca
     char all[256];
     begin(seed);
     fake_cuda_set_devices(2);
-    if (call) {
+    if (call)
         fake_cuda_lose_at(call, n, ILLEGAL_ADDRESS);
-    }
     (void)snprintf(all, sizeof all, SEGMENTED "%s", settings);
     outcome o = run_job("pictures.y4m", all, segmented);
     expect_nothing_left();
@@ -358,9 +345,8 @@ static void a_lost_gpu_is_replaced(void **state)
             outcome o = run_segmented(4 + k, settings[s], calls[s], at[k]);
             (void)snprintf(what, sizeof what, "%s, call %d of %s", settings[s], (int)at[k],
                            calls[s]);
-            if (o.status != VRS_OK) {
+            if (o.status != VRS_OK)
                 fail_msg("%s: %s: %s", what, vrs_status_name(o.status), o.error);
-            }
             assert_int_equal(o.stats.written, FRAMES);
             bool gpu = strstr(settings[s], "cuda:1");
             assert_non_null(strstr(o.device, gpu ? "; then cuda:1" : "; then cpu"));
@@ -404,9 +390,8 @@ static void decoded_pictures_are_read_again(void **state)
         fake_cuda_lose_at("cuMemcpy2DAsync_v2", n, ILLEGAL_ADDRESS);
         outcome o = run_job("h264.mp4", SEGMENTED "device=cuda:0 decoder=nvdec device_fallback=cpu",
                             segmented);
-        if (o.status != VRS_OK) {
+        if (o.status != VRS_OK)
             fail_msg("copy %d: %s", (int)n, o.error);
-        }
         assert_string_equal(o.fallback, "cpu");
         assert_string_equal(o.decoder, "cpu");
         assert_int_equal(o.stats.damaged, 0);
@@ -428,13 +413,11 @@ static void all_of_two_are_lost(void **state)
         begin(70);
         fake_cuda_set_devices(2);
         fake_cuda_lose_at("cuLaunchKernel@0", 30, ILLEGAL_ADDRESS);
-        if (both) {
+        if (both)
             fake_cuda_lose_at("cuLaunchKernel@1", 60, ILLEGAL_ADDRESS);
-        }
         outcome o = run_job("pictures.y4m", SEGMENTED "device=all device_fallback=cpu", segmented);
-        if (o.status != VRS_OK) {
+        if (o.status != VRS_OK)
             fail_msg("%s", o.error);
-        }
         assert_string_equal(o.fallback, both ? "cpu" : "");
         expect_decoded_alike("of two");
         expect_nothing_left();
@@ -456,9 +439,8 @@ static void fallbacks_are_looked_at_first(void **state)
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         outcome o = run_segmented(5, refused[i].settings, NULL, 0);
-        if (o.status == VRS_OK || !strstr(o.error, refused[i].words)) {
+        if (o.status == VRS_OK || !strstr(o.error, refused[i].words))
             fail_msg("%s: %s: %s", refused[i].settings, vrs_status_name(o.status), o.error);
-        }
     }
     outcome o = run_segmented(5, "device=cpu device_fallback=cuda:7", NULL, 0);
     assert_int_equal(o.status, VRS_OK); /* the CPU is not lost */

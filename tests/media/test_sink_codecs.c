@@ -18,9 +18,8 @@ static const char *place_of(const char *name)
 static void round_trip(const tools_setup *setup, int count, const char *decoder, tools_clip *clip)
 {
     vrs_status status = tools_write(setup, count, tools_even);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         fail_msg("%s: %s", setup->params.path, vrs_last_error());
-    }
     tools_read(clip, setup->params.path, decoder);
     assert_int_equal(clip->count, count);
     for (int i = 0; i < count; i++) {
@@ -42,11 +41,9 @@ static void lossless(const char *name, vrs_output_kind kind, vrs_pixel_format so
     setup.params.segment_frames = 4;
     setup.pattern = TOOLS_NOISE;
     round_trip(&setup, 9, NULL, &clip);
-    for (int i = 0; i < clip.count; i++) {
-        for (int plane = 0; plane < planes; plane++) {
+    for (int i = 0; i < clip.count; i++)
+        for (int plane = 0; plane < planes; plane++)
             assert_int_equal(tools_plane_error(clip.frames[i], plane, TOOLS_NOISE, i, depth), 0);
-        }
-    }
     tools_forget(&clip);
 }
 
@@ -269,9 +266,8 @@ static void wrong_options_are_named(void **state)
         setup.params.preset = wrong[i].preset;
         setup.params.encoder_options = wrong[i].options;
         assert_int_equal(tools_write(&setup, 1, tools_even), VRS_INVALID);
-        if (!strstr(vrs_last_error(), wrong[i].says)) {
+        if (!strstr(vrs_last_error(), wrong[i].says))
             fail_msg("\"%s\" does not say \"%s\"", vrs_last_error(), wrong[i].says);
-        }
         assert_int_equal(temp_count(folder), 0);
     }
 }

@@ -115,9 +115,8 @@ static vrs_status live_through(void *opaque)
         }
         status = vrs_sink_write(sink, &image, tools_even(i), 512, NULL);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_sink_finish(sink);
-    }
     (void)snprintf(detail, sizeof detail, "%s", vrs_last_error());
     vrs_sink_close(sink);
     return status == VRS_OK ? status : vrs_fail(status, "%s", detail);
@@ -217,25 +216,20 @@ static int write_over_a_limit(void)
     vrs_sink *sink = NULL;
     const struct rlimit limit = {60000, 60000};
     (void)signal(SIGXFSZ, SIG_IGN);
-    if (setrlimit(RLIMIT_FSIZE, &limit) != 0) {
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
         return 1;
-    }
     path_of(path, "out.mkv");
     prepare(&setup, path, VRS_CODEC_FFV1);
     setup.pattern = TOOLS_NOISE;
-    if (vrs_sink_open(&setup.params, &sink) != VRS_OK) {
+    if (vrs_sink_open(&setup.params, &sink) != VRS_OK)
         return 2;
-    }
     /* Segments of 4 frames of noise are some 13 kB: they fit, the joined file does not. */
-    if (write_some(sink, &setup, 0, 40) != VRS_OK) {
+    if (write_some(sink, &setup, 0, 40) != VRS_OK)
         return 3;
-    }
-    if (vrs_sink_finish(sink) != VRS_IO || !strstr(vrs_last_error(), "out.mkv.vrseg")) {
+    if (vrs_sink_finish(sink) != VRS_IO || !strstr(vrs_last_error(), "out.mkv.vrseg"))
         return 4;
-    }
-    if (write_some(sink, &setup, 0, 1) != VRS_IO || vrs_sink_finish(sink) != VRS_IO) {
+    if (write_some(sink, &setup, 0, 1) != VRS_IO || vrs_sink_finish(sink) != VRS_IO)
         return 5;
-    }
     vrs_sink_close(sink);
     return tools_images_live() == 0 ? 0 : 6;
 }
@@ -258,9 +252,8 @@ static bool write_line(const char *path, const char *line)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     bool done = fd >= 0 && write(fd, line, strlen(line)) == (ssize_t)strlen(line);
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     return done;
 }
 
@@ -283,29 +276,24 @@ static int fill_a_disk(void)
     tools_setup setup;
     char path[512];
     vrs_sink *sink = NULL;
-    if (!mount_small_disk()) {
+    if (!mount_small_disk())
         return NO_NAMESPACE;
-    }
     path_of(path, "out.mkv");
     prepare(&setup, path, VRS_CODEC_FFV1);
     setup.pattern = TOOLS_NOISE;
-    if (vrs_sink_open(&setup.params, &sink) != VRS_OK) {
+    if (vrs_sink_open(&setup.params, &sink) != VRS_OK)
         return 1;
-    }
     vrs_status status = write_some(sink, &setup, 0, 1000);
-    if (status != VRS_NO_SPACE || !strstr(vrs_last_error(), "out.mkv.vrseg") || sink->frames < 8) {
+    if (status != VRS_NO_SPACE || !strstr(vrs_last_error(), "out.mkv.vrseg") || sink->frames < 8)
         return 2;
-    }
     vrs_sink_close(sink);
     check_leftover(VRS_NO_SPACE, "mkv");
     path_of(path, "out.mkv");
     setup.params.segment_frames = 1000;
-    if (vrs_sink_open(&setup.params, &sink) != VRS_OK) {
+    if (vrs_sink_open(&setup.params, &sink) != VRS_OK)
         return 3;
-    }
-    if (write_some(sink, &setup, 0, 1000) != VRS_NO_SPACE || temp_count(folder) != 0) {
+    if (write_some(sink, &setup, 0, 1000) != VRS_NO_SPACE || temp_count(folder) != 0)
         return 4;
-    }
     vrs_sink_close(sink);
     return tools_images_live() == 0 ? 0 : 5;
 }

@@ -229,11 +229,9 @@ static void check_y4m(const char *path, vrs_output_kind kind, vrs_pixel_format s
     assert_int_equal(clip.frames[0]->width, 17);
     assert_int_equal(clip.frames[0]->color_range,
                      kind == VRS_OUTPUT_MASK ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG);
-    for (int i = 0; i < 5; i++) {
-        for (int plane = 0; plane < planes; plane++) {
+    for (int i = 0; i < 5; i++)
+        for (int plane = 0; plane < planes; plane++)
             assert_int_equal(tools_plane_error(clip.frames[i], plane, TOOLS_NOISE, i, depth), 0);
-        }
-    }
     tools_forget(&clip);
     assert_int_equal(temp_count(folder), 1);
 }
@@ -256,9 +254,8 @@ static size_t read_from_child(const char *path, int write_end, int read_end, cha
     assert_true(child >= 0);
     if (child == 0) {
         tools_setup setup;
-        if (strcmp(path, "-") == 0) {
+        if (strcmp(path, "-") == 0)
             (void)dup2(write_end, STDOUT_FILENO);
-        }
         (void)close(read_end); /* write_end stays: the reader must not see an end too early */
         tools_prepare(&setup, path, VRS_OUTPUT_MASK, VRS_FORMAT_YUV420P, 640, 360);
         _exit(tools_write(&setup, 3, tools_even) == VRS_OK ? 0 : 1);
@@ -268,9 +265,8 @@ static size_t read_from_child(const char *path, int write_end, int read_end, cha
     char block[4096];
     ssize_t count = 0;
     while ((count = read(read_end, block, sizeof block)) > 0) {
-        if (total == 0) {
+        if (total == 0)
             memcpy(head, block, head_size);
-        }
         total += (size_t)count;
     }
     int result = 0;

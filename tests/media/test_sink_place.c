@@ -30,9 +30,8 @@ static void touch(const char *path)
 static void keep_warning(void *opaque, vrs_log_level level, const char *line)
 {
     (void)opaque;
-    if (level == VRS_LOG_WARNING) {
+    if (level == VRS_LOG_WARNING)
         (void)snprintf(last_warning, sizeof last_warning, "%s", line);
-    }
 }
 
 static vrs_status open_at(tools_setup *setup, const char *path, vrs_sink **sink)
@@ -49,9 +48,8 @@ static void check_refused(const char *path, vrs_status status, const char *says)
     vrs_sink *sink = NULL;
     int before = temp_count(folder);
     assert_int_equal(open_at(&setup, path, &sink), status);
-    if (!strstr(vrs_last_error(), says)) {
+    if (!strstr(vrs_last_error(), says))
         fail_msg("\"%s\" does not say \"%s\"", vrs_last_error(), says);
-    }
     assert_int_equal(temp_count(folder), before);
 }
 
@@ -151,21 +149,17 @@ static int write_unprivileged(void)
     tools_setup setup;
     vrs_sink *sink = NULL;
     char path[512];
-    if (!become_nobody()) {
+    if (!become_nobody())
         return 1;
-    }
     path_of(path, "out.mp4");
-    if (open_at(&setup, path, &sink) != VRS_PERMISSION || !strstr(vrs_last_error(), folder)) {
+    if (open_at(&setup, path, &sink) != VRS_PERMISSION || !strstr(vrs_last_error(), folder))
         return 2;
-    }
     path_of(path, "out.y4m");
-    if (open_at(&setup, path, &sink) != VRS_PERMISSION) {
+    if (open_at(&setup, path, &sink) != VRS_PERMISSION)
         return 3;
-    }
     path_of(path, "pictures/");
-    if (open_at(&setup, path, &sink) != VRS_PERMISSION) {
+    if (open_at(&setup, path, &sink) != VRS_PERMISSION)
         return 4;
-    }
     return temp_count(folder) == 0 ? 0 : 5;
 }
 
@@ -211,14 +205,12 @@ static int die_after_five_frames(void)
     vrs_sink *sink = NULL;
     char path[512];
     path_of(path, "out.mp4");
-    if (open_at(&setup, path, &sink) != VRS_OK) {
+    if (open_at(&setup, path, &sink) != VRS_OK)
         return 1;
-    }
     for (int i = 0; i < 5; i++) {
         vrs_image image = tools_image(VRS_FORMAT_GRAY8, 64, 48, TOOLS_DISC, i);
-        if (vrs_sink_write(sink, &image, tools_even(i), 512, NULL) != VRS_OK) {
+        if (vrs_sink_write(sink, &image, tools_even(i), 512, NULL) != VRS_OK)
             return 2;
-        }
     }
     return 0;
 }
@@ -265,11 +257,9 @@ static void the_journal_says_what_is_finished(void **state)
     assert_int_equal(in_child(die_after_five_frames), 0);
     path_of(path, "out.mp4.vrseg/" VRS_JOURNAL_NAME);
     assert_int_equal(vrs_file_read(path, 100000, &text, &size), VRS_OK);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (!strstr(text, keys[i])) {
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (!strstr(text, keys[i]))
             fail_msg("%s is not in %s", keys[i], text);
-        }
-    }
     assert_int_equal(text[size - 1], '\n');
     vrs_free(text);
     path_of(path, "out.mp4.vrseg/seg-00001.mp4");

@@ -39,9 +39,8 @@ static bool next_sound(AVFormatContext *container, AVPacket *packet)
     int stream = av_find_best_stream(container, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
     assert_true(stream >= 0);
     while (av_read_frame(container, packet) >= 0) {
-        if (packet->stream_index == stream) {
+        if (packet->stream_index == stream)
             return true;
-        }
         av_packet_unref(packet);
     }
     return false;

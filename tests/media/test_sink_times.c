@@ -81,9 +81,8 @@ static void decoding_times_without_sense_are_replaced(void **state)
     AVPacket *packet = av_packet_alloc();
     for (size_t i = 0; i < sizeof senseless / sizeof senseless[0]; i++) {
         vrs_times_init(&times, (AVRational){1, 12800}, (AVRational){25, 1});
-        for (int frame = 0; frame < 5; frame++) {
+        for (int frame = 0; frame < 5; frame++)
             vrs_times_add(&times, tools_even(frame), 512);
-        }
         packet->pts = 3;
         packet->dts = senseless[i];
         assert_int_equal(vrs_times_apply(&times, packet), VRS_OK);
@@ -160,9 +159,8 @@ static void times_that_stumble_are_repaired_and_counted(void **state)
     vrs_sink_close(sink);
     tools_read(&clip, path, NULL);
     assert_int_equal(clip.count, 10);
-    for (int i = 1; i < 10; i++) {
+    for (int i = 1; i < 10; i++)
         assert_true(clip.frames[i]->pts > clip.frames[i - 1]->pts);
-    }
     assert_int_equal(clip.frames[5]->pts, tools_even(4) + 1);
     assert_int_equal(clip.frames[7]->pts, tools_even(7));
     tools_forget(&clip);
@@ -195,14 +193,12 @@ static void rate_control_does_not_see_the_clock(void **state)
         assert_int_equal(vrs_sink_finish(sink), VRS_OK);
         vrs_sink_close(sink);
         tools_read(&clip, path, NULL);
-        for (int i = 0; i < clip.count; i++) {
+        for (int i = 0; i < clip.count; i++)
             sizes[c] += clip.frames[i]->pkt_size;
-        }
         tools_forget(&clip);
     }
-    for (int c = 0; c < 2; c++) {
+    for (int c = 0; c < 2; c++)
         assert_in_range(sizes[c + 2], sizes[c] * 9 / 10, sizes[c] * 11 / 10);
-    }
 }
 
 /* ---- what is taken over --------------------------------------------------------------------- */

@@ -56,9 +56,8 @@ static void frames_live_on(void **state)
         frames[i] = read_frame(source);
         for (int y = 0; y < frames[i].image.height; y++) {
             const uint8_t *row = frames[i].image.planes[0] + frames[i].image.strides[0] * y;
-            for (int x = 0; x < frames[i].image.width; x++) {
+            for (int x = 0; x < frames[i].image.width; x++)
                 sums[i] = sums[i] * 31 + row[x];
-            }
         }
     }
     (void)read_all(source);
@@ -67,9 +66,8 @@ static void frames_live_on(void **state)
         uint64_t sum = 0;
         for (int y = 0; y < frames[i].image.height; y++) {
             const uint8_t *row = frames[i].image.planes[0] + frames[i].image.strides[0] * y;
-            for (int x = 0; x < frames[i].image.width; x++) {
+            for (int x = 0; x < frames[i].image.width; x++)
                 sum = sum * 31 + row[x];
-            }
         }
         assert_true(sum == sums[i]);
         assert_true(i == 0 || sums[i] != sums[i - 1]);
@@ -89,9 +87,8 @@ static void thread_counts_agree(void **state)
         assert_int_equal(vrs_source_open(&params, &source), VRS_OK);
         vrs_frame frame;
         while (vrs_source_read(source, &frame) == VRS_OK) {
-            for (int x = 0; x < frame.image.width; x++) {
+            for (int x = 0; x < frame.image.width; x++)
                 sums[i] = sums[i] * 31 + frame.image.planes[0][x];
-            }
             vrs_image_release(&frame.image);
         }
         vrs_source_close(source);
@@ -162,9 +159,8 @@ static void times_that_go_back_go_on(void **state)
     int64_t last = 0;
     for (int i = 0; i < 60; i++) {
         vrs_frame frame = read_frame(source);
-        if (i > 0) {
+        if (i > 0)
             assert_int_equal(frame.pts - last, 3600);
-        }
         last = frame.pts;
         vrs_image_release(&frame.image);
     }

@@ -12,9 +12,8 @@ static int sample(const vrs_image *image, int plane, int x, int y)
 
 static void expect_near(int value, int expected, int tolerance, const char *what)
 {
-    if (abs(value - expected) > tolerance) {
+    if (abs(value - expected) > tolerance)
         fail_msg("%s: %d, expected %d +- %d", what, value, expected, tolerance);
-    }
 }
 
 /* One frame of a plain colour given as Y, U, V code values of `format`. */

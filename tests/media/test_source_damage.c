@@ -18,9 +18,8 @@ static void refused_with_a_sentence(void **state)
     (void)state;
     static char text[200000];
     memset(text, 'x', sizeof text - 1);
-    for (size_t i = 9; i < sizeof text; i += 10) {
+    for (size_t i = 9; i < sizeof text; i += 10)
         text[i] = i % 50 == 49 ? '\n' : ' ';
-    }
     write_file("empty.mp4", "", 0);
     write_file("text.mp4", "These are words, not a film.\n", 29);
     write_file("long.mp4", text, sizeof text);
@@ -35,9 +34,8 @@ static void refused_with_a_sentence(void **state)
     expect_refused("sound.m4a", VRS_UNSUPPORTED, "no video stream; it has: audio aac");
     expect_refused("http://127.0.0.1/film.mp4", VRS_NOT_FOUND, "No such file");
     expect_refused("/dev/null", VRS_INVALID, "no data came");
-    if (access("/dev/video0", F_OK) != 0) {
+    if (access("/dev/video0", F_OK) != 0)
         expect_refused("/dev/video0", VRS_NOT_FOUND, "/dev/video0: cannot be opened");
-    }
     write_file("subtitles.srt", "1\n00:00:00,000 --> 00:00:01,000\nwords\n\n", 40);
     clip("-i subtitles.srt -c:s srt words.mkv");
     expect_refused("words.mkv", VRS_UNSUPPORTED, "no video stream; it has: subtitle subrip");
@@ -82,9 +80,8 @@ static int open_secret(void)
 {
     vrs_source_params params = {.path = "secret.mp4"};
     vrs_source *source = NULL;
-    if (!become_nobody()) {
+    if (!become_nobody())
         return 2;
-    }
     bool refused = vrs_source_open(&params, &source) == VRS_PERMISSION;
     return refused && strstr(vrs_last_error(), "secret.mp4: cannot be opened") ? 0 : 1;
 }
@@ -115,9 +112,8 @@ static size_t read_damaged(const char *path, size_t place, uint64_t *damaged)
     *damaged = 0;
     if (status != VRS_OK) {
         /* a header cut within a track may show a track of unknown kind */
-        if (status != VRS_CORRUPT && status != VRS_FORMAT && status != VRS_UNSUPPORTED) {
+        if (status != VRS_CORRUPT && status != VRS_FORMAT && status != VRS_UNSUPPORTED)
             fail_msg("at %zu: %s %s", place, vrs_status_name(status), vrs_last_error());
-        }
         assert_non_null(strstr(vrs_last_error(), path));
         return 0;
     }
@@ -144,9 +140,8 @@ static void cut_at_64_places(const char *path, bool end_is_known)
             fail_msg("%s cut at %zu: %zu frames, %zu before; ffprobe reads %zu", path, place,
                      frames, last, expected);
         }
-        if (end_is_known && frames > 0 && frames < whole && damaged == 0) {
+        if (end_is_known && frames > 0 && frames < whole && damaged == 0)
             fail_msg("%s cut at %zu: %zu of %zu frames, nothing said", path, place, frames, whole);
-        }
         last = frames;
     }
     assert_true(last > whole / 2);

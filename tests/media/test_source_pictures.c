@@ -175,9 +175,8 @@ static void containers_and_pictures_from_a_pipe(void **state)
         assert_int_equal(source->info.still, cases[i].still);
         assert_int_equal(source->info.frame_estimate, -1);
         assert_int_equal(read_all(source), cases[i].frames);
-        if (source->damaged != 0) {
+        if (source->damaged != 0)
             fail_msg("%s: %s", cases[i].command, source->damage);
-        }
         assert_string_equal(source->frame_name, "");
         vrs_source_close(source);
         pipe_end();
@@ -282,9 +281,8 @@ static bool feed_slowly(void *opaque)
     slow_pipe *slow = opaque;
     if (slow->empty) {
         vrs_clock_advance_ns(SLOW_TICK_NS);
-        if (++slow->asked == 5) {
+        if (++slow->asked == 5)
             assert_int_equal(write(slow->end, frame, sizeof frame), sizeof frame);
-        }
     }
     return false;
 }
@@ -338,14 +336,12 @@ static void stops_at_every_read(void **state)
         vrs_frame frame;
         while (status == VRS_OK) {
             status = vrs_source_read(source, &frame);
-            if (status == VRS_OK) {
+            if (status == VRS_OK)
                 vrs_image_release(&frame.image);
-            }
         }
         ended = status == VRS_END;
-        if (!ended && status != VRS_CANCELLED) {
+        if (!ended && status != VRS_CANCELLED)
             fail_msg("stopped at %d: %s %s", allowed, vrs_status_name(status), vrs_last_error());
-        }
         vrs_source_close(source);
     }
 }
@@ -360,9 +356,8 @@ static vrs_status open_and_read(void *opaque)
     vrs_frame frame;
     while (status == VRS_OK) {
         status = vrs_source_read(source, &frame);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             vrs_image_release(&frame.image);
-        }
     }
     vrs_source_close(source);
     return status == VRS_END ? VRS_OK : status;
@@ -397,9 +392,8 @@ int main(void)
         cmocka_unit_test(every_failure_in_turn),
     };
     clips_begin();
-    if (mkdir("pictures", 0755) != 0) {
+    if (mkdir("pictures", 0755) != 0)
         return 1;
-    }
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     clips_end();
     return failed;

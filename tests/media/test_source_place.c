@@ -14,9 +14,8 @@ static seen look(vrs_frame *frame)
     seen one = {.id = frame->id, .pts = frame->pts};
     for (int y = 0; y < frame->image.height; y++) {
         const uint8_t *row = frame->image.planes[0] + frame->image.strides[0] * y;
-        for (int x = 0; x < frame->image.width; x++) {
+        for (int x = 0; x < frame->image.width; x++)
             one.sum = one.sum * 31 + row[x];
-        }
     }
     vrs_image_release(&frame->image);
     return one;

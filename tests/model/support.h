@@ -39,9 +39,8 @@ static inline const char *in_folder(const char *name)
 
 static inline void expect_detail(const char *part)
 {
-    if (strstr(vrs_last_error(), part) == NULL) {
+    if (strstr(vrs_last_error(), part) == NULL)
         fail_msg("\"%s\" is not in: %s", part, vrs_last_error());
-    }
 }
 
 #endif

@@ -125,9 +125,8 @@ static void refuse(const wrong *w)
     char place[600];
     vrs_model *model;
     vrs_status status = load(w->text, &model);
-    if (status != VRS_INVALID) {
+    if (status != VRS_INVALID)
         fail_msg("%s for:\n%s", vrs_status_name(status), w->text);
-    }
     assert_null(model);
     snprintf(place, sizeof(place), "%s:%d:", in_folder("x.yaml"), w->line);
     expect_detail(place);
@@ -160,9 +159,8 @@ static void test_wrong_root(void **state)
         {HEAD "input: 3\n" OUTPUT, 4, "input must be a map"},
         {HEAD INPUT "output: []\n", 5, "output must be a map"},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         refuse(&cases[i]);
-    }
 }
 
 #define IN(text) HEAD "input:\n  width: 6\n  height: 4\n  " text "\n" OUTPUT
@@ -204,9 +202,8 @@ static void test_wrong_input(void **state)
         {IN("name: n123456789012345678901234567890123456789012345678901234567890123"), 7,
          "longer than 63 bytes"},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         refuse(&cases[i]);
-    }
 }
 
 #define OUT(text) HEAD INPUT "output:\n  activation: none\n  " text "\n"
@@ -242,9 +239,8 @@ static void test_wrong_output(void **state)
         {OUT("classes: 1\n  layout: nc"), 8, "nchw or nhwc"},
         {OUT("classes: 1\n  refine: on"), 8, "auto or off"},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         refuse(&cases[i]);
-    }
 }
 
 #define STATE(text)                                                                             \
@@ -270,9 +266,8 @@ static void test_wrong_states(void **state)
                "  - {}\n  - {}\n  - {}\n  - {}\n  - {}"),
          7, "list of 1 to 8"},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         refuse(&cases[i]);
-    }
 }
 
 /* Cut at every byte: read or refused with a sentence, never a crash, nothing leaked. */
@@ -287,11 +282,10 @@ static void test_cut(void **state)
         text[length] = '\0';
         vrs_status status = load(text, &model);
         assert_true(status == VRS_OK || status == VRS_INVALID);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             read++;
-        } else {
+        else
             expect_detail("x.yaml");
-        }
         vrs_model_destroy(model);
     }
     assert_int_equal(vrs_resources_live(), live);

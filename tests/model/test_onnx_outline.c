@@ -86,9 +86,8 @@ static void test_cut(void **state)
     fclose(file);
     assert_in_range(size, 100, sizeof(data) - 1);
     bool quantised;
-    for (size_t length = 0; length < size; length++) {
+    for (size_t length = 0; length < size; length++)
         assert_int_equal(find_in(data, length, &quantised), VRS_FORMAT);
-    }
     /* Each byte changed: whatever comes of it, it comes to an end. */
     for (size_t i = 0; i < size; i++) {
         char before = data[i];

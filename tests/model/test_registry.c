@@ -267,9 +267,8 @@ static vrs_status list_and_load(void *opaque)
     (void)opaque;
     vrs_model *model = NULL;
     vrs_status status = vrs_models_list(ignore, NULL);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_model_load("beta", &model);
-    }
     vrs_model_destroy(model);
     return status;
 }

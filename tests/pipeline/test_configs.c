@@ -40,9 +40,8 @@ static vrs_config *load(const char *first, const char *second)
     vrs_config *config = NULL;
     assert_int_equal(vrs_job_config_create(&config), VRS_OK);
     if (vrs_config_load(config, first) != VRS_OK ||
-        (second != NULL && vrs_config_load(config, second) != VRS_OK)) {
+        (second != NULL && vrs_config_load(config, second) != VRS_OK))
         fail_msg("%s", vrs_last_error());
-    }
     return config;
 }
 
@@ -52,9 +51,8 @@ static void read_settings(const vrs_config *config, bool gpu, vrs_pipeline_setti
 {
     const vrs_model_spec spec = {0};
     bool there = vrs_settings_network_on_gpu(config, gpu);
-    if (vrs_settings_read(config, &spec, gpu, there, 0, settings) != VRS_OK) {
+    if (vrs_settings_read(config, &spec, gpu, there, 0, settings) != VRS_OK)
         fail_msg("%s, %s: %s", first, second, vrs_last_error());
-    }
     static const char *const sizes[] = {"gpu_memory", "gpu_reserve", "pinned_memory"};
     for (int i = 0; i < 3; i++) {
         uint64_t bytes = 0;

@@ -18,9 +18,8 @@ static inline int in_child(int (*fn)(void))
     (void)fflush(NULL);
     pid_t child = fork();
     assert_true(child >= 0);
-    if (child == 0) {
+    if (child == 0)
         _exit(fn());
-    }
     assert_int_equal(waitpid(child, &result, 0), child);
     assert_true(WIFEXITED(result));
     return WEXITSTATUS(result);

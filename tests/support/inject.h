@@ -33,9 +33,8 @@ typedef struct inject_plan {
 static inline bool inject_decide(void *opaque, const char *what)
 {
     inject_plan *plan = opaque;
-    if (atomic_fetch_add(&plan->asked, 1) != plan->fails) {
+    if (atomic_fetch_add(&plan->asked, 1) != plan->fails)
         return true;
-    }
     atomic_store(&plan->failed, what);
     return false;
 }
@@ -57,22 +56,19 @@ static inline unsigned inject_all_allowing(inject_case_fn fn, void *opaque, cons
                      vrs_resources_live() - live, n, failed != NULL ? failed : "none");
         }
         if (failed == NULL) {
-            if (status != VRS_OK) {
+            if (status != VRS_OK)
                 fail_msg("%s without a failure: %s", vrs_status_name(status), vrs_last_error());
-            }
             return n;
         }
         bool right = status == VRS_NO_MEMORY || status == VRS_SYSTEM;
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++)
             right = right || status == also[i];
-        }
         if (!right) {
             fail_msg("%s after number %u (%s) failed: %s", vrs_status_name(status), n, failed,
                      vrs_last_error());
         }
-        if (status != VRS_OK && vrs_last_error()[0] == '\0') {
+        if (status != VRS_OK && vrs_last_error()[0] == '\0')
             fail_msg("no detail after number %u (%s) failed", n, failed);
-        }
     }
 }
 

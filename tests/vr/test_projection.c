@@ -22,9 +22,8 @@ static vrs_layout layout_of(vrs_projection projection, double fov)
     vrs_layout layout = vrs_layout_flat();
     layout.projection = projection;
     layout.fov = fov;
-    if (projection == VRS_PROJECTION_HALF_EQUIRECT) {
+    if (projection == VRS_PROJECTION_HALF_EQUIRECT)
         layout.cut_left = layout.cut_right = 0.25;
-    }
     return layout;
 }
 
@@ -94,9 +93,8 @@ static void round_trips(void **state)
                 const vrs_uv place = {(x + 0.5) / eye.rect.width, (y + 0.5) / eye.rect.height};
                 vrs_direction d;
                 vrs_uv back;
-                if (!vrs_direction_of(&eye.layout, eye.aspect, place, &d)) {
+                if (!vrs_direction_of(&eye.layout, eye.aspect, place, &d))
                     continue;
-                }
                 shown++;
                 assert_true(fabs(d.x * d.x + d.y * d.y + d.z * d.z - 1.0) < 1e-12);
                 assert_true(vrs_place_of(&eye.layout, eye.aspect, d, &back));
@@ -169,9 +167,8 @@ static void patches_cover_tiles(void **state)
                 for (double s = 0.0; s <= 1.0; s += 0.11) {
                     for (double t = 0.0; t <= 1.0; t += 0.11) {
                         vrs_uv place;
-                        if (!vrs_tile_place(&eye, &tiles[k], s, t, &place)) {
+                        if (!vrs_tile_place(&eye, &tiles[k], s, t, &place))
                             continue;
-                        }
                         const double x =
                             (eye.rect.x + place.u * eye.rect.width) * target_w / frame_w;
                         const double y =
@@ -337,9 +334,8 @@ static void compare(size_t from, const uint16_t *out, int32_t width, int32_t hei
             vrs_uv place;
             double column, row;
             if (!place_at(from, (x + 0.5) / width, (y + 0.5) / height, what, &place) ||
-                !inside(from, place, &column, &row)) {
+                !inside(from, place, &column, &row))
                 continue;
-            }
             const double got_x = out[y * width + x] / (double)STEP;
             const double got_y = out[(height + y) * width + x] / (double)STEP;
             compared++;

@@ -86,9 +86,8 @@ static void *event_handle(const vrs_device_event *event)
 static vrs_status event_record(vrs_device_event *event, vrs_device_stream *stream)
 {
     (void)stream;
-    if (event->timed) {
+    if (event->timed)
         atomic_store(&((cpu_event *)event)->time_ns, vrs_now_ns());
-    }
     return VRS_OK;
 }
 
@@ -203,18 +202,15 @@ static void host_unregister(vrs_device *device, void *block)
 static size_t meminfo(const char *name)
 {
     FILE *file = fopen("/proc/meminfo", "re");
-    if (!file) {
+    if (!file)
         return 0;
-    }
     char line[128];
     unsigned long long kilobytes = 0;
     size_t length = strlen(name);
-    while (kilobytes == 0 && fgets(line, sizeof line, file)) {
+    while (kilobytes == 0 && fgets(line, sizeof line, file))
         if (strncmp(line, name, length) != 0 || line[length] != ':' ||
-            sscanf(line + length + 1, "%llu", &kilobytes) != 1) {
+            sscanf(line + length + 1, "%llu", &kilobytes) != 1)
             kilobytes = 0;
-        }
-    }
     (void)fclose(file);
     return (size_t)kilobytes << 10;
 }
@@ -258,9 +254,8 @@ static void unreserve(vrs_device *device, vrs_device_ptr range, size_t bytes)
 static vrs_status map(vrs_device *device, vrs_device_ptr at, size_t bytes)
 {
     (void)device;
-    if (!vrs_inject("memory") || mprotect(pointer(at), bytes, PROT_READ | PROT_WRITE) != 0) {
+    if (!vrs_inject("memory") || mprotect(pointer(at), bytes, PROT_READ | PROT_WRITE) != 0)
         return vrs_fail(VRS_NO_MEMORY, "no memory of %zu bytes for a reserved range", bytes);
-    }
     return VRS_OK;
 }
 
@@ -310,9 +305,8 @@ static const vrs_device_ops ops = {
 vrs_status vrs_device_cpu_open(vrs_device **device)
 {
     *device = vrs_alloc(sizeof **device);
-    if (!*device) {
+    if (!*device)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_mutex_init(&(*device)->mutex);
     if (status != VRS_OK) {
         vrs_free(*device);

@@ -19,14 +19,12 @@ void vrs_cuda_leave(vrs_device *device)
 
 bool vrs_cuda_enter_quietly(vrs_cuda_device *device)
 {
-    if (atomic_load(&device->base.hung)) {
+    if (atomic_load(&device->base.hung))
         return false;
-    }
     /* Any call may report an error of earlier work, and this one is not to lose memory by it. */
     vrs_cu_result result = device->api->context_push(device->context);
-    if (result != VRS_CU_SUCCESS) {
+    if (result != VRS_CU_SUCCESS)
         result = device->api->context_push(device->context);
-    }
     return result == VRS_CU_SUCCESS;
 }
 
@@ -124,12 +122,10 @@ static vrs_status read_properties(vrs_cuda_device *cuda, int32_t number, int ver
     (void)snprintf(p->id, sizeof p->id, "cuda:%d", number);
     const vrs_cu_api *api = cuda->api;
     vrs_cu_result result = VRS_CU_TRY(api->device_get(&cuda->ordinal, number));
-    if (result == VRS_CU_SUCCESS) {
+    if (result == VRS_CU_SUCCESS)
         result = VRS_CU_TRY(api->device_name(p->name, sizeof p->name, cuda->ordinal));
-    }
-    if (result == VRS_CU_SUCCESS) {
+    if (result == VRS_CU_SUCCESS)
         result = VRS_CU_TRY(api->device_memory(&p->memory_bytes, cuda->ordinal));
-    }
     vrs_status status = vrs_cuda_check(&cuda->base, result, "cannot read what it is");
     return status == VRS_OK ? read_attributes(cuda) : status;
 }
@@ -146,16 +142,14 @@ static vrs_status retain_context(vrs_cuda_device *cuda)
         return status;
     }
     status = vrs_cuda_enter(&cuda->base);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     int least;
     status = vrs_cuda_check(&cuda->base,
                             VRS_CU_TRY(api->stream_priorities(&least, &cuda->priority_high)),
                             "cannot read the priorities of streams");
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_cuda_load_modules(cuda);
-    }
     vrs_cuda_leave(&cuda->base);
     return status;
 }
@@ -166,13 +160,11 @@ vrs_status vrs_device_cuda_open(int32_t number, vrs_device **device)
     const vrs_cu_api *api;
     int version;
     vrs_status status = vrs_cuda_driver(&api, &version);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_cuda_device *cuda = vrs_alloc(sizeof *cuda);
-    if (!cuda) {
+    if (!cuda)
         return VRS_NO_MEMORY;
-    }
     cuda->base.ops = &ops;
     cuda->api = api;
     status = vrs_mutex_init(&cuda->base.mutex);
@@ -181,9 +173,8 @@ vrs_status vrs_device_cuda_open(int32_t number, vrs_device **device)
         return status;
     }
     status = read_properties(cuda, number, version);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = retain_context(cuda);
-    }
     if (status != VRS_OK) {
         vrs_device_close(&cuda->base);
         return status;

@@ -27,17 +27,15 @@ static struct {
 
 const char *vrs_cuda_words(const vrs_cu_api *api, vrs_cu_result result, char text[256])
 {
-    if (result == VRS_CU_INJECTED) {
+    if (result == VRS_CU_INJECTED)
         return "refused by failure injection";
-    }
     const char *name = NULL, *words = NULL;
     if (api->error_name(result, &name) != VRS_CU_SUCCESS || !name) {
         (void)snprintf(text, 256, "error %d, which this driver does not know", result);
         return text;
     }
-    if (api->error_text(result, &words) != VRS_CU_SUCCESS || !words) {
+    if (api->error_text(result, &words) != VRS_CU_SUCCESS || !words)
         return name;
-    }
     (void)snprintf(text, 256, "%s, %s", name, words);
     return text;
 }
@@ -55,12 +53,10 @@ static vrs_status start(const vrs_cu_api *api, int *version)
             *version / 1000, *version % 1000 / 10, VRS_CUDA_VERSION_MIN / 1000,
             VRS_CUDA_VERSION_MIN % 1000 / 10);
     }
-    if (result == VRS_CU_SUCCESS) {
+    if (result == VRS_CU_SUCCESS)
         result = VRS_CU_TRY(api->init(0));
-    }
-    if (result == VRS_CU_NO_DEVICE) {
+    if (result == VRS_CU_NO_DEVICE)
         return vrs_fail(VRS_MISSING, "the NVIDIA driver shows no GPU that this process may use");
-    }
     if (result != VRS_CU_SUCCESS) {
         return vrs_fail(VRS_DEVICE, "the NVIDIA driver does not start: %s",
                         vrs_cuda_words(api, result, text));
@@ -84,9 +80,8 @@ vrs_status vrs_cuda_driver(const vrs_cu_api **api, int *version)
         /* Every time: starting it again costs nothing, and one that did not may start later. */
         status = start(&shared.api, version);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         *api = &shared.api;
-    }
     return status;
 }
 
@@ -96,18 +91,16 @@ vrs_status vrs_device_cuda_count(int32_t *count)
     int version, number = 0;
     *count = 0;
     vrs_status status = vrs_cuda_driver(&api, &version);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     char text[256];
     vrs_cu_result result = VRS_CU_TRY(api->device_count(&number));
     if (result != VRS_CU_SUCCESS) {
         return vrs_fail(VRS_DEVICE, "the NVIDIA driver does not count its GPUs: %s",
                         vrs_cuda_words(api, result, text));
     }
-    if (number < 1) {
+    if (number < 1)
         return vrs_fail(VRS_MISSING, "the NVIDIA driver shows no GPU that this process may use");
-    }
     *count = number;
     return VRS_OK;
 }
@@ -141,18 +134,16 @@ static bool is_fatal(vrs_cu_result result)
 
 vrs_status vrs_cuda_check(vrs_device *device, vrs_cu_result result, const char *what)
 {
-    if (result == VRS_CU_SUCCESS) {
+    if (result == VRS_CU_SUCCESS)
         return VRS_OK;
-    }
     char text[256];
     const char *words = vrs_cuda_words(vrs_cuda(device)->api, result, text);
     if (result == VRS_CU_OUT_OF_MEMORY) {
         return vrs_fail(VRS_NO_MEMORY, "%s: %s: the GPU's memory is used up", device->properties.id,
                         what);
     }
-    if (!is_fatal(result)) {
+    if (!is_fatal(result))
         return vrs_fail(VRS_DEVICE, "%s: %s: %s", device->properties.id, what, words);
-    }
     char cause[VRS_DETAIL_SIZE];
     (void)snprintf(cause, sizeof cause, "%s: %s", what, words);
     vrs_device_set_lost(device, cause);

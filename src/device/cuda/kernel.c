@@ -35,9 +35,8 @@ static vrs_status load_image(vrs_cuda_device *cuda, const void *data)
 {
     vrs_cu_module module = NULL;
     vrs_cu_result result = VRS_CU_TRY(cuda->api->module_load(&module, data));
-    if (result != VRS_CU_SUCCESS) {
+    if (result != VRS_CU_SUCCESS)
         return fail_image(cuda, result);
-    }
     cuda->modules[cuda->module_count++] = module;
     return VRS_OK;
 }
@@ -68,9 +67,8 @@ vrs_status vrs_cuda_load_modules(vrs_cuda_device *cuda)
 void vrs_cuda_unload_modules(vrs_cuda_device *cuda)
 {
     if (vrs_cuda_enter_quietly(cuda)) {
-        while (cuda->module_count > 0) {
+        while (cuda->module_count > 0)
             (void)cuda->api->module_unload(cuda->modules[--cuda->module_count]);
-        }
         vrs_cuda_leave(&cuda->base);
     }
 }
@@ -87,14 +85,12 @@ static bool has_name(const vrs_cuda_image *image, const char *name)
     const char *begin = image->data, *end = begin + image->size;
     for (const char *at = begin; (size_t)(end - at) >= length; at++) {
         at = memchr(at, name[0], (size_t)(end - at));
-        if (at == NULL || (size_t)(end - at) < length) {
+        if (at == NULL || (size_t)(end - at) < length)
             return false;
-        }
         /* A zero byte follows the image. */
         if (memcmp(at, name, length) == 0 && !in_name(at[length]) &&
-            (at == begin || !in_name(at[-1]))) {
+            (at == begin || !in_name(at[-1])))
             return true;
-        }
     }
     return false;
 }
@@ -104,17 +100,14 @@ static bool has_name(const vrs_cuda_image *image, const char *name)
 static vrs_status find_function(vrs_cuda_device *cuda, const char *name, vrs_cu_function *function)
 {
     for (int32_t i = 0; i < cuda->module_count; i++) {
-        if (cuda->file == NULL && !has_name(&vrs_cuda_images[i], name)) {
+        if (cuda->file == NULL && !has_name(&vrs_cuda_images[i], name))
             continue;
-        }
         vrs_cu_result result =
             VRS_CU_TRY(cuda->api->module_function(function, cuda->modules[i], name));
-        if (result == VRS_CU_SUCCESS) {
+        if (result == VRS_CU_SUCCESS)
             return VRS_OK;
-        }
-        if (result != VRS_CU_NOT_FOUND) {
+        if (result != VRS_CU_NOT_FOUND)
             return vrs_cuda_check(&cuda->base, result, name);
-        }
     }
     return vrs_fail(VRS_NOT_FOUND, "%s: the device code has no kernel %s", cuda->base.properties.id,
                     name);
@@ -147,24 +140,21 @@ static vrs_status read_kernel(vrs_cuda_device *cuda, vrs_cuda_kernel *kernel, co
     p->shared_bytes = (size_t)shared;
     p->local_bytes = (size_t)local;
     kernel->dynamic_bytes = DYNAMIC_BYTES > p->shared_bytes ? DYNAMIC_BYTES - p->shared_bytes : 0;
-    if (result == VRS_CU_NO_BINARY_FOR_GPU) {
+    if (result == VRS_CU_NO_BINARY_FOR_GPU)
         return fail_image(cuda, result);
-    }
     return vrs_cuda_check(&cuda->base, result, name);
 }
 
 vrs_status vrs_cuda_kernel_find(vrs_device *device, const char *name, vrs_kernel **kernel)
 {
     vrs_cuda_kernel *made = vrs_alloc(sizeof *made);
-    if (!made) {
+    if (!made)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_cuda_enter(device);
     if (status == VRS_OK) {
         status = find_function(vrs_cuda(device), name, &made->function);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = read_kernel(vrs_cuda(device), made, name);
-        }
         vrs_cuda_leave(device);
     }
     if (status != VRS_OK) {
@@ -186,9 +176,8 @@ static vrs_status allow_shared(vrs_cuda_kernel *kernel, size_t bytes)
 {
     vrs_device *device = kernel->base.device;
     size_t most = device->properties.block_shared_bytes - kernel->base.properties.shared_bytes;
-    if (bytes <= atomic_load(&kernel->dynamic_bytes) || most > INT32_MAX) {
+    if (bytes <= atomic_load(&kernel->dynamic_bytes) || most > INT32_MAX)
         return VRS_OK;
-    }
     vrs_cu_result result = VRS_CU_TRY(vrs_cuda(device)->api->function_set(
         kernel->function, VRS_CU_FUNC_MAX_DYNAMIC_SHARED_BYTES, (int)most));
     /* Else the driver may leave room for one block of it alone. */
@@ -196,9 +185,8 @@ static vrs_status allow_shared(vrs_cuda_kernel *kernel, size_t bytes)
         result = VRS_CU_TRY(vrs_cuda(device)->api->function_set(kernel->function,
                                                                 VRS_CU_FUNC_SHARED_CARVEOUT, 100));
     }
-    if (result == VRS_CU_SUCCESS) {
+    if (result == VRS_CU_SUCCESS)
         atomic_store(&kernel->dynamic_bytes, most);
-    }
     return vrs_cuda_check(device, result, kernel->base.name);
 }
 
@@ -208,9 +196,8 @@ vrs_status vrs_cuda_occupancy(vrs_kernel *kernel, int32_t block_threads, size_t 
     vrs_device *device = kernel->device;
     vrs_cuda_kernel *cuda_kernel = (vrs_cuda_kernel *)kernel;
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = allow_shared(cuda_kernel, shared_bytes);
     if (status == VRS_OK) {
         status = vrs_cuda_check(device,
@@ -228,9 +215,8 @@ static const void *place_params(const vrs_cuda_kernel *kernel, const vrs_launch 
 {
     const size_t offset = kernel->params_offset;
     *bytes = offset + launch->params_bytes;
-    if (offset == 0) {
+    if (offset == 0)
         return launch->params;
-    }
     memset(buffer, 0, offset);
     memcpy(buffer + offset, launch->params, launch->params_bytes);
     return buffer;
@@ -241,9 +227,8 @@ vrs_status vrs_cuda_launch(vrs_device_stream *stream, vrs_kernel *kernel, const 
     vrs_device *device = kernel->device;
     vrs_cuda_kernel *cuda_kernel = (vrs_cuda_kernel *)kernel;
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = allow_shared(cuda_kernel, launch->shared_bytes);
     if (status == VRS_OK && cuda_kernel->params_offset + launch->params_bytes > PARAMS_MAX) {
         status =

@@ -9,9 +9,8 @@ static vrs_status fail_memory(vrs_device *device, vrs_cu_result result, const ch
 {
     char text[128];
     (void)snprintf(text, sizeof text, "%s of %zu bytes", what, bytes);
-    if (result != VRS_CU_OUT_OF_MEMORY) {
+    if (result != VRS_CU_OUT_OF_MEMORY)
         return vrs_cuda_check(device, result, text);
-    }
     size_t left = 0, total = 0;
     (void)vrs_cuda(device)->api->memory_info(&left, &total);
     return vrs_fail(VRS_NO_MEMORY, "%s: %s: %zu of its %zu bytes are free", device->properties.id,
@@ -21,9 +20,8 @@ static vrs_status fail_memory(vrs_device *device, vrs_cu_result result, const ch
 vrs_status vrs_cuda_alloc(vrs_device *device, size_t bytes, vrs_device_ptr *ptr)
 {
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_cu_result result = VRS_CU_TRY_MEMORY(vrs_cuda(device)->api->memory_alloc(ptr, bytes));
     if (result != VRS_CU_SUCCESS) {
         *ptr = 0;
@@ -45,9 +43,8 @@ void vrs_cuda_free(vrs_device *device, vrs_device_ptr ptr)
 vrs_status vrs_cuda_host_alloc(vrs_device *device, size_t bytes, void **block)
 {
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_cu_result result = VRS_CU_TRY_MEMORY(
         vrs_cuda(device)->api->host_alloc(block, bytes, VRS_CU_HOST_ALLOC_PORTABLE));
     if (result == VRS_CU_OUT_OF_MEMORY) {
@@ -56,9 +53,8 @@ vrs_status vrs_cuda_host_alloc(vrs_device *device, size_t bytes, void **block)
     } else {
         status = vrs_cuda_check(device, result, "pinned host memory");
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         *block = NULL;
-    }
     vrs_cuda_leave(device);
     return status;
 }
@@ -75,9 +71,8 @@ void vrs_cuda_host_free(vrs_device *device, void *block)
 vrs_status vrs_cuda_host_register(vrs_device *device, void *block, size_t bytes)
 {
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_cu_result result = VRS_CU_TRY_MEMORY(
         vrs_cuda(device)->api->host_register(block, bytes, VRS_CU_HOST_REGISTER_PORTABLE));
     if (result == VRS_CU_HOST_MEMORY_ALREADY_REGISTERED) {
@@ -105,9 +100,8 @@ void vrs_cuda_host_unregister(vrs_device *device, void *block)
 vrs_status vrs_cuda_info(vrs_device *device, size_t *free_bytes, size_t *total_bytes)
 {
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_cuda_check(device,
                             VRS_CU_TRY(vrs_cuda(device)->api->memory_info(free_bytes, total_bytes)),
                             "cannot ask for its free memory");
@@ -133,15 +127,13 @@ vrs_status vrs_cuda_granularity(vrs_device *device, size_t *bytes)
 vrs_status vrs_cuda_reserve(vrs_device *device, size_t bytes, vrs_device_ptr *range)
 {
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_cu_result result =
         VRS_CU_TRY_MEMORY(vrs_cuda(device)->api->range_reserve(range, bytes, 0, 0, 0));
     vrs_cuda_leave(device);
-    if (result != VRS_CU_SUCCESS) {
+    if (result != VRS_CU_SUCCESS)
         *range = 0;
-    }
     if (result == VRS_CU_OUT_OF_MEMORY) {
         return vrs_fail(VRS_NO_MEMORY, "%s: no range of %zu bytes of addresses",
                         device->properties.id, bytes);
@@ -163,9 +155,8 @@ vrs_status vrs_cuda_map(vrs_device *device, vrs_device_ptr at, size_t bytes)
     vrs_cuda_device *cuda = vrs_cuda(device);
     const vrs_cu_api *api = cuda->api;
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_cu_mem_prop prop = chunk_kind(cuda);
     vrs_cu_access access = {prop.location, VRS_CU_ACCESS_READ_WRITE};
     vrs_cu_mem chunk = 0;
@@ -176,14 +167,12 @@ vrs_status vrs_cuda_map(vrs_device *device, vrs_device_ptr at, size_t bytes)
         (void)api->chunk_release(chunk);
         if (result == VRS_CU_SUCCESS) {
             result = VRS_CU_TRY(api->chunk_access(at, bytes, &access, 1));
-            if (result != VRS_CU_SUCCESS) {
+            if (result != VRS_CU_SUCCESS)
                 (void)api->chunk_unmap(at, bytes);
-            }
         }
     }
-    if (result != VRS_CU_SUCCESS) {
+    if (result != VRS_CU_SUCCESS)
         status = fail_memory(device, result, "memory for a reserved range", bytes);
-    }
     vrs_cuda_leave(device);
     return status;
 }

@@ -16,9 +16,8 @@ vrs_status vrs_cuda_stream_create(vrs_device *device, vrs_device_priority priori
 {
     vrs_cuda_device *cuda = vrs_cuda(device);
     vrs_cuda_stream *made = vrs_alloc(sizeof *made);
-    if (!made) {
+    if (!made)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_cuda_enter(device);
     if (status == VRS_OK) {
         int number = priority == VRS_PRIORITY_HIGH ? cuda->priority_high : 0;
@@ -54,9 +53,8 @@ void *vrs_cuda_stream_handle(const vrs_device_stream *stream)
 vrs_status vrs_cuda_stream_wait(vrs_device_stream *stream, vrs_device_event *event)
 {
     vrs_status status = vrs_cuda_enter(stream->device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_cuda_check(
         stream->device,
         VRS_CU_TRY(
@@ -69,9 +67,8 @@ vrs_status vrs_cuda_stream_wait(vrs_device_stream *stream, vrs_device_event *eve
 vrs_status vrs_cuda_event_create(vrs_device *device, bool timed, vrs_device_event **event)
 {
     vrs_cuda_event *made = vrs_alloc(sizeof *made);
-    if (!made) {
+    if (!made)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_cuda_enter(device);
     if (status == VRS_OK) {
         unsigned flags =
@@ -108,9 +105,8 @@ vrs_status vrs_cuda_event_record(vrs_device_event *event, vrs_device_stream *str
 {
     vrs_device *device = event->device;
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_cuda_check(
         device, VRS_CU_TRY(vrs_cuda(device)->api->event_record(event_of(event), stream_of(stream))),
         "cannot record an event");
@@ -122,9 +118,8 @@ vrs_status vrs_cuda_event_wait(vrs_device_event *event)
 {
     vrs_device *device = event->device;
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_cuda_check(device, VRS_CU_TRY(vrs_cuda(device)->api->event_wait(event_of(event))),
                             "waiting for its work");
     vrs_cuda_leave(device);
@@ -135,14 +130,12 @@ vrs_status vrs_cuda_event_query(vrs_device_event *event, bool *done)
 {
     vrs_device *device = event->device;
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_cu_result result = VRS_CU_TRY(vrs_cuda(device)->api->event_query(event_of(event)));
     *done = result == VRS_CU_SUCCESS;
-    if (result != VRS_CU_NOT_READY) {
+    if (result != VRS_CU_NOT_READY)
         status = vrs_cuda_check(device, result, "asking for its work");
-    }
     vrs_cuda_leave(device);
     return status;
 }
@@ -151,9 +144,8 @@ vrs_status vrs_cuda_event_elapsed(vrs_device_event *start, vrs_device_event *end
 {
     vrs_device *device = start->device;
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     float value = 0;
     status = vrs_cuda_check(
         device,
@@ -202,9 +194,8 @@ vrs_status vrs_cuda_copy(vrs_device_stream *stream, const vrs_copy *copy)
 {
     vrs_device *device = stream->device;
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     bool whole = copy->rows == 1 ||
                  (copy->to_pitch == copy->row_bytes && copy->from_pitch == copy->row_bytes);
     const vrs_cu_api *api = vrs_cuda(device)->api;
@@ -219,9 +210,8 @@ vrs_status vrs_cuda_fill(vrs_device_stream *stream, vrs_device_ptr to, uint8_t v
 {
     vrs_device *device = stream->device;
     vrs_status status = vrs_cuda_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_cuda_check(
         device, VRS_CU_TRY(vrs_cuda(device)->api->fill_8(to, value, bytes, stream_of(stream))),
         "cannot queue a fill");

@@ -25,9 +25,8 @@ typedef struct touched {
 static void touch(const vrs_net *net, const vrs_net_program *program, touched *t, int32_t value,
                   bool writes, bool whole)
 {
-    if (value == VRS_NO_VALUE || net->graph->values[value].data || program->at[value] == 0) {
+    if (value == VRS_NO_VALUE || net->graph->values[value].data || program->at[value] == 0)
         return;
-    }
     const vrs_net_form *form = &net->forms[value];
     uint64_t size = vrs_net_type_bytes(form->type);
     span s = {
@@ -55,26 +54,23 @@ static void touch_all(const vrs_net *net, const vrs_net_program *program, int32_
     const vrs_graph *g = net->graph;
     const vrs_node *node = &g->nodes[index];
     const vrs_net_conv_choice *choice = &program->convs[index];
-    for (int32_t i = 0; i < node->input_count; i++) {
+    for (int32_t i = 0; i < node->input_count; i++)
         touch(net, program, t, node->inputs[i], false, false);
-    }
     const vrs_node *last =
         choice->follows ? &g->nodes[vrs_net_only_reader(net, node->outputs[0])] : node;
     for (int32_t i = 0; i < last->output_count; i++) {
         int32_t value = last->outputs[i];
         touch(net, program, t, value, true, clears(net, program, index, value));
     }
-    for (int32_t i = 0; i < choice->other_count; i++) {
+    for (int32_t i = 0; i < choice->other_count; i++)
         touch(net, program, t, g->nodes[choice->others[i]].outputs[0], true, false);
-    }
 }
 
 /* Parts of lines of the same length lie beside each other. */
 static bool share_lines(const span *a, const span *b)
 {
-    if (a->pitch == 0 || a->pitch != b->pitch) {
+    if (a->pitch == 0 || a->pitch != b->pitch)
         return true;
-    }
     uint64_t from = (b->begin % a->pitch + a->pitch - a->begin % a->pitch) % a->pitch;
     return from < a->width || from + b->width > a->pitch;
 }
@@ -115,23 +111,19 @@ static int32_t choose_lane(const dealer *d, const vrs_net_step *step)
 static void deal(vrs_net *net, vrs_net_program *program, const touched *all)
 {
     dealer d = {.used = 1};
-    for (int32_t l = 0; l < VRS_NET_LANES; l++) {
+    for (int32_t l = 0; l < VRS_NET_LANES; l++)
         d.tail[l] = -1;
-    }
     for (int32_t n = 0; n < net->graph->node_count; n++) {
         vrs_net_step *step = &program->steps[n];
-        for (int32_t l = 0; l < VRS_NET_LANES; l++) {
+        for (int32_t l = 0; l < VRS_NET_LANES; l++)
             step->waits[l] = -1;
-        }
         if (!vrs_net_runs(net, program, n)) {
             step->lane = -1;
             continue;
         }
-        for (int32_t m = 0; m < n; m++) {
-            if (program->steps[m].lane >= 0 && collide(&all[m], &all[n])) {
+        for (int32_t m = 0; m < n; m++)
+            if (program->steps[m].lane >= 0 && collide(&all[m], &all[n]))
                 step->waits[program->steps[m].lane] = m;
-            }
-        }
         step->lane = choose_lane(&d, step);
         step->waits[step->lane] = -1;
         d.used = step->lane == d.used ? d.used + 1 : d.used;
@@ -146,22 +138,18 @@ static vrs_status make_events(vrs_net *net, vrs_net_program *program)
 {
     vrs_status status = VRS_OK;
     for (int32_t l = 1; l < program->lanes && status == VRS_OK; l++) {
-        if (!net->beside[l]) {
+        if (!net->beside[l])
             status = vrs_device_stream_create(net->device, VRS_PRIORITY_NORMAL, &net->beside[l]);
-        }
-        if (status == VRS_OK && !net->joined[l]) {
+        if (status == VRS_OK && !net->joined[l])
             status = vrs_device_event_create(net->device, false, &net->joined[l]);
-        }
     }
-    if (status == VRS_OK && program->lanes > 1 && !net->joined[0]) {
+    if (status == VRS_OK && program->lanes > 1 && !net->joined[0])
         status = vrs_device_event_create(net->device, false, &net->joined[0]);
-    }
     for (int32_t n = 0; n < net->graph->node_count; n++) {
         for (int32_t l = 0; l < program->lanes && status == VRS_OK; l++) {
             int32_t wait = program->steps[n].waits[l];
-            if (wait >= 0 && !program->steps[wait].done) {
+            if (wait >= 0 && !program->steps[wait].done)
                 status = vrs_device_event_create(net->device, false, &program->steps[wait].done);
-            }
         }
     }
     return status;
@@ -182,9 +170,8 @@ static size_t count_spans(const vrs_graph *g)
 static vrs_status deal_all(vrs_net *net, vrs_net_program *program, touched *all, span *spans)
 {
     const vrs_graph *g = net->graph;
-    if (!all || !spans || !program->steps) {
+    if (!all || !spans || !program->steps)
         return VRS_NO_MEMORY;
-    }
     for (int32_t n = 0; n < g->node_count; n++) {
         all[n].spans = spans;
         touch_all(net, program, n, &all[n]);
@@ -198,9 +185,8 @@ vrs_status vrs_net_deal(vrs_net *net, vrs_net_program *program)
 {
     size_t count = (size_t)net->graph->node_count + 1;
     program->lanes = 1;
-    if (net->branches == VRS_BRANCHES_OFF) {
+    if (net->branches == VRS_BRANCHES_OFF)
         return VRS_OK;
-    }
     touched *all = vrs_alloc_array(count, sizeof *all);
     span *spans = vrs_alloc_array(count_spans(net->graph), sizeof *spans);
     program->steps = vrs_alloc_array(count, sizeof *program->steps);
@@ -220,9 +206,8 @@ vrs_status vrs_net_take_apart(vrs_net *net)
             const vrs_conv_plan *plan = choice->joined ? choice->joined : choice->plan;
             int32_t lane = program->steps[n].lane;
             size_t wanted = lane > 0 && plan ? plan->workspace : 0;
-            if (wanted > 0 && wanted > bytes[lane]) {
+            if (wanted > 0 && wanted > bytes[lane])
                 bytes[lane] = wanted;
-            }
         }
     }
     vrs_status status = VRS_OK;
@@ -237,9 +222,8 @@ vrs_status vrs_net_take_apart(vrs_net *net)
 
 void vrs_net_free_steps(const vrs_net *net, vrs_net_program *program)
 {
-    for (int32_t n = 0; program->steps && n < net->graph->node_count; n++) {
+    for (int32_t n = 0; program->steps && n < net->graph->node_count; n++)
         vrs_device_event_destroy(program->steps[n].done);
-    }
     vrs_free(program->steps);
     program->steps = NULL;
 }
@@ -255,9 +239,8 @@ static vrs_device_stream *stream_of(const vrs_net *net, int32_t lane, vrs_device
 static vrs_status fork_lanes(vrs_net *net, const vrs_net_program *program, vrs_device_stream *first)
 {
     vrs_status status = vrs_device_event_record(net->joined[0], first);
-    for (int32_t l = 1; l < program->lanes && status == VRS_OK; l++) {
+    for (int32_t l = 1; l < program->lanes && status == VRS_OK; l++)
         status = vrs_device_stream_wait(net->beside[l], net->joined[0]);
-    }
     return status;
 }
 
@@ -268,9 +251,8 @@ static vrs_status join_lanes(vrs_net *net, const vrs_net_program *program, vrs_d
     vrs_status all = VRS_OK;
     for (int32_t l = 1; l < program->lanes; l++) {
         vrs_status status = vrs_device_event_record(net->joined[l], net->beside[l]);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_device_stream_wait(first, net->joined[l]);
-        }
         all = all == VRS_OK ? status : all;
     }
     return all;
@@ -280,16 +262,13 @@ static vrs_status queue_step(vrs_net *net, const vrs_net_program *program, int32
                              vrs_device_stream *first)
 {
     const vrs_net_step *step = &program->steps[node];
-    if (step->lane < 0) {
+    if (step->lane < 0)
         return VRS_OK;
-    }
     vrs_device_stream *stream = stream_of(net, step->lane, first);
     vrs_status status = VRS_OK;
-    for (int32_t l = 0; l < program->lanes && status == VRS_OK; l++) {
-        if (step->waits[l] >= 0) {
+    for (int32_t l = 0; l < program->lanes && status == VRS_OK; l++)
+        if (step->waits[l] >= 0)
             status = vrs_device_stream_wait(stream, program->steps[step->waits[l]].done);
-        }
-    }
     if (status == VRS_OK) {
         net->lane = step->lane;
         status = vrs_net_queue_node(net, program, node, stream);
@@ -302,9 +281,8 @@ vrs_status vrs_net_queue_branches(vrs_net *net, const vrs_net_program *program,
                                   vrs_device_stream *first)
 {
     vrs_status status = fork_lanes(net, program, first);
-    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
+    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++)
         status = queue_step(net, program, n, first);
-    }
     vrs_status joined = join_lanes(net, program, first);
     return status == VRS_OK ? joined : status;
 }

@@ -34,9 +34,8 @@ struct vrs_plans {
 vrs_status vrs_plans_create(const char *key, vrs_plans **result)
 {
     vrs_plans *plans = vrs_alloc(sizeof *plans);
-    if (!plans) {
+    if (!plans)
         return VRS_NO_MEMORY;
-    }
     (void)snprintf(plans->key, sizeof plans->key, "%s", key);
     plans->bytes = HEAD_BYTES + 4 + strlen(plans->key) + 4;
     *result = plans;
@@ -45,12 +44,10 @@ vrs_status vrs_plans_create(const char *key, vrs_plans **result)
 
 void vrs_plans_destroy(vrs_plans *plans)
 {
-    for (int32_t i = 0; plans && i < plans->count; i++) {
+    for (int32_t i = 0; plans && i < plans->count; i++)
         vrs_free((void *)(uintptr_t)plans->entries[i].data);
-    }
-    if (plans) {
+    if (plans)
         vrs_free(plans->entries);
-    }
     vrs_free(plans);
 }
 
@@ -65,18 +62,16 @@ vrs_status vrs_plans_add(vrs_plans *plans, const vrs_plan_entry *entry)
     if (plans->count == plans->room) {
         int32_t room = plans->room ? plans->room * 2 : 64;
         vrs_plan_entry *grown = vrs_realloc(plans->entries, (size_t)room * sizeof *grown);
-        if (!grown) {
+        if (!grown)
             return VRS_NO_MEMORY;
-        }
         plans->entries = grown;
         plans->room = room;
     }
     void *data = NULL;
     if (entry->bytes > 0) {
         data = vrs_alloc(entry->bytes);
-        if (!data) {
+        if (!data)
             return VRS_NO_MEMORY;
-        }
         memcpy(data, entry->data, entry->bytes);
     }
     vrs_plan_entry *added = &plans->entries[plans->count++];
@@ -88,11 +83,9 @@ vrs_status vrs_plans_add(vrs_plans *plans, const vrs_plan_entry *entry)
 
 const vrs_plan_entry *vrs_plans_find(const vrs_plans *plans, int32_t batch, int32_t node)
 {
-    for (int32_t i = 0; i < plans->count; i++) {
-        if (plans->entries[i].batch == batch && plans->entries[i].node == node) {
+    for (int32_t i = 0; i < plans->count; i++)
+        if (plans->entries[i].batch == batch && plans->entries[i].node == node)
             return &plans->entries[i];
-        }
-    }
     return NULL;
 }
 
@@ -121,17 +114,15 @@ static void put(unsigned char **to, const void *from, size_t bytes)
 
 static void put_number(unsigned char **to, uint32_t number)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         *(*to)++ = (unsigned char)(number >> (8 * i));
-    }
 }
 
 vrs_status vrs_plans_format(const vrs_plans *plans, void **data, size_t *bytes)
 {
     unsigned char *file = vrs_alloc(plans->bytes);
-    if (!file) {
+    if (!file)
         return VRS_NO_MEMORY;
-    }
     unsigned char *to = file + HEAD_BYTES;
     put_number(&to, (uint32_t)strlen(plans->key));
     put(&to, plans->key, strlen(plans->key));
@@ -205,9 +196,8 @@ static vrs_status read_entries(rest *r, vrs_plans *plans)
         e.data = take(r, e.bytes);
         status = r->cut ? VRS_OK : vrs_plans_add(plans, &e);
     }
-    if (status == VRS_INVALID || (status == VRS_OK && (r->cut || r->bytes != 0))) {
+    if (status == VRS_INVALID || (status == VRS_OK && (r->cut || r->bytes != 0)))
         return vrs_fail(VRS_FORMAT, "cached plans that contradict themselves");
-    }
     return status;
 }
 
@@ -215,30 +205,25 @@ vrs_status vrs_plans_parse(const void *data, size_t bytes, const char *key, vrs_
 {
     rest r = {data, bytes, false};
     const char *magic = take(&r, MAGIC_BYTES), *digest = take(&r, DIGEST_BYTES);
-    if (!magic || !digest || memcmp(magic, MAGIC, MAGIC_BYTES) != 0) {
+    if (!magic || !digest || memcmp(magic, MAGIC, MAGIC_BYTES) != 0)
         return vrs_fail(VRS_FORMAT, "not a file of plans, or one of another version");
-    }
     char found[VRS_SHA256_TEXT];
     vrs_sha256_text(r.at, r.bytes, found);
-    if (memcmp(found, digest, DIGEST_BYTES) != 0) {
+    if (memcmp(found, digest, DIGEST_BYTES) != 0)
         return vrs_fail(VRS_FORMAT, "cached plans that are damaged: their checksum is wrong");
-    }
     char text[VRS_PLANS_KEY];
     size_t length = take_number(&r);
     const char *own = length < sizeof text ? take(&r, length) : NULL;
-    if (!own || memchr(own, 0, length)) {
+    if (!own || memchr(own, 0, length))
         return vrs_fail(VRS_FORMAT, "cached plans without a key");
-    }
     memcpy(text, own, length);
     text[length] = 0;
-    if (key && strcmp(key, text) != 0) {
+    if (key && strcmp(key, text) != 0)
         return vrs_fail(VRS_FORMAT, "cached plans of something else: %.200s", text);
-    }
     vrs_plans *plans;
     vrs_status status = vrs_plans_create(text, &plans);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = read_entries(&r, plans);
     if (status != VRS_OK) {
         vrs_plans_destroy(plans);
@@ -262,17 +247,14 @@ vrs_status vrs_plans_read(const char *folder, const char *key, vrs_plans **plans
     char path[VRS_PATH_MAX], *data;
     size_t size;
     vrs_status status = path_of(folder, key, path, sizeof path);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_file_read(path, VRS_PLANS_FILE_BYTES, &data, &size);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = vrs_plans_parse(data, size, key, plans);
     vrs_free(data);
-    if (status == VRS_OK) { /* read lately */
+    if (status == VRS_OK) /* read lately */
         (void)utimensat(AT_FDCWD, path, NULL, 0);
-    }
     return status;
 }
 
@@ -293,9 +275,8 @@ static size_t survey(DIR *folder, char oldest[256])
     rewinddir(folder);
     for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
         struct stat info;
-        if (!is_plans(entry->d_name) || fstatat(dirfd(folder), entry->d_name, &info, 0) != 0) {
+        if (!is_plans(entry->d_name) || fstatat(dirfd(folder), entry->d_name, &info, 0) != 0)
             continue;
-        }
         bytes += (size_t)info.st_size;
         bool older = info.st_mtim.tv_sec < least.tv_sec ||
                      (info.st_mtim.tv_sec == least.tv_sec && info.st_mtim.tv_nsec < least.tv_nsec);
@@ -311,9 +292,8 @@ static size_t survey(DIR *folder, char oldest[256])
 static void make_room(const char *path, size_t bytes)
 {
     DIR *folder = opendir(path);
-    if (!folder) {
+    if (!folder)
         return;
-    }
     if (flock(dirfd(folder), LOCK_EX) == 0) {
         char oldest[256];
         while (survey(folder, oldest) + bytes > VRS_PLANS_BYTES && oldest[0] != 0 &&
@@ -329,15 +309,12 @@ vrs_status vrs_plans_write(const char *folder, const vrs_plans *plans)
     void *data;
     size_t bytes;
     vrs_status status = path_of(folder, plans->key, path, sizeof path);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_make_folders(folder);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_plans_format(plans, &data, &bytes);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     make_room(folder, bytes);
     status = vrs_file_replace(path, data, bytes);
     vrs_free(data);

@@ -29,9 +29,8 @@ static vrs_status queue_trial(void *opaque, vrs_device_stream *stream)
 
 vrs_status vrs_net_grow_workspace(vrs_net *net, size_t bytes)
 {
-    if (bytes <= net->workspace_bytes) {
+    if (bytes <= net->workspace_bytes)
         return VRS_OK;
-    }
     vrs_memory_free(net->memory, net->workspace);
     net->workspace = NULL;
     net->workspace_bytes = 0;
@@ -75,14 +74,12 @@ static vrs_status try_candidate(const vrs_net_chooser *c, const vrs_conv *conv, 
     trial t = {.net = net, .program = c->program, .index = c->index, .conv = conv};
     double micros = INFINITY;
     vrs_status status = make_candidate(c, provider, conv, candidate, &t.plan);
-    if (status != VRS_OK || !t.plan) {
+    if (status != VRS_OK || !t.plan)
         return vrs_net_is_serious(status) ? status : VRS_OK;
-    }
     if (t.plan->workspace <= VRS_NET_WORKSPACE_MAX) {
         status = vrs_net_grow_workspace(net, t.plan->workspace);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_net_conv_args_of(net, c->program, c->index, conv, t.plan, &t.args);
-        }
         if (status == VRS_OK) {
             status = c->only ? try_once(net, &t)
                              : vrs_net_time(net, queue_trial, &t, VRS_NET_TIMED_RUNS, &micros);
@@ -151,9 +148,8 @@ static vrs_status try_plain(const vrs_net_chooser *c, const vrs_conv *conv, bool
 static bool others_have(const vrs_net_chooser *c, const vrs_conv *conv)
 {
     int32_t count = 0;
-    for (int32_t p = 0; p < c->net->provider_count - 1 && count == 0; p++) {
+    for (int32_t p = 0; p < c->net->provider_count - 1 && count == 0; p++)
         count = c->net->states[p] ? count_candidates(c, p, conv) : 0;
-    }
     return count > 0;
 }
 
@@ -164,18 +160,15 @@ static vrs_status choose_alone(const vrs_net_chooser *c, vrs_net_finding *best)
     vrs_conv conv = vrs_net_describe_conv(net, c->index, false);
     bool compared = suits_plain(&conv) && others_have(c, &conv);
     vrs_status status = compared ? try_plain(c, &conv, false, best) : VRS_OK;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = try_all(c, &conv, best);
-    }
     vrs_net_chooser less = *c;
     vrs_conv part = conv;
     less.kind = VRS_NET_LESS;
-    if (status == VRS_OK && vrs_net_leave_out(&part, best->plan != NULL)) {
+    if (status == VRS_OK && vrs_net_leave_out(&part, best->plan != NULL))
         status = try_all(&less, &part, best);
-    }
-    if (status == VRS_OK && !best->plan) {
+    if (status == VRS_OK && !best->plan)
         status = try_plain(c, &conv, true, best);
-    }
     if (status == VRS_OK && !best->plan) {
         status = vrs_fail(VRS_ENGINE, "%s: nothing runs the node %s on %s: %s", net->graph->name,
                           net->graph->nodes[c->index].name,
@@ -240,9 +233,8 @@ static vrs_status choose_behind(const vrs_net_chooser *c, int32_t next, double *
         vrs_net_finding alone = {.micros = INFINITY};
         other.index = next;
         status = choose_alone(&other, &alone);
-        if (alone.plan) {
+        if (alone.plan)
             vrs_net_keep_choice(c->net, c->program, next, &alone);
-        }
     }
     return status == VRS_OK ? vrs_net_time_node(c->net, c->program, next, micros) : status;
 }
@@ -255,15 +247,12 @@ static vrs_status choose_one(const vrs_net_chooser *c)
     bool follow = next >= 0 && net->roles[next] == VRS_NET_FOLLOW;
     double behind = 0;
     vrs_status status = choose_alone(c, &found);
-    if (follow && status == VRS_OK) {
+    if (follow && status == VRS_OK)
         status = choose_behind(c, next, &behind);
-    }
-    if (follow && status == VRS_OK) {
+    if (follow && status == VRS_OK)
         status = choose_follow(c, behind, &found);
-    }
-    if (found.plan) {
+    if (found.plan)
         vrs_net_keep_choice(net, c->program, c->index, &found);
-    }
     return status;
 }
 
@@ -278,9 +267,8 @@ void vrs_net_tell(const vrs_net *net, const char *step, int32_t done, int32_t al
                                            .done = done,
                                            .all = all,
                                            .node = node};
-    if (net->progress) {
+    if (net->progress)
         net->progress(net->progress_opaque, &progress);
-    }
 }
 
 /* The plan of one node, if it wants one. */
@@ -289,9 +277,8 @@ static vrs_status choose_next(vrs_net_chooser *c)
     vrs_net *net = c->net;
     const vrs_node *node = &net->graph->nodes[c->index];
     if (!vrs_net_is_conv(node) || net->roles[c->index] != VRS_NET_RUN ||
-        c->program->convs[c->index].plan) {
+        c->program->convs[c->index].plan)
         return VRS_OK;
-    }
     if (vrs_net_copy_choice(net, c->program, c->index)) {
         net->effort.equal++;
         return VRS_OK;
@@ -313,20 +300,17 @@ vrs_status vrs_net_choose(vrs_net *net, vrs_net_program *program)
     int64_t begin = vrs_now_ns();
     bool all;
     vrs_status status = vrs_net_restore_all(&c, &all);
-    if (status == VRS_OK && !all) {
+    if (status == VRS_OK && !all)
         status = vrs_net_prepare(net, &c.prepared);
-    }
     int64_t prepared = vrs_now_ns();
     for (c.index = 0; c.index < g->node_count && status == VRS_OK; c.index++) {
         status = choose_next(&c);
-        if (status == VRS_OK && !all) {
+        if (status == VRS_OK && !all)
             vrs_net_tell(net, "nodes", c.index + 1, g->node_count, g->nodes[c.index].name);
-        }
     }
     vrs_net_prepared_free(net, c.prepared);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_join(net, program, all);
-    }
     net->effort.restored = net->restored;
     net->effort.making_s += (double)(prepared - begin) / (double)VRS_NS_PER_S;
     net->effort.timing_s += (double)(vrs_now_ns() - prepared) / (double)VRS_NS_PER_S;

@@ -30,9 +30,8 @@ typedef struct vrs_net_chooser {
 /* NULL is fine. */
 static inline void vrs_conv_plan_free(vrs_conv_plan *plan)
 {
-    if (plan) {
+    if (plan)
         plan->provider->destroy(plan);
-    }
 }
 
 /* What of a provider's refusals ends the compiling: also a wait that was given up. */

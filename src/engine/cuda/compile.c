@@ -39,20 +39,17 @@ static vrs_status open_providers(vrs_net *net)
 
 static void add_batch(int32_t batch, int32_t *batches, int32_t *count)
 {
-    for (int32_t i = 0; i < *count; i++) {
-        if (batches[i] == batch) {
+    for (int32_t i = 0; i < *count; i++)
+        if (batches[i] == batch)
             return;
-        }
-    }
     batches[(*count)++] = batch;
 }
 
 static bool is_kept(const vrs_plans *plans, int32_t batch)
 {
     bool kept = false;
-    for (int32_t i = 0; plans && i < vrs_plans_count(plans); i++) {
+    for (int32_t i = 0; plans && i < vrs_plans_count(plans); i++)
         kept = kept || vrs_plans_at(plans, i)->batch == batch;
-    }
     return kept;
 }
 
@@ -64,14 +61,11 @@ static int32_t list_batches(const vrs_engine_params *params, const vrs_plans *ke
 {
     int32_t count = 0;
     add_batch(params->max_batch, batches, &count);
-    for (int32_t i = 0; i < 16 && params->batches[i] > 0 && count < VRS_NET_SIZES; i++) {
+    for (int32_t i = 0; i < 16 && params->batches[i] > 0 && count < VRS_NET_SIZES; i++)
         add_batch(params->batches[i], batches, &count);
-    }
-    for (int32_t n = 8; n >= 1 && params->batches[0] == 0; n /= 2) {
-        if (n < params->max_batch && (n == 1 || is_kept(kept, n))) {
+    for (int32_t n = 8; n >= 1 && params->batches[0] == 0; n /= 2)
+        if (n < params->max_batch && (n == 1 || is_kept(kept, n)))
             add_batch(n, batches, &count);
-        }
-    }
     return count;
 }
 
@@ -110,9 +104,8 @@ static vrs_status make_key(const vrs_cuda_engine *engine, char key[VRS_PLANS_KEY
 static void read_plans(vrs_net *net, const char *folder, const char *key)
 {
     vrs_status status = vrs_plans_read(folder, key, &net->cached);
-    if (status != VRS_OK && status != VRS_NOT_FOUND) {
+    if (status != VRS_OK && status != VRS_NOT_FOUND)
         vrs_log(VRS_LOG_WARNING, "%s: %s; it is compiled anew", net->graph->name, vrs_last_error());
-    }
 }
 
 /* A cache that cannot be written costs time alone. */
@@ -141,9 +134,8 @@ static vrs_status compile_sizes(vrs_cuda_engine *engine, const char *folder, con
     for (net->size = 1; net->size <= net->sizes && status == VRS_OK; net->size++) {
         int32_t chosen = net->chosen;
         status = vrs_net_compile(net, batches[net->size - 1], &owner);
-        if (folder && status == VRS_OK && (!net->cached || net->chosen > chosen)) {
+        if (folder && status == VRS_OK && (!net->cached || net->chosen > chosen))
             write_plans(net, folder, key);
-        }
     }
     return status == VRS_OK ? vrs_net_capture_all(net, &owner) : status;
 }
@@ -158,9 +150,8 @@ static vrs_status compile_cached(vrs_cuda_engine *engine)
         status = vrs_path_format(folder, sizeof folder, "%s/plans", cache);
         status = status == VRS_OK ? make_key(engine, key) : status;
     }
-    if (cache && status == VRS_OK) {
+    if (cache && status == VRS_OK)
         read_plans(net, folder, key);
-    }
     return status == VRS_OK ? compile_sizes(engine, cache ? folder : NULL, key) : status;
 }
 
@@ -168,13 +159,11 @@ vrs_status vrs_cuda_compile(vrs_cuda_engine *engine)
 {
     vrs_net *net = &engine->net;
     vrs_status status = vrs_memory_measure_begin(net->memory, VRS_MEMORY_LIBRARIES, 0);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = open_providers(net);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = compile_cached(engine);
-    }
     vrs_status booked = vrs_memory_measure_end(net->memory, NULL);
     return status == VRS_OK ? booked : status;
 }

@@ -44,9 +44,8 @@ static vrs_status add_slab(vrs_net *net, size_t bytes, int32_t *index)
 {
     vrs_net_slab *grown =
         vrs_realloc(net->slabs, (size_t)(net->slab_count + 1) * sizeof *net->slabs);
-    if (!grown) {
+    if (!grown)
         return VRS_NO_MEMORY;
-    }
     net->slabs = grown;
     /* 256 KB, 1 MB, 4 MB, then 8. */
     size_t usual = net->slab_count < 3 ? SLAB_BYTES >> (5 - 2 * net->slab_count) : SLAB_BYTES;
@@ -66,9 +65,8 @@ static vrs_status find_room(vrs_net *net, size_t bytes, vrs_net_constant *made)
     size_t room = (bytes + VRS_NET_ALIGN - 1) / VRS_NET_ALIGN * VRS_NET_ALIGN;
     int32_t index = 0;
     while (index < net->slab_count &&
-           (!net->slabs[index].block || net->slabs[index].bytes - net->slabs[index].taken < room)) {
+           (!net->slabs[index].block || net->slabs[index].bytes - net->slabs[index].taken < room))
         index++;
-    }
     vrs_status status = index < net->slab_count ? VRS_OK : add_slab(net, room, &index);
     if (status == VRS_OK) {
         vrs_net_slab *slab = &net->slabs[index];
@@ -88,9 +86,8 @@ static vrs_status keep(vrs_net *net, const vrs_net_constant *key, const void *da
         int32_t room = net->constant_room ? net->constant_room * 2 : 64;
         vrs_net_constant *grown =
             vrs_realloc(net->constants, (size_t)room * sizeof *net->constants);
-        if (!grown) {
+        if (!grown)
             return VRS_NO_MEMORY;
-        }
         net->constants = grown;
         net->constant_room = room;
     }
@@ -98,18 +95,15 @@ static vrs_status keep(vrs_net *net, const vrs_net_constant *key, const void *da
     made.used = true;
     /* Kernels read whole vectors: up to 16 bytes behind the end. */
     vrs_status status = find_room(net, bytes + 16, &made);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     made.bytes = bytes;
     net->constants[net->constant_count++] = made;
     status = vrs_device_fill(net->stream, made.at, 0, bytes + 16);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_upload(net->stream, made.at, data, bytes);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_settle(net); /* `data` is the caller's */
-    }
     *at = made.at;
     return status;
 }
@@ -138,12 +132,10 @@ vrs_status vrs_net_floats(vrs_net *net, int32_t value, int32_t count, vrs_device
     size_t own = vrs_value_elements(v);
     const float *from = v->data;
     float *floats = vrs_alloc_array((size_t)count, sizeof *floats);
-    if (!floats) {
+    if (!floats)
         return VRS_NO_MEMORY;
-    }
-    for (size_t i = 0; i < (size_t)count; i++) {
+    for (size_t i = 0; i < (size_t)count; i++)
         floats[i] = own == 1 ? from[0] : i < own ? from[i] : 0.0f;
-    }
     vrs_status status = keep(net, &key, floats, (size_t)count * sizeof *floats, at);
     vrs_free(floats);
     return status;
@@ -161,12 +153,10 @@ static vrs_status keep_floats(vrs_net *net, const vrs_net_constant *key, int32_t
         return VRS_OK;
     }
     float *floats = vrs_alloc_array((size_t)count, sizeof *floats);
-    if (!floats) {
+    if (!floats)
         return VRS_NO_MEMORY;
-    }
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < count; i++)
         floats[i] = make(net, key, i);
-    }
     vrs_status status = keep(net, key, floats, (size_t)count * sizeof *floats, at);
     vrs_free(floats);
     return status;
@@ -175,9 +165,8 @@ static vrs_status keep_floats(vrs_net *net, const vrs_net_constant *key, int32_t
 static float bias_at(const vrs_net *net, const vrs_net_constant *key, int32_t channel)
 {
     const vrs_node *node = &net->graph->nodes[key->value];
-    if (node->input_count < 3 || node->inputs[2] == VRS_NO_VALUE) {
+    if (node->input_count < 3 || node->inputs[2] == VRS_NO_VALUE)
         return 0.0f;
-    }
     const vrs_value *v = &net->graph->values[node->inputs[2]];
     size_t count = vrs_value_elements(v);
     return (size_t)channel < count ? ((const float *)v->data)[channel] / key->quantum : 0.0f;
@@ -236,21 +225,18 @@ static int32_t stem_tap(int32_t t, int32_t d, int32_t new_pad, int32_t pad)
 /* An element of the file's weights: a float, or 8 bits behind a DEQUANTIZE. */
 static float element(const vrs_graph *g, const vrs_value *w, size_t place)
 {
-    if (w->data) {
+    if (w->data)
         return ((const float *)w->data)[place];
-    }
     const vrs_node *node = &g->nodes[w->producer];
     const vrs_value *bits = &g->values[node->inputs[0]], *scale = &g->values[node->inputs[1]];
     const vrs_value *zero = node->input_count > 2 && node->inputs[2] != VRS_NO_VALUE
                                 ? &g->values[node->inputs[2]]
                                 : NULL;
     size_t inner = 1, at = 0;
-    for (int32_t axis = node->as.quantize.axis + 1; axis < w->rank; axis++) {
+    for (int32_t axis = node->as.quantize.axis + 1; axis < w->rank; axis++)
         inner *= (size_t)w->dims[axis];
-    }
-    if (vrs_value_elements(scale) > 1) {
+    if (vrs_value_elements(scale) > 1)
         at = place / inner % (size_t)w->dims[node->as.quantize.axis];
-    }
     bool sign = bits->dtype == VRS_DTYPE_I8;
     int32_t v = sign ? ((const int8_t *)bits->data)[place] : ((const uint8_t *)bits->data)[place];
     if (zero) {
@@ -287,14 +273,12 @@ static void arrange_row(const vrs_value *w, int32_t type, const float *from, siz
     int32_t own = depth < (int32_t)w->dims[1] ? depth : (int32_t)w->dims[1];
     if (type == VRS_NET_F16) {
         uint16_t *to = row;
-        for (int32_t c = 0; c < own; c++) {
+        for (int32_t c = 0; c < own; c++)
             to[c] = vrs_net_half_from_float(from[(size_t)c * step]);
-        }
     } else {
         float *to = row;
-        for (int32_t c = 0; c < own; c++) {
+        for (int32_t c = 0; c < own; c++)
             to[c] = from[(size_t)c * step];
-        }
     }
 }
 
@@ -311,9 +295,8 @@ static bool is_plain(const vrs_net *net, const vrs_node *node, const vrs_conv *c
 static const int8_t *plain_bits(const vrs_net *net, const vrs_node *node, const vrs_conv *conv)
 {
     const vrs_value *w = &net->graph->values[node->inputs[1]];
-    if (conv->in_type != VRS_NET_I8 || node->op != VRS_OP_CONV || w->data) {
+    if (conv->in_type != VRS_NET_I8 || node->op != VRS_OP_CONV || w->data)
         return NULL;
-    }
     return net->graph->values[net->graph->nodes[w->producer].inputs[0]].data;
 }
 
@@ -322,9 +305,8 @@ static void arrange_bits(const vrs_value *w, const int8_t *from, size_t step, in
 {
     int32_t own = depth < (int32_t)w->dims[1] ? depth : (int32_t)w->dims[1];
     int8_t *to = row;
-    for (int32_t c = 0; c < own; c++) {
+    for (int32_t c = 0; c < own; c++)
         to[c] = from[(size_t)c * step];
-    }
 }
 
 /* One tap of an output channel, element by element. */
@@ -368,9 +350,8 @@ static vrs_status keep_packed(vrs_net *net, const vrs_net_constant *key, const v
 {
     size_t bytes = plan->provider->packed_bytes(plan);
     void *packed = vrs_alloc(bytes);
-    if (!packed) {
+    if (!packed)
         return VRS_NO_MEMORY;
-    }
     plan->provider->pack(plan, data, packed);
     vrs_status status = keep(net, key, packed, bytes, at);
     vrs_free(packed);
@@ -388,9 +369,8 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t index, const vrs_conv *conv,
                             .channels = conv->in_channels,
                             .fill = conv->out_channels,
                             .quantum = (float)conv->in_type};
-    if (packs) {
+    if (packs)
         memcpy(key.packing, plan->packing, sizeof key.packing);
-    }
     const vrs_net_constant *found = find(net, &key);
     if (found) {
         *at = found->at;
@@ -398,9 +378,8 @@ vrs_status vrs_net_weights(vrs_net *net, int32_t index, const vrs_conv *conv,
     }
     size_t bytes;
     void *data = arrange(net, node, conv, &bytes);
-    if (!data) {
+    if (!data)
         return VRS_NO_MEMORY;
-    }
     vrs_status status =
         packs ? keep_packed(net, &key, plan, data, at) : keep(net, &key, data, bytes, at);
     vrs_free(data);
@@ -416,13 +395,11 @@ vrs_status vrs_net_table(vrs_net *net, int32_t index, const vrs_conv_plan *plan,
         .value = net->graph->nodes[index].inputs[1], .kind = AS_TABLE, .packer = by, .fill = batch};
     const vrs_net_constant *found = bytes > 0 ? find(net, &key) : NULL;
     *at = found ? found->at : 0;
-    if (found || bytes == 0) {
+    if (found || bytes == 0)
         return VRS_OK;
-    }
     void *table = vrs_alloc(bytes);
-    if (!table) {
+    if (!table)
         return VRS_NO_MEMORY;
-    }
     by->make_table(plan, table);
     vrs_status status = keep(net, &key, table, bytes, at);
     vrs_free(table);
@@ -449,9 +426,8 @@ vrs_status vrs_net_head_weights(vrs_net *net, int32_t head, const vrs_conv *conv
                     .in_type = conv->in_type};
     size_t bytes;
     void *data = arrange(net, node, &one, &bytes);
-    if (!data) {
+    if (!data)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = keep(net, &key, data, bytes, at);
     vrs_free(data);
     return status;
@@ -480,9 +456,8 @@ void vrs_net_forget_constants(vrs_net *net, bool unused)
 
 void vrs_net_free_constants(vrs_net *net)
 {
-    for (int32_t i = 0; i < net->slab_count; i++) {
+    for (int32_t i = 0; i < net->slab_count; i++)
         vrs_memory_free(net->memory, net->slabs[i].block);
-    }
     vrs_free(net->slabs);
     vrs_free(net->constants);
     net->slabs = NULL;

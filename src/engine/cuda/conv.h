@@ -131,9 +131,8 @@ struct vrs_conv_provider {
 static inline bool vrs_conv_enter_again(vrs_device *device)
 {
     vrs_status status = vrs_device_enter(device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         status = vrs_device_enter(device);
-    }
     return status == VRS_OK;
 }
 

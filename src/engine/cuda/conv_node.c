@@ -30,9 +30,8 @@ static void describe_channels(const vrs_net *net, const vrs_node *node, vrs_conv
     int32_t channels = vrs_net_channels(&net->graph->values[node->inputs[0]]);
     int32_t results = vrs_net_channels(&net->graph->values[node->outputs[0]]);
     int32_t padded = vrs_net_round(channels, vrs_net_vector(in->type));
-    if (in->type == VRS_NET_I8 && in->fill > padded) {
+    if (in->type == VRS_NET_I8 && in->fill > padded)
         padded = in->fill;
-    }
     c->in_channels = channels;
     c->out_channels = results;
     c->groups = node->as.conv.groups;
@@ -91,9 +90,8 @@ vrs_conv vrs_net_describe_conv(const vrs_net *net, int32_t index, bool follow)
         c.pad_before[i] = a->pad_before[i];
     }
     describe_channels(net, node, &c);
-    if (in->s2d) {
+    if (in->s2d)
         describe_stem(a, in, &c);
-    }
     c.transposed = node->op == VRS_OP_CONV_TRANSPOSED;
     c.residual_scale = c.out_quantum = 1;
     if (has(node, 3)) {
@@ -107,9 +105,8 @@ vrs_conv vrs_net_describe_conv(const vrs_net *net, int32_t index, bool follow)
     c.tf32 = net->precision == VRS_PRECISION_TF32;
     c.act = vrs_net_act_of(&node->act);
     c.scaled = in->type == VRS_NET_I8 || out->type == VRS_NET_I8;
-    if (follow) {
+    if (follow)
         describe_follow(net, index, &c);
-    }
     return c;
 }
 
@@ -117,9 +114,8 @@ bool vrs_net_leave_out(vrs_conv *conv, bool runs)
 {
     bool exact = conv->in_type == VRS_NET_F32 && !conv->tf32;
     bool acts = conv->act.kind != VRS_NET_ACT_NONE && !runs;
-    if (!exact && !acts) {
+    if (!exact && !acts)
         return false;
-    }
     if (exact) {
         conv->bare = 1;
         conv->residual_pitch = conv->residual_type = 0;
@@ -142,31 +138,25 @@ vrs_status vrs_net_conv_args_of(vrs_net *net, const vrs_net_program *program, in
                             .y = program->at[node->outputs[0]],
                             .workspace = workspace ? workspace->address : 0};
     vrs_status status = vrs_net_weights(net, index, conv, plan, &args->weights);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_table(net, index, plan, plan->joins ? program->batch : 0, &args->table);
-    }
     /* Results in steps are made by factors and a bias in steps: the activation keeps them so. */
     const vrs_net_form *out = &net->forms[node->outputs[0]];
     float quantum = out->type == VRS_NET_I8 ? out->quantum : 1.0f;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_bias(net, index, conv->out_channels, quantum, &args->bias);
-    }
-    if (status == VRS_OK && conv->scaled) {
+    if (status == VRS_OK && conv->scaled)
         status = vrs_net_factors(net, index, conv->out_channels, quantum, &args->scale);
-    }
-    if (status == VRS_OK && conv->act.kind == VRS_NET_ACT_PRELU) {
+    if (status == VRS_OK && conv->act.kind == VRS_NET_ACT_PRELU)
         status = vrs_net_floats(net, node->act.slope, conv->out_channels, &args->slope);
-    }
-    if (conv->follow == VRS_CONV_FOLLOW_NONE || status != VRS_OK) {
+    if (conv->follow == VRS_CONV_FOLLOW_NONE || status != VRS_OK)
         return status;
-    }
     int32_t next = vrs_net_only_reader(net, node->outputs[0]);
     args->y = program->at[g->nodes[next].outputs[0]];
     if (conv->follow == VRS_CONV_FOLLOW_HEAD) {
         status = vrs_net_head_weights(net, next, conv, &args->head_weights);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_net_bias(net, next, conv->head_channels, 1.0f, &args->head_bias);
-        }
     }
     return status;
 }
@@ -185,19 +175,16 @@ vrs_status vrs_net_queue_conv(vrs_net *net, const vrs_net_program *program, int3
                               vrs_device_stream *stream)
 {
     const vrs_net_conv_choice *choice = &program->convs[index];
-    if (choice->joined) {
+    if (choice->joined)
         return vrs_net_queue_joined(net, program, index, stream);
-    }
     int32_t result = net->graph->nodes[index].outputs[0];
     vrs_conv_args args;
     vrs_status status =
         vrs_net_conv_args_of(net, program, index, &choice->conv, choice->plan, &args);
-    if (status == VRS_OK && choice->conv.out_channels < net->forms[result].fill) {
+    if (status == VRS_OK && choice->conv.out_channels < net->forms[result].fill)
         status = vrs_device_fill(stream, program->at[result], 0, vrs_net_value_bytes(net, result));
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = choice->plan->provider->enqueue(choice->plan, &args, stream);
-    }
     return status == VRS_OK ? vrs_net_queue_conv_rest(net, program, index, &choice->conv, stream)
                             : status;
 }

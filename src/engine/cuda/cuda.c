@@ -29,9 +29,8 @@ static vrs_status load_graph(vrs_net *net, const char *path, const vrs_weights *
     vrs_network_options_set(net->spec, &options);
     vrs_status status =
         vrs_graph_parse_file(path, file->data, file->size, &options.options, &net->graph);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_graph_optimise(net->graph, VRS_PASS_ALL);
-    }
     return status == VRS_OK ? vrs_net_unquantise(net) : status;
 }
 
@@ -43,12 +42,10 @@ static vrs_status open_device(vrs_net *net)
                         vrs_device_get_properties(net->device)->id);
     }
     vrs_status status = vrs_net_open(net->device, &net->kernels);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_stream_create(net->device, VRS_PRIORITY_NORMAL, &net->stream);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_create(net->device, true, &net->begin);
-    }
     return status == VRS_OK ? vrs_device_event_create(net->device, true, &net->end) : status;
 }
 
@@ -69,24 +66,20 @@ static vrs_status build(vrs_cuda_engine *engine, const vrs_model *model)
                   .workers = params->threads < VRS_NET_WORKERS ? params->threads : VRS_NET_WORKERS};
     vrs_status status = vrs_mutex_init(&engine->mutex);
     engine->has_mutex = status == VRS_OK;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = open_device(net);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_create(net->device, false, &engine->busy);
-    }
     const char *path = vrs_model_get_info(model).weights_path;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = load_graph(net, path, params->weights);
-    }
     if (status == VRS_OK) {
         net->number = vrs_net_number_of(params->weights);
         vrs_weights_free(params->weights);
         status = vrs_net_form_values(net);
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_net_describe_io(net, &engine->base.io);
     status = vrs_cuda_make_requests(engine);
     return status == VRS_OK ? vrs_cuda_compile(engine) : status;
@@ -95,14 +88,11 @@ static vrs_status build(vrs_cuda_engine *engine, const vrs_model *model)
 static void close_providers(vrs_net *net)
 {
     for (int32_t i = 0; i < net->provider_count; i++) {
-        for (int32_t w = 0; w < VRS_NET_WORKERS; w++) {
-            if (net->worker_states[i][w]) {
+        for (int32_t w = 0; w < VRS_NET_WORKERS; w++)
+            if (net->worker_states[i][w])
                 net->providers[i]->close(net->worker_states[i][w]);
-            }
-        }
-        if (net->states[i]) {
+        if (net->states[i])
             net->providers[i]->close(net->states[i]);
-        }
     }
 }
 
@@ -112,9 +102,8 @@ static void wait_for_all(vrs_cuda_engine *engine)
     vrs_net *net = &engine->net;
     vrs_status status =
         engine->busy ? vrs_net_await(net, engine->busy, "the last batches") : VRS_OK;
-    if (status == VRS_OK && net->stream && net->end) {
+    if (status == VRS_OK && net->stream && net->end)
         status = vrs_net_settle(net);
-    }
     (void)status;
 }
 
@@ -143,15 +132,13 @@ static void cuda_destroy(vrs_engine *base)
     vrs_plans_destroy(net->cached);
     vrs_memory_free(net->memory, net->workspace);
     vrs_arena_destroy(net->arena);
-    for (int32_t i = 0; engine->requests && i < requests; i++) {
+    for (int32_t i = 0; engine->requests && i < requests; i++)
         vrs_memory_free(net->memory, engine->requests[i].block);
-    }
     vrs_free(engine->requests);
     vrs_free(engine->ports);
     vrs_graph_destroy(net->graph);
-    for (int32_t i = 0; i < net->range_count; i++) {
+    for (int32_t i = 0; i < net->range_count; i++)
         vrs_free(net->ranges[i].name);
-    }
     vrs_free(net->ranges);
     vrs_free(net->forms);
     vrs_free(net->roles);
@@ -164,18 +151,16 @@ static void cuda_destroy(vrs_engine *base)
         vrs_device_stream_destroy(net->beside[i]);
     }
     vrs_device_stream_destroy(net->stream);
-    if (engine->has_mutex) {
+    if (engine->has_mutex)
         vrs_mutex_destroy(&engine->mutex);
-    }
     vrs_free(engine);
 }
 
 static void name_engine(vrs_cuda_engine *engine)
 {
     char library[48] = "no cuDNN", version[32];
-    if (engine->net.has_cudnn && vrs_cudnn_info(version, sizeof version) == VRS_OK) {
+    if (engine->net.has_cudnn && vrs_cudnn_info(version, sizeof version) == VRS_OK)
         snprintf(library, sizeof library, "cuDNN %s", version);
-    }
     snprintf(engine->base.description, sizeof engine->base.description, "cuda, %s, %s%s", library,
              vrs_precision_name(engine->base.params.precision),
              engine->net.cached && engine->net.chosen == 0 ? ", from cache" : "");
@@ -185,9 +170,8 @@ static vrs_status cuda_create(const vrs_model *model, const vrs_engine_params *p
                               vrs_engine **result)
 {
     vrs_cuda_engine *engine = vrs_alloc(sizeof *engine);
-    if (!engine) {
+    if (!engine)
         return VRS_NO_MEMORY;
-    }
     engine->base.ops = &vrs_engine_cuda;
     engine->base.params = *params;
     vrs_status status = build(engine, model);
@@ -260,9 +244,8 @@ static const vrs_net_program *program_for(const vrs_cuda_engine *engine, int32_t
 static vrs_status launch(vrs_net *net, vrs_cu_graph_exec exec, vrs_device_stream *stream)
 {
     vrs_status status = vrs_device_enter(net->device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_cu_result result = net->api->graph_launch(exec, vrs_device_stream_handle(stream));
     vrs_device_leave(net->device);
     return vrs_cuda_check(net->device, result, "cannot run the network");
@@ -273,12 +256,10 @@ static vrs_status launch(vrs_net *net, vrs_cu_graph_exec exec, vrs_device_stream
 static vrs_status mark_busy(vrs_cuda_engine *engine, vrs_device_stream *stream)
 {
     vrs_status status = vrs_device_event_record(engine->busy, stream);
-    if (status != VRS_OK && status != VRS_DEVICE_LOST) {
+    if (status != VRS_OK && status != VRS_DEVICE_LOST)
         status = vrs_device_event_record(engine->busy, stream);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_device_set_lost(engine->net.device, vrs_last_error());
-    }
     return status;
 }
 
@@ -302,9 +283,8 @@ static vrs_status cuda_enqueue(vrs_request *request, int32_t batch, vrs_device_s
     bool queued = false;
     vrs_mutex_lock(&engine->mutex);
     vrs_status status = vrs_device_stream_wait(stream, engine->busy);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = launch_parts(engine, own(request)->index, batch, stream, &queued);
-    }
     if (queued) {
         vrs_status marked = mark_busy(engine, stream);
         status = status == VRS_OK ? marked : status;
@@ -325,9 +305,8 @@ static void visit_program(vrs_net *net, const vrs_net_program *program, vrs_engi
     const vrs_graph *g = net->graph;
     for (int32_t n = 0; n < g->node_count; n++) {
         const vrs_net_conv_choice *choice = &program->convs[n];
-        if (!vrs_net_runs(net, program, n)) {
+        if (!vrs_net_runs(net, program, n))
             continue;
-        }
         char does[160], plan[160];
         vrs_node_describe(g, n, does, sizeof does);
         const vrs_conv_plan *by = choice->joined ? choice->joined : choice->plan;
@@ -358,20 +337,17 @@ static void visit_program(vrs_net *net, const vrs_net_program *program, vrs_engi
 static void cuda_visit_nodes(vrs_engine *base, vrs_engine_node_fn visit, void *opaque)
 {
     vrs_net *net = &((vrs_cuda_engine *)base)->net;
-    for (int32_t p = 0; p < net->program_count; p++) {
-        if (net->programs[p].parts > 0 && vrs_net_time_nodes(net, &net->programs[p]) == VRS_OK) {
+    for (int32_t p = 0; p < net->program_count; p++)
+        if (net->programs[p].parts > 0 && vrs_net_time_nodes(net, &net->programs[p]) == VRS_OK)
             visit_program(net, &net->programs[p], visit, opaque);
-        }
-    }
 }
 
 static void cuda_get_effort(const vrs_engine *base, vrs_engine_effort *effort)
 {
     const vrs_net *net = &((const vrs_cuda_engine *)base)->net;
     *effort = net->effort;
-    for (int32_t p = 0; p < net->program_count; p++) {
+    for (int32_t p = 0; p < net->program_count; p++)
         effort->beside += net->programs[p].beside ? 1 : 0;
-    }
 }
 
 static vrs_status cuda_verify(vrs_engine *base, int32_t batch, uint64_t seed,

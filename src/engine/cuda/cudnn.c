@@ -51,12 +51,10 @@ static vrs_status open_library(void)
                                        .symbol_count = sizeof symbols / sizeof symbols[0]};
         void *handle;
         status = vrs_library_open(&spec, &shared.api, &handle);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             return VRS_OK;
-        }
-        if (i == 0) {
+        if (i == 0)
             snprintf(first, sizeof first, "%s", vrs_last_error());
-        }
     }
     return vrs_fail(status, "%s", first);
 }
@@ -69,13 +67,11 @@ vrs_status vrs_dnn_library(const vrs_dnn_api **api, int64_t *version)
     vrs_status status = shared.open ? VRS_OK : open_library();
     shared.open = status == VRS_OK;
     vrs_mutex_unlock(&shared.mutex);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     *version = (int64_t)shared.api.version();
-    if (*version < VRS_CUDNN_VERSION_MIN) {
+    if (*version < VRS_CUDNN_VERSION_MIN)
         return vrs_fail(VRS_UNSUPPORTED, "cuDNN %d is too old: " ADVICE, (int)*version);
-    }
     *api = &shared.api;
     return VRS_OK;
 }
@@ -94,17 +90,14 @@ vrs_status vrs_cudnn_info(char *text, size_t size)
 
 vrs_status vrs_dnn_check(const vrs_dnn_api *api, vrs_dnn_status status, const char *what)
 {
-    if (status == VRS_DNN_SUCCESS) {
+    if (status == VRS_DNN_SUCCESS)
         return VRS_OK;
-    }
-    if (status == VRS_DNN_INJECTED) {
+    if (status == VRS_DNN_INJECTED)
         return vrs_fail(VRS_DEVICE, "cuDNN: %s: refused by failure injection", what);
-    }
     char words[512] = "";
     api->last_error(words, sizeof words);
-    for (char *c = words; *c; c++) {
+    for (char *c = words; *c; c++)
         *c = *c == '\n' ? ' ' : *c;
-    }
     vrs_status kind =
         status / 1000 * 1000 == VRS_DNN_NOT_SUPPORTED ? VRS_UNSUPPORTED
         : status == VRS_DNN_HOST_ALLOCATION_FAILED || status == VRS_DNN_DEVICE_ALLOCATION_FAILED
@@ -120,29 +113,25 @@ vrs_status vrs_dnn_open(vrs_device *device, vrs_dnn *dnn)
     int64_t version;
     const vrs_dnn_api *api;
     vrs_status status = vrs_dnn_library(&api, &version);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_mutex_init(&dnn->mutex);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     dnn->api = api;
     status = vrs_device_enter(device);
     if (status == VRS_OK) {
         status = vrs_dnn_check(api, VRS_DNN_TRY(api->create(&dnn->handle)), "cannot start");
         vrs_device_leave(device);
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_dnn_close(dnn);
-    }
     return status;
 }
 
 void vrs_dnn_close(vrs_dnn *dnn)
 {
-    if (!dnn->api) {
+    if (!dnn->api)
         return;
-    }
     if (dnn->handle && vrs_conv_enter_again(dnn->device)) {
         (void)dnn->api->destroy(dnn->handle);
         vrs_device_leave(dnn->device);

@@ -26,9 +26,8 @@ typedef struct dnn_plan {
 static vrs_status dnn_open(vrs_device *device, void **result)
 {
     dnn_state *state = vrs_alloc(sizeof *state);
-    if (!state) {
+    if (!state)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_dnn_open(device, &state->dnn);
     if (status != VRS_OK) {
         vrs_free(state);
@@ -41,18 +40,16 @@ static vrs_status dnn_open(vrs_device *device, void **result)
 static void dnn_close(void *opaque)
 {
     dnn_state *state = opaque;
-    if (!state) {
+    if (!state)
         return;
-    }
     bool entered = vrs_conv_enter_again(state->dnn.device);
     for (dnn_entry *entry = state->entries, *next; entry; entry = next) {
         next = entry->next;
         vrs_dnn_graph_free(&state->dnn, &entry->graph);
         vrs_free(entry);
     }
-    if (entered) {
+    if (entered)
         vrs_device_leave(state->dnn.device);
-    }
     vrs_dnn_close(&state->dnn);
     vrs_free(state);
 }
@@ -60,15 +57,12 @@ static void dnn_close(void *opaque)
 /* With the mutex held: the graph of a convolution, made at the first call. NULL: no memory. */
 static dnn_entry *find(dnn_state *state, const vrs_conv *conv)
 {
-    for (dnn_entry *entry = state->entries; entry; entry = entry->next) {
-        if (vrs_conv_same(&entry->graph.conv, conv)) {
+    for (dnn_entry *entry = state->entries; entry; entry = entry->next)
+        if (vrs_conv_same(&entry->graph.conv, conv))
             return entry;
-        }
-    }
     dnn_entry *entry = vrs_alloc(sizeof *entry);
-    if (!entry) {
+    if (!entry)
         return NULL;
-    }
     entry->status = vrs_dnn_graph_build(&state->dnn, conv, &entry->graph);
     if (entry->status != VRS_OK) {
         vrs_dnn_graph_free(&state->dnn, &entry->graph);
@@ -83,9 +77,8 @@ static int32_t dnn_candidates(void *opaque, const vrs_conv *conv)
 {
     dnn_state *state = opaque;
     int32_t count = 0;
-    if (!vrs_dnn_says(conv) || vrs_device_enter(state->dnn.device) != VRS_OK) {
+    if (!vrs_dnn_says(conv) || vrs_device_enter(state->dnn.device) != VRS_OK)
         return 0;
-    }
     vrs_mutex_lock(&state->dnn.mutex);
     const dnn_entry *entry = find(state, conv);
     count = entry && entry->status == VRS_OK ? entry->graph.config_count : 0;
@@ -105,12 +98,10 @@ static vrs_dnn_status make_plan(const vrs_dnn *dnn, int attribute, int type, int
         status = VRS_DNN_TRY(
             api->set(plan->plan, VRS_DNN_PLAN_HANDLE, VRS_DNN_TYPE_HANDLE, 1, &dnn->handle));
     }
-    if (status == VRS_DNN_SUCCESS) {
+    if (status == VRS_DNN_SUCCESS)
         status = VRS_DNN_TRY(api->set(plan->plan, attribute, type, count, from));
-    }
-    if (status == VRS_DNN_SUCCESS) {
+    if (status == VRS_DNN_SUCCESS)
         status = VRS_DNN_TRY(api->finalize(plan->plan));
-    }
     if (status == VRS_DNN_SUCCESS) {
         status = VRS_DNN_TRY(
             api->get(plan->plan, VRS_DNN_PLAN_WORKSPACE, VRS_DNN_TYPE_INT64, 1, &found, &bytes));
@@ -166,9 +157,8 @@ static vrs_status dnn_prepare(void *opaque, const vrs_conv *conv, int32_t candid
 {
     dnn_state *state = opaque;
     dnn_plan *plan = begin_plan(state, conv);
-    if (!plan) {
+    if (!plan)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_device_enter(state->dnn.device);
     if (status == VRS_OK) {
         status = prepare(state, conv, candidate, plan);
@@ -197,14 +187,12 @@ static vrs_status dnn_save(const vrs_conv_plan *base, void **data, size_t *bytes
     int64_t count = 0;
     vrs_dnn_status result = VRS_DNN_TRY(
         dnn->api->get(plan->plan, VRS_DNN_PLAN_JSON, VRS_DNN_TYPE_CHAR, 0, &count, NULL));
-    if (result != VRS_DNN_SUCCESS || count <= 0) {
+    if (result != VRS_DNN_SUCCESS || count <= 0)
         return vrs_fail(VRS_UNSUPPORTED, "cuDNN: a plan that cannot be saved");
-    }
     *bytes = sizeof(dnn_saved) + (size_t)count;
     char *saved = vrs_alloc(*bytes);
-    if (!saved) {
+    if (!saved)
         return VRS_NO_MEMORY;
-    }
     dnn_saved *head = (dnn_saved *)(void *)saved;
     memcpy(head->name, base->name, sizeof head->name);
     head->tensor_cores = base->tensor_cores;
@@ -223,14 +211,12 @@ static vrs_status dnn_restore(void *opaque, const vrs_conv *conv, const void *da
 {
     dnn_state *state = opaque;
     dnn_saved head;
-    if (bytes <= sizeof head) {
+    if (bytes <= sizeof head)
         return vrs_fail(VRS_UNSUPPORTED, "cuDNN: a saved plan without a plan");
-    }
     memcpy(&head, data, sizeof head);
     dnn_plan *plan = begin_plan(state, conv);
-    if (!plan) {
+    if (!plan)
         return VRS_NO_MEMORY;
-    }
     head.name[sizeof head.name - 1] = 0;
     memcpy(plan->base.name, head.name, sizeof head.name);
     plan->base.tensor_cores = head.tensor_cores != 0;
@@ -284,25 +270,20 @@ static vrs_dnn_status execute(const dnn_plan *plan, const vrs_conv_args *args, v
         status =
             VRS_DNN_TRY(api->set(pack, VRS_DNN_PACK_POINTERS, VRS_DNN_TYPE_VOID_PTR, count, at));
     }
-    if (status == VRS_DNN_SUCCESS) {
+    if (status == VRS_DNN_SUCCESS)
         status = VRS_DNN_TRY(api->set(pack, VRS_DNN_PACK_IDS, VRS_DNN_TYPE_INT64, count, ids));
-    }
     if (status == VRS_DNN_SUCCESS) {
         status = VRS_DNN_TRY(
             api->set(pack, VRS_DNN_PACK_WORKSPACE, VRS_DNN_TYPE_VOID_PTR, 1, &args->workspace));
     }
-    if (status == VRS_DNN_SUCCESS) {
+    if (status == VRS_DNN_SUCCESS)
         status = VRS_DNN_TRY(api->finalize(pack));
-    }
-    if (status == VRS_DNN_SUCCESS) {
+    if (status == VRS_DNN_SUCCESS)
         status = VRS_DNN_TRY(api->set_stream(dnn->handle, stream));
-    }
-    if (status == VRS_DNN_SUCCESS) {
+    if (status == VRS_DNN_SUCCESS)
         status = VRS_DNN_TRY(api->execute(dnn->handle, plan->plan, pack));
-    }
-    if (pack) {
+    if (pack)
         (void)api->unmake(pack);
-    }
     return status;
 }
 
@@ -312,9 +293,8 @@ static vrs_status dnn_enqueue(const vrs_conv_plan *base, const vrs_conv_args *ar
     const dnn_plan *plan = (const dnn_plan *)base;
     vrs_dnn *dnn = &plan->state->dnn;
     vrs_status status = vrs_device_enter(dnn->device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_mutex_lock(&dnn->mutex);
     vrs_dnn_status result = execute(plan, args, vrs_device_stream_handle(stream));
     vrs_mutex_unlock(&dnn->mutex);

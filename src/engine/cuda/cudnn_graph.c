@@ -24,17 +24,15 @@ static void note(builder *b, vrs_dnn_status status, const char *what)
 static vrs_dnn_descriptor make(builder *b, int type)
 {
     vrs_dnn_descriptor made = NULL;
-    if (b->status != VRS_DNN_SUCCESS) {
+    if (b->status != VRS_DNN_SUCCESS)
         return NULL;
-    }
     if (b->graph->count == VRS_DNN_DESCRIPTORS) {
         note(b, VRS_DNN_NOT_SUPPORTED, "more descriptors than are kept");
         return NULL;
     }
     note(b, VRS_DNN_TRY(b->dnn->api->make(type, &made)), "cannot make a descriptor");
-    if (made) {
+    if (made)
         b->graph->all[b->graph->count++] = made;
-    }
     return made;
 }
 
@@ -70,9 +68,8 @@ static void set_descriptor(builder *b, vrs_dnn_descriptor d, int attribute,
 
 static void finalize(builder *b, vrs_dnn_descriptor d, const char *what)
 {
-    if (b->status == VRS_DNN_SUCCESS) {
+    if (b->status == VRS_DNN_SUCCESS)
         note(b, VRS_DNN_TRY(b->dnn->api->finalize(d)), what);
-    }
 }
 
 /* --- tensors --- */
@@ -172,9 +169,8 @@ static void pointwise(builder *b, vrs_dnn_descriptor d, vrs_dnn_descriptor x,
     vrs_dnn_descriptor o = make(b, VRS_DNN_OPERATION_POINTWISE);
     set_descriptor(b, o, VRS_DNN_PW_DESC, d);
     set_descriptor(b, o, VRS_DNN_PW_X, x);
-    if (other) {
+    if (other)
         set_descriptor(b, o, VRS_DNN_PW_B, other);
-    }
     set_descriptor(b, o, VRS_DNN_PW_Y, y);
     finalize(b, o, "cannot describe an elementwise operation");
     b->operations[b->operation_count++] = o;
@@ -256,9 +252,8 @@ static void describe_rest(builder *b, vrs_dnn_descriptor now, vrs_dnn_descriptor
                   next);
         now = next;
     }
-    if (acts) {
+    if (acts)
         pointwise(b, begin_activation(b, &c->act), now, NULL, y);
-    }
 }
 
 static void describe(builder *b)
@@ -279,9 +274,8 @@ static void describe(builder *b)
         pointwise(b, begin_pointwise(b, VRS_DNN_MUL), now, channels(b, VRS_DNN_ID_SCALE), next);
         now = next;
     }
-    if (!c->bare) {
+    if (!c->bare)
         describe_rest(b, now, y);
-    }
     b->graph->graph = make(b, VRS_DNN_OPERATIONGRAPH);
     set(b, b->graph->graph, VRS_DNN_GRAPH_HANDLE, VRS_DNN_TYPE_HANDLE, 1, &b->dnn->handle);
     set(b, b->graph->graph, VRS_DNN_GRAPH_OPS, VRS_DNN_TYPE_DESCRIPTOR, b->operation_count,
@@ -298,9 +292,8 @@ static bool fits(const vrs_conv *conv, const int *notes, int64_t count)
         bool winograd = notes[i] >= VRS_DNN_NOTE_WINOGRAD && notes[i] <= VRS_DNN_NOTE_WINOGRAD_LAST;
         bool other = notes[i] == VRS_DNN_NOTE_REDUCED || notes[i] == VRS_DNN_NOTE_FFT ||
                      notes[i] == VRS_DNN_NOTE_NONDETERMINISTIC;
-        if (other || winograd || (rounds && is_exact(conv))) {
+        if (other || winograd || (rounds && is_exact(conv)))
             return false;
-        }
     }
     return true;
 }
@@ -335,15 +328,12 @@ static void keep(builder *b, vrs_dnn_descriptor config)
              "cannot read an engine");
     }
     count = count < VRS_DNN_NOTES ? count : VRS_DNN_NOTES;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         found.tensor_cores = found.tensor_cores || notes[i] == VRS_DNN_NOTE_TENSOR_CORE;
-    }
-    if (b->status == VRS_DNN_SUCCESS && fits(&g->conv, notes, count)) {
+    if (b->status == VRS_DNN_SUCCESS && fits(&g->conv, notes, count))
         g->configs[g->config_count++] = found;
-    }
-    if (engine) {
+    if (engine)
         (void)api->unmake(engine);
-    }
 }
 
 /* Keeps up to `most` configurations of what one mode of the heuristics offers. One that has no
@@ -354,18 +344,16 @@ static void ask(builder *b, int mode, int32_t most)
     vrs_dnn_descriptor offered[VRS_DNN_ASKED], h = make(b, VRS_DNN_ENGINEHEUR);
     set_descriptor(b, h, VRS_DNN_HEUR_GRAPH, b->graph->graph);
     set_int(b, h, VRS_DNN_HEUR_MODE, VRS_DNN_TYPE_HEUR_MODE, mode);
-    if (b->status != VRS_DNN_SUCCESS) {
+    if (b->status != VRS_DNN_SUCCESS)
         return;
-    }
     vrs_dnn_status answer = VRS_DNN_TRY(api->finalize(h));
     if (answer != VRS_DNN_SUCCESS) {
         note(b, answer == VRS_DNN_INJECTED ? answer : VRS_DNN_SUCCESS, "the heuristics");
         return;
     }
     int32_t asked = is_exact(&b->graph->conv) ? VRS_DNN_ASKED : most;
-    for (int32_t i = 0; i < asked; i++) {
+    for (int32_t i = 0; i < asked; i++)
         offered[i] = make(b, VRS_DNN_ENGINECFG);
-    }
     int64_t found = 0;
     if (b->status == VRS_DNN_SUCCESS) {
         note(b,
@@ -374,11 +362,9 @@ static void ask(builder *b, int mode, int32_t most)
              "cannot read the heuristics");
     }
     found = found < asked ? found : asked;
-    for (int64_t i = 0; i < found && b->graph->config_count < most; i++) {
-        if (b->status == VRS_DNN_SUCCESS) {
+    for (int64_t i = 0; i < found && b->graph->config_count < most; i++)
+        if (b->status == VRS_DNN_SUCCESS)
             keep(b, offered[i]);
-        }
-    }
 }
 
 /* Configurations that are worth making: more where there is more to gain, or where the heuristics
@@ -397,16 +383,14 @@ vrs_status vrs_dnn_graph_build(const vrs_dnn *dnn, const vrs_conv *conv, vrs_dnn
     describe(&b);
     /* Mode B offers what A does, in another order. */
     ask(&b, VRS_DNN_HEUR_A, wanted(conv));
-    if (b.status == VRS_DNN_SUCCESS && graph->config_count == 0) {
+    if (b.status == VRS_DNN_SUCCESS && graph->config_count == 0)
         ask(&b, VRS_DNN_HEUR_FALLBACK, 4);
-    }
     return vrs_dnn_check(dnn->api, b.status, b.what);
 }
 
 void vrs_dnn_graph_free(const vrs_dnn *dnn, vrs_dnn_graph *graph)
 {
-    for (int32_t i = graph->count - 1; i >= 0; i--) {
+    for (int32_t i = graph->count - 1; i >= 0; i--)
         (void)dnn->api->unmake(graph->all[i]);
-    }
     *graph = (vrs_dnn_graph){0};
 }

@@ -13,9 +13,8 @@ typedef struct direct_plan {
 static vrs_status direct_open(vrs_device *device, void **state)
 {
     vrs_net_kernels *kernels = vrs_alloc(sizeof *kernels);
-    if (!kernels) {
+    if (!kernels)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_net_open(device, kernels);
     if (status != VRS_OK) {
         vrs_free(kernels);
@@ -67,9 +66,8 @@ static vrs_status direct_prepare(void *state, const vrs_conv *conv, int32_t cand
 {
     (void)candidate;
     direct_plan *plan = vrs_alloc(sizeof *plan);
-    if (!plan) {
+    if (!plan)
         return VRS_NO_MEMORY;
-    }
     plan->base = (vrs_conv_plan){.provider = &vrs_conv_direct, .name = "direct"};
     plan->kernels = state;
     plan->params = describe(conv);

@@ -39,16 +39,13 @@ size_t vrs_net_value_bytes(const vrs_net *net, int32_t index)
     const vrs_value *value = &net->graph->values[index];
     const vrs_net_form *form = &net->forms[index];
     size_t bytes = vrs_net_type_bytes(form->type);
-    if (!form->picture) {
+    if (!form->picture)
         return vrs_value_elements(value) * bytes;
-    }
     size_t pixels = (size_t)(value->dims[0] * value->dims[2] * value->dims[3]);
-    if (form->s2d) {
+    if (form->s2d)
         pixels /= 4;
-    }
-    if (form->inside != VRS_NET_NOBODY) {
+    if (form->inside != VRS_NET_NOBODY)
         return ((pixels - 1) * (size_t)form->pitch + (size_t)form->fill) * bytes;
-    }
     return pixels * (size_t)form->pitch * bytes;
 }
 
@@ -56,14 +53,11 @@ int32_t vrs_net_only_reader(const vrs_net *net, int32_t value)
 {
     const vrs_graph *g = net->graph;
     int32_t found = -1;
-    if (vrs_graph_uses(g, value) != 1) {
+    if (vrs_graph_uses(g, value) != 1)
         return -1;
-    }
-    for (int32_t n = 0; n < g->node_count; n++) {
-        for (int32_t i = 0; i < g->nodes[n].input_count; i++) {
+    for (int32_t n = 0; n < g->node_count; n++)
+        for (int32_t i = 0; i < g->nodes[n].input_count; i++)
             found = g->nodes[n].inputs[i] == value ? n : found;
-        }
-    }
     return found;
 }
 
@@ -95,9 +89,8 @@ static vrs_status check_dims(const vrs_net *net, int32_t index, const char *kind
                                nhwc ? channels : width};
     bool right = v->rank == 4 && v->dims[1] == wanted[0] && v->dims[2] == wanted[1] &&
                  v->dims[3] == wanted[2];
-    if (right && v->dtype == VRS_DTYPE_F32) {
+    if (right && v->dtype == VRS_DTYPE_F32)
         return VRS_OK;
-    }
     return vrs_fail(VRS_INVALID,
                     "%s: the %s \"%s\" is not of floats [batch,%d,%d,%d] as its "
                     "descriptor says",
@@ -145,9 +138,8 @@ static vrs_status find_ports(vrs_net *net)
     }
     vrs_status status = find_tensor(net, s->input, g->inputs, g->input_count, "input", &net->input);
     net->scores = g->outputs[0];
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_dims(net, net->input, "input", s->nhwc_input, 3, s->height, s->width);
-    }
     if (status == VRS_OK) {
         status = check_dims(net, net->scores, "output", s->nhwc_output, s->classes,
                             s->output_height ? s->output_height : s->height,
@@ -182,13 +174,11 @@ static void drop_enlarging(vrs_net *net)
     const vrs_graph *g = net->graph;
     const vrs_value *large = &g->values[net->scores];
     net->enlarge = 1;
-    if (net->enlarges == 0 || large->producer < 0 || vrs_graph_uses(g, net->scores) != 1) {
+    if (net->enlarges == 0 || large->producer < 0 || vrs_graph_uses(g, net->scores) != 1)
         return;
-    }
     const vrs_node *node = &g->nodes[large->producer];
-    if (node->op != VRS_OP_RESIZE || node->as.resize.mode != VRS_RESIZE_LINEAR) {
+    if (node->op != VRS_OP_RESIZE || node->as.resize.mode != VRS_RESIZE_LINEAR)
         return;
-    }
     const vrs_value *small = &g->values[node->inputs[0]];
     int64_t factor = large->dims[2] / small->dims[2];
     bool whole = large->dims[2] == factor * small->dims[2] &&
@@ -218,9 +208,8 @@ static bool is_picture(const vrs_net *net, int32_t index)
     const vrs_graph *g = net->graph;
     const vrs_value *v = &g->values[index];
     if (v->rank != 4 || v->data || v->batch_axis != 0 ||
-        (v->dtype != VRS_DTYPE_F32 && v->dtype != VRS_DTYPE_I8 && v->dtype != VRS_DTYPE_U8)) {
+        (v->dtype != VRS_DTYPE_F32 && v->dtype != VRS_DTYPE_I8 && v->dtype != VRS_DTYPE_U8))
         return false;
-    }
     vrs_op op = v->producer >= 0 ? g->nodes[v->producer].op : VRS_OP_CONV;
     bool rearranged = op == VRS_OP_TRANSPOSE || op == VRS_OP_RESHAPE || op == VRS_OP_MATMUL;
     for (int32_t n = 0; n < g->node_count && rearranged; n++) {
@@ -252,9 +241,8 @@ static bool is_stem(const vrs_net *net)
     const vrs_graph *g = net->graph;
     const vrs_value *v = &g->values[net->input];
     int32_t reader = vrs_net_only_reader(net, net->input);
-    if (reader < 0 || g->nodes[reader].op != VRS_OP_CONV || v->dims[2] % 2 || v->dims[3] % 2) {
+    if (reader < 0 || g->nodes[reader].op != VRS_OP_CONV || v->dims[2] % 2 || v->dims[3] % 2)
         return false;
-    }
     const vrs_conv_attributes *c = &g->nodes[reader].as.conv;
     return c->groups == 1 && c->stride[0] == 2 && c->stride[1] == 2 && c->dilation[0] == 1 &&
            c->dilation[1] == 1;
@@ -299,9 +287,8 @@ static void form_output(vrs_net *net, int32_t index)
     }
     form->port = VRS_NET_DIRECT;
     form->type = VRS_NET_F32;
-    if (form->picture) {
+    if (form->picture)
         form->pitch = form->fill = vrs_net_channels(v);
-    }
 }
 
 /* --- nodes that only say where values lie --- */
@@ -328,14 +315,12 @@ static void place_concat(vrs_net *net, int32_t index)
     for (int32_t i = 0; i < node->input_count && fits; i++) {
         int32_t channels = vrs_net_channels(&g->values[node->inputs[i]]);
         fits = may_lie_inside(net, node->inputs[i], outer) && at % vector == 0;
-        for (int32_t j = 0; j < i; j++) {
+        for (int32_t j = 0; j < i; j++)
             fits = fits && node->inputs[j] != node->inputs[i];
-        }
         at += channels;
     }
-    if (!fits) {
+    if (!fits)
         return;
-    }
     at = 0;
     for (int32_t i = 0; i < node->input_count; i++) {
         vrs_net_form *form = &net->forms[node->inputs[i]];
@@ -364,9 +349,8 @@ static void place_split(vrs_net *net, int32_t index)
                at % vector == 0 && part->inside == VRS_NET_NOBODY;
         at += vrs_net_channels(&g->values[node->outputs[i]]);
     }
-    if (!fits) {
+    if (!fits)
         return;
-    }
     at = 0;
     for (int32_t i = 0; i < node->output_count; i++) {
         vrs_net_form *part = &net->forms[node->outputs[i]];
@@ -414,12 +398,10 @@ static void find_follower(vrs_net *net, int32_t index)
     const vrs_node *node = &g->nodes[index];
     int32_t next = vrs_net_only_reader(net, node->outputs[0]);
     if (node->op != VRS_OP_CONV || next < 0 || net->roles[next] != VRS_NET_RUN ||
-        g->nodes[next].inputs[0] != node->outputs[0]) {
+        g->nodes[next].inputs[0] != node->outputs[0])
         return;
-    }
-    if (is_max_pool(&g->nodes[next]) || is_head(net, &g->nodes[next])) {
+    if (is_max_pool(&g->nodes[next]) || is_head(net, &g->nodes[next]))
         net->roles[next] = VRS_NET_FOLLOW;
-    }
 }
 
 /* 8-bit weights are taken apart on the host, by who uploads them. */
@@ -440,23 +422,19 @@ static void place_nodes(vrs_net *net)
 {
     const vrs_graph *g = net->graph;
     for (int32_t n = 0; n < g->node_count; n++) {
-        if (net->roles[n] != VRS_NET_RUN) {
+        if (net->roles[n] != VRS_NET_RUN)
             continue;
-        }
-        if (g->nodes[n].op == VRS_OP_DEQUANTIZE) {
+        if (g->nodes[n].op == VRS_OP_DEQUANTIZE)
             place_weights(net, n);
-        }
-        if (g->nodes[n].op == VRS_OP_CONCAT) {
+        if (g->nodes[n].op == VRS_OP_CONCAT)
             place_concat(net, n);
-        } else if (g->nodes[n].op == VRS_OP_SPLIT) {
+        else if (g->nodes[n].op == VRS_OP_SPLIT)
             place_split(net, n);
-        } else if (g->nodes[n].op == VRS_OP_RESHAPE) {
+        else if (g->nodes[n].op == VRS_OP_RESHAPE)
             place_reshape(net, n);
-        }
     }
-    for (int32_t n = 0; n < g->node_count; n++) {
+    for (int32_t n = 0; n < g->node_count; n++)
         find_follower(net, n);
-    }
 }
 
 vrs_status vrs_net_form_values(vrs_net *net)
@@ -464,13 +442,11 @@ vrs_status vrs_net_form_values(vrs_net *net)
     const vrs_graph *g = net->graph;
     net->forms = vrs_alloc_array((size_t)g->value_count, sizeof *net->forms);
     net->roles = vrs_alloc_array((size_t)g->node_count + 1, sizeof *net->roles);
-    if (!net->forms || !net->roles) {
+    if (!net->forms || !net->roles)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = find_ports(net);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     drop_enlarging(net);
     for (int32_t v = 0; v < g->value_count; v++) {
         bool unused = net->forms[v].unused;
@@ -483,12 +459,10 @@ vrs_status vrs_net_form_values(vrs_net *net)
         net->forms[net->state_in[i]].port = VRS_NET_COPIED;
         net->forms[net->state_out[i]].port = VRS_NET_COPIED;
     }
-    if (net->precision == VRS_PRECISION_INT8) {
+    if (net->precision == VRS_PRECISION_INT8)
         vrs_net_store_quantised(net);
-    }
     place_nodes(net);
-    for (int32_t n = 0; n < g->node_count && status == VRS_OK; n++) {
+    for (int32_t n = 0; n < g->node_count && status == VRS_OK; n++)
         status = net->roles[n] == VRS_NET_GONE ? VRS_OK : vrs_net_check_node(net, n);
-    }
     return status;
 }

@@ -35,13 +35,11 @@ static void gather(group *g, int32_t first)
     const vrs_graph *graph = g->net->graph;
     g->count = 0;
     for (int32_t n = first; n < graph->node_count && g->count < VRS_CONV_JOINED; n++) {
-        if (!vrs_net_runs(g->net, g->program, n)) {
+        if (!vrs_net_runs(g->net, g->program, n))
             continue;
-        }
         if (!may_join(g->net, g->program, n) ||
-            graph->nodes[n].inputs[0] != graph->nodes[first].inputs[0]) {
+            graph->nodes[n].inputs[0] != graph->nodes[first].inputs[0])
             return;
-        }
         g->nodes[g->count++] = n;
     }
 }
@@ -51,14 +49,12 @@ static vrs_status make(group *g)
 {
     const vrs_conv_plan *plans[VRS_CONV_JOINED];
     vrs_status status = VRS_UNSUPPORTED;
-    for (int32_t i = 0; i < g->count; i++) {
+    for (int32_t i = 0; i < g->count; i++)
         plans[i] = g->program->convs[g->nodes[i]].plan;
-    }
     for (; g->count > 1 && status == VRS_UNSUPPORTED; g->count--) {
         status = plans[0]->provider->join(plans, g->count, &g->joined);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             return VRS_OK;
-        }
     }
     return status;
 }
@@ -99,20 +95,16 @@ static vrs_status join_from(vrs_net *net, vrs_net_program *program, int32_t firs
     group g = {.net = net, .program = program};
     bool before = program->convs[first].kind == VRS_NET_JOINED;
     gather(&g, first);
-    if (g.count < 2 || (restored && !before)) {
+    if (g.count < 2 || (restored && !before))
         return VRS_OK;
-    }
     vrs_status status = make(&g);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_grow_workspace(net, g.joined->workspace);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = find_args(&g);
-    }
     double apart = 0, micros = 0;
-    for (int32_t i = 0; i < g.count; i++) {
+    for (int32_t i = 0; i < g.count; i++)
         apart += program->micros[g.nodes[i]];
-    }
     if (status == VRS_OK && !before) {
         status = vrs_net_time(net, queue, &g, VRS_NET_TIMED_RUNS, &micros);
         net->effort.timed++;
@@ -130,11 +122,9 @@ vrs_status vrs_net_join(vrs_net *net, vrs_net_program *program, bool restored)
     vrs_status status = VRS_OK;
     (void)snprintf(net->doing, sizeof net->doing, "several convolutions of a batch of %d",
                    program->batch);
-    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
-        if (may_join(net, program, n)) {
+    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++)
+        if (may_join(net, program, n))
             status = join_from(net, program, n, restored);
-        }
-    }
     net->doing[0] = 0;
     return status;
 }

@@ -7,11 +7,9 @@
 
 static int32_t provider_of(const vrs_net *net, const char *name)
 {
-    for (int32_t p = 0; p < net->provider_count; p++) {
-        if (net->states[p] && strcmp(net->providers[p]->name, name) == 0) {
+    for (int32_t p = 0; p < net->provider_count; p++)
+        if (net->states[p] && strcmp(net->providers[p]->name, name) == 0)
             return p;
-        }
-    }
     return -1;
 }
 
@@ -19,13 +17,11 @@ static vrs_status make_kept(const vrs_net *net, const vrs_plan_entry *entry, con
                             vrs_conv_plan **plan)
 {
     int32_t p = provider_of(net, entry->provider);
-    if (p < 0) {
+    if (p < 0)
         return VRS_UNSUPPORTED;
-    }
     const vrs_conv_provider *by = net->providers[p];
-    if (by->restore && entry->bytes > 0) {
+    if (by->restore && entry->bytes > 0)
         return by->restore(net->states[p], conv, entry->data, entry->bytes, plan);
-    }
     bool known = entry->candidate >= 0 && entry->candidate < by->candidates(net->states[p], conv);
     return known ? by->prepare(net->states[p], conv, entry->candidate, plan) : VRS_UNSUPPORTED;
 }
@@ -37,19 +33,16 @@ static vrs_status restore(const vrs_net_chooser *c, bool *done)
     const vrs_plan_entry *entry =
         net->cached ? vrs_plans_find(net->cached, c->program->batch, c->index) : NULL;
     *done = false;
-    if (!entry || entry->kind < VRS_NET_WHOLE || entry->kind > VRS_NET_JOINED) {
+    if (!entry || entry->kind < VRS_NET_WHOLE || entry->kind > VRS_NET_JOINED)
         return VRS_OK;
-    }
     int32_t next = vrs_net_only_reader(net, net->graph->nodes[c->index].outputs[0]);
     bool follow = entry->kind == VRS_NET_MORE;
-    if (follow && (next < 0 || net->roles[next] != VRS_NET_FOLLOW)) {
+    if (follow && (next < 0 || net->roles[next] != VRS_NET_FOLLOW))
         return VRS_OK;
-    }
     vrs_net_finding kept = {.candidate = entry->candidate, .kind = (vrs_net_kind)entry->kind};
     kept.conv = vrs_net_describe_conv(net, c->index, follow);
-    if (entry->kind == VRS_NET_LESS && !vrs_net_leave_out(&kept.conv, false)) {
+    if (entry->kind == VRS_NET_LESS && !vrs_net_leave_out(&kept.conv, false))
         return VRS_OK;
-    }
     vrs_status status = make_kept(net, entry, &kept.conv, &kept.plan);
     if (status != VRS_OK || strcmp(kept.plan->name, entry->name) != 0 ||
         kept.plan->workspace > VRS_NET_WORKSPACE_MAX) {
@@ -86,9 +79,8 @@ static vrs_status collect_program(const vrs_net_program *program, int32_t nodes,
     vrs_status status = VRS_OK;
     for (int32_t n = 0; n < nodes && status == VRS_OK; n++) {
         const vrs_net_conv_choice *choice = &program->convs[n];
-        if (!choice->plan || !choice->owned) {
+        if (!choice->plan || !choice->owned)
             continue;
-        }
         const vrs_conv_provider *by = choice->plan->provider;
         vrs_plan_entry entry = {.batch = program->batch,
                                 .node = n,
@@ -116,9 +108,8 @@ static vrs_status collect_kept(const vrs_net *net, vrs_plans *plans)
     for (int32_t i = 0; net->cached && i < vrs_plans_count(net->cached) && status == VRS_OK; i++) {
         const vrs_plan_entry *entry = vrs_plans_at(net->cached, i);
         bool used = false;
-        for (int32_t p = 0; p < net->program_count; p++) {
+        for (int32_t p = 0; p < net->program_count; p++)
             used = used || net->programs[p].batch == entry->batch;
-        }
         status = used ? VRS_OK : vrs_plans_add(plans, entry);
     }
     return status;
@@ -128,15 +119,12 @@ vrs_status vrs_net_collect(const vrs_net *net, const char *key, vrs_plans **resu
 {
     vrs_plans *plans;
     vrs_status status = vrs_plans_create(key, &plans);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    for (int32_t p = 0; p < net->program_count && status == VRS_OK; p++) {
+    for (int32_t p = 0; p < net->program_count && status == VRS_OK; p++)
         status = collect_program(&net->programs[p], net->graph->node_count, plans);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = collect_kept(net, plans);
-    }
     if (status != VRS_OK) {
         vrs_plans_destroy(plans);
         return status;

@@ -24,9 +24,8 @@ typedef struct change {
 static void begin_change(change *c)
 {
     *c = (change){0};
-    for (int32_t i = 0; i < VRS_NET_SIZES; i++) {
+    for (int32_t i = 0; i < VRS_NET_SIZES; i++)
         c->parts[i] = -1;
-    }
 }
 
 static void drop(vrs_cuda_engine *engine, change *c)
@@ -44,9 +43,8 @@ static vrs_status add(vrs_cuda_engine *engine, change *c, int32_t index, int32_t
 {
     const vrs_net_owner owner = vrs_cuda_owner(engine);
     vrs_net_program *program = &engine->net.programs[index];
-    if (program->parts >= parts) {
+    if (program->parts >= parts)
         return VRS_OK;
-    }
     vrs_status status = vrs_net_capture(&engine->net, program, &owner, parts, &c->execs[index]);
     c->parts[index] = status == VRS_OK ? parts : -1;
     return status;
@@ -59,9 +57,8 @@ static void put_in_place(vrs_cuda_engine *engine, change *c, int32_t largest)
     engine->largest = largest;
     for (int32_t i = 0; i < engine->net.program_count; i++) {
         vrs_net_program *program = &engine->net.programs[i];
-        if (c->parts[i] < 0) {
+        if (c->parts[i] < 0)
             continue;
-        }
         vrs_cu_graph_exec *execs = program->execs;
         int32_t parts = program->parts;
         program->execs = c->execs[i];
@@ -79,9 +76,8 @@ static vrs_status shrink(vrs_cuda_engine *engine, int32_t largest)
     change c;
     begin_change(&c);
     vrs_status status = add(engine, &c, largest, vrs_net_parts(net, kept));
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     for (int32_t i = 0; i < net->program_count; i++) {
         bool larger = net->programs[i].batch > kept->batch && net->programs[i].parts > 0;
         c.parts[i] = larger ? 0 : c.parts[i];
@@ -112,9 +108,8 @@ static bool has_room(const vrs_net *net, const vrs_net_program *program)
 static vrs_status grow_arena(vrs_net *net, const vrs_net_program *program)
 {
     uint64_t wanted = vrs_net_arena_bytes(program), there = vrs_arena_bytes(net->arena);
-    if (wanted <= there) {
+    if (wanted <= there)
         return VRS_OK;
-    }
     vrs_status status = vrs_arena_resize(net->arena, wanted);
     if (status == VRS_OK) {
         status = vrs_device_fill(net->stream, vrs_arena_address(net->arena) + there, VRS_NET_SMALL,
@@ -134,9 +129,8 @@ static vrs_status grow(vrs_cuda_engine *engine, int32_t largest)
     vrs_status status = grow_arena(net, wanted);
     for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {
         int32_t size = net->programs[i].batch;
-        if (size > before->batch && size <= wanted->batch) {
+        if (size > before->batch && size <= wanted->batch)
             status = add(engine, &c, i, i == largest ? vrs_net_parts(net, wanted) : 1);
-        }
     }
     if (status != VRS_OK) {
         drop(engine, &c);
@@ -153,12 +147,10 @@ static vrs_status change_to(vrs_cuda_engine *engine, int32_t views)
     const vrs_net *net = &engine->net;
     int32_t target = program_within(net, views);
     int32_t now = net->programs[engine->largest].batch;
-    if (net->programs[target].batch < now) {
+    if (net->programs[target].batch < now)
         return vrs_cuda_ports_aligned(engine) ? shrink(engine, target) : VRS_OK;
-    }
-    while (net->programs[target].batch > now && !has_room(net, &net->programs[target])) {
+    while (net->programs[target].batch > now && !has_room(net, &net->programs[target]))
         target = program_within(net, net->programs[target].batch - 1);
-    }
     return net->programs[target].batch > now ? grow(engine, target) : VRS_OK;
 }
 

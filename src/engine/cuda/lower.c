@@ -107,11 +107,9 @@ static void align(const vrs_net *net, int32_t index, const vrs_net_view *own, co
 static bool joins(const vrs_net_map_params *p, int32_t outer)
 {
     const vrs_net_view *views[] = {&p->out, &p->in[0], &p->in[1], &p->in[2], &p->slope};
-    for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
-        if (views[i]->stride[outer] != p->dims[outer + 1] * views[i]->stride[outer + 1]) {
+    for (size_t i = 0; i < sizeof views / sizeof views[0]; i++)
+        if (views[i]->stride[outer] != p->dims[outer + 1] * views[i]->stride[outer + 1])
             return false;
-        }
-    }
     return true;
 }
 
@@ -122,9 +120,8 @@ static void join(vrs_net_map_params *p, int32_t outer)
     p->rank--;
     for (int32_t axis = outer; axis < p->rank; axis++) {
         p->dims[axis] = axis > outer ? p->dims[axis + 1] : p->dims[axis];
-        for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
+        for (size_t i = 0; i < sizeof views / sizeof views[0]; i++)
             views[i]->stride[axis] = views[i]->stride[axis + 1];
-        }
     }
 }
 
@@ -157,9 +154,8 @@ static vrs_status per_axis(vrs_net *net, int32_t index, const vrs_net_walk *w, i
     vrs_status status = vrs_net_operand(net, index, &view->data);
     view->type = net->forms[index].type;
     bool one = vrs_value_elements(&net->graph->values[index]) == 1;
-    for (int32_t i = 0; i < w->rank; i++) {
+    for (int32_t i = 0; i < w->rank; i++)
         view->stride[i] = !one && w->axes[i] == axis ? 1 : 0;
-    }
     return status;
 }
 
@@ -217,9 +213,8 @@ static vrs_status queue_map(vrs_net *net, const vrs_net_program *program, const 
     vrs_status status = slope_of(net, node, &w, &p.slope);
     for (int32_t k = 0; k < node->input_count && k < 3 && status == VRS_OK; k++) {
         int32_t in = node->inputs[k];
-        if (in == VRS_NO_VALUE) {
+        if (in == VRS_NO_VALUE)
             continue;
-        }
         if (axes && k > 0) {
             status = per_axis(net, in, &w, axis, &p.in[k]);
             continue;
@@ -245,9 +240,8 @@ vrs_status vrs_net_queue_rest(vrs_net *net, const vrs_net_program *program, int3
     p.out = p.in[0];
     memcpy(p.dims, w.dims, sizeof p.dims);
     vrs_status status = slope_of(net, node, &w, &p.slope);
-    if (bare && node->input_count > 2 && node->inputs[2] != VRS_NO_VALUE && status == VRS_OK) {
+    if (bare && node->input_count > 2 && node->inputs[2] != VRS_NO_VALUE && status == VRS_OK)
         status = per_axis(net, node->inputs[2], &w, 1, &p.in[1]);
-    }
     if (bare && node->input_count > 3 && node->inputs[3] != VRS_NO_VALUE) {
         own = vrs_net_view_of(net, program, node->inputs[3]);
         align(net, node->inputs[3], &own, &w, w.rank, &p.in[2]);
@@ -260,9 +254,8 @@ vrs_status vrs_net_queue_rest(vrs_net *net, const vrs_net_program *program, int3
 
 bool vrs_net_runs(const vrs_net *net, const vrs_net_program *program, int32_t index)
 {
-    if (net->roles[index] != VRS_NET_FOLLOW) {
+    if (net->roles[index] != VRS_NET_FOLLOW)
         return net->roles[index] == VRS_NET_RUN && !program->convs[index].along;
-    }
     const vrs_graph *g = net->graph;
     return !program->convs[g->values[g->nodes[index].inputs[0]].producer].follows;
 }
@@ -313,9 +306,8 @@ static vrs_status queue_node(vrs_net *net, const vrs_net_program *program, int32
 vrs_status vrs_net_queue_node(vrs_net *net, const vrs_net_program *program, int32_t index,
                               vrs_device_stream *stream)
 {
-    if (!vrs_net_runs(net, program, index)) {
+    if (!vrs_net_runs(net, program, index))
         return VRS_OK;
-    }
     vrs_kernel_times_enter(program->batch, net->graph->nodes[index].name);
     vrs_status status = queue_node(net, program, index, stream);
     vrs_kernel_times_leave();
@@ -333,9 +325,8 @@ static vrs_status refuse(const vrs_net *net, const vrs_node *node, const char *w
 static bool all_ones_behind(const vrs_value *v, int32_t axis)
 {
     bool ones = true;
-    for (int32_t i = axis + 1; i < v->rank; i++) {
+    for (int32_t i = axis + 1; i < v->rank; i++)
         ones = ones && v->dims[i] == 1;
-    }
     return ones;
 }
 
@@ -347,34 +338,26 @@ vrs_status vrs_net_check_node(const vrs_net *net, int32_t index)
                     node->op == VRS_OP_POOL || node->op == VRS_OP_RESIZE ||
                     node->op == VRS_OP_INSTANCE_NORM || node->op == VRS_OP_DEPTH_TO_SPACE ||
                     node->op == VRS_OP_SPACE_TO_DEPTH;
-    if (pictures &&
-        !(net->forms[node->inputs[0]].picture && net->forms[node->outputs[0]].picture)) {
+    if (pictures && !(net->forms[node->inputs[0]].picture && net->forms[node->outputs[0]].picture))
         return refuse(net, node, "it is not of a picture of four axes that grows with the batch");
-    }
     if ((node->op == VRS_OP_CONV || node->op == VRS_OP_CONV_TRANSPOSED) &&
         !net->graph->values[node->inputs[1]].data &&
-        net->graph->nodes[net->graph->values[node->inputs[1]].producer].op != VRS_OP_DEQUANTIZE) {
+        net->graph->nodes[net->graph->values[node->inputs[1]].producer].op != VRS_OP_DEQUANTIZE)
         return refuse(net, node, "its weights are computed");
-    }
     if (node->op == VRS_OP_CONV && node->input_count > 3 && node->inputs[3] != VRS_NO_VALUE &&
-        !net->forms[node->inputs[3]].picture) {
+        !net->forms[node->inputs[3]].picture)
         return refuse(net, node, "what is added to it is not a picture");
-    }
     if (node->op == VRS_OP_SOFTMAX && node->as.softmax.to_end &&
-        !all_ones_behind(in, node->as.softmax.axis)) {
+        !all_ones_behind(in, node->as.softmax.axis))
         return refuse(net, node, "a softmax over several axes");
-    }
     if ((node->op == VRS_OP_MATMUL || node->op == VRS_OP_GEMM) &&
-        (in->rank < 2 || net->graph->values[node->inputs[1]].rank < 2)) {
+        (in->rank < 2 || net->graph->values[node->inputs[1]].rank < 2))
         return refuse(net, node, "a product with a vector");
-    }
     if (node->op == VRS_OP_MATMUL && node->act.kind == VRS_ACT_PRELU &&
         vrs_value_elements(&net->graph->values[node->act.slope]) > 1 &&
-        net->graph->values[node->outputs[0]].rank > 3) {
+        net->graph->values[node->outputs[0]].rank > 3)
         return refuse(net, node, "several products with a slope each");
-    }
-    if (node->op == VRS_OP_GATHER && net->graph->values[node->inputs[1]].rank > 1) {
+    if (node->op == VRS_OP_GATHER && net->graph->values[node->inputs[1]].rank > 1)
         return refuse(net, node, "indices of more than one axis");
-    }
     return VRS_OK;
 }

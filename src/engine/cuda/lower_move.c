@@ -15,9 +15,8 @@ typedef struct move {
 static vrs_status queue_move(vrs_net *net, const move *m, vrs_device_stream *stream)
 {
     vrs_net_map_params p = {.out = m->out, .in = {m->in}, .rank = m->rank, .op = VRS_NET_MOVE};
-    for (int32_t i = 0; i < m->rank; i++) {
+    for (int32_t i = 0; i < m->rank; i++)
         p.dims[i] = m->dims[i];
-    }
     p.fill = m->fill ? m->fill : p.dims[m->rank - 1];
     vrs_net_simplify(&p);
     return vrs_net_map(&net->kernels, stream, &p);
@@ -47,9 +46,8 @@ static vrs_status clear_padding(const vrs_net *net, const vrs_net_program *progr
                                 vrs_device_stream *stream)
 {
     const vrs_net_form *form = &net->forms[index];
-    if (!form->picture || form->fill == vrs_net_channels(&net->graph->values[index])) {
+    if (!form->picture || form->fill == vrs_net_channels(&net->graph->values[index]))
         return VRS_OK;
-    }
     return vrs_device_fill(stream, program->at[index], 0, vrs_net_value_bytes(net, index));
 }
 
@@ -60,9 +58,8 @@ vrs_status vrs_net_queue_transpose(vrs_net *net, const vrs_net_program *program,
     vrs_net_view out = vrs_net_view_of(net, program, node->outputs[0]);
     vrs_net_view own = vrs_net_view_of(net, program, node->inputs[0]), in = own;
     vrs_status status = vrs_net_view_operand(net, node->inputs[0], &in);
-    for (int32_t i = 0; i < w.rank; i++) {
+    for (int32_t i = 0; i < w.rank; i++)
         in.stride[i] = own.stride[node->as.transpose.perm[i]];
-    }
     move m = move_over(&w, &out, &in);
     m.fill = w.fill;
     return status == VRS_OK ? queue_move(net, &m, stream) : status;
@@ -154,16 +151,13 @@ vrs_status vrs_net_queue_reshape(vrs_net *net, const vrs_net_program *program, c
                                 .in_dims = {1},
                                 .dims = {1}};
     memcpy(p.order, w.axes, sizeof p.order);
-    for (int32_t i = 0; i < out->rank; i++) {
+    for (int32_t i = 0; i < out->rank; i++)
         p.dims[i] = out->dims[i];
-    }
-    for (int32_t i = 0; i < in->rank; i++) {
+    for (int32_t i = 0; i < in->rank; i++)
         p.in_dims[i] = in->dims[i];
-    }
     vrs_status status = vrs_net_view_operand(net, node->inputs[0], &p.in);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = clear_padding(net, program, node->outputs[0], stream);
-    }
     return status == VRS_OK ? vrs_net_reshape(&net->kernels, stream, &p) : status;
 }
 
@@ -208,9 +202,8 @@ vrs_status vrs_net_queue_gather(vrs_net *net, const vrs_net_program *program, co
                                .in_dim = g->values[node->inputs[0]].dims[axis],
                                .index_type = at.type};
     vrs_status status = vrs_net_view_operand(net, node->inputs[0], &p.in);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_view_operand(net, node->inputs[1], &at);
-    }
     p.indices = at.data;
     for (int32_t i = 0; i < w.rank; i++) {
         /* A single index takes the axis away. */
@@ -226,9 +219,8 @@ vrs_status vrs_net_queue_gather(vrs_net *net, const vrs_net_program *program, co
         p.in.stride[p.axis] = in.stride[axis];
         p.out.stride[p.axis] = 0;
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = clear_padding(net, program, node->outputs[0], stream);
-    }
     return status == VRS_OK ? vrs_net_gather(&net->kernels, stream, &p) : status;
 }
 
@@ -253,15 +245,13 @@ static vrs_net_view port_view(const vrs_net *net, int32_t index, vrs_device_ptr 
 static vrs_status queue_port(vrs_net *net, const vrs_net_program *program, int32_t index,
                              vrs_device_ptr at, bool in, vrs_device_stream *stream)
 {
-    if (net->forms[index].port != VRS_NET_COPIED) {
+    if (net->forms[index].port != VRS_NET_COPIED)
         return VRS_OK;
-    }
     vrs_net_walk w = vrs_net_walk_of(net, index);
     vrs_net_view inner = vrs_net_view_of(net, program, index), port = port_view(net, index, at);
     vrs_status status = VRS_OK;
-    if (!in) {
+    if (!in)
         status = vrs_net_view_operand(net, index, &inner);
-    }
     move m = in ? move_over(&w, &inner, &port) : move_over(&w, &port, &inner);
     m.fill = in ? w.fill : 0;
     return status == VRS_OK ? queue_move(net, &m, stream) : status;

@@ -53,9 +53,8 @@ vrs_status vrs_net_queue_resize(vrs_net *net, const vrs_net_program *program, co
                                .nearest = (int32_t)a->nearest,
                                .extrapolation = a->extrapolation,
                                .steps = 1.0f};
-    if (p.out.type == VRS_NET_I8) {
+    if (p.out.type == VRS_NET_I8)
         p.steps = 1.0f / net->forms[result].quantum;
-    }
     for (int i = 0; i < 2; i++) {
         p.scale[i] = a->scale[i];
         p.roi_start[i] = a->roi_start[i];
@@ -68,9 +67,8 @@ vrs_status vrs_net_queue_resize(vrs_net *net, const vrs_net_program *program, co
 static void order_of(const vrs_net *net, int32_t index, int32_t rank, int32_t axes[VRS_NET_RANK])
 {
     static const int32_t nhwc[4] = {0, 2, 3, 1};
-    for (int32_t i = 0; i < rank; i++) {
+    for (int32_t i = 0; i < rank; i++)
         axes[i] = net->forms[index].picture ? nhwc[i] : i;
-    }
 }
 
 /* Reduced axes that follow each other in memory as one would are one. */
@@ -78,9 +76,8 @@ static void join_reduced(vrs_net_reduce_params *p)
 {
     while (p->over_rank > 1) {
         int32_t last = p->over_rank - 1;
-        if (p->over_stride[last - 1] != p->over_dims[last] * p->over_stride[last]) {
+        if (p->over_stride[last - 1] != p->over_dims[last] * p->over_stride[last])
             return;
-        }
         p->over_dims[last - 1] *= p->over_dims[last];
         p->over_stride[last - 1] = p->over_stride[last];
         p->over_rank--;
@@ -118,15 +115,13 @@ vrs_status vrs_net_queue_reduce(vrs_net *net, const vrs_net_program *program, co
         }
     }
     join_reduced(&p);
-    if (p.rank == 0) {
+    if (p.rank == 0)
         p.dims[p.rank++] = 1;
-    }
     bool pads = net->forms[result].picture && !(a->axes >> 1 & 1) && axes[v->rank - 1] == 1;
     p.fill = pads ? net->forms[result].fill : p.dims[p.rank - 1];
     vrs_status status = VRS_OK;
-    if (!pads && net->forms[result].picture) {
+    if (!pads && net->forms[result].picture)
         status = vrs_device_fill(stream, program->at[result], 0, vrs_net_value_bytes(net, result));
-    }
     return status == VRS_OK ? vrs_net_reduce(&net->kernels, stream, &p) : status;
 }
 
@@ -160,9 +155,8 @@ vrs_status vrs_net_queue_along(vrs_net *net, const vrs_net_program *program, con
             p.out.stride[p.rank++] = out.stride[keep || axis < along ? axis : axis - 1];
         }
     }
-    if (p.rank == 0) {
+    if (p.rank == 0)
         p.dims[p.rank++] = 1;
-    }
     return vrs_net_along(&net->kernels, stream, &p);
 }
 
@@ -177,9 +171,8 @@ vrs_status vrs_net_queue_norm(vrs_net *net, const vrs_net_program *program, cons
                              .fill = net->forms[result].fill,
                              .epsilon = node->as.norm.epsilon};
     vrs_status status = vrs_net_floats(net, node->inputs[1], channels, &p.scale);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_floats(net, node->inputs[2], channels, &p.shift);
-    }
     return status == VRS_OK ? vrs_net_norm(&net->kernels, stream, &p) : status;
 }
 
@@ -218,9 +211,8 @@ static void lead(const vrs_net *net, const vrs_node *node, const vrs_net_view *a
 static vrs_status queue_gemm_bias(vrs_net *net, const vrs_net_program *program,
                                   const vrs_node *node, vrs_net_matmul_params *p)
 {
-    if (node->op != VRS_OP_GEMM || node->input_count < 3 || node->inputs[2] == VRS_NO_VALUE) {
+    if (node->op != VRS_OP_GEMM || node->input_count < 3 || node->inputs[2] == VRS_NO_VALUE)
         return VRS_OK;
-    }
     const vrs_value *v = &net->graph->values[node->inputs[2]];
     vrs_net_view c;
     vrs_status status = factor(net, program, node->inputs[2], &c);
@@ -240,12 +232,10 @@ vrs_status vrs_net_queue_matmul(vrs_net *net, const vrs_net_program *program, co
     const vrs_value *v = &net->graph->values[node->outputs[0]];
     vrs_net_view a, b, out = vrs_net_view_of(net, program, node->outputs[0]);
     vrs_status status = factor(net, program, node->inputs[0], &a);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = factor(net, program, node->inputs[1], &b);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     bool gemm = node->op == VRS_OP_GEMM;
     int32_t ta = gemm && node->as.gemm.transpose_a, tb = gemm && node->as.gemm.transpose_b;
     int32_t ra = va->rank - 2, rb = net->graph->values[node->inputs[1]].rank - 2, ro = v->rank - 2;
@@ -275,8 +265,7 @@ vrs_status vrs_net_queue_matmul(vrs_net *net, const vrs_net_program *program, co
         p.slope_column = slopes > 1 && v->rank == 2;
         status = vrs_net_floats(net, node->act.slope, slopes, &p.slope);
     }
-    if (status == VRS_OK && net->forms[node->outputs[0]].picture) {
+    if (status == VRS_OK && net->forms[node->outputs[0]].picture)
         status = vrs_device_fill(stream, out.data, 0, vrs_net_value_bytes(net, node->outputs[0]));
-    }
     return status == VRS_OK ? vrs_net_matmul(&net->kernels, stream, &p) : status;
 }

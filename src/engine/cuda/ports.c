@@ -86,9 +86,8 @@ vrs_status vrs_cuda_make_requests(vrs_cuda_engine *engine)
     size_t count = (size_t)engine->base.params.requests;
     engine->requests = vrs_alloc_array(count, sizeof *engine->requests);
     engine->ports = vrs_alloc_array(count, sizeof *engine->ports);
-    if (!engine->requests || !engine->ports) {
+    if (!engine->requests || !engine->ports)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = VRS_OK;
     for (size_t i = 0; i < count && status == VRS_OK; i++) {
         vrs_cuda_request *request = &engine->requests[i];
@@ -131,8 +130,7 @@ bool vrs_cuda_ports_aligned(const vrs_cuda_engine *engine)
 {
     const vrs_engine_io *io = &engine->base.io;
     bool all = io->input_bytes % VECTOR == 0 && io->scores_elements * sizeof(float) % VECTOR == 0;
-    for (int32_t i = 0; i < io->state_count; i++) {
+    for (int32_t i = 0; i < io->state_count; i++)
         all = all && io->states[i].elements * sizeof(float) % VECTOR == 0;
-    }
     return all;
 }

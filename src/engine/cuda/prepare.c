@@ -67,15 +67,13 @@ static made *find(vrs_net_prepared *p, int32_t provider, const vrs_conv *conv)
 {
     for (int32_t i = 0; i < p->count; i++) {
         unit *u = &p->units[i];
-        if (u->provider == provider && vrs_conv_same(&u->whole.conv, conv)) {
+        if (u->provider == provider && vrs_conv_same(&u->whole.conv, conv))
             return &u->whole;
-        }
     }
     for (int32_t i = 0; i < p->count; i++) {
         unit *u = &p->units[i];
-        if (u->provider == provider && u->less.wanted && vrs_conv_same(&u->less.conv, conv)) {
+        if (u->provider == provider && u->less.wanted && vrs_conv_same(&u->less.conv, conv))
             return &u->less;
-        }
     }
     return NULL;
 }
@@ -83,9 +81,8 @@ static made *find(vrs_net_prepared *p, int32_t provider, const vrs_conv *conv)
 static void add(vrs_net_prepared *p, int32_t provider, const vrs_conv *conv, const vrs_node *node,
                 bool may_leave_out)
 {
-    if (find(p, provider, conv)) {
+    if (find(p, provider, conv))
         return;
-    }
     unit *u = &p->units[p->count++];
     (void)snprintf(u->name, sizeof u->name, "%s", node->name);
     u->provider = provider;
@@ -116,14 +113,11 @@ static bool is_conv(const vrs_net *net, int32_t index)
 static void gather(vrs_net_prepared *p, const vrs_net *net)
 {
     for (int32_t provider = 0; provider < net->provider_count; provider++) {
-        if (!net->providers[provider]->compiles || !net->states[provider]) {
+        if (!net->providers[provider]->compiles || !net->states[provider])
             continue;
-        }
-        for (int32_t n = 0; n < net->graph->node_count; n++) {
-            if (is_conv(net, n)) {
+        for (int32_t n = 0; n < net->graph->node_count; n++)
+            if (is_conv(net, n))
                 add_node(p, net, provider, n);
-            }
-        }
     }
 }
 
@@ -162,12 +156,10 @@ static int32_t make(vrs_net_prepared *p, int32_t index, made *m, int32_t worker)
     while (tried < offered && (good == 0 || vrs_now_ns() < end_ns)) {
         mark(p, worker, index);
         vrs_status status = by->prepare(state, &m->conv, tried, &m->plans[tried]);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             m->plans[tried] = NULL;
-        }
-        if (status == VRS_NO_MEMORY || status == VRS_DEVICE_LOST) {
+        if (status == VRS_NO_MEMORY || status == VRS_DEVICE_LOST)
             atomic_store(&p->status, (int)status);
-        }
         good += status == VRS_OK ? 1 : 0;
         tried++;
     }
@@ -196,9 +188,8 @@ static void make_unit(vrs_net_prepared *p, int32_t index, int32_t worker)
     int32_t good = make(p, index, &u->whole, worker);
     vrs_conv less;
     memcpy(&less, &u->whole.conv, sizeof less);
-    if (u->may_leave_out && vrs_net_leave_out(&less, good > 0) && claim(p, u, &less)) {
+    if (u->may_leave_out && vrs_net_leave_out(&less, good > 0) && claim(p, u, &less))
         (void)make(p, index, &u->less, worker);
-    }
     vrs_mutex_lock(&p->mutex);
     p->finished++;
     vrs_cond_broadcast(&p->changed);
@@ -225,23 +216,19 @@ static void free_plans(vrs_net_prepared *p)
     for (int32_t i = 0; i < p->count; i++) {
         for (int32_t k = 0; k < PLANS_MAX; k++) {
             vrs_conv_plan *plans[] = {p->units[i].whole.plans[k], p->units[i].less.plans[k]};
-            for (size_t j = 0; j < 2; j++) {
-                if (plans[j]) {
+            for (size_t j = 0; j < 2; j++)
+                if (plans[j])
                     plans[j]->provider->destroy(plans[j]);
-                }
-            }
         }
     }
 }
 
 static void free_rest(vrs_net_prepared *p)
 {
-    if (p->has_mutex) {
+    if (p->has_mutex)
         vrs_mutex_destroy(&p->mutex);
-    }
-    if (p->has_changed) {
+    if (p->has_changed)
         vrs_cond_destroy(&p->changed);
-    }
     vrs_free(p->units);
     vrs_free(p);
 }
@@ -252,11 +239,9 @@ static void clear_up(vrs_net_prepared *p)
     vrs_device *device = p->device;
     free_plans(p);
     for (int32_t i = 0; i < p->provider_count; i++) {
-        for (int32_t w = 0; w < VRS_NET_WORKERS; w++) {
-            if (p->states[i][w]) {
+        for (int32_t w = 0; w < VRS_NET_WORKERS; w++)
+            if (p->states[i][w])
                 p->providers[i]->close(p->states[i][w]);
-            }
-        }
     }
     free_rest(p);
     vrs_device_release(device);
@@ -269,16 +254,14 @@ static void work(void *opaque)
     bool open = open_states(p, worker);
     for (int32_t i = atomic_fetch_add(&p->next, 1);
          open && i < p->count && atomic_load(&p->status) == VRS_OK;
-         i = atomic_fetch_add(&p->next, 1)) {
+         i = atomic_fetch_add(&p->next, 1))
         make_unit(p, i, worker);
-    }
     vrs_mutex_lock(&p->mutex);
     bool last = --p->working == 0 && p->abandoned;
     vrs_cond_broadcast(&p->changed);
     vrs_mutex_unlock(&p->mutex);
-    if (last) {
+    if (last)
         clear_up(p);
-    }
 }
 
 /* --- the thread that looks after them --- */
@@ -333,9 +316,8 @@ static vrs_status create(const vrs_net *net, vrs_net_prepared **result)
 {
     vrs_net_prepared *p = vrs_alloc(sizeof *p);
     *result = p;
-    if (!p) {
+    if (!p)
         return VRS_NO_MEMORY;
-    }
     (void)snprintf(p->network, sizeof p->network, "%s", net->graph->name);
     p->device = net->device;
     p->provider_count = net->provider_count;
@@ -344,9 +326,8 @@ static vrs_status create(const vrs_net *net, vrs_net_prepared **result)
         memcpy(p->states[i], net->worker_states[i], sizeof p->states[i]);
         p->states[i][0] = net->providers[i]->compiles ? net->states[i] : NULL;
     }
-    for (int32_t w = 0; w < VRS_NET_WORKERS; w++) {
+    for (int32_t w = 0; w < VRS_NET_WORKERS; w++)
         p->at[w].unit = -1;
-    }
     vrs_status status = vrs_mutex_init(&p->mutex);
     p->has_mutex = status == VRS_OK;
     if (status == VRS_OK) {
@@ -376,14 +357,11 @@ static vrs_status start(vrs_net_prepared *p, int32_t wanted)
 /* All threads have ended: what they opened is the network's. */
 static void join(vrs_net_prepared *p, vrs_net *net)
 {
-    for (int32_t i = 0; i < p->started; i++) {
+    for (int32_t i = 0; i < p->started; i++)
         vrs_thread_join(&p->threads[i]);
-    }
-    for (int32_t i = 0; i < net->provider_count; i++) {
-        for (int32_t w = 1; w < VRS_NET_WORKERS; w++) {
+    for (int32_t i = 0; i < net->provider_count; i++)
+        for (int32_t w = 1; w < VRS_NET_WORKERS; w++)
             net->worker_states[i][w] = p->states[i][w];
-        }
-    }
 }
 
 static vrs_status end_of(const vrs_net_prepared *p, const vrs_net *net)
@@ -408,25 +386,21 @@ vrs_status vrs_net_prepare(vrs_net *net, vrs_net_prepared **result)
 {
     vrs_status status = create(net, result);
     vrs_net_prepared *p = *result;
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     gather(p, net);
     int32_t threads = net->workers < p->count ? net->workers : p->count;
-    if (threads == 0) {
+    if (threads == 0)
         return VRS_OK;
-    }
     status = start(p, threads);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_mutex_lock(&p->mutex);
     status = look_after(p, net);
     add_effort(&net->effort, &p->effort);
     vrs_mutex_unlock(&p->mutex);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     join(p, net);
     return end_of(p, net);
 }
@@ -450,9 +424,8 @@ vrs_conv_plan *vrs_net_prepared_take(vrs_net_prepared *p, int32_t provider, cons
 
 void vrs_net_prepared_free(vrs_net *net, vrs_net_prepared *p)
 {
-    if (!p) {
+    if (!p)
         return;
-    }
     bool working = false;
     if (p->has_mutex) {
         vrs_mutex_lock(&p->mutex);
@@ -471,9 +444,8 @@ void vrs_net_prepared_free(vrs_net *net, vrs_net_prepared *p)
 void vrs_net_abandon(vrs_net *net)
 {
     vrs_net_prepared *p = net->stuck;
-    if (!p) {
+    if (!p)
         return;
-    }
     net->stuck = NULL;
     for (int32_t i = 0; i < net->provider_count; i++) {
         if (net->providers[i]->compiles) {
@@ -483,13 +455,11 @@ void vrs_net_abandon(vrs_net *net)
     }
     vrs_device_hold(p->device);
     vrs_mutex_lock(&p->mutex);
-    for (int32_t i = 0; i < p->started; i++) {
+    for (int32_t i = 0; i < p->started; i++)
         vrs_thread_detach(&p->threads[i]);
-    }
     bool ended = p->working == 0;
     p->abandoned = !ended;
     vrs_mutex_unlock(&p->mutex);
-    if (ended) {
+    if (ended)
         clear_up(p);
-    }
 }

@@ -23,28 +23,24 @@ static vrs_status capture(vrs_net *net, vrs_net_queue_fn queue, void *opaque, in
     vrs_cu_stream stream = vrs_device_stream_handle(net->stream);
     vrs_cu_graph graph = NULL;
     vrs_status status = vrs_device_enter(net->device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status =
         vrs_cuda_check(net->device, net->api->capture_begin(stream, VRS_CU_CAPTURE_THREAD_LOCAL),
                        "cannot record a network");
     if (status == VRS_OK) {
-        for (int32_t i = 0; i < runs && status == VRS_OK; i++) {
+        for (int32_t i = 0; i < runs && status == VRS_OK; i++)
             status = queue(opaque, net->stream);
-        }
         vrs_cu_result result = net->api->capture_end(stream, &graph);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_cuda_check(net->device, result, "cannot record a network");
-        }
     }
     if (status == VRS_OK) {
         status = vrs_cuda_check(net->device, net->api->graph_instantiate(exec, graph, 0),
                                 "cannot make a graph of a network");
     }
-    if (graph) {
+    if (graph)
         (void)net->api->graph_destroy(graph);
-    }
     vrs_device_leave(net->device);
     return status;
 }
@@ -52,9 +48,8 @@ static vrs_status capture(vrs_net *net, vrs_net_queue_fn queue, void *opaque, in
 static vrs_status launch(vrs_net *net, vrs_cu_graph_exec exec)
 {
     vrs_status status = vrs_device_enter(net->device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_cu_result result = net->api->graph_launch(exec, vrs_device_stream_handle(net->stream));
     vrs_device_leave(net->device);
     return vrs_cuda_check(net->device, result, "cannot launch a network");
@@ -75,24 +70,19 @@ vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque, int3
     double least = INFINITY;
     /* Outside of a recording first: libraries load what they need. */
     vrs_status status = queue(opaque, net->stream);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_settle(net);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = capture(net, queue, opaque, runs, &exec);
-    }
     for (int i = 0; i < TIMED_REPLAYS && status == VRS_OK; i++) {
         double ms = 0;
         status = vrs_device_event_record(net->begin, net->stream);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = launch(net, exec);
-        }
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_net_settle(net);
-        }
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_device_event_elapsed(net->begin, net->end, &ms);
-        }
         least = ms < least ? ms : least;
     }
     destroy_exec(net, exec);
@@ -106,9 +96,8 @@ static vrs_status plan_memory(vrs_net *net, vrs_net_program *program)
 {
     const vrs_graph *g = net->graph;
     vrs_arena_request *requests = vrs_alloc_array((size_t)g->value_count, sizeof *requests);
-    if (!requests) {
+    if (!requests)
         return VRS_NO_MEMORY;
-    }
     for (int32_t v = 0; v < g->value_count; v++) {
         const vrs_net_form *form = &net->forms[v];
         bool place = !g->values[v].data && !form->unused && form->port != VRS_NET_DIRECT;
@@ -135,9 +124,8 @@ static vrs_status place_values(vrs_net *net, vrs_net_program *program)
     const vrs_graph *g = net->graph;
     size_t bytes = vrs_net_arena_bytes(program);
     vrs_status status = VRS_OK;
-    if (!net->arena) {
+    if (!net->arena)
         status = vrs_arena_create(net->memory, VRS_MEMORY_ARENA, bytes, &net->arena);
-    }
     if (status == VRS_OK && vrs_arena_bytes(net->arena) < bytes) {
         status = vrs_arena_resize(net->arena, bytes);
         if (status == VRS_OK) { /* for what is timed */
@@ -154,12 +142,10 @@ static vrs_status place_values(vrs_net *net, vrs_net_program *program)
 
 void vrs_net_connect(const vrs_net *net, vrs_net_program *program, const vrs_net_ports *ports)
 {
-    if (net->forms[net->input].port == VRS_NET_DIRECT) {
+    if (net->forms[net->input].port == VRS_NET_DIRECT)
         program->at[net->input] = ports->input;
-    }
-    if (net->forms[net->scores].port == VRS_NET_DIRECT) {
+    if (net->forms[net->scores].port == VRS_NET_DIRECT)
         program->at[net->scores] = ports->scores;
-    }
 }
 
 /* --- programs --- */
@@ -168,12 +154,10 @@ vrs_status vrs_net_queue_all(vrs_net *net, const vrs_net_program *program,
                              const vrs_net_ports *ports, vrs_device_stream *stream)
 {
     vrs_status status = vrs_net_queue_ports(net, program, ports, true, stream);
-    if (program->beside && status == VRS_OK) {
+    if (program->beside && status == VRS_OK)
         status = vrs_net_queue_branches(net, program, stream);
-    }
-    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK && !program->beside; n++) {
+    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK && !program->beside; n++)
         status = vrs_net_queue_node(net, program, n, stream);
-    }
     return status == VRS_OK ? vrs_net_queue_ports(net, program, ports, false, stream) : status;
 }
 
@@ -211,11 +195,9 @@ vrs_status vrs_net_time_node(vrs_net *net, const vrs_net_program *program, int32
 vrs_status vrs_net_time_nodes(vrs_net *net, vrs_net_program *program)
 {
     vrs_status status = vrs_graph_infer(net->graph, program->batch);
-    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
-        if (program->micros[n] <= 0 && vrs_net_runs(net, program, n)) {
+    for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++)
+        if (program->micros[n] <= 0 && vrs_net_runs(net, program, n))
             status = vrs_net_time_node(net, program, n, &program->micros[n]);
-        }
-    }
     return status;
 }
 
@@ -227,19 +209,15 @@ static vrs_status make_program(vrs_net *net, int32_t batch, const vrs_net_ports 
     program->at = vrs_alloc_array((size_t)g->value_count, sizeof *program->at);
     program->convs = vrs_alloc_array((size_t)g->node_count + 1, sizeof *program->convs);
     program->micros = vrs_alloc_array((size_t)g->node_count + 1, sizeof *program->micros);
-    if (!program->at || !program->convs || !program->micros) {
+    if (!program->at || !program->convs || !program->micros)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_graph_infer(net->graph, batch);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = plan_memory(net, program);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = place_values(net, program);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_net_connect(net, program, ports);
     return vrs_net_choose(net, program);
 }
@@ -260,9 +238,8 @@ int32_t vrs_net_part_begins(const vrs_net *net, const vrs_net_program *program, 
 
 void vrs_net_destroy_execs(vrs_net *net, vrs_cu_graph_exec *execs, int32_t count)
 {
-    for (int32_t i = 0; execs && i < count; i++) {
+    for (int32_t i = 0; execs && i < count; i++)
         destroy_exec(net, execs[i]);
-    }
     vrs_free(execs);
 }
 
@@ -281,9 +258,8 @@ vrs_status vrs_net_capture(vrs_net *net, vrs_net_program *program, const vrs_net
     int32_t count = owner->requests * parts;
     vrs_cu_graph_exec *execs = vrs_alloc_array((size_t)count, sizeof(void *));
     *result = NULL;
-    if (!execs) {
+    if (!execs)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_graph_infer(net->graph, program->batch);
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
         const vrs_net_ports ports =
@@ -305,9 +281,8 @@ static vrs_status choose_branches(vrs_net *net, vrs_net_program *program,
     run r = {.net = net, .program = program, .ports = ports};
     double micros[2] = {0, 0};
     program->beside = program->lanes > 1;
-    if (!program->beside || net->branches == VRS_BRANCHES_ON) {
+    if (!program->beside || net->branches == VRS_BRANCHES_ON)
         return VRS_OK;
-    }
     (void)snprintf(net->doing, sizeof net->doing, "all nodes of a batch of %d", program->batch);
     vrs_status status = vrs_graph_infer(net->graph, program->batch);
     vrs_net_connect(net, program, ports);
@@ -326,9 +301,8 @@ static vrs_status run_once(vrs_net *net, vrs_net_program *program, const vrs_net
     run r = {.net = net, .program = program, .ports = ports};
     vrs_status status = vrs_graph_infer(net->graph, program->batch);
     vrs_net_connect(net, program, ports);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = queue_run(&r, net->stream);
-    }
     return status == VRS_OK ? vrs_net_settle(net) : status;
 }
 
@@ -346,20 +320,16 @@ static vrs_status deal_programs(vrs_net *net)
     for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {
         vrs_net_program *program = &net->programs[i];
         program->lanes = 1;
-        if (net->branches == VRS_BRANCHES_AUTO && program->batch > BESIDE_MOST) {
+        if (net->branches == VRS_BRANCHES_AUTO && program->batch > BESIDE_MOST)
             continue;
-        }
         status = vrs_graph_infer(net->graph, program->batch);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_net_deal(net, program);
-        }
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_take_apart(net);
-    }
-    for (int32_t i = 0; i < net->program_count && status == VRS_NO_MEMORY; i++) {
+    for (int32_t i = 0; i < net->program_count && status == VRS_NO_MEMORY; i++)
         net->programs[i].lanes = 1;
-    }
     return status == VRS_NO_MEMORY ? VRS_OK : status;
 }
 
@@ -368,9 +338,8 @@ vrs_status vrs_net_capture_all(vrs_net *net, const vrs_net_owner *owner)
     const vrs_net_ports ports = owner->ports(owner->opaque, 0, 0);
     vrs_status status = VRS_OK;
     vrs_net_forget_constants(net, false);
-    for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++)
         status = run_once(net, &net->programs[i], &ports);
-    }
     if (status == VRS_OK) {
         vrs_net_forget_constants(net, true);
         status = deal_programs(net);
@@ -390,12 +359,10 @@ static void free_plans(const vrs_net *net, const vrs_net_program *program)
 {
     for (int32_t n = 0; program->convs && n < net->graph->node_count; n++) {
         vrs_conv_plan *plan = program->convs[n].plan;
-        if (program->convs[n].joined) {
+        if (program->convs[n].joined)
             plan->provider->destroy(program->convs[n].joined);
-        }
-        if (plan && program->convs[n].owned) {
+        if (plan && program->convs[n].owned)
             plan->provider->destroy(plan);
-        }
     }
 }
 

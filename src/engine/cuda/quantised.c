@@ -18,15 +18,13 @@
 
 static bool is_zero(const vrs_graph *g, const vrs_node *node)
 {
-    if (node->input_count < 3 || node->inputs[2] == VRS_NO_VALUE) {
+    if (node->input_count < 3 || node->inputs[2] == VRS_NO_VALUE)
         return true;
-    }
     const vrs_value *zero = &g->values[node->inputs[2]];
     size_t bytes = vrs_value_bytes(zero);
     bool all = zero->data != NULL;
-    for (size_t i = 0; all && i < bytes; i++) {
+    for (size_t i = 0; all && i < bytes; i++)
         all = ((const uint8_t *)zero->data)[i] == 0;
-    }
     return all;
 }
 
@@ -43,25 +41,21 @@ static float step_of(const vrs_graph *g, const vrs_node *node)
 static vrs_status add_range(vrs_net *net, const char *name, float quantum)
 {
     vrs_net_range *grown = vrs_realloc(net->ranges, (size_t)(net->range_count + 1) * sizeof *grown);
-    if (!grown) {
+    if (!grown)
         return VRS_NO_MEMORY;
-    }
     net->ranges = grown;
     char *copy = vrs_strdup(name);
-    if (!copy) {
+    if (!copy)
         return VRS_NO_MEMORY;
-    }
     net->ranges[net->range_count++] = (vrs_net_range){copy, quantum};
     return VRS_OK;
 }
 
 static float range_of(const vrs_net *net, const char *name)
 {
-    for (int32_t i = 0; i < net->range_count; i++) {
-        if (strcmp(net->ranges[i].name, name) == 0) {
+    for (int32_t i = 0; i < net->range_count; i++)
+        if (strcmp(net->ranges[i].name, name) == 0)
             return net->ranges[i].quantum;
-        }
-    }
     return 0.0f;
 }
 
@@ -70,9 +64,8 @@ static float range_of(const vrs_net *net, const char *name)
 static int32_t unrounded(const vrs_graph *g, int32_t index)
 {
     const vrs_value *v = &g->values[index];
-    if (v->data || v->producer < 0 || g->nodes[v->producer].op != VRS_OP_DEQUANTIZE) {
+    if (v->data || v->producer < 0 || g->nodes[v->producer].op != VRS_OP_DEQUANTIZE)
         return index;
-    }
     const vrs_value *steps = &g->values[g->nodes[v->producer].inputs[0]];
     bool rounded =
         !steps->data && steps->producer >= 0 && g->nodes[steps->producer].op == VRS_OP_QUANTIZE;
@@ -95,25 +88,21 @@ vrs_status vrs_net_unquantise(vrs_net *net)
     vrs_status status = VRS_OK;
     for (int32_t n = 0; n < g->node_count && status == VRS_OK; n++) {
         vrs_quantised q;
-        if (!vrs_graph_quantised(g, n, &q) || g->nodes[n].op != VRS_OP_CONV) {
+        if (!vrs_graph_quantised(g, n, &q) || g->nodes[n].op != VRS_OP_CONV)
             continue;
-        }
         int32_t maker = g->values[q.x].producer;
-        if (maker < 0 || g->nodes[maker].op != VRS_OP_QUANTIZE) {
+        if (maker < 0 || g->nodes[maker].op != VRS_OP_QUANTIZE)
             continue;
-        }
         int32_t floats = g->nodes[maker].inputs[0];
         float step = step_of(g, &g->nodes[maker]);
         bool known = range_of(net, g->values[floats].name) > 0;
         if (step > 0 && !known && g->values[q.weights].dtype == VRS_DTYPE_I8 &&
-            is_zero(g, &g->nodes[q.weights_node])) {
+            is_zero(g, &g->nodes[q.weights_node]))
             status = add_range(net, g->values[floats].name, step);
-        }
         g->nodes[n].inputs[0] = floats;
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         unround_readers(g);
-    }
     if (status == VRS_OK && net->precision == VRS_PRECISION_INT8 && net->range_count == 0) {
         return vrs_fail(VRS_UNSUPPORTED,
                         "%s: has no quantised layers: make a file that has with vrseg-quantize, or "
@@ -128,9 +117,8 @@ float vrs_net_weight_scale(const vrs_net *net, const vrs_node *node, int32_t o)
 {
     const vrs_graph *g = net->graph;
     const vrs_value *w = &g->values[node->inputs[1]];
-    if (w->data || w->producer < 0 || g->nodes[w->producer].op != VRS_OP_DEQUANTIZE) {
+    if (w->data || w->producer < 0 || g->nodes[w->producer].op != VRS_OP_DEQUANTIZE)
         return 0.0f;
-    }
     const vrs_node *dequantize = &g->nodes[w->producer];
     const vrs_value *scale = &g->values[dequantize->inputs[1]];
     size_t count = vrs_value_elements(scale), at = count > 1 ? (size_t)o : 0;
@@ -145,13 +133,11 @@ static bool reads_bits(const vrs_net *net, const vrs_node *node, int32_t value)
 {
     const vrs_graph *g = net->graph;
     if (node->op != VRS_OP_CONV || node->inputs[0] != value || node->as.conv.groups != 1 ||
-        net->forms[value].s2d) {
+        net->forms[value].s2d)
         return false;
-    }
     const vrs_value *w = &g->values[node->inputs[1]];
-    if (w->data || w->producer < 0 || g->nodes[w->producer].op != VRS_OP_DEQUANTIZE) {
+    if (w->data || w->producer < 0 || g->nodes[w->producer].op != VRS_OP_DEQUANTIZE)
         return false;
-    }
     const vrs_node *dequantize = &g->nodes[w->producer];
     bool one = vrs_value_elements(&g->values[dequantize->inputs[1]]) == 1;
     bool residual = node->input_count > 3 && node->inputs[3] == value;
@@ -169,9 +155,8 @@ static bool reads_sum(const vrs_node *node)
 static bool is_output(const vrs_graph *g, int32_t value)
 {
     bool found = false;
-    for (int32_t i = 0; i < g->output_count; i++) {
+    for (int32_t i = 0; i < g->output_count; i++)
         found = found || g->outputs[i] == value;
-    }
     return found;
 }
 
@@ -211,13 +196,11 @@ static bool writes_bits(const vrs_net *net, int32_t value)
     const vrs_value *v = &g->values[value];
     const vrs_net_form *form = &net->forms[value];
     if (v->producer < 0 || !form->picture || form->port != VRS_NET_INNER ||
-        net->roles[v->producer] != VRS_NET_RUN) {
+        net->roles[v->producer] != VRS_NET_RUN)
         return false;
-    }
     const vrs_node *node = &g->nodes[v->producer];
-    if (node->op == VRS_OP_RESIZE) {
+    if (node->op == VRS_OP_RESIZE)
         return true;
-    }
     if (node->op == VRS_OP_CONV) {
         bool residual = node->input_count > 3 && node->inputs[3] != VRS_NO_VALUE;
         return keeps_steps(node) && node->as.conv.groups == 1 &&
@@ -257,13 +240,11 @@ void vrs_net_store_quantised(vrs_net *net)
     const vrs_graph *g = net->graph;
     for (int32_t v = 0; v < g->value_count; v++) {
         float quantum = g->values[v].data ? 0.0f : range_of(net, g->values[v].name);
-        if (quantum <= 0 || !all_read_bits(net, v) || !writes_bits(net, v)) {
+        if (quantum <= 0 || !all_read_bits(net, v) || !writes_bits(net, v))
             continue;
-        }
         const vrs_node *node = &g->nodes[g->values[v].producer];
         store(net, v, quantum);
-        for (int32_t i = 0; node->op == VRS_OP_CONCAT && i < node->input_count; i++) {
+        for (int32_t i = 0; node->op == VRS_OP_CONCAT && i < node->input_count; i++)
             store(net, node->inputs[i], quantum);
-        }
     }
 }

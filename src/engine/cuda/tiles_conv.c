@@ -35,13 +35,11 @@ typedef struct tiles_plan {
 
 static vrs_status tiles_open(vrs_device *device, void **state)
 {
-    if (vrs_device_get_properties(device)->kind != VRS_DEVICE_CUDA) {
+    if (vrs_device_get_properties(device)->kind != VRS_DEVICE_CUDA)
         return vrs_fail(VRS_UNSUPPORTED, "convolutions on tensor cores need a GPU");
-    }
     vrs_cuda_conv *kernels = vrs_alloc(sizeof *kernels);
-    if (!kernels) {
+    if (!kernels)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_cuda_conv_open(device, kernels);
     if (status != VRS_OK) {
         vrs_free(kernels);
@@ -150,9 +148,8 @@ static bool is_taps(const vrs_cuda_conv *kernels, const vrs_conv *c)
     if (c->in_type == VRS_NET_F32 || c->residual_pitch != 0 || c->batch > BATCHES ||
         !is_pair(c->kernel, 3) || !is_pair(c->stride, 1) || !is_pair(c->dilation, dilation) ||
         !is_pair(c->pad_before, dilation) || c->out_height != c->in_height ||
-        c->out_width != c->in_width || dilation < DILATION_MIN) {
+        c->out_width != c->in_width || dilation < DILATION_MIN)
         return false;
-    }
     const vrs_taps_desc desc = describe_taps(c, BATCHES, VRS_TAPS_WHOLE);
     return vrs_taps_supported(kernels, &desc);
 }
@@ -163,9 +160,8 @@ static tiles_choice choose(const vrs_cuda_conv *kernels, const vrs_conv *c, int3
     tiles_choice choices[2 + VRS_CUDA_CONV_KERNELS] = {0};
     int32_t count = 0;
     const vrs_cuda_conv_desc desc = describe(c);
-    if (is_ours(c) && is_stem(c)) {
+    if (is_ours(c) && is_stem(c))
         choices[count++].kind = TILES_STEM;
-    }
     if (is_ours(c) && c->follow == VRS_CONV_FOLLOW_NONE) {
         if (is_taps(kernels, c)) {
             choices[count++] = (tiles_choice){.kind = TILES_TAPS, .spread = VRS_TAPS_WHOLE};
@@ -184,9 +180,8 @@ static tiles_choice choose(const vrs_cuda_conv *kernels, const vrs_conv *c, int3
 static int32_t tiles_candidates(void *state, const vrs_conv *conv)
 {
     int32_t count = 0;
-    while (choose(state, conv, count).kind != TILES_NONE) {
+    while (choose(state, conv, count).kind != TILES_NONE)
         count++;
-    }
     return count;
 }
 
@@ -194,9 +189,8 @@ static void tiles_destroy(vrs_conv_plan *base)
 {
     tiles_plan *plan = (tiles_plan *)base;
     if (plan && plan->taps) {
-        for (int i = 0; i < TABLES; i++) {
+        for (int i = 0; i < TABLES; i++)
             vrs_taps_plan_destroy(&plan->taps[i]);
-        }
         vrs_free(plan->taps);
     }
     vrs_free(plan);
@@ -215,9 +209,8 @@ static int32_t table_of(int32_t batch, vrs_taps_spread spread)
 static vrs_status prepare_taps(tiles_plan *plan)
 {
     plan->taps = vrs_alloc_array(TABLES, sizeof *plan->taps);
-    if (!plan->taps) {
+    if (!plan->taps)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = VRS_OK;
     for (int i = 0; i < TABLES && status == VRS_OK; i++) {
         const vrs_taps_desc desc =
@@ -247,9 +240,8 @@ static vrs_status tiles_prepare(void *state, const vrs_conv *conv, int32_t candi
                                 vrs_conv_plan **result)
 {
     tiles_plan *plan = vrs_alloc(sizeof *plan);
-    if (!plan) {
+    if (!plan)
         return VRS_NO_MEMORY;
-    }
     plan->base.provider = &vrs_conv_tiles;
     plan->kernels = state;
     plan->conv = *conv;
@@ -276,9 +268,8 @@ static bool are_alike(const vrs_cuda_conv_desc *a, const vrs_cuda_conv_desc *b)
 static vrs_status prepare_joined(tiles_plan *plan, const vrs_taps_desc *desc)
 {
     plan->taps = vrs_alloc_array(TABLES, sizeof *plan->taps);
-    if (!plan->taps) {
+    if (!plan->taps)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_taps_plan_create(plan->kernels, desc, &plan->taps[0]);
     plan->table_bytes = round_up(plan->taps[0].table_bytes);
     plan->base.workspace = plan->taps[0].workspace_bytes;
@@ -298,13 +289,11 @@ static vrs_status tiles_join(const vrs_conv_plan *const *plans, int32_t count,
                 are_alike(&first->desc, &plan->desc);
         desc.dilation[i] = plan->desc.dilation[0];
     }
-    if (!alike) {
+    if (!alike)
         return vrs_fail(VRS_UNSUPPORTED, "convolutions that have no kernel together");
-    }
     tiles_plan *plan = vrs_alloc(sizeof *plan);
-    if (!plan) {
+    if (!plan)
         return VRS_NO_MEMORY;
-    }
     *plan = (tiles_plan){.base = {.provider = &vrs_conv_tiles, .tensor_cores = true, .joins = true},
                          .kernels = first->kernels,
                          .choice = first->choice,
@@ -381,9 +370,8 @@ static vrs_status tiles_enqueue(const vrs_conv_plan *base, const vrs_conv_args *
                                 vrs_device_stream *stream)
 {
     const tiles_plan *plan = (const tiles_plan *)base;
-    if (plan->choice.kind == TILES_TAPS) {
+    if (plan->choice.kind == TILES_TAPS)
         return enqueue_taps(plan, args, stream);
-    }
     if (plan->choice.kind == TILES_STEM) {
         const vrs_stem_buffers buffers = {args->x, args->weights, args->bias, args->y};
         return vrs_stem_launch(plan->kernels, stream, plan->desc.n, plan->desc.h, plan->desc.w,

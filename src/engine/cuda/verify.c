@@ -36,18 +36,15 @@ static vrs_status make_inputs(verifier *v, uint64_t seed)
 {
     const vrs_graph *g = v->net->graph;
     v->inputs = vrs_alloc_array((size_t)g->input_count, sizeof *v->inputs);
-    if (!v->inputs) {
+    if (!v->inputs)
         return VRS_NO_MEMORY;
-    }
     for (int32_t i = 0; i < g->input_count; i++) {
         size_t count = vrs_value_elements(&g->values[g->inputs[i]]);
         v->inputs[i] = vrs_alloc_array(count, sizeof(float));
-        if (!v->inputs[i]) {
+        if (!v->inputs[i])
             return VRS_NO_MEMORY;
-        }
-        for (size_t k = 0; k < count; k++) {
+        for (size_t k = 0; k < count; k++)
             v->inputs[i][k] = random_value(&seed);
-        }
     }
     return VRS_OK;
 }
@@ -105,11 +102,9 @@ static float *turn_state(const vrs_value *v, const float *from)
 static const float *input_of(const verifier *v, int32_t value)
 {
     const vrs_graph *g = v->net->graph;
-    for (int32_t i = 0; i < g->input_count; i++) {
-        if (g->inputs[i] == value) {
+    for (int32_t i = 0; i < g->input_count; i++)
+        if (g->inputs[i] == value)
             return v->inputs[i];
-        }
-    }
     return NULL;
 }
 
@@ -133,9 +128,8 @@ static vrs_status feed(const verifier *v)
                         : VRS_NO_MEMORY;
         vrs_free(turned);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_queue_ports(net, v->program, v->ports, true, net->stream);
-    }
     return status;
 }
 
@@ -160,13 +154,11 @@ static vrs_status compare(const verifier *v, int32_t index, vrs_engine_check *ch
     vrs_net_view view = vrs_net_view_of(net, v->program, index);
     bool steps = view.type == VRS_NET_I8 && value->dtype == VRS_DTYPE_F32;
     void *found = vrs_alloc(bytes);
-    if (!found) {
+    if (!found)
         return VRS_NO_MEMORY;
-    }
     vrs_status status = vrs_device_download(net->stream, found, view.data, bytes);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_net_settle(net);
-    }
     double off = 0, all = 0, worst = 0;
     for (size_t i = 0; status == VRS_OK && i < count; i++) {
         double f =
@@ -195,9 +187,8 @@ static double tolerance_of(const vrs_net *net)
 static vrs_status interpret(verifier *v, int32_t last)
 {
     vrs_status status = VRS_OK;
-    while (v->interpreted <= last && status == VRS_OK) {
+    while (v->interpreted <= last && status == VRS_OK)
         status = vrs_interpreter_node(v->interpreter, v->interpreted++);
-    }
     return status;
 }
 
@@ -210,21 +201,18 @@ static vrs_status verify_node(verifier *v, int32_t index)
     vrs_status status = vrs_net_queue_node(net, v->program, index, net->stream);
     int32_t shown =
         v->program->convs[index].follows ? vrs_net_only_reader(net, node->outputs[0]) : index;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = interpret(v, shown);
-    }
     char does[160];
     vrs_node_describe(g, shown, does, sizeof does);
     for (int32_t i = 0; i < g->nodes[shown].output_count && status == VRS_OK; i++) {
         vrs_engine_check check = {.name = node->name, .does = does};
-        if (vrs_graph_uses(g, g->nodes[shown].outputs[i]) == 0) {
+        if (vrs_graph_uses(g, g->nodes[shown].outputs[i]) == 0)
             continue;
-        }
         status = compare(v, g->nodes[shown].outputs[i], &check);
         check.good = check.off <= tolerance_of(net); /* false for what is no number */
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             v->visit(v->opaque, &check);
-        }
     }
     return status;
 }
@@ -238,27 +226,23 @@ vrs_status vrs_net_verify(vrs_net *net, vrs_net_program *program, const vrs_net_
     net->sizes = net->program_count;
     vrs_status status = vrs_graph_infer(net->graph, program->batch);
     vrs_net_connect(net, program, ports);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = make_inputs(&v, seed);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_interpreter_create(net->graph, &v.interpreter);
-    }
     if (status == VRS_OK) {
         status =
             vrs_interpreter_begin(v.interpreter, program->batch, (const void *const *)v.inputs);
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = feed(&v);
-    }
     for (int32_t n = 0; n < net->graph->node_count && status == VRS_OK; n++) {
         bool runs = vrs_net_runs(net, program, n) || program->convs[n].along;
         status = runs ? verify_node(&v, n) : VRS_OK;
         vrs_net_tell(net, "compared", n + 1, net->graph->node_count, net->graph->nodes[n].name);
     }
-    for (int32_t i = 0; v.inputs && i < net->graph->input_count; i++) {
+    for (int32_t i = 0; v.inputs && i < net->graph->input_count; i++)
         vrs_free(v.inputs[i]);
-    }
     vrs_free(v.inputs);
     vrs_interpreter_destroy(v.interpreter);
     return status;

@@ -23,9 +23,8 @@ vrs_status vrs_net_await(vrs_net *net, vrs_device_event *event, const char *what
     bool done = false;
     vrs_status status = vrs_device_event_query(event, &done);
     for (uint32_t tries = 0; status == VRS_OK && !done; tries++) {
-        if (vrs_now_ns() >= deadline_ns) {
+        if (vrs_now_ns() >= deadline_ns)
             return give_up(net, what);
-        }
         vrs_clock_pause(tries);
         status = vrs_device_event_query(event, &done);
     }

@@ -98,9 +98,8 @@ static vrs_status queue_batch(dev_engine *engine, const dev_request *request, in
 /* A failure of the device is the device's, not the engine's. */
 static vrs_status blame(const dev_engine *engine, dev_request *request, vrs_status status)
 {
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         return VRS_OK;
-    }
     char words[VRS_DETAIL_SIZE];
     snprintf(words, sizeof words, "%s", vrs_last_error());
     if (status == VRS_ENGINE && vrs_device_check(engine->base.params.device) != VRS_OK) {
@@ -117,24 +116,19 @@ static vrs_status dev_enqueue(vrs_request *base, int32_t batch, vrs_device_strea
     dev_engine *engine = engine_of(base);
     request->base.error[0] = 0;
     vrs_status status = vrs_device_enter(engine->base.params.device);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return blame(engine, request, status);
-    }
     vrs_mutex_lock(&engine->lock);
     status = vrs_device_event_record(request->before, stream);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_stream_wait(engine->stream, request->before);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = queue_batch(engine, request, batch);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_record(request->after, engine->stream);
-    }
     vrs_mutex_unlock(&engine->lock);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_stream_wait(stream, request->after);
-    }
     vrs_device_leave(engine->base.params.device);
     return blame(engine, request, status);
 }
@@ -158,9 +152,8 @@ static vrs_status make_tensors(dev_engine *engine, dev_request *request)
 {
     const vrs_ort_network *n = &engine->network;
     vrs_status status = make_tensor(engine, &n->input, VRS_MEMORY_TENSORS, &request->input);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = make_tensor(engine, &n->output, VRS_MEMORY_TENSORS, &request->scores);
-    }
     for (int32_t i = 0; status == VRS_OK && i < n->state_count; i++) {
         status = make_tensor(engine, &n->state_in[i], VRS_MEMORY_STATES, &request->state_in[i]);
         if (status == VRS_OK) {
@@ -212,20 +205,16 @@ static vrs_status make_run(const dev_engine *engine, const dev_request *request,
     vrs_status status =
         vrs_ort_check(n->library, VRS_ORT_TRY(api->CreateIoBinding(n->session, &run->binding)),
                       VRS_ENGINE, "cannot make an inference");
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = make_run_options(engine, run, number);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = bind(engine, run, api->BindInput, &n->input, &request->input);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = bind(engine, run, api->BindOutput, &n->output, &request->scores);
-    }
     for (int32_t i = 0; status == VRS_OK && i < n->state_count; i++) {
         status = bind(engine, run, api->BindInput, &n->state_in[i], &request->state_in[i]);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = bind(engine, run, api->BindOutput, &n->state_out[i], &request->state_out[i]);
-        }
     }
     return status;
 }
@@ -236,12 +225,10 @@ static vrs_status make_request(dev_engine *engine, int32_t index)
     vrs_device *device = engine->base.params.device;
     request->base.engine = &engine->base;
     vrs_status status = make_tensors(engine, request);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_create(device, false, &request->before);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_create(device, false, &request->after);
-    }
     int32_t largest = engine->base.params.max_batch;
     for (int32_t i = 0; status == VRS_OK && i < engine->run_count; i++) {
         dev_run *run = &request->runs[i];
@@ -257,12 +244,10 @@ static void free_request(const dev_engine *engine, dev_request *request)
     const OrtApi *api = engine->network.library->api;
     vrs_memory *memory = engine->base.params.memory;
     for (int32_t i = 0; i < MAX_RUNS; i++) {
-        if (request->runs[i].binding) {
+        if (request->runs[i].binding)
             api->ReleaseIoBinding(request->runs[i].binding);
-        }
-        if (request->runs[i].options) {
+        if (request->runs[i].options)
             api->ReleaseRunOptions(request->runs[i].options);
-        }
     }
     vrs_memory_free(memory, request->input.block);
     vrs_memory_free(memory, request->scores.block);
@@ -279,14 +264,11 @@ static void free_request(const dev_engine *engine, dev_request *request)
 static vrs_status warm_up(dev_engine *engine)
 {
     vrs_status status = VRS_OK;
-    for (int32_t r = 0; status == VRS_OK && r < engine->base.params.requests; r++) {
-        for (int32_t i = 0; status == VRS_OK && i < engine->run_count; i++) {
+    for (int32_t r = 0; status == VRS_OK && r < engine->base.params.requests; r++)
+        for (int32_t i = 0; status == VRS_OK && i < engine->run_count; i++)
             status = queue_run(engine, &engine->requests[r].runs[i]);
-        }
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_record(engine->idle, engine->stream);
-    }
     return status == VRS_OK ? vrs_device_event_wait(engine->idle) : status;
 }
 
@@ -298,12 +280,10 @@ static vrs_status look_at_file(const vrs_ort_library *library, const vrs_model *
 {
     OrtSessionOptions *options = NULL;
     vrs_status status = vrs_ort_cpu_options(library, params, &options);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ort_network_open(network, library, model, options);
-    }
-    if (options) {
+    if (options)
         library->api->ReleaseSessionOptions(options);
-    }
     return status;
 }
 
@@ -318,22 +298,17 @@ static vrs_status open_network(dev_engine *engine, const vrs_model *model)
     desc.stream = vrs_device_stream_handle(engine->stream);
     desc.memory_limit = vrs_memory_available(p->memory, VRS_MEMORY_PLACE_DEVICE);
     vrs_status status = vrs_ort_open(&library);
-    if (status == VRS_OK && engine->kind >= VRS_ORT_TENSORRT) {
+    if (status == VRS_OK && engine->kind >= VRS_ORT_TENSORRT)
         status = look_at_file(library, model, p, &file);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ort_device_options(library, &desc, &options);
-    }
     vrs_ort_network_close(&file);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ort_network_open(&engine->network, library, model, options);
-    }
-    if (options) {
+    if (options)
         library->api->ReleaseSessionOptions(options);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     bool cpu = engine->kind == VRS_ORT_CPU;
     int number = cpu ? 0 : vrs_device_get_properties(p->device)->number;
     return vrs_ort_check(
@@ -348,15 +323,12 @@ static vrs_status fill_engine(dev_engine *engine, const vrs_model *model)
     const vrs_engine_params *p = &engine->base.params;
     vrs_status status = vrs_mutex_init(&engine->lock);
     engine->has_lock = status == VRS_OK;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_stream_create(p->device, VRS_PRIORITY_NORMAL, &engine->stream);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_device_event_create(p->device, false, &engine->idle);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = open_network(engine, model);
-    }
     if (status == VRS_OK) {
         engine->requests = vrs_alloc_array((size_t)p->requests, sizeof *engine->requests);
         status = engine->requests ? VRS_OK : VRS_NO_MEMORY;
@@ -364,13 +336,11 @@ static vrs_status fill_engine(dev_engine *engine, const vrs_model *model)
     engine->run_count = p->max_batch;
     if (engine->network.free_batch) {
         engine->run_count = 1;
-        while (1 << (engine->run_count - 1) < p->max_batch) {
+        while (1 << (engine->run_count - 1) < p->max_batch)
             engine->run_count++;
-        }
     }
-    for (int32_t i = 0; status == VRS_OK && i < p->requests; i++) {
+    for (int32_t i = 0; status == VRS_OK && i < p->requests; i++)
         status = make_request(engine, i);
-    }
     return status == VRS_OK ? warm_up(engine) : status;
 }
 
@@ -381,32 +351,27 @@ static void wait_idle(dev_engine *engine)
     vrs_status status = VRS_ENGINE;
     for (int i = 0; engine->idle && status != VRS_OK && i < 2; i++) {
         status = vrs_device_event_record(engine->idle, engine->stream);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_device_event_wait(engine->idle);
-        }
     }
-    if (engine->idle && status != VRS_OK) {
+    if (engine->idle && status != VRS_OK)
         vrs_log(VRS_LOG_WARNING, "closing the engine: %s", vrs_last_error());
-    }
 }
 
 static void empty_engine(dev_engine *engine)
 {
     const vrs_ort_library *library = engine->network.library;
     wait_idle(engine);
-    for (int32_t i = 0; engine->requests && i < engine->base.params.requests; i++) {
+    for (int32_t i = 0; engine->requests && i < engine->base.params.requests; i++)
         free_request(engine, &engine->requests[i]);
-    }
     vrs_free(engine->requests);
-    if (engine->where) {
+    if (engine->where)
         library->api->ReleaseMemoryInfo(engine->where);
-    }
     vrs_ort_network_close(&engine->network);
     vrs_device_event_destroy(engine->idle);
     vrs_device_stream_destroy(engine->stream);
-    if (engine->has_lock) {
+    if (engine->has_lock)
         vrs_mutex_destroy(&engine->lock);
-    }
 }
 
 /* --- the table --- */
@@ -420,12 +385,10 @@ static void dev_destroy(vrs_engine *base)
     bool entered = vrs_device_enter(device) == VRS_OK;
     bool measured = vrs_memory_measure_begin(memory, VRS_MEMORY_LIBRARIES, 0) == VRS_OK;
     empty_engine(engine);
-    if (measured && vrs_memory_measure_end(memory, NULL) != VRS_OK) {
+    if (measured && vrs_memory_measure_end(memory, NULL) != VRS_OK)
         vrs_log(VRS_LOG_WARNING, "closing the engine: %s", vrs_last_error());
-    }
-    if (entered) {
+    if (entered)
         vrs_device_leave(device);
-    }
     vrs_free(engine);
 }
 
@@ -434,9 +397,8 @@ static vrs_status measured_fill(dev_engine *engine, const vrs_model *model)
 {
     vrs_memory *memory = engine->base.params.memory;
     vrs_status status = vrs_memory_measure_begin(memory, VRS_MEMORY_LIBRARIES, 0);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     status = fill_engine(engine, model);
     char words[VRS_DETAIL_SIZE];
     snprintf(words, sizeof words, "%s", vrs_last_error());
@@ -449,9 +411,8 @@ static vrs_status make_engine(const vrs_model *model, const vrs_engine_params *p
                               vrs_ort_kind kind, bool fused, dev_engine **made)
 {
     dev_engine *engine = vrs_alloc(sizeof *engine);
-    if (!engine) {
+    if (!engine)
         return VRS_NO_MEMORY;
-    }
     engine->base.ops = &vrs_engine_onnxruntime_device;
     engine->base.params = *params;
     engine->kind = kind;
@@ -477,24 +438,20 @@ static vrs_status dev_create(const vrs_model *model, const vrs_engine_params *pa
     vrs_ort_kind kind;
     dev_engine *engine = NULL;
     vrs_status status = vrs_ort_kind_parse(params->provider, &kind);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ort_check_precision(kind, params->precision);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_check_quantised(model, params->precision);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = make_engine(model, params, kind, true, &engine);
-    }
     /* Transposed convolutions are not there with their bias. */
     const char *further = params->provider_options ? params->provider_options : "";
     if (status == VRS_ENGINE && kind == VRS_ORT_CUDA && !strstr(further, "fuse_conv_bias")) {
         vrs_log(VRS_LOG_DEBUG, "biases apart, as together: %s", vrs_last_error());
         status = make_engine(model, params, kind, false, &engine);
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_network_io_set(vrs_model_get_spec(model), &engine->network.shapes, &engine->base.io);
     engine->base.io.on_device = true;
     snprintf(engine->base.description, sizeof engine->base.description, "onnxruntime %s, %s, %s",

@@ -40,9 +40,8 @@ static vrs_status find_library(const char *folder, char path[VRS_PATH_MAX], bool
         *found = strncmp(entry->d_name, LIBRARY ".1.", sizeof(LIBRARY ".1.") - 1) == 0 &&
                  vrs_path_format(path, VRS_PATH_MAX, "%s/%s", folder, entry->d_name) == VRS_OK;
     }
-    if (directory) {
+    if (directory)
         (void)closedir(directory);
-    }
     return VRS_OK;
 }
 
@@ -56,9 +55,8 @@ static const vrs_find_library looked_for = {.name = "ONNX Runtime",
 static uint32_t newest_api(const char *version)
 {
     char *end = NULL;
-    if (strncmp(version, "1.", 2) != 0) {
+    if (strncmp(version, "1.", 2) != 0)
         return 0;
-    }
     unsigned long minor = strtoul(version + 2, &end, 10);
     return end == version + 2 || minor > 10000 ? 0 : (uint32_t)minor;
 }
@@ -99,9 +97,8 @@ static vrs_status start(vrs_ort_library *library, const OrtApiBase *base, const 
             library, VRS_ORT_TRY(api->GetAllocatorWithDefaultOptions(&library->allocator)),
             VRS_ENGINE, "cannot start ONNX Runtime");
     }
-    if (status != VRS_OK && library->env) {
+    if (status != VRS_OK && library->env)
         api->ReleaseEnv(library->env);
-    }
     return status;
 }
 
@@ -114,12 +111,10 @@ static vrs_status open_path(const char *path, vrs_ort_library *library)
     base_table table = {0};
     void *handle = NULL;
     vrs_status status = vrs_library_open(&spec, &table, &handle);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = start(library, table.get(), path);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_library_close(handle);
-    }
     return status;
 }
 
@@ -131,9 +126,8 @@ vrs_status vrs_ort_open(const vrs_ort_library **library)
         char path[VRS_PATH_MAX];
         shared.library = (vrs_ort_library){0};
         status = vrs_find_library_in_folders(&looked_for, shared.library.folder, path);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = open_path(path, &shared.library);
-        }
     }
     shared.open = status == VRS_OK;
     vrs_mutex_unlock(&shared.mutex);
@@ -164,13 +158,11 @@ static void tidy_message(const char *message, char *line, size_t size)
     }
     for (; *message && strncmp(message, "\n\n", 2) != 0 && used + 1 < size; message++) {
         char c = *message == '\n' || *message == '\t' ? ' ' : *message;
-        if (c != ' ' || (used > 0 && line[used - 1] != ' ')) {
+        if (c != ' ' || (used > 0 && line[used - 1] != ' '))
             line[used++] = c;
-        }
     }
-    while (used > 0 && line[used - 1] == ' ') {
+    while (used > 0 && line[used - 1] == ' ')
         used--;
-    }
     line[used] = 0;
 }
 
@@ -178,9 +170,8 @@ static void tidy_message(const char *message, char *line, size_t size)
 static vrs_status meaning(OrtErrorCode code, const char *message, vrs_status status)
 {
     if (strstr(message, "bad_alloc") || strstr(message, "out of memory") ||
-        strstr(message, "Failed to allocate memory") || strstr(message, "Available memory of")) {
+        strstr(message, "Failed to allocate memory") || strstr(message, "Available memory of"))
         return VRS_NO_MEMORY;
-    }
     bool unreadable = code == ORT_INVALID_PROTOBUF || code == ORT_INVALID_GRAPH ||
                       code == ORT_NO_MODEL || strncmp(message, "Load model from", 15) == 0;
     return unreadable ? VRS_FORMAT : status;
@@ -189,12 +180,10 @@ static vrs_status meaning(OrtErrorCode code, const char *message, vrs_status sta
 vrs_status vrs_ort_check(const vrs_ort_library *library, OrtStatus *result, vrs_status status,
                          const char *what)
 {
-    if (!result) {
+    if (!result)
         return VRS_OK;
-    }
-    if (result == vrs_ort_injected()) {
+    if (result == vrs_ort_injected())
         return vrs_fail(status, "%s: refused by failure injection", what);
-    }
     const char *message = library->api->GetErrorMessage(result);
     char line[VRS_DETAIL_SIZE];
     tidy_message(message, line, sizeof line);
@@ -205,9 +194,8 @@ vrs_status vrs_ort_check(const vrs_ort_library *library, OrtStatus *result, vrs_
 
 void vrs_ort_ignore(const vrs_ort_library *library, OrtStatus *result)
 {
-    if (result && result != vrs_ort_injected()) {
+    if (result && result != vrs_ort_injected())
         library->api->ReleaseStatus(result);
-    }
 }
 
 /* The option's name of a provider that vrseg can use; NULL: another. */
@@ -217,11 +205,9 @@ static const char *provider_name(const char *name)
                                            {"CUDAExecutionProvider", "cuda"},
                                            {"TensorrtExecutionProvider", "tensorrt"},
                                            {"NvTensorRTRTXExecutionProvider", "tensorrt-rtx"}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(name, known[i][0]) == 0) {
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i][0]) == 0)
             return known[i][1];
-        }
-    }
     return NULL;
 }
 
@@ -235,9 +221,8 @@ static vrs_status describe(const vrs_ort_library *library, char *text, size_t si
     vrs_status status =
         vrs_ort_check(library, VRS_ORT_TRY(library->api->GetAvailableProviders(&names, &count)),
                       VRS_ENGINE, "cannot list the providers");
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     for (int i = 0; i < count; i++) {
         const char *name = provider_name(names[i]);
         if (name) {
@@ -254,11 +239,9 @@ vrs_status vrs_onnxruntime_info(char *version, size_t version_size, char *folder
 {
     const vrs_ort_library *library;
     vrs_status status = vrs_ort_open(&library);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = describe(library, version, version_size);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_path_format(folder, folder_size, "%s", library->folder);
-    }
     return status;
 }

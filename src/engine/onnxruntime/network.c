@@ -44,9 +44,8 @@ static vrs_status check(const opening *o, OrtStatus *result, vrs_status status, 
 
 static void free_name(const vrs_ort_library *library, char *name)
 {
-    if (name) {
+    if (name)
         vrs_ort_ignore(library, library->api->AllocatorFree(library->allocator, name));
-    }
 }
 
 /* --- names --- */
@@ -67,9 +66,8 @@ static void list_names(const opening *o, const port_kind *kind, size_t count, ch
     text[0] = 0;
     for (size_t i = 0; i < count && i < LISTED; i++) {
         char *name = NULL;
-        if (get_name(o, kind, i, &name) == VRS_OK && used + 1 < size) {
+        if (get_name(o, kind, i, &name) == VRS_OK && used + 1 < size)
             used += (size_t)snprintf(text + used, size - used, "%s\"%s\"", i ? ", " : "", name);
-        }
         free_name(o->network->library, name);
     }
 }
@@ -91,9 +89,8 @@ static vrs_status find_name(const opening *o, const port_kind *kind, size_t coun
         vrs_status status = get_name(o, kind, *index, &name);
         bool same = status == VRS_OK && strcmp(name, wanted) == 0;
         free_name(o->network->library, name);
-        if (status != VRS_OK || same) {
+        if (status != VRS_OK || same)
             return status;
-        }
     }
     return VRS_OK;
 }
@@ -110,16 +107,13 @@ static OrtStatus *read_shape(const OrtApi *api, const OrtTypeInfo *info, port_sh
 {
     const OrtTensorTypeAndShapeInfo *tensor = NULL;
     OrtStatus *result = VRS_ORT_TRY(api->CastTypeInfoToTensorInfo(info, &tensor));
-    if (result || !tensor) { /* a sequence or a map */
+    if (result || !tensor) /* a sequence or a map */
         return result;
-    }
     result = VRS_ORT_TRY(api->GetTensorElementType(tensor, &shape->type));
-    if (!result) {
+    if (!result)
         result = VRS_ORT_TRY(api->GetDimensionsCount(tensor, &shape->rank));
-    }
-    if (!result && shape->rank > 0 && shape->rank <= MAX_RANK) {
+    if (!result && shape->rank > 0 && shape->rank <= MAX_RANK)
         result = VRS_ORT_TRY(api->GetDimensions(tensor, shape->dims, shape->rank));
-    }
     return result;
 }
 
@@ -129,12 +123,10 @@ static vrs_status get_shape(const opening *o, const port_kind *kind, size_t inde
     OrtTypeInfo *info = NULL;
     *shape = (port_shape){.type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED};
     OrtStatus *result = VRS_ORT_TRY(kind->get_type(o->network->session, index, &info));
-    if (!result) {
+    if (!result)
         result = read_shape(o->api, info, shape);
-    }
-    if (info) {
+    if (info)
         o->api->ReleaseTypeInfo(info);
-    }
     return check(o, result, VRS_ENGINE, "cannot ask a tensor's type and shape");
 }
 
@@ -144,12 +136,10 @@ static vrs_status check_port(const opening *o, const port_kind *kind, size_t ind
 {
     port_shape shape;
     vrs_status status = get_shape(o, kind, index, &shape);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    if (shape.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
+    if (shape.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT)
         return vrs_network_fail_type(&o->file, kind->name, tensor->name);
-    }
     bool fits = shape.rank == 4 || shape.rank == 0;
     for (size_t i = 0; i < 4 && shape.rank == 4; i++) {
         fits = fits && (shape.dims[i] < 0 || shape.dims[i] == tensor->shape.dims[i]);
@@ -185,9 +175,8 @@ static vrs_status find_port(const opening *o, const port_kind *kind, size_t coun
     } else {
         index = count;
     }
-    if (status == VRS_OK && index == count) {
+    if (status == VRS_OK && index == count)
         status = fail_names(o, kind, count, wanted);
-    }
     return status == VRS_OK ? check_port(o, kind, index, tensor) : status;
 }
 
@@ -254,25 +243,21 @@ vrs_status vrs_ort_network_open(vrs_ort_network *network, const vrs_ort_library 
         &o,
         VRS_ORT_TRY(o.api->CreateSession(library->env, o.file.path, options, &network->session)),
         VRS_ENGINE, "cannot be opened as a network");
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = find_inputs(&o);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = find_outputs(&o);
-    }
     return status;
 }
 
 void vrs_ort_network_close(vrs_ort_network *network)
 {
-    if (!network->library) {
+    if (!network->library)
         return;
-    }
     free_name(network->library, network->input.own_name);
     free_name(network->library, network->output.own_name);
-    if (network->session) {
+    if (network->session)
         network->library->api->ReleaseSession(network->session);
-    }
     *network = (vrs_ort_network){0};
 }
 
@@ -286,11 +271,9 @@ vrs_status vrs_ort_bind(const vrs_ort_library *library, OrtIoBinding *binding, v
     OrtValue *value = NULL;
     OrtStatus *result = VRS_ORT_TRY(library->api->CreateTensorWithDataAsOrtValue(
         where, at, bytes, dims, 4, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &value));
-    if (!result) {
+    if (!result)
         result = VRS_ORT_TRY(bind(binding, tensor->name, value));
-    }
-    if (value) {
+    if (value)
         library->api->ReleaseValue(value); /* the binding shares it */
-    }
     return vrs_ort_check(library, result, VRS_ENGINE, "cannot bind a tensor");
 }

@@ -81,12 +81,10 @@ static void work(void *arg)
     while (vrs_queue_pop(engine->started, &item, INT64_MAX) == VRS_OK) {
         ort_request *request = item;
         request->status = run_views(request, request->batch);
-        if (request->status != VRS_OK) {
+        if (request->status != VRS_OK)
             snprintf(request->base.error, sizeof request->base.error, "%s", vrs_last_error());
-        }
-        if (request->done) {
+        if (request->done)
             request->done(request->opaque, &request->base, request->status);
-        }
         vrs_mutex_lock(&engine->lock);
         request->running = false;
         vrs_cond_broadcast(&engine->ended);
@@ -98,9 +96,8 @@ static void wait_ended(ort_request *request)
 {
     ort_engine *engine = engine_of(&request->base);
     vrs_mutex_lock(&engine->lock);
-    while (request->running) {
+    while (request->running)
         (void)vrs_cond_wait_until(&engine->ended, &engine->lock, INT64_MAX);
-    }
     vrs_mutex_unlock(&engine->lock);
 }
 
@@ -138,9 +135,8 @@ static size_t floats_apart(const vrs_ort_tensor *tensor)
 static size_t slot_floats(const vrs_ort_network *n)
 {
     size_t floats = floats_apart(&n->input) + floats_apart(&n->output);
-    for (int32_t i = 0; i < n->state_count; i++) {
+    for (int32_t i = 0; i < n->state_count; i++)
         floats += floats_apart(&n->state_in[i]) + floats_apart(&n->state_out[i]);
-    }
     return floats;
 }
 
@@ -161,12 +157,10 @@ static vrs_status make_slot(const ort_engine *engine, ort_slot *slot, float *mem
     vrs_status status =
         vrs_ort_check(n->library, VRS_ORT_TRY(api->CreateIoBinding(n->session, &slot->binding)),
                       VRS_ENGINE, "cannot make an inference");
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = bind(engine, slot, api->BindInput, &n->input, &memory, &slot->input);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = bind(engine, slot, api->BindOutput, &n->output, &memory, &slot->scores);
-    }
     for (int32_t i = 0; status == VRS_OK && i < n->state_count; i++) {
         status = bind(engine, slot, api->BindInput, &n->state_in[i], &memory, &slot->state_in[i]);
         if (status == VRS_OK) {
@@ -182,30 +176,25 @@ static vrs_status make_request(ort_engine *engine, ort_request *request)
     size_t views = (size_t)engine->base.params.max_batch, floats = slot_floats(&engine->network);
     request->base.engine = &engine->base;
     request->slots = vrs_alloc_array(views, sizeof *request->slots);
-    if (!request->slots) {
+    if (!request->slots)
         return VRS_NO_MEMORY;
-    }
     float *memory = vrs_alloc_aligned(views * floats * sizeof(float));
     request->memory = memory;
-    if (!memory) {
+    if (!memory)
         return VRS_NO_MEMORY;
-    }
     for (size_t i = 0; i < views; i++) {
         vrs_status status = make_slot(engine, &request->slots[i], memory + i * floats);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }
 
 static void free_request(const ort_engine *engine, ort_request *request)
 {
-    for (int32_t i = 0; request->slots && i < engine->base.params.max_batch; i++) {
-        if (request->slots[i].binding) {
+    for (int32_t i = 0; request->slots && i < engine->base.params.max_batch; i++)
+        if (request->slots[i].binding)
             engine->network.library->api->ReleaseIoBinding(request->slots[i].binding);
-        }
-    }
     vrs_free(request->slots);
     vrs_free(request->memory);
 }
@@ -216,24 +205,18 @@ static void ort_destroy(vrs_engine *base)
 {
     ort_engine *engine = (ort_engine *)base;
     /* What was started still runs: its memory is ours, and `done` is promised. */
-    if (engine->started) {
+    if (engine->started)
         vrs_queue_close(engine->started);
-    }
-    for (int32_t i = 0; i < engine->worker_count; i++) {
+    for (int32_t i = 0; i < engine->worker_count; i++)
         vrs_thread_join(&engine->workers[i]);
-    }
-    for (int32_t i = 0; engine->requests && i < base->params.requests; i++) {
+    for (int32_t i = 0; engine->requests && i < base->params.requests; i++)
         free_request(engine, &engine->requests[i]);
-    }
-    if (engine->host) {
+    if (engine->host)
         engine->network.library->api->ReleaseMemoryInfo(engine->host);
-    }
-    if (engine->has_cond) {
+    if (engine->has_cond)
         vrs_cond_destroy(&engine->ended);
-    }
-    if (engine->has_lock) {
+    if (engine->has_lock)
         vrs_mutex_destroy(&engine->lock);
-    }
     vrs_queue_destroy(engine->started);
     vrs_free(engine->workers);
     vrs_free(engine->requests);
@@ -250,9 +233,8 @@ static vrs_status make_workers(ort_engine *engine)
         status = vrs_cond_init(&engine->ended);
         engine->has_cond = status == VRS_OK;
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_queue_create((uint32_t)engine->base.params.requests, &engine->started);
-    }
     if (status == VRS_OK) {
         engine->workers = vrs_alloc_array((size_t)count, sizeof *engine->workers);
         status = engine->workers ? VRS_OK : VRS_NO_MEMORY;
@@ -270,15 +252,12 @@ static vrs_status open_network(ort_engine *engine, const vrs_model *model)
     const vrs_ort_library *library;
     OrtSessionOptions *options = NULL;
     vrs_status status = vrs_ort_open(&library);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ort_cpu_options(library, &engine->base.params, &options);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ort_network_open(&engine->network, library, model, options);
-    }
-    if (options) {
+    if (options)
         library->api->ReleaseSessionOptions(options);
-    }
     if (status == VRS_OK) {
         status = vrs_ort_check(library,
                                VRS_ORT_TRY(library->api->CreateCpuMemoryInfo(
@@ -291,9 +270,8 @@ static vrs_status open_network(ort_engine *engine, const vrs_model *model)
 /* Where the file leaves shapes open, only a run shows whether the outputs are as described. */
 static vrs_status try_run(ort_engine *engine, const vrs_model *model)
 {
-    if (engine->network.settled || run_views(&engine->requests[0], 1) == VRS_OK) {
+    if (engine->network.settled || run_views(&engine->requests[0], 1) == VRS_OK)
         return VRS_OK;
-    }
     char reason[VRS_DETAIL_SIZE];
     snprintf(reason, sizeof reason, "%s", vrs_last_error());
     vrs_model_info info = vrs_model_get_info(model);
@@ -305,13 +283,11 @@ static vrs_status ort_create(const vrs_model *model, const vrs_engine_params *pa
                              vrs_engine **out)
 {
     vrs_status status = vrs_check_int8(model, params->precision);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     ort_engine *engine = vrs_alloc(sizeof *engine);
-    if (!engine) {
+    if (!engine)
         return VRS_NO_MEMORY;
-    }
     engine->base.ops = &vrs_engine_onnxruntime;
     engine->base.params = *params;
     status = open_network(engine, model);
@@ -319,15 +295,12 @@ static vrs_status ort_create(const vrs_model *model, const vrs_engine_params *pa
         engine->requests = vrs_alloc_array((size_t)params->requests, sizeof *engine->requests);
         status = engine->requests ? VRS_OK : VRS_NO_MEMORY;
     }
-    for (int32_t i = 0; status == VRS_OK && i < params->requests; i++) {
+    for (int32_t i = 0; status == VRS_OK && i < params->requests; i++)
         status = make_request(engine, &engine->requests[i]);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = try_run(engine, model);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = make_workers(engine);
-    }
     if (status != VRS_OK) {
         ort_destroy(&engine->base);
         return status;

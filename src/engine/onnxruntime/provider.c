@@ -57,9 +57,8 @@ const char *vrs_ort_kind_name(vrs_ort_kind kind)
 
 vrs_status vrs_ort_check_precision(vrs_ort_kind kind, vrs_precision precision)
 {
-    if (kinds[kind].precisions >> precision & 1) {
+    if (kinds[kind].precisions >> precision & 1)
         return VRS_OK;
-    }
     char text[64] = "";
     size_t used = 0;
     for (int p = VRS_PRECISION_F32; p <= VRS_PRECISION_INT8; p++) {
@@ -90,18 +89,14 @@ static vrs_status set_session(const vrs_ort_library *library, OrtSessionOptions 
 {
     const OrtApi *api = library->api;
     OrtStatus *result = VRS_ORT_TRY(api->SetIntraOpNumThreads(options, threads));
-    if (!result) {
+    if (!result)
         result = VRS_ORT_TRY(api->SetInterOpNumThreads(options, 1));
-    }
-    if (!result) {
+    if (!result)
         result = VRS_ORT_TRY(api->SetSessionExecutionMode(options, ORT_SEQUENTIAL));
-    }
-    if (!result) {
+    if (!result)
         result = VRS_ORT_TRY(api->SetSessionGraphOptimizationLevel(options, ORT_ENABLE_ALL));
-    }
-    for (size_t i = 0; !result && i < count; i++) {
+    for (size_t i = 0; !result && i < count; i++)
         result = VRS_ORT_TRY(api->AddSessionConfigEntry(options, entries[i].key, entries[i].value));
-    }
     return vrs_ort_check(library, result, VRS_ENGINE, "cannot set a session's options");
 }
 
@@ -165,9 +160,8 @@ static void add(option_list *list, const char *key, const char *format, ...)
     }
     list->used += strlen(value) + 1;
     size_t at = 0;
-    while (at < list->count && strcmp(list->keys[at], key) != 0) {
+    while (at < list->count && strcmp(list->keys[at], key) != 0)
         at++;
-    }
     list->keys[at] = key;
     list->values[at] = value;
     list->count += at == list->count ? 1 : 0;
@@ -276,9 +270,8 @@ static void add_tensorrt_rtx(option_list *list, const vrs_ort_session_desc *desc
     add(list, "nv_max_workspace_size", "%" PRIu64, desc->memory_limit / 2);
     add_profiles(list, desc, "nv_profile_min_shapes", "nv_profile_opt_shapes",
                  "nv_profile_max_shapes");
-    if (cache) {
+    if (cache)
         add(list, "nv_runtime_cache_path", "%s/tensorrt-rtx", cache);
-    }
 }
 
 /* --- handing them over --- */
@@ -314,12 +307,10 @@ static vrs_status append_cuda(const vrs_ort_library *library, const vrs_ort_sess
         result = VRS_ORT_TRY(
             api->UpdateCUDAProviderOptionsWithValue(cuda, "user_compute_stream", desc->stream));
     }
-    if (!result) {
+    if (!result)
         result = VRS_ORT_TRY(api->SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda));
-    }
-    if (cuda) {
+    if (cuda)
         api->ReleaseCUDAProviderOptions(cuda);
-    }
     return check_append(library, desc->kind, result);
 }
 
@@ -341,9 +332,8 @@ static vrs_status append_tensorrt(const vrs_ort_library *library, const vrs_ort_
         result =
             VRS_ORT_TRY(api->SessionOptionsAppendExecutionProvider_TensorRT_V2(options, tensorrt));
     }
-    if (tensorrt) {
+    if (tensorrt)
         api->ReleaseTensorRTProviderOptions(tensorrt);
-    }
     return check_append(library, desc->kind, result);
 }
 
@@ -411,12 +401,10 @@ static vrs_status append_plugin(const vrs_ort_library *library, const vrs_ort_se
                         path);
     }
     const vrs_ort_device *device = NULL;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = register_plugin(library, desc->kind, path);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = find_device(library, desc, &device);
-    }
     if (status == VRS_OK) {
         status = check_append(
             library, desc->kind,
@@ -445,12 +433,10 @@ static vrs_status append(const vrs_ort_library *library, const vrs_ort_session_d
     }
     vrs_status status = list.full ? vrs_fail(VRS_INVALID, "the provider's options are too long")
                                   : add_further(&list, desc->params->provider_options);
-    if (status == VRS_OK && desc->kind == VRS_ORT_CUDA) {
+    if (status == VRS_OK && desc->kind == VRS_ORT_CUDA)
         return append_cuda(library, desc, &list, options);
-    }
-    if (status == VRS_OK && desc->kind == VRS_ORT_TENSORRT) {
+    if (status == VRS_OK && desc->kind == VRS_ORT_TENSORRT)
         return append_tensorrt(library, desc, &list, options);
-    }
     return status == VRS_OK ? append_plugin(library, desc, &list, options) : status;
 }
 
@@ -465,11 +451,9 @@ vrs_status vrs_ort_device_options(const vrs_ort_library *library, const vrs_ort_
     };
     size_t count = sizeof entries / sizeof *entries - (desc->kind == VRS_ORT_CPU ? 1 : 0);
     vrs_status status = make_options(library, options);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = set_session(library, *options, 1, entries, count);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = append(library, desc, *options);
-    }
     return keep_or_free(library, status, options);
 }

@@ -37,17 +37,14 @@ static vrs_status read_version(vrs_ov_library *library, const char *path)
     vrs_ov_version version = {0};
     vrs_ov_code code = VRS_OV_TRY(library->api.ov_get_openvino_version(&version));
     vrs_status status = vrs_ov_check(library, code, VRS_ENGINE, "cannot ask OpenVINO's version");
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     /* "2026.4.1-22982-e213a147257-...": the part before the build number. */
     size_t length = version.build ? strcspn(version.build, "-") : 0;
-    if (length >= sizeof library->version) {
+    if (length >= sizeof library->version)
         length = sizeof library->version - 1;
-    }
-    if (length > 0) {
+    if (length > 0)
         memcpy(library->version, version.build, length);
-    }
     library->version[length] = 0;
     library->api.ov_version_free(&version);
     if (strcmp(library->version, VRS_OV_VERSION) != 0) {
@@ -68,12 +65,10 @@ static vrs_status open_path(const char *path, vrs_ov_library *library)
     };
     void *handle;
     vrs_status status = vrs_library_open(&spec, &library->api, &handle);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = read_version(library, path);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         vrs_library_close(handle);
-    }
     return status;
 }
 
@@ -84,9 +79,8 @@ vrs_status vrs_ov_open(const vrs_ov_library **library)
     if (!shared.open) {
         char path[VRS_PATH_MAX];
         status = vrs_find_library_in_folders(&looked_for, shared.library.folder, path);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = open_path(path, &shared.library);
-        }
     }
     shared.open = status == VRS_OK;
     vrs_mutex_unlock(&shared.mutex);
@@ -106,35 +100,29 @@ static void tidy_message(const char *message, char *line, size_t size)
                      strncmp(message, "FrontEnd API failed", 19) == 0;
         for (size_t i = 0; !noise && i < length && used + 2 < size; i++) {
             char c = message[i] == '\t' ? ' ' : message[i];
-            if (c != ' ' || (used > 0 && line[used - 1] != ' ')) {
+            if (c != ' ' || (used > 0 && line[used - 1] != ' '))
                 line[used++] = c;
-            }
         }
-        if (used > 0 && line[used - 1] != ' ' && used + 2 < size) {
+        if (used > 0 && line[used - 1] != ' ' && used + 2 < size)
             line[used++] = ' ';
-        }
         message += length + (message[length] == '\n');
     }
-    while (used > 0 && line[used - 1] == ' ') {
+    while (used > 0 && line[used - 1] == ' ')
         used--;
-    }
     line[used] = 0;
 }
 
 vrs_status vrs_ov_check(const vrs_ov_library *library, vrs_ov_code code, vrs_status status,
                         const char *what)
 {
-    if (code == 0) {
+    if (code == 0)
         return VRS_OK;
-    }
-    if (code == VRS_OV_INJECTED) {
+    if (code == VRS_OV_INJECTED)
         return vrs_fail(status, "%s: refused by failure injection", what);
-    }
     char line[VRS_DETAIL_SIZE] = "";
     const char *message = library->api.ov_get_last_err_msg();
-    if (message) {
+    if (message)
         tidy_message(message, line, sizeof line);
-    }
     library->api.ov_free(message);
     return vrs_fail(status, "%s: OpenVINO says: %s", what,
                     line[0] ? line : library->api.ov_get_error_info(code));
@@ -144,11 +132,9 @@ vrs_status vrs_openvino_info(char *version, size_t version_size, char *folder, s
 {
     const vrs_ov_library *library;
     vrs_status status = vrs_ov_open(&library);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_path_format(version, version_size, "%s", library->version);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_path_format(folder, folder_size, "%s", library->folder);
-    }
     return status;
 }

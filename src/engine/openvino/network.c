@@ -20,9 +20,8 @@ vrs_status vrs_ov_opening_check(const vrs_ov_opening *o, vrs_ov_code code, vrs_s
 /* True when the folder is there and can be written; says so where it cannot. */
 static bool cache_usable(const char *folder)
 {
-    if (!folder || !*folder) {
+    if (!folder || !*folder)
         return false;
-    }
     if (vrs_make_folders(folder) != VRS_OK) {
         vrs_log(VRS_LOG_WARNING, "compiled networks are not kept: %s", vrs_last_error());
         return false;
@@ -74,9 +73,8 @@ static vrs_status compile_cached(const vrs_ov_opening *o)
     vrs_ov_code code = compile(o, cache_dir);
     if (code != 0 && cache_dir) {
         if (vrs_ov_opening_check(o, code, VRS_ENGINE, "cannot be compiled with the cache") !=
-            VRS_OK) {
+            VRS_OK)
             vrs_log(VRS_LOG_WARNING, "%s", vrs_last_error());
-        }
         code = compile(o, NULL);
         cache_dir = NULL;
     }
@@ -84,9 +82,8 @@ static vrs_status compile_cached(const vrs_ov_opening *o)
     char *answer = NULL;
     if (status == VRS_OK && cache_dir &&
         VRS_OV_TRY(o->api->ov_compiled_model_get_property(o->network->compiled, "LOADED_FROM_CACHE",
-                                                          &answer)) == 0) {
+                                                          &answer)) == 0)
         o->network->from_cache = strcmp(answer, "YES") == 0;
-    }
     o->api->ov_free(answer);
     return status;
 }
@@ -102,21 +99,16 @@ static vrs_status open_model(vrs_ov_opening *o)
             VRS_OV_TRY(o->api->ov_core_read_model(o->network->core, o->file.path, NULL, &o->model)),
             VRS_FORMAT, "cannot be read as an ONNX network");
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ov_find_inputs(o);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ov_fix_shapes(o);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ov_find_outputs(o);
-    }
-    if (status == VRS_OK && !o->params->float_input) {
+    if (status == VRS_OK && !o->params->float_input)
         status = vrs_ov_take_bytes(o);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = compile_cached(o);
-    }
     return status;
 }
 
@@ -131,18 +123,16 @@ vrs_status vrs_ov_network_open(vrs_ov_network *network, const vrs_ov_library *li
                         .params = params,
                         .file = {info.weights_path, info.descriptor_path}};
     vrs_status status = vrs_check_int8(model, params->precision);
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (params->precision == VRS_PRECISION_BF16 && !vrs_cpu_has_bf16()) {
         return vrs_fail(VRS_UNSUPPORTED, "this CPU has no bfloat16 arithmetic (AVX-512 BF16 or "
                                          "AMX); use precision f32");
     }
     vrs_ov_describe_tensors(&o);
     status = open_model(&o);
-    if (o.model) {
+    if (o.model)
         o.api->ov_model_free(o.model);
-    }
     return status;
 }
 
@@ -154,9 +144,8 @@ static void free_name(const vrs_ov_api *api, vrs_ov_tensor_desc *desc)
 
 void vrs_ov_network_close(vrs_ov_network *network)
 {
-    if (!network->library) {
+    if (!network->library)
         return;
-    }
     const vrs_ov_api *api = &network->library->api;
     free_name(api, &network->input);
     free_name(api, &network->output);
@@ -164,11 +153,9 @@ void vrs_ov_network_close(vrs_ov_network *network)
         free_name(api, &network->state_in[i]);
         free_name(api, &network->state_out[i]);
     }
-    if (network->compiled) {
+    if (network->compiled)
         api->ov_compiled_model_free(network->compiled);
-    }
-    if (network->core) {
+    if (network->core)
         api->ov_core_free(network->core);
-    }
     *network = (vrs_ov_network){0};
 }

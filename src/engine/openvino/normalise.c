@@ -16,9 +16,8 @@ static vrs_ov_code add_steps(const vrs_ov_opening *o, vrs_ov_steps *steps)
     }
     vrs_ov_code code =
         VRS_OV_TRY(api->ov_preprocess_preprocess_steps_convert_element_type(steps, VRS_OV_F32));
-    if (code == 0 && s->bgr) {
+    if (code == 0 && s->bgr)
         code = VRS_OV_TRY(api->ov_preprocess_preprocess_steps_reverse_channels(steps));
-    }
     if (code == 0 && has_mean) {
         code =
             VRS_OV_TRY(api->ov_preprocess_preprocess_steps_mean_multi_channels(steps, s->mean, 3));
@@ -36,15 +35,12 @@ static vrs_ov_code set_tensor_info(const vrs_ov_opening *o, const vrs_ov_input_i
     const vrs_ov_api *api = o->api;
     vrs_ov_tensor_info *info = NULL;
     vrs_ov_code code = VRS_OV_TRY(api->ov_preprocess_input_info_get_tensor_info(input, &info));
-    if (code == 0) {
+    if (code == 0)
         code = VRS_OV_TRY(api->ov_preprocess_input_tensor_info_set_element_type(info, VRS_OV_U8));
-    }
-    if (code == 0) {
+    if (code == 0)
         code = VRS_OV_TRY(api->ov_preprocess_input_tensor_info_set_layout(info, layout));
-    }
-    if (info) {
+    if (info)
         api->ov_preprocess_input_tensor_info_free(info);
-    }
     return code;
 }
 
@@ -54,12 +50,10 @@ static vrs_ov_code set_model_info(const vrs_ov_opening *o, const vrs_ov_input_in
     const vrs_ov_api *api = o->api;
     vrs_ov_model_info *info = NULL;
     vrs_ov_code code = VRS_OV_TRY(api->ov_preprocess_input_info_get_model_info(input, &info));
-    if (code == 0) {
+    if (code == 0)
         code = VRS_OV_TRY(api->ov_preprocess_input_model_info_set_layout(info, layout));
-    }
-    if (info) {
+    if (info)
         api->ov_preprocess_input_model_info_free(info);
-    }
     return code;
 }
 
@@ -69,30 +63,22 @@ static vrs_ov_code describe_input(const vrs_ov_opening *o, const vrs_ov_input_in
     vrs_ov_layout *bytes = NULL, *own = NULL;
     vrs_ov_steps *steps = NULL;
     vrs_ov_code code = VRS_OV_TRY(api->ov_layout_create("NHWC", &bytes));
-    if (code == 0) {
+    if (code == 0)
         code = VRS_OV_TRY(api->ov_layout_create(o->spec->nhwc_input ? "NHWC" : "NCHW", &own));
-    }
-    if (code == 0) {
+    if (code == 0)
         code = set_tensor_info(o, input, bytes);
-    }
-    if (code == 0) {
+    if (code == 0)
         code = set_model_info(o, input, own);
-    }
-    if (code == 0) {
+    if (code == 0)
         code = VRS_OV_TRY(api->ov_preprocess_input_info_get_preprocess_steps(input, &steps));
-    }
-    if (code == 0) {
+    if (code == 0)
         code = add_steps(o, steps);
-    }
-    if (steps) {
+    if (steps)
         api->ov_preprocess_preprocess_steps_free(steps);
-    }
-    if (own) {
+    if (own)
         api->ov_layout_free(own);
-    }
-    if (bytes) {
+    if (bytes)
         api->ov_layout_free(bytes);
-    }
     return code;
 }
 
@@ -108,19 +94,15 @@ vrs_status vrs_ov_take_bytes(vrs_ov_opening *o)
         code = VRS_OV_TRY(api->ov_preprocess_prepostprocessor_get_input_info_by_name(
             prepost, n->input.name, &input));
     }
-    if (code == 0) {
+    if (code == 0)
         code = describe_input(o, input);
-    }
-    if (code == 0) {
+    if (code == 0)
         code = VRS_OV_TRY(api->ov_preprocess_prepostprocessor_build(prepost, &built));
-    }
     vrs_status status = vrs_ov_opening_check(o, code, VRS_ENGINE, "cannot add the normalisation");
-    if (input) {
+    if (input)
         api->ov_preprocess_input_info_free(input);
-    }
-    if (prepost) {
+    if (prepost)
         api->ov_preprocess_prepostprocessor_free(prepost);
-    }
     if (built) {
         api->ov_model_free(o->model);
         o->model = built;

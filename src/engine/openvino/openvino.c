@@ -59,12 +59,10 @@ static ov_request *own(const vrs_request *request)
 static void on_ended(void *opaque)
 {
     ov_request *request = opaque;
-    if (atomic_fetch_sub(&request->pending, 1) != 1) {
+    if (atomic_fetch_sub(&request->pending, 1) != 1)
         return;
-    }
-    if (request->done) {
+    if (request->done)
         request->done(request->opaque, &request->base, VRS_OK);
-    }
     atomic_store(&request->ended, true);
 }
 
@@ -86,9 +84,8 @@ static size_t aligned(size_t bytes)
 static size_t slot_bytes(const vrs_ov_network *n)
 {
     size_t bytes = aligned(n->input.bytes) + aligned(n->output.bytes);
-    for (int32_t i = 0; i < n->state_count; i++) {
+    for (int32_t i = 0; i < n->state_count; i++)
         bytes += 2 * aligned(n->state_in[i].bytes);
-    }
     return bytes;
 }
 
@@ -102,13 +99,11 @@ static vrs_status bind(const vrs_ov_network *n, ov_slot *slot, const vrs_ov_tens
     vrs_ov_tensor *tensor = NULL;
     vrs_ov_code code = VRS_OV_TRY(
         api->ov_tensor_create_from_host_ptr(desc->type, (vrs_ov_shape){4, dims}, *next, &tensor));
-    if (code == 0) {
+    if (code == 0)
         code = VRS_OV_TRY(api->ov_infer_request_set_tensor(slot->infer, desc->name, tensor));
-    }
     vrs_status status = vrs_ov_check(n->library, code, VRS_ENGINE, "cannot bind a tensor");
-    if (tensor) {
+    if (tensor)
         api->ov_tensor_free(tensor); /* the inference shares it */
-    }
     *next += aligned(desc->bytes);
     return status;
 }
@@ -120,25 +115,21 @@ static vrs_status make_slot(ov_engine *engine, ov_request *request, ov_slot *slo
     const vrs_ov_api *api = &n->library->api;
     vrs_ov_code code =
         VRS_OV_TRY(api->ov_compiled_model_create_infer_request(n->compiled, &slot->infer));
-    if (code == 0) {
+    if (code == 0)
         code = VRS_OV_TRY(api->ov_infer_request_set_callback(slot->infer, &request->callback));
-    }
     vrs_status status = vrs_ov_check(n->library, code, VRS_ENGINE, "cannot make an inference");
     slot->input = memory;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = bind(n, slot, &n->input, &memory);
-    }
     slot->scores = (float *)(void *)memory;
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = bind(n, slot, &n->output, &memory);
-    }
     for (int32_t i = 0; status == VRS_OK && i < n->state_count; i++) {
         slot->state_in[i] = (float *)(void *)memory;
         status = bind(n, slot, &n->state_in[i], &memory);
         slot->state_out[i] = (float *)(void *)memory;
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = bind(n, slot, &n->state_out[i], &memory);
-        }
     }
     return status;
 }
@@ -149,19 +140,16 @@ static vrs_status make_request(ov_engine *engine, ov_request *request)
     request->base.engine = &engine->base;
     request->callback = (vrs_ov_callback){on_ended, request};
     request->slots = vrs_alloc_array(views, sizeof *request->slots);
-    if (!request->slots) {
+    if (!request->slots)
         return VRS_NO_MEMORY;
-    }
     unsigned char *memory = vrs_alloc_aligned(views * bytes);
     request->memory = memory;
-    if (!memory) {
+    if (!memory)
         return VRS_NO_MEMORY;
-    }
     for (size_t i = 0; i < views; i++) {
         vrs_status status = make_slot(engine, request, &request->slots[i], memory + i * bytes);
-        if (status != VRS_OK) {
+        if (status != VRS_OK)
             return status;
-        }
     }
     return VRS_OK;
 }
@@ -200,15 +188,12 @@ static vrs_status build(ov_engine *engine, const vrs_model *model)
 {
     const vrs_ov_library *library;
     vrs_status status = vrs_ov_open(&library);
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_ov_network_open(&engine->network, library, model, &engine->base.params);
-    }
-    for (int32_t i = 0; status == VRS_OK && i < engine->base.params.requests; i++) {
+    for (int32_t i = 0; status == VRS_OK && i < engine->base.params.requests; i++)
         status = make_request(engine, &engine->requests[i]);
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         describe(engine, model);
-    }
     return status;
 }
 
@@ -225,21 +210,18 @@ static vrs_status ov_create(const vrs_model *model, const vrs_engine_params *par
                             vrs_engine **result)
 {
     ov_engine *engine = vrs_alloc(sizeof *engine);
-    if (!engine) {
+    if (!engine)
         return VRS_NO_MEMORY;
-    }
     engine->base.ops = &vrs_engine_openvino;
     engine->base.params = *params;
     creation c = {.engine = engine, .model = model};
     vrs_thread thread = {0};
     vrs_status status = VRS_OK;
     engine->requests = vrs_alloc_array((size_t)params->requests, sizeof *engine->requests);
-    if (!engine->requests) {
+    if (!engine->requests)
         status = VRS_NO_MEMORY;
-    }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = vrs_thread_start(&thread, "vrs-infer", create_thread, &c);
-    }
     if (status == VRS_OK) {
         vrs_thread_join(&thread);
         status = c.status == VRS_OK ? VRS_OK : vrs_fail(c.status, "%s", c.detail);
@@ -261,18 +243,15 @@ static vrs_ov_code wait_slots(ov_request *request)
     vrs_ov_code first = 0;
     for (int32_t i = 0; i < engine->base.params.max_batch; i++) {
         ov_slot *slot = &request->slots[i];
-        if (!slot->started) {
+        if (!slot->started)
             continue;
-        }
         /* Waited for in any case: the inference writes into memory of ours. */
         vrs_ov_code code = api->ov_infer_request_wait(slot->infer);
         slot->started = false;
-        if (!vrs_inject("openvino")) {
+        if (!vrs_inject("openvino"))
             code = VRS_OV_INJECTED;
-        }
-        if (first == 0) {
+        if (first == 0)
             first = code;
-        }
     }
     join_callbacks(request);
     return first;
@@ -298,28 +277,24 @@ static vrs_status ov_start(vrs_request *base, int32_t batch, vrs_request_done_fn
     const vrs_ov_api *api = &engine_of(base)->network.library->api;
     /* OpenVINO wants each inference waited for before it is started again. */
     vrs_ov_code code = wait_slots(request);
-    if (code != 0) {
+    if (code != 0)
         return fail_run(request, code, "the inference before this one failed");
-    }
     request->done = done;
     request->opaque = opaque;
     request->base.error[0] = 0;
     /* Noted first: the run may end and be waited for before the last call here returns. */
-    for (int32_t i = 0; i < batch; i++) {
+    for (int32_t i = 0; i < batch; i++)
         request->slots[i].started = true;
-    }
     atomic_store(&request->pending, batch);
     int32_t started = 0;
     while (started < batch && code == 0) {
         code = VRS_OV_TRY(api->ov_infer_request_start_async(request->slots[started].infer));
         started += code == 0 ? 1 : 0;
     }
-    if (code == 0) {
+    if (code == 0)
         return VRS_OK;
-    }
-    for (int32_t i = started; i < batch; i++) {
+    for (int32_t i = started; i < batch; i++)
         request->slots[i].started = false;
-    }
     /* The inferences that never started keep `pending` above zero: `done` is not called. */
     vrs_status status = fail_run(request, code, "cannot start an inference");
     (void)wait_slots(request);
@@ -329,14 +304,11 @@ static vrs_status ov_start(vrs_request *base, int32_t batch, vrs_request_done_fn
 static void free_request(const ov_engine *engine, ov_request *request)
 {
     const vrs_ov_api *api = &engine->network.library->api;
-    if (request->slots && request->memory) {
+    if (request->slots && request->memory)
         (void)wait_slots(request);
-    }
-    for (int32_t i = 0; request->slots && i < engine->base.params.max_batch; i++) {
-        if (request->slots[i].infer) {
+    for (int32_t i = 0; request->slots && i < engine->base.params.max_batch; i++)
+        if (request->slots[i].infer)
             api->ov_infer_request_free(request->slots[i].infer);
-        }
-    }
     vrs_free(request->slots);
     vrs_free(request->memory);
 }
@@ -344,11 +316,9 @@ static void free_request(const ov_engine *engine, ov_request *request)
 static void ov_destroy(vrs_engine *base)
 {
     ov_engine *engine = (ov_engine *)base;
-    for (int32_t i = 0; engine->requests && i < base->params.requests; i++) {
-        if (engine->requests[i].base.engine) {
+    for (int32_t i = 0; engine->requests && i < base->params.requests; i++)
+        if (engine->requests[i].base.engine)
             free_request(engine, &engine->requests[i]);
-        }
-    }
     vrs_free(engine->requests);
     vrs_ov_network_close(&engine->network);
     vrs_free(engine);

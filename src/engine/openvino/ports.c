@@ -39,11 +39,10 @@ static void shape_text(const vrs_ov_partial_shape *shape, char *text, size_t siz
     for (int64_t i = 0; known && i < shape->rank.max && used + 24 < size; i++) {
         const vrs_ov_dimension *d = &shape->dims[i];
         const char *comma = i > 0 ? "," : "";
-        if (d->min == d->max) {
+        if (d->min == d->max)
             used += (size_t)snprintf(text + used, size - used, "%s%" PRId64, comma, d->max);
-        } else {
+        else
             used += (size_t)snprintf(text + used, size - used, "%s?", comma);
-        }
     }
     snprintf(text + used, size - used, known ? "]" : "any]");
 }
@@ -51,18 +50,15 @@ static void shape_text(const vrs_ov_partial_shape *shape, char *text, size_t siz
 /* Whether a tensor of these dims fits into the shape; `exact`: the shape has no other. */
 static bool shape_holds(const vrs_ov_partial_shape *shape, const int64_t dims[4], bool exact)
 {
-    if (shape->rank.min != shape->rank.max) {
+    if (shape->rank.min != shape->rank.max)
         return !exact;
-    }
-    if (shape->rank.max != 4) {
+    if (shape->rank.max != 4)
         return false;
-    }
     for (int i = 0; i < 4; i++) {
         const vrs_ov_dimension *d = &shape->dims[i];
         bool inside = dims[i] >= d->min && (d->max < 0 || dims[i] <= d->max);
-        if (!inside || (exact && d->min != d->max)) {
+        if (!inside || (exact && d->min != d->max))
             return false;
-        }
     }
     return true;
 }
@@ -75,18 +71,15 @@ static vrs_status check_port(const vrs_ov_opening *o, const vrs_ov_port *port, c
     vrs_status status =
         vrs_ov_opening_check(o, VRS_OV_TRY(o->api->ov_port_get_element_type(port, &type)),
                              VRS_ENGINE, "cannot ask a tensor's type");
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
-    if (type != VRS_OV_F32) {
+    if (type != VRS_OV_F32)
         return vrs_network_fail_type(&o->file, kind, desc->name);
-    }
     vrs_ov_partial_shape shape = {0};
     status = vrs_ov_opening_check(o, VRS_OV_TRY(o->api->ov_port_get_partial_shape(port, &shape)),
                                   VRS_ENGINE, "cannot ask a tensor's shape");
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     if (!shape_holds(&shape, desc->dims, exact)) {
         char found[128];
         shape_text(&shape, found, sizeof found);
@@ -128,13 +121,11 @@ static void list_names(const vrs_ov_opening *o, const port_kind *kind, size_t co
         vrs_ov_port *port = NULL;
         char *name = NULL;
         if (VRS_OV_TRY(kind->by_index(o->model, i, &port)) == 0 &&
-            VRS_OV_TRY(o->api->ov_port_get_any_name(port, &name)) == 0 && used + 1 < size) {
+            VRS_OV_TRY(o->api->ov_port_get_any_name(port, &name)) == 0 && used + 1 < size)
             used += (size_t)snprintf(text + used, size - used, "%s\"%s\"", i ? ", " : "", name);
-        }
         o->api->ov_free(name);
-        if (port) {
+        if (port)
             o->api->ov_output_const_port_free(port);
-        }
     }
 }
 
@@ -154,32 +145,27 @@ static vrs_status find_port(const vrs_ov_opening *o, const port_kind *kind, cons
     size_t count = 0;
     vrs_status status = vrs_ov_opening_check(o, VRS_OV_TRY(kind->size(o->model, &count)),
                                              VRS_ENGINE, "cannot count the network's tensors");
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     vrs_ov_port *port = NULL;
     vrs_ov_code code;
-    if (*wanted) {
+    if (*wanted)
         code = VRS_OV_TRY(kind->by_name(o->model, wanted, &port));
-    } else if (single && count == 1) {
+    else if (single && count == 1)
         code = VRS_OV_TRY(kind->by_index(o->model, 0, &port));
-    } else {
+    else
         return fail_names(o, kind, count, wanted);
-    }
-    if (code == VRS_OV_INJECTED) {
+    if (code == VRS_OV_INJECTED)
         return vrs_ov_opening_check(o, code, VRS_ENGINE, "cannot look a tensor up");
-    }
-    if (code != 0) {
+    if (code != 0)
         return fail_names(o, kind, count, wanted);
-    }
     if (!desc->name) {
         status =
             vrs_ov_opening_check(o, VRS_OV_TRY(o->api->ov_port_get_any_name(port, &desc->name)),
                                  VRS_INVALID, "cannot ask a tensor's name");
     }
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = check_port(o, port, kind->name, desc, exact);
-    }
     o->api->ov_output_const_port_free(port);
     return status;
 }
@@ -192,12 +178,10 @@ vrs_status vrs_ov_find_inputs(const vrs_ov_opening *o)
     size_t count = 0;
     vrs_status status = vrs_ov_opening_check(o, VRS_OV_TRY(kind.size(o->model, &count)), VRS_ENGINE,
                                              "cannot count the network's inputs");
-    if (status == VRS_OK) {
+    if (status == VRS_OK)
         status = find_port(o, &kind, s->input, s->state_count == 0, false, &n->input);
-    }
-    for (int32_t i = 0; status == VRS_OK && i < s->state_count; i++) {
+    for (int32_t i = 0; status == VRS_OK && i < s->state_count; i++)
         status = find_port(o, &kind, s->states[i].input, false, false, &n->state_in[i]);
-    }
     if (status == VRS_OK && count != 1 + (size_t)s->state_count) {
         char names[256];
         list_names(o, &kind, count, names, sizeof names);
@@ -212,9 +196,8 @@ vrs_status vrs_ov_find_outputs(const vrs_ov_opening *o)
     const vrs_model_spec *s = o->spec;
     port_kind kind = outputs_of(o);
     vrs_status status = find_port(o, &kind, s->output, s->state_count == 0, true, &n->output);
-    for (int32_t i = 0; status == VRS_OK && i < s->state_count; i++) {
+    for (int32_t i = 0; status == VRS_OK && i < s->state_count; i++)
         status = find_port(o, &kind, s->states[i].output, false, true, &n->state_out[i]);
-    }
     return status;
 }
 
@@ -228,9 +211,8 @@ vrs_status vrs_ov_fix_shapes(const vrs_ov_opening *o)
     for (size_t i = 0; i < count; i++) {
         const vrs_ov_tensor_desc *desc = i == 0 ? &n->input : &n->state_in[i - 1];
         names[i] = desc->name;
-        for (int d = 0; d < 4; d++) {
+        for (int d = 0; d < 4; d++)
             dims[i][d] = (vrs_ov_dimension){desc->dims[d], desc->dims[d]};
-        }
         shapes[i] = (vrs_ov_partial_shape){{4, 4}, dims[i]};
     }
     return vrs_ov_opening_check(

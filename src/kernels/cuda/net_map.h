@@ -35,9 +35,8 @@ VRS_NET_FN int64_t vrs_net_map_integer(const vrs_net_map_params *p, const int64_
         const int64_t b = vrs_net_load_integer(p->in[1].data, p->in[1].type, at[1]);
         return vrs_net_binary_integer(p->op - VRS_NET_BINARY, a, b, p->fmod);
     }
-    if (p->op == VRS_NET_UNARY + VRS_NET_UNARY_ABS) {
+    if (p->op == VRS_NET_UNARY + VRS_NET_UNARY_ABS)
         return a < 0 ? -a : a;
-    }
     return p->op == VRS_NET_UNARY + VRS_NET_UNARY_NEG    ? -a
            : p->op == VRS_NET_UNARY + VRS_NET_UNARY_SIGN ? (a > 0) - (a < 0)
                                                          : a;
@@ -57,9 +56,8 @@ VRS_NET_FN void vrs_net_map_element(const vrs_net_map_params *p, int64_t i)
             place = rest % p->dims[axis];
             rest /= p->dims[axis];
         }
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < 3; k++)
             at[k] += place * p->in[k].stride[axis];
-        }
         at[3] += place * p->out.stride[axis];
         slope += place * p->slope.stride[axis];
     }
@@ -79,11 +77,9 @@ VRS_NET_FN void vrs_net_map_element(const vrs_net_map_params *p, int64_t i)
         return;
     }
     float v[3] = {0, 0, 0};
-    for (int k = 0; k < 3; k++) {
-        if (p->in[k].data) {
+    for (int k = 0; k < 3; k++)
+        if (p->in[k].data)
             v[k] = vrs_net_load(p->in[k].data, p->in[k].type, at[k]);
-        }
-    }
     float s = p->slope.data ? vrs_net_load(p->slope.data, p->slope.type, slope) : 0.0f;
     vrs_net_store(p->out.data, p->out.type, at[3],
                   vrs_net_apply(p->act, s, vrs_net_map_value(p, v)));
@@ -126,15 +122,12 @@ VRS_NET_FN void vrs_net_reshape_element(const vrs_net_reshape_params *p, int64_t
 /* Where place x of a padded axis reads; -1: nowhere. */
 VRS_NET_FN int64_t vrs_net_pad_place(int32_t mode, int64_t x, int64_t size)
 {
-    if (x >= 0 && x < size) {
+    if (x >= 0 && x < size)
         return x;
-    }
-    if (mode == VRS_NET_PAD_CONSTANT) {
+    if (mode == VRS_NET_PAD_CONSTANT)
         return -1;
-    }
-    if (mode == VRS_NET_PAD_EDGE || size == 1) {
+    if (mode == VRS_NET_PAD_EDGE || size == 1)
         return x < 0 ? 0 : size - 1;
-    }
     int64_t period = 2 * (size - 1);
     x = (x % period + period) % period;
     return x < size ? x : period - x;
@@ -155,11 +148,10 @@ VRS_NET_FN void vrs_net_pad_element(const vrs_net_pad_params *p, int64_t i)
         from += x * p->in.stride[axis];
         to += place * p->out.stride[axis];
     }
-    if (filling || outside) {
+    if (filling || outside)
         vrs_net_store(p->out.data, p->out.type, to, filling ? 0.0f : p->value);
-    } else {
+    else
         vrs_net_copy(&p->out, to, &p->in, from);
-    }
 }
 
 VRS_NET_FN void vrs_net_gather_element(const vrs_net_gather_params *p, int64_t i)
@@ -177,11 +169,10 @@ VRS_NET_FN void vrs_net_gather_element(const vrs_net_gather_params *p, int64_t i
         }
         from += place * p->in.stride[axis];
     }
-    if (outside) {
+    if (outside)
         vrs_net_store(p->out.data, p->out.type, to, 0.0f);
-    } else {
+    else
         vrs_net_copy(&p->out, to, &p->in, from);
-    }
 }
 
 #endif

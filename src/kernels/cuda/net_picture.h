@@ -32,9 +32,8 @@ VRS_NET_FN int32_t vrs_net_window(const vrs_net_pool_params *p, int32_t axis, in
 {
     int32_t size = axis == 0 ? p->in.height : p->in.width, count = 0;
     int32_t begin = at * p->stride[axis] - p->pad_before[axis];
-    for (int32_t k = 0; k < p->kernel[axis]; k++) {
+    for (int32_t k = 0; k < p->kernel[axis]; k++)
         count += begin + k * p->dilation[axis] < size + p->pad_after[axis];
-    }
     return count;
 }
 
@@ -46,21 +45,18 @@ VRS_NET_FN float vrs_net_pool_value(const vrs_net_pool_params *p, vrs_net_place 
         int32_t y = place.y * p->stride[0] - p->pad_before[0] + ky * p->dilation[0];
         for (int32_t kx = 0; kx < p->kernel[1]; kx++) {
             int32_t x = place.x * p->stride[1] - p->pad_before[1] + kx * p->dilation[1];
-            if (y < 0 || y >= p->in.height || x < 0 || x >= p->in.width) {
+            if (y < 0 || y >= p->in.height || x < 0 || x >= p->in.width)
                 continue;
-            }
             float v =
                 vrs_net_load(p->in.data, p->in.type, vrs_net_at(&p->in, place.n, y, x) + place.c);
             count++;
             sum = p->kind != VRS_NET_POOL_MAX ? sum + v : v > sum || v != v ? v : sum;
         }
     }
-    if (p->kind == VRS_NET_POOL_MAX) {
+    if (p->kind == VRS_NET_POOL_MAX)
         return sum;
-    }
-    if (p->include_pad) {
+    if (p->include_pad)
         count = vrs_net_window(p, 0, place.y) * vrs_net_window(p, 1, place.x);
-    }
     return count ? sum / (float)count : 0.0f;
 }
 
@@ -167,9 +163,8 @@ VRS_NET_FN void vrs_net_resize_element(const vrs_net_resize_params *p, int64_t i
         float bottom = v[1][0] + (v[1][1] - v[1][0]) * x.weight;
         value = top + (bottom - top) * y.weight;
     }
-    if (p->out.type == VRS_NET_I8) {
+    if (p->out.type == VRS_NET_I8)
         value = vrs_net_quantize(VRS_NET_I8, value * p->steps, 1.0f, 0.0f);
-    }
     vrs_net_store(p->out.data, p->out.type,
                   vrs_net_at(&p->out, place.n, place.y, place.x) + place.c, value);
 }
@@ -184,9 +179,8 @@ VRS_NET_FN int32_t vrs_net_conv_place(const vrs_net_conv_params *p, int32_t axis
     int32_t x = p->transposed ? at + p->pad_before[axis] - k * p->dilation[axis]
                               : at * p->stride[axis] - p->pad_before[axis] + k * p->dilation[axis];
     if (p->transposed) {
-        if (x < 0 || x % p->stride[axis] != 0) {
+        if (x < 0 || x % p->stride[axis] != 0)
             return -1;
-        }
         x /= p->stride[axis];
     }
     return x >= 0 && x < size ? x : -1;
@@ -196,21 +190,18 @@ VRS_NET_FN int32_t vrs_net_conv_place(const vrs_net_conv_params *p, int32_t axis
 VRS_NET_FN float vrs_net_conv_finish(const vrs_net_conv_params *p, float sum, int64_t pixel,
                                      int32_t c)
 {
-    if (p->scale) {
+    if (p->scale)
         sum *= VRS_NET_AT(const float, p->scale)[c];
-    }
-    if (p->bias) {
+    if (p->bias)
         sum += VRS_NET_AT(const float, p->bias)[c];
-    }
     if (p->residual) {
         sum += p->residual_scale *
                vrs_net_load(p->residual, p->residual_type, pixel * p->residual_pitch + c);
     }
     float slope = p->slope ? VRS_NET_AT(const float, p->slope)[c] : 0.0f;
     float y = vrs_net_apply(p->act, slope, sum);
-    if (p->out.type == VRS_NET_I8) {
+    if (p->out.type == VRS_NET_I8)
         return vrs_net_quantize(VRS_NET_I8, y, p->out_quantum, 0.0f);
-    }
     return y / p->out_quantum;
 }
 
@@ -225,9 +216,8 @@ VRS_NET_FN void vrs_net_conv_element(const vrs_net_conv_params *p, int64_t i)
         int32_t y = vrs_net_conv_place(p, 0, place.y, ky);
         for (int32_t kx = 0; kx < p->kernel[1]; kx++) {
             int32_t x = vrs_net_conv_place(p, 1, place.x, kx);
-            if (y < 0 || x < 0) {
+            if (y < 0 || x < 0)
                 continue;
-            }
             int64_t from = vrs_net_at(&p->in, place.n, y, x) + (int64_t)group * depth;
             int64_t weight = (((int64_t)place.c * p->kernel[0] + ky) * p->kernel[1] + kx) * depth;
             for (int32_t c = 0; c < depth; c++) {

@@ -58,9 +58,8 @@ VRS_NET_FN int32_t vrs_net_reduce_place(const vrs_net_reduce_params *p, int64_t 
 VRS_NET_FN int64_t vrs_net_reduce_count(const vrs_net_reduce_params *p)
 {
     int64_t count = 1;
-    for (int32_t axis = 0; axis < p->over_rank; axis++) {
+    for (int32_t axis = 0; axis < p->over_rank; axis++)
         count *= p->over_dims[axis];
-    }
     return count;
 }
 
@@ -86,9 +85,8 @@ VRS_NET_FN void vrs_net_reduce_element(const vrs_net_reduce_params *p, int64_t i
 {
     int64_t to, from, count = vrs_net_reduce_count(p);
     float value = 0.0f;
-    if (!vrs_net_reduce_place(p, i, &to, &from)) {
+    if (!vrs_net_reduce_place(p, i, &to, &from))
         value = vrs_net_reduce_end(p, vrs_net_reduce_part(p, from, 0, 1, count), count);
-    }
     vrs_net_store(p->out.data, p->out.type, to, value);
 }
 
@@ -122,21 +120,18 @@ VRS_NET_FN void vrs_net_along_element(const vrs_net_along_params *p, int64_t i)
         return;
     }
     float most = -INFINITY, sum = 0.0f;
-    for (int64_t k = 0; k < p->count; k++) {
+    for (int64_t k = 0; k < p->count; k++)
         most = fmaxf(most, vrs_net_load(p->in.data, p->in.type, from + k * p->in_stride));
-    }
-    for (int64_t k = 0; k < p->count; k++) {
+    for (int64_t k = 0; k < p->count; k++)
         sum += expf(vrs_net_load(p->in.data, p->in.type, from + k * p->in_stride) - most);
-    }
     float log_sum = sum > 0 ? logf(sum) : sum;
     for (int64_t k = 0; k < p->count; k++) {
         float v = vrs_net_load(p->in.data, p->in.type, from + k * p->in_stride) - most;
         vrs_net_store(p->out.data, p->out.type, to + k * p->out_stride,
                       p->op == VRS_NET_LOG_SOFTMAX ? v - log_sum : expf(v) / sum);
     }
-    for (int64_t k = p->count; k < p->fill; k++) {
+    for (int64_t k = p->count; k < p->fill; k++)
         vrs_net_store(p->out.data, p->out.type, to + k * p->out_stride, 0.0f);
-    }
 }
 
 /* ---- vrs_net_matmul, vrs_net_norm ---- */

@@ -274,9 +274,8 @@ VRS_NET_FN int64_t vrs_net_binary_integer(int32_t kind, int64_t a, int64_t b, in
         return a >= b;
     case VRS_NET_BINARY_POW: {
         int64_t power = 1;
-        for (int64_t i = 0; i < b && i < 64; i++) {
+        for (int64_t i = 0; i < b && i < 64; i++)
             power *= a;
-        }
         return power;
     }
     default:

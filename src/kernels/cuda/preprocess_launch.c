@@ -26,9 +26,8 @@ vrs_status vrs_cuda_preprocess_open(vrs_device *device, vrs_cuda_preprocess *ker
     vrs_status status = vrs_device_kernel(device, "vrs_preprocess", &kernels->any);
     for (size_t i = 0; i < VRS_PREPROCESS_FAST && status == VRS_OK; i++) {
         status = vrs_device_kernel(device, formats[i].fast, &kernels->fast[i]);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             status = vrs_device_kernel(device, formats[i].whole, &kernels->whole[i]);
-        }
     }
     return status;
 }
@@ -48,12 +47,10 @@ static vrs_status check_item(const vrs_cuda_preprocess_item *items, int32_t inde
 /* Whether every plane and its rows begin at multiples of so many bytes. */
 static bool aligned(const vrs_cuda_preprocess_item *item, uint32_t bytes)
 {
-    for (int32_t plane = 0; plane < item->plan->info->planes; plane++) {
+    for (int32_t plane = 0; plane < item->plan->info->planes; plane++)
         if ((uintptr_t)item->image->planes[plane] % bytes != 0 ||
-            item->image->strides[plane] % (int32_t)bytes != 0) {
+            item->image->strides[plane] % (int32_t)bytes != 0)
             return false;
-        }
-    }
     return true;
 }
 
@@ -61,17 +58,13 @@ static bool aligned(const vrs_cuda_preprocess_item *item, uint32_t bytes)
 static int choose(const vrs_cuda_preprocess_item *items, int32_t count)
 {
     const vrs_pixel_format format = items[0].plan->desc.format;
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < count; i++)
         if (items[i].plan->desc.format != format || !aligned(&items[i], 4) ||
-            items[i].view->shape == VRS_PREPROCESS_ANY) {
+            items[i].view->shape == VRS_PREPROCESS_ANY)
             return -1;
-        }
-    }
-    for (int i = 0; i < VRS_PREPROCESS_FAST; i++) {
-        if (formats[i].format == format) {
+    for (int i = 0; i < VRS_PREPROCESS_FAST; i++)
+        if (formats[i].format == format)
             return i;
-        }
-    }
     return -1;
 }
 
@@ -98,11 +91,9 @@ static int32_t store_of(const vrs_preprocess_plan *plan)
         {VRS_TENSOR_F16_NCHW, 3, VRS_PREPROCESS_STORE_NCHW},
         {VRS_TENSOR_I8_S2D, 16, VRS_PREPROCESS_STORE_I8},
     };
-    for (size_t i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
-        if (plan->desc.tensor == stores[i].tensor && plan->channels == stores[i].channels) {
+    for (size_t i = 0; i < sizeof(stores) / sizeof(stores[0]); i++)
+        if (plan->desc.tensor == stores[i].tensor && plan->channels == stores[i].channels)
             return stores[i].store;
-        }
-    }
     return VRS_PREPROCESS_STORE_ANY;
 }
 
@@ -148,9 +139,8 @@ static uint32_t block_bytes(const vrs_preprocess_params *params, int32_t count, 
     for (int32_t v = 0; v < count; v++) {
         const vrs_preprocess_view *view = &params->view[v];
         const uint32_t units = tile_units(view, i);
-        if (units == 0) {
+        if (units == 0)
             return 0;
-        }
         tile = units > tile ? units : tile;
         row_words = view->row_words > row_words ? view->row_words : row_words;
     }
@@ -225,9 +215,8 @@ static uint32_t choose_whole(vrs_preprocess_params *params, int32_t count, uint3
     const uint32_t room = (uint32_t)((device->block_shared_bytes + 1024) / each) - 1024;
     int32_t rows = VRS_PREPROCESS_WHOLE_ROWS;
     while (rows > 2 && (whole_bytes(params, count, rows) > room ||
-                        parts_of(params->height, rows - 2) * (uint32_t)count <= blocks)) {
+                        parts_of(params->height, rows - 2) * (uint32_t)count <= blocks))
         rows -= 2;
-    }
     const uint32_t bytes = whole_bytes(params, count, rows);
     return bytes <= device->block_shared_bytes ? bytes : 0;
 }
@@ -240,9 +229,8 @@ static vrs_status run_whole(vrs_kernel *kernel, vrs_device_stream *stream,
     const uint32_t shared = choose_whole(
         params, count, threads, vrs_device_get_properties(vrs_device_stream_device(stream)));
     *done = shared != 0;
-    if (shared == 0) {
+    if (shared == 0)
         return VRS_OK;
-    }
     const uint32_t grid[3] = {1, parts_of(params->height, params->rows), (uint32_t)count};
     const uint32_t block[3] = {threads + 32, 1, 1}; /* a warp asks for the source */
     return vrs_device_launch(stream, kernel, grid, block, shared, params, sizeof(*params));
@@ -256,21 +244,18 @@ vrs_status vrs_cuda_preprocess_run(const vrs_cuda_preprocess *kernels, vrs_devic
     vrs_status status = vrs_preprocess_batch_count("preprocess", count);
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
         status = check_item(items, i);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             set_view(&params.view[i], &items[i]);
-        }
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     set_network(&params, items[0].plan);
     const int format = choose(items, count);
     if (format >= 0 && are_whole(&params, items, count)) {
         bool done = false;
         status = run_whole(kernels->whole[format], stream, &params, count, &done);
-        if (done || status != VRS_OK) {
+        if (done || status != VRS_OK)
             return status;
-        }
     }
     const uint32_t shared = format < 0 ? 0 : choose_rows(&params, count, stream);
     vrs_kernel *kernel = shared == 0 ? kernels->any : kernels->fast[format];

@@ -31,9 +31,8 @@ void vrs_preprocess_put_weights(const vrs_preprocess_plan *plan, int kind, int32
         const int32_t word = place / 4, byte = place % 4;
         if (plan->info->sample_bytes == 1) {
             low[word] |= (integer & 255) << (8 * byte);
-            if (integer >> 8 != 0) {
+            if (integer >> 8 != 0)
                 low[words + word] |= integer >> 8 << (8 * byte);
-            }
         } else {
             low[word] |= (integer & 255) << (4 * byte);
             low[word] |= integer >> 8 << (16 + 4 * byte);
@@ -80,15 +79,13 @@ static bool set_columns(const vrs_preprocess_plan *plan, int kind, int32_t words
     }
     begin = begin / 4 * 4;
     end = (end + 3) / 4 * 4;
-    if (end > vrs_preprocess_source_words(plan, kind)) {
+    if (end > vrs_preprocess_source_words(plan, kind))
         return false;
-    }
     for (int32_t pair = 0; pair < count / 2; pair++) {
         int32_t base;
         if (!pair_base(plan, kind, words, pair, &base) || base < begin - PAD_WORDS ||
-            base + 2 * words - 1 > end + PAD_WORDS) {
+            base + 2 * words - 1 > end + PAD_WORDS)
             return false;
-        }
     }
     view->left[kind] = (uint16_t)(begin / 4);
     view->units[kind] = (uint16_t)((end - begin) / 4);
@@ -124,9 +121,8 @@ bool vrs_preprocess_whole(const vrs_preprocess_plan *plan, int kinds, int32_t wo
     bool fits = words <= MOST_WORDS && content->width == plan->desc.width &&
                 content->height == plan->desc.height && !plan->tone && content->width % 4 == 0 &&
                 content->width <= 2 * VRS_PREPROCESS_WHOLE_THREADS;
-    for (int kind = 0; kind < kinds && fits; kind++) {
+    for (int kind = 0; kind < kinds && fits; kind++)
         fits = set_columns(plan, kind, words, view) && set_rows(plan, kind, view);
-    }
     return fits;
 }
 
@@ -149,9 +145,8 @@ void vrs_preprocess_pairs_fill(const vrs_preprocess_plan *plan, int kinds, int32
                                            base + i * (words - 1), words, weights + i * words);
             }
             table[pair] = (uint32_t)base;
-            for (size_t i = 0; i < 2 * (size_t)words; i++) {
+            for (size_t i = 0; i < 2 * (size_t)words; i++)
                 table[(1 + i) * pairs + pair] = weights[i];
-            }
         }
         table += (1 + 2 * (size_t)words) * pairs;
     }

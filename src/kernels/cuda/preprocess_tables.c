@@ -48,20 +48,17 @@ static integer_axis reduce(const vrs_axis *axis, int64_t denominator)
         for (int32_t tap = 0; tap < axis->taps[output]; tap++) {
             const double exact = (double)weights[tap] * (double)denominator;
             const int64_t integer = llrint(exact);
-            if (fabs(exact - (double)integer) > 0.05) {
+            if (fabs(exact - (double)integer) > 0.05)
                 return (integer_axis){0};
-            }
             sum += integer;
             largest = integer > largest ? integer : largest;
             divisor = common_divisor(divisor, integer);
         }
-        if (sum != denominator) {
+        if (sum != denominator)
             return (integer_axis){0};
-        }
     }
-    if (divisor <= 0 || denominator / divisor > MOST_DENOMINATOR) {
+    if (divisor <= 0 || denominator / divisor > MOST_DENOMINATOR)
         return (integer_axis){0};
-    }
     return (integer_axis){denominator / divisor, (int32_t)(largest / divisor)};
 }
 
@@ -100,9 +97,8 @@ static int kinds_of(const vrs_preprocess_plan *plan)
 static int32_t shape_words(const vrs_preprocess_plan *plan, int32_t shape)
 {
     const bool wide = shape >= VRS_PREPROCESS_WIDE;
-    if (!plan->info->chroma_420) {
+    if (!plan->info->chroma_420)
         return wide ? 9 : 5;
-    }
     return plan->info->sample_bytes == 1 ? (wide ? 3 : 2) : (wide ? 5 : 3);
 }
 
@@ -111,9 +107,8 @@ static int32_t choose_shape(const vrs_preprocess_plan *plan, integer_axis intege
 {
     const int kinds = kinds_of(plan);
     const int32_t finest = kinds == 1 ? VRS_PREPROCESS_WIDE : VRS_PREPROCESS_FINE;
-    for (int kind = 0; kind < kinds; kind++) {
+    for (int kind = 0; kind < kinds; kind++)
         integers[kind] = integers_of(plan, kind);
-    }
     for (int32_t shape = VRS_PREPROCESS_NARROW; shape <= finest && kinds > 0; shape++) {
         const int32_t words = shape_words(plan, shape),
                       most = shape == VRS_PREPROCESS_FINE ? 65535 : 255;
@@ -123,9 +118,8 @@ static int32_t choose_shape(const vrs_preprocess_plan *plan, integer_axis intege
                    window_words(plan, kind) <= words &&
                    vrs_preprocess_source_words(plan, kind) >= words;
         }
-        if (fits) {
+        if (fits)
             return shape;
-        }
     }
     return VRS_PREPROCESS_ANY;
 }
@@ -161,18 +155,16 @@ static void put_window(const vrs_preprocess_plan *plan, int kind, int32_t shape,
     uint32_t low[2 * MOST_WORDS] = {0};
     vrs_preprocess_put_weights(plan, kind, output, denominator, base, words, low);
     to[0] = (uint32_t)base;
-    for (size_t i = 1; i < integer_words(plan, shape); i++) {
+    for (size_t i = 1; i < integer_words(plan, shape); i++)
         to[i * step] = low[i - 1];
-    }
 }
 
 /* Takes `count` words of the tables; NULL of `tables` only counts. */
 static uint32_t *take(uint32_t *tables, size_t *used, size_t count, uint32_t *place)
 {
     uint32_t *taken = tables == NULL ? NULL : tables + *used;
-    if (place != NULL) {
+    if (place != NULL)
         *place = (uint32_t)*used;
-    }
     *used += count;
     return taken;
 }
@@ -183,9 +175,8 @@ static void put_axis(const vrs_axis *axis, bool turned, uint32_t *tables, size_t
     const size_t count = (size_t)axis->count, stride = (size_t)axis->stride;
     uint32_t *to = take(tables, used, count * (2 + stride), &taps->place);
     taps->stride = axis->stride;
-    if (to == NULL || count == 0) {
+    if (to == NULL || count == 0)
         return;
-    }
     memcpy(to, axis->first, count * sizeof(*to));
     memcpy(to + count, axis->taps, count * sizeof(*to));
     for (size_t i = 0; i < count * stride; i++) {
@@ -254,9 +245,8 @@ static bool set_tiles(const vrs_preprocess_plan *plan, int32_t shape, vrs_prepro
     const int kinds = kinds_of(plan);
     view->luma_words = (uint16_t)row_words(plan, VRS_AXIS_LUMA);
     view->row_words = view->luma_words;
-    if (kinds == 2) {
+    if (kinds == 2)
         view->row_words = (uint16_t)(view->luma_words + row_words(plan, VRS_AXIS_CHROMA));
-    }
     for (int i = 0; i < VRS_PREPROCESS_TILES; i++) {
         int64_t units = 0;
         int32_t most = 0;
@@ -269,9 +259,8 @@ static bool set_tiles(const vrs_preprocess_plan *plan, int32_t shape, vrs_prepro
             units += (int64_t)rows * view->pitch[kind] * planes;
             most = rows > most ? rows : most;
         }
-        if (most > UINT8_MAX || units > VRS_PREPROCESS_TILE_BYTES / 16) {
+        if (most > UINT8_MAX || units > VRS_PREPROCESS_TILE_BYTES / 16)
             view->tile_rows[0][i] = view->tile_rows[1][i] = 0;
-        }
     }
     return view->tile_rows[0][0] != 0;
 }
@@ -287,9 +276,8 @@ static void lay_out_pairs(const vrs_preprocess_plan *plan, int32_t shape,
     if (shape != VRS_PREPROCESS_FINE && vrs_preprocess_whole(plan, kinds, words, view)) {
         uint32_t *table =
             take(tables, used, vrs_preprocess_pairs_words(plan, kinds, words), &view->pairs);
-        if (table != NULL) {
+        if (table != NULL)
             vrs_preprocess_pairs_fill(plan, kinds, words, denominators, table);
-        }
     }
 }
 
@@ -302,32 +290,28 @@ static void lay_out_fast(const vrs_preprocess_plan *plan, uint32_t *tables, size
     int64_t denominators[VRS_AXIS_KINDS] = {0, 0};
     const int32_t shape = choose_shape(plan, integers);
     view->shape = VRS_PREPROCESS_ANY;
-    if (shape == VRS_PREPROCESS_ANY || !set_tiles(plan, shape, view)) {
+    if (shape == VRS_PREPROCESS_ANY || !set_tiles(plan, shape, view))
         return;
-    }
     view->shape = (uint8_t)shape;
     for (int kind = 0; kind < kinds_of(plan); kind++) {
         const size_t count = (size_t)plan->x[kind].count;
         uint32_t *table =
             take(tables, used, count * integer_words(plan, shape), &view->integer[kind]);
-        for (size_t i = 0; i < count && table != NULL; i++) {
+        for (size_t i = 0; i < count && table != NULL; i++)
             put_window(plan, kind, shape, (int32_t)i, integers[kind].denominator, table + i, count);
-        }
         denominators[kind] = integers[kind].denominator;
         unit[kind] = ldexp(1.0 / (double)integers[kind].denominator, -plan->info->sample_shift);
     }
     lay_out_pairs(plan, shape, denominators, tables, used, view);
     const size_t height = (size_t)plan->content.height;
     uint32_t *rows = take(tables, used, height * view->row_words, &view->rows);
-    if (rows == NULL) {
+    if (rows == NULL)
         return;
-    }
     memset(rows, 0, height * view->row_words * sizeof(*rows));
     for (int32_t row = 0; row < plan->content.height; row++, rows += view->row_words) {
         put_row(&plan->y[0], row, unit[0], rows);
-        if (kinds_of(plan) == 2) {
+        if (kinds_of(plan) == 2)
             put_row(&plan->y[1], row, unit[1], rows + view->luma_words);
-        }
     }
 }
 
@@ -342,9 +326,8 @@ static size_t lay_out(const vrs_preprocess_plan *plan, uint32_t *tables, vrs_pre
     lay_out_fast(plan, tables, &used, view);
     if (plan->tone) {
         uint32_t *table = take(tables, &used, VRS_TONE_STEPS + 1, &view->tone);
-        if (table != NULL) {
+        if (table != NULL)
             memcpy(table, plan->tone_table, sizeof(plan->tone_table));
-        }
     }
     return used;
 }

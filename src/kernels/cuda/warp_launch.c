@@ -69,13 +69,11 @@ vrs_status vrs_cuda_preprocess_warp(const vrs_cuda_warp *kernels, vrs_device_str
     vrs_status status = vrs_preprocess_batch_count("tiles", count);
     for (int32_t i = 0; i < count && status == VRS_OK; i++) {
         status = check_item(items, i);
-        if (status == VRS_OK) {
+        if (status == VRS_OK)
             set_view(&params.view[i], &items[i]);
-        }
     }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     const vrs_preprocess_plan *plan = items[0].plan;
     params.width = plan->desc.width;
     params.height = plan->desc.height;
@@ -172,23 +170,19 @@ vrs_status vrs_cuda_patches_run(const vrs_cuda_warp *kernels, vrs_device_stream 
     vrs_patches_params params;
     memset(&params, 0, sizeof(params));
     vrs_status status = VRS_OK;
-    for (int32_t i = 0; i < patches->count && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < patches->count && status == VRS_OK; i++)
         status = set_patch(&params.view[i], patches, i);
-    }
-    if (status == VRS_OK && patches->luma_of != NULL && !in_reach(patches->luma_of, 0)) {
+    if (status == VRS_OK && patches->luma_of != NULL && !in_reach(patches->luma_of, 0))
         status = vrs_fail(VRS_INVALID, "patches: the luma has no address or too large a stride");
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     params.count = patches->count;
     params.dst = patches->dst;
     params.dst_stride = patches->dst_stride;
     params.threshold = patches->threshold;
     params.refine = patches->luma_of != NULL ? 1 : 0;
-    if (patches->luma_of != NULL) {
+    if (patches->luma_of != NULL)
         set_luma(&params.luma, patches->luma_of);
-    }
     set_box(&params, patches);
     const uint32_t grid[3] = {parts_of(params.width, VRS_WARP_COLUMNS),
                               parts_of(params.height, VRS_WARP_ROWS), 1};
@@ -249,12 +243,10 @@ vrs_status vrs_cuda_class_patches_run(const vrs_cuda_warp *kernels, vrs_device_s
                         VRS_PREPROCESS_VIEWS);
     }
     vrs_status status = VRS_OK;
-    for (int32_t i = 0; i < patches->count && status == VRS_OK; i++) {
+    for (int32_t i = 0; i < patches->count && status == VRS_OK; i++)
         status = set_class_patch(&params.view[i], patches, i);
-    }
-    if (status != VRS_OK) {
+    if (status != VRS_OK)
         return status;
-    }
     params.dst = patches->dst;
     params.dst_stride = patches->dst_stride;
     params.count = patches->count;

@@ -75,9 +75,8 @@ void vrs_preprocess_reference(const vrs_preprocess_plan *plan, const vrs_image *
     for (int32_t y = 0; y < plan->content.height; y++) {
         for (int32_t x = 0; x < plan->content.width; x++) {
             double component[3] = {0.0};
-            for (int i = 0; i < plan->components; i++) {
+            for (int i = 0; i < plan->components; i++)
                 component[i] = resized(plan, image, &plan->component[i], x, y);
-            }
             vrs_preprocess_finish(plan, component, tensor, luma, plan->content.x + x,
                                   plan->content.y + y);
         }

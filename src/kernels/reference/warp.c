@@ -37,9 +37,8 @@ static int32_t way(const vrs_warp *warp, int32_t from, int32_t to, int axis)
 {
     int32_t d = to - from;
     const int32_t turn = warp->source.width * PIXEL;
-    if (warp->around != 0 && axis == 0) {
+    if (warp->around != 0 && axis == 0)
         d = d > turn / 2 ? d - turn : (d < -turn / 2 ? d + turn : d);
-    }
     return hold(d, -MOST_WAY, MOST_WAY);
 }
 
@@ -135,9 +134,8 @@ void vrs_preprocess_warp_columns(const vrs_preprocess_plan *plan, const vrs_warp
     for (int32_t x = column_begin; x < column_end; x++) {
         const vrs_cell cell = cell_of(warp, plan->desc.width, x, row);
         double component[3] = {0.0};
-        for (int i = 0; i < plan->components; i++) {
+        for (int i = 0; i < plan->components; i++)
             component[i] = component_at(plan, warp, image, &plan->component[i], &cell);
-        }
         vrs_preprocess_finish(plan, component, tensor, luma, x, row);
     }
 }
@@ -146,9 +144,8 @@ static void preprocess_warp(const vrs_preprocess_plan *plan, const vrs_warp *war
                             const vrs_image *image, void *tensor, uint8_t *luma)
 {
     assert(image->width == plan->desc.image_width && image->height == plan->desc.image_height);
-    for (int32_t y = 0; y < plan->desc.height; y++) {
+    for (int32_t y = 0; y < plan->desc.height; y++)
         vrs_preprocess_warp_columns(plan, warp, image, tensor, luma, y, 0, plan->desc.width);
-    }
 }
 
 /* ---- and back ---- */
@@ -162,9 +159,8 @@ static bool position_at(const vrs_rect *rect, const int32_t *positions, int32_t 
     const int32_t *p = positions + 2 * ((size_t)(y / cell) * pairs + (size_t)(x / cell));
     const int32_t *q = p + 2 * pairs;
     if (p[0] == VRS_PATCH_NONE || p[2] == VRS_PATCH_NONE || q[0] == VRS_PATCH_NONE ||
-        q[2] == VRS_PATCH_NONE) {
+        q[2] == VRS_PATCH_NONE)
         return false;
-    }
     const int32_t a = 2 * (x % cell) + 1, b = 2 * (y % cell) + 1, n = 2 * cell;
     for (int axis = 0; axis < 2; axis++) {
         const int32_t left = p[axis] * (n - b) + q[axis] * b;
@@ -242,9 +238,8 @@ static void patches_reference(const vrs_patch *patches, int32_t count, const vrs
                 const int32_t column = x - p->rect.x, line = y - p->rect.y;
                 int32_t at[2];
                 if (column < 0 || line < 0 || column >= p->rect.width || line >= p->rect.height ||
-                    !position_at(&p->rect, p->positions, column, line, at)) {
+                    !position_at(&p->rect, p->positions, column, line, at))
                     continue;
-                }
                 const float weight =
                     ramp(at[0], p->width, p->ramp_x) * ramp(at[1], p->height, p->ramp_y);
                 if (weight > 0.0F) {
@@ -275,9 +270,8 @@ static bool find(const vrs_class_patch *patch, int32_t x, int32_t y, found *out)
     const vrs_rect *r = &patch->rect;
     int32_t at[2];
     if (x < r->x || y < r->y || x >= r->x + r->width || y >= r->y + r->height ||
-        !position_at(r, patch->positions, x - r->x, y - r->y, at)) {
+        !position_at(r, patch->positions, x - r->x, y - r->y, at))
         return false;
-    }
     out->weight = 1.0F;
     if (patch->ramp_x > 0) {
         out->weight =
@@ -319,18 +313,14 @@ static int32_t find_all(const vrs_class_patch *patches, int32_t count, int32_t x
 {
     int32_t tiles = 0;
     float weights = 0.0F;
-    for (int32_t i = 0; i < count; i++) {
-        if (patches[i].ramp_x > 0 && find(&patches[i], x, y, &all[tiles])) {
+    for (int32_t i = 0; i < count; i++)
+        if (patches[i].ramp_x > 0 && find(&patches[i], x, y, &all[tiles]))
             weights += all[tiles++].weight;
-        }
-    }
     const float rest = 1.0F - weights;
     int32_t used = tiles;
-    for (int32_t i = 0; i < count && tiles > 0 && rest > 0.0F; i++) {
-        if (patches[i].ramp_x == 0 && find(&patches[i], x, y, &all[used])) {
+    for (int32_t i = 0; i < count && tiles > 0 && rest > 0.0F; i++)
+        if (patches[i].ramp_x == 0 && find(&patches[i], x, y, &all[used]))
             all[used++].weight = rest;
-        }
-    }
     return used;
 }
 
@@ -343,9 +333,8 @@ static void class_patches_reference(const vrs_class_patch *patches, int32_t coun
     for (int32_t y = row_begin; y < row_end; y++, dst += dst_stride) {
         for (int32_t x = 0; x < width; x++) {
             const int32_t used = find_all(patches, count, x, y, all);
-            if (used > 0) {
+            if (used > 0)
                 dst[x] = best_class(all, used, classes);
-            }
         }
     }
 }

@@ -95,13 +95,11 @@ static inline void sum_block8(const uint8_t *src, ptrdiff_t stride, const vrs_ru
     for (int32_t edge = 0; edge < run->edges; edge++) {
         const vec edge_weight = _mm256_set1_ps(run->edge_weight[edge]);
         row = src + stride * run->edge[edge];
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             value[i] = _mm256_fmadd_ps(floats8(row + 8 * i), edge_weight, value[i]);
-        }
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         _mm256_storeu_ps(out + 8 * i, value[i]);
-    }
 }
 
 static inline __m256i codes16(const uint8_t *from, __m128i shift, __m256i peak)
@@ -139,9 +137,8 @@ static inline void sum_block16(const uint8_t *src, ptrdiff_t stride, const vrs_r
             value[2 * i + 1] = _mm256_fmadd_ps(high, edge_weight, value[2 * i + 1]);
         }
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         _mm256_storeu_ps(out + 8 * i, value[i]);
-    }
 }
 
 /* Four floats of a row and of the fourth row after it in the two halves of a vector: the loads do

@@ -94,13 +94,11 @@ static inline void sum_block8(const uint8_t *src, ptrdiff_t stride, const vrs_ru
     for (int32_t edge = 0; edge < run->edges; edge++) {
         const vec edge_weight = _mm512_set1_ps(run->edge_weight[edge]);
         row = src + stride * run->edge[edge];
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             value[i] = _mm512_fmadd_ps(floats8(row + 16 * i), edge_weight, value[i]);
-        }
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         _mm512_storeu_ps(out + 16 * i, value[i]);
-    }
 }
 
 static inline __m512i codes16(const uint8_t *from, __m128i shift, __m512i peak)
@@ -139,9 +137,8 @@ static inline void sum_block16(const uint8_t *src, ptrdiff_t stride, const vrs_r
             value[2 * i + 1] = _mm512_fmadd_ps(high, edge_weight, value[2 * i + 1]);
         }
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         _mm512_storeu_ps(out + 16 * i, value[i]);
-    }
 }
 
 /* Four floats of rows row, row + 4, row + 8, row + 12 in the four quarters of a vector: the loads

@@ -38,9 +38,8 @@ static void sum_narrow(const vrs_preprocess_plan *plan, const uint8_t *src, ptrd
 {
     for (int32_t i = 0; i < samples; i++) {
         int32_t sum = 0;
-        for (int32_t row = 0; row < run->count; row++) {
+        for (int32_t row = 0; row < run->count; row++)
             sum += vrs_preprocess_sample(plan, src + stride * (run->first + row), i);
-        }
         out[i] = (float)sum * run->weight;
         for (int32_t edge = 0; edge < run->edges; edge++) {
             out[i] += (float)vrs_preprocess_sample(plan, src + stride * run->edge[edge], i) *
@@ -125,12 +124,10 @@ static void resize_plane(const lanes_job *job, const lanes_tile *tile, int index
         memset(job->rows + (size_t)row * (size_t)plan->row_stride, 0,
                (size_t)samples * sizeof(float));
     }
-    for (int32_t column = 0; column < samples; column += LANES) {
+    for (int32_t column = 0; column < samples; column += LANES)
         transpose(job->rows + column, plan->row_stride, job->turned + (size_t)column * LANES);
-    }
-    for (int i = index; i < plan->components && plan->component[i].plane == component->plane; i++) {
+    for (int i = index; i < plan->components && plan->component[i].plane == component->plane; i++)
         resize_component(job, tile, i);
-    }
 }
 
 static vec dot(const float weights[4], const vec component[3])
@@ -147,9 +144,8 @@ static void finish_column(const vrs_preprocess_plan *plan, const vec component[3
     vec value[3];
     for (int channel = 0; channel < 3; channel++) {
         value[channel] = vec_clip(dot(plan->matrix[channel], component), 1.0F);
-        if (plan->tone) {
+        if (plan->tone)
             value[channel] = tone_lookup(plan->tone_table, value[channel]);
-        }
     }
     const vec guide = vec_clip(dot(plan->luma, component), 255.0F);
     pack(value, guide, words[0]);
@@ -167,9 +163,8 @@ static void store_row(const lanes_job *job, float tiles[4][LANES * LANES], int32
 {
     const vrs_preprocess_plan *plan = job->plan;
     const float *packed = tiles[0] + row * LANES;
-    if (job->luma != NULL) {
+    if (job->luma != NULL)
         store_guide(packed, job->luma + pixel, columns);
-    }
     if (plan->desc.tensor == VRS_TENSOR_U8_NHWC) {
         store_rgb(packed, (uint8_t *)job->tensor + 3 * pixel, columns);
         return;
@@ -182,9 +177,8 @@ static void store_row(const lanes_job *job, float tiles[4][LANES * LANES], int32
             memcpy(tensor + channel * area + pixel, from, (size_t)columns * sizeof(float));
             continue;
         }
-        for (int32_t i = 0; i < columns; i++) {
+        for (int32_t i = 0; i < columns; i++)
             tensor[3 * (pixel + (size_t)i) + channel] = from[i];
-        }
     }
 }
 
@@ -208,9 +202,8 @@ static void finish_tile(const lanes_job *job, const lanes_tile *tile)
                             words[2] + column * LANES, words[3] + column * LANES};
             finish_column(plan, component, to);
         }
-        for (int kind = 0; kind < kinds; kind++) {
+        for (int kind = 0; kind < kinds; kind++)
             transpose(words[kind], LANES, tiles[kind]);
-        }
         for (int32_t row = 0; row < tile->height; row++) {
             const size_t y = (size_t)(plan->content.y + tile->y + row);
             store_row(job, tiles, row, y * (size_t)plan->desc.width + (size_t)(plan->content.x + x),
@@ -240,11 +233,9 @@ static void preprocess(const vrs_preprocess_plan *plan, const vrs_image *image, 
             const int32_t rest = content->width - begin;
             const int32_t end = begin + (rest < plan->tile_columns ? rest : plan->tile_columns);
             const lanes_tile tile = {begin, end, y, height};
-            for (int i = 0; i < plan->components; i++) {
-                if (i == 0 || plan->component[i].plane != plan->component[i - 1].plane) {
+            for (int i = 0; i < plan->components; i++)
+                if (i == 0 || plan->component[i].plane != plan->component[i - 1].plane)
                     resize_plane(&job, &tile, i);
-                }
-            }
             finish_tile(&job, &tile);
         }
     }

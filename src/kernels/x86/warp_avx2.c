@@ -191,9 +191,8 @@ static inline bool mean(const reader *r, int count, const cells *c, const span s
 {
     const int32_t n = 1 << bits;
     const __m128i shift = _mm_cvtsi32_si128(2 * bits + 2);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         out[i] = _mm256_setzero_ps();
-    }
     for (int32_t b = 1; b < 2 * n; b += 2) {
         /* weighted = start + a * step: the reference's sum in another order. */
         __m256i weighted[2], step[2], sum[2][2];
@@ -213,25 +212,20 @@ static inline bool mean(const reader *r, int count, const cells *c, const span s
                     _mm256_add_epi32(c->corner[axis], _mm256_sra_epi32(weighted[axis], shift));
                 weighted[axis] = _mm256_add_epi32(weighted[axis], step[axis]);
             }
-            if (!neighbours(at[0], &spans[0], &p.column, &p.weight_x)) {
+            if (!neighbours(at[0], &spans[0], &p.column, &p.weight_x))
                 return false;
-            }
             (void)neighbours(at[1], &spans[1], &p.row, &p.weight_y);
             p.next_row = _mm256_add_epi32(p.row, _mm256_set1_epi32(1));
-            for (int i = 0; i < count; i++) {
+            for (int i = 0; i < count; i++)
                 add_samples(&r[i], &p, sum[i]);
-            }
         }
-        for (int i = 0; i < count; i++) {
-            for (int j = 0; j < (r[i].pairs ? 2 : 1); j++) {
+        for (int i = 0; i < count; i++)
+            for (int j = 0; j < (r[i].pairs ? 2 : 1); j++)
                 out[i + j] = _mm256_add_ps(out[i + j], _mm256_cvtepi32_ps(sum[i][j]));
-            }
-        }
     }
     const __m256 scale = _mm256_set1_ps(1.0F / (65536.0F * (float)(n * n)));
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         out[i] = _mm256_mul_ps(out[i], scale);
-    }
     return true;
 }
 
@@ -266,15 +260,13 @@ static void store_tensor(const vrs_preprocess_plan *plan, void *tensor, size_t p
 {
     const size_t area = (size_t)plan->desc.width * (size_t)plan->desc.height;
     for (size_t c = 0; c < 3; c++) {
-        for (size_t i = 0; i < count; i++) {
-            if (plan->desc.tensor == VRS_TENSOR_F32_NCHW) {
+        for (size_t i = 0; i < count; i++)
+            if (plan->desc.tensor == VRS_TENSOR_F32_NCHW)
                 ((float *)tensor)[c * area + pixel + i] = rgb[c][i];
-            } else if (plan->desc.tensor == VRS_TENSOR_F32_NHWC) {
+            else if (plan->desc.tensor == VRS_TENSOR_F32_NHWC)
                 ((float *)tensor)[3 * (pixel + i) + c] = rgb[c][i];
-            } else {
+            else
                 ((uint8_t *)tensor)[3 * (pixel + i) + c] = (uint8_t)(rgb[c][i] + 0.5F);
-            }
-        }
     }
 }
 
@@ -285,9 +277,8 @@ static void finish(const vrs_preprocess_plan *plan, const __m256 component[3], v
     const bool codes_wanted = plan->type == VRS_TENSOR_U8;
     for (int c = 0; c < 3; c++) {
         __m256 value = clip(dot(plan->matrix[c], component), 1.0F);
-        if (plan->tone) {
+        if (plan->tone)
             value = tone(plan->tone_table, value);
-        }
         const float scale = codes_wanted ? 255.0F : plan->scale[c];
         const float bias = codes_wanted ? 0.0F : plan->bias[c];
         _mm256_storeu_ps(rgb[c],
@@ -296,9 +287,8 @@ static void finish(const vrs_preprocess_plan *plan, const __m256 component[3], v
     store_tensor(plan, tensor, pixel, LANES, rgb);
     if (luma != NULL) {
         _mm256_storeu_ps(guide, clip(dot(plan->luma, component), 255.0F));
-        for (size_t i = 0; i < LANES; i++) {
+        for (size_t i = 0; i < LANES; i++)
             luma[pixel + i] = (uint8_t)(guide[i] + 0.5F);
-        }
     }
 }
 
@@ -357,15 +347,13 @@ static bool eight(const view *v, void *tensor, uint8_t *luma, int32_t x, int32_t
     const cells c = load_cells(v->warp, v->plan->desc.width, x, y);
     const int32_t bits = v->warp->samples;
     __m256 first[3], rest[3], component[3];
-    if (!mean(&v->luma, 1, &c, v->luma_span, bits, first)) {
+    if (!mean(&v->luma, 1, &c, v->luma_span, bits, first))
         return false;
-    }
     component[0] = first[0];
     component[1] = component[2] = _mm256_setzero_ps();
     if (v->chroma_planes > 0) {
-        if (!mean(v->chroma, v->chroma_planes, &c, v->chroma_span, bits > 0 ? bits - 1 : 0, rest)) {
+        if (!mean(v->chroma, v->chroma_planes, &c, v->chroma_span, bits > 0 ? bits - 1 : 0, rest))
             return false;
-        }
         component[1] = rest[0];
         component[2] = rest[1];
     }
@@ -384,9 +372,8 @@ static void preprocess_warp(const vrs_preprocess_plan *plan, const vrs_warp *war
         set_spans(&v, v.luma_span, false);
         set_spans(&v, v.chroma_span, true);
         v.chroma_planes = plan->components == 1 ? 0 : (plan->info->planes == 2 ? 1 : 2);
-        for (int i = 0; i < v.chroma_planes; i++) {
+        for (int i = 0; i < v.chroma_planes; i++)
             v.chroma[i] = reader_of(plan, image, &plan->component[1 + i]);
-        }
     }
     for (int32_t y = 0; y < plan->desc.height; y++) {
         for (int32_t x = 0; x < plan->desc.width; x += LANES) {

@@ -132,17 +132,15 @@ static bool add_row(patch_row *row, const luma_row *luma, float *sums, float *we
     const __m256i order = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     bool any = false;
     for (int32_t x = 0; x < patch->rect.width; x += LANES, row->upper += 2, row->lower += 2) {
-        if (!has_four(row)) {
+        if (!has_four(row))
             continue;
-        }
         const __m256i px = positions(row, 0), py = positions(row, 1);
         const __m256i inside = _mm256_cmpgt_epi32(_mm256_set1_epi32(patch->rect.width - x), order);
         __m256 weight = _mm256_mul_ps(ramp(px, patch->width, patch->ramp_x),
                                       ramp(py, patch->height, patch->ramp_y));
         weight = _mm256_and_ps(weight, _mm256_castsi256_ps(inside));
-        if (_mm256_movemask_ps(_mm256_cmp_ps(weight, _mm256_setzero_ps(), _CMP_GT_OQ)) == 0) {
+        if (_mm256_movemask_ps(_mm256_cmp_ps(weight, _mm256_setzero_ps(), _CMP_GT_OQ)) == 0)
             continue;
-        }
         const __m256 value = values(patch, px, py, luma, patch->rect.x + x);
         any = true;
         _mm256_storeu_ps(sums + x, _mm256_fmadd_ps(weight, value, _mm256_loadu_ps(sums + x)));
@@ -171,9 +169,8 @@ static void blend_row(const float *sums, const float *weights, int32_t begin, in
                       int16_t *dst)
 {
     int32_t x = begin;
-    for (; x + LANES <= end; x += LANES) {
+    for (; x + LANES <= end; x += LANES)
         blend_8(sums + x, weights + x, dst + x);
-    }
     if (x < end) {
         int16_t rest[LANES] = {0};
         memcpy(rest, dst + x, (size_t)(end - x) * sizeof(*dst));
@@ -194,9 +191,8 @@ void vrs_avx2_patches(const vrs_patch *patches, int32_t count, const vrs_luma *l
         for (int32_t i = 0; i < count; i++) {
             const vrs_patch *p = &patches[i];
             const int32_t line = y - p->rect.y;
-            if (line < 0 || line >= p->rect.height) {
+            if (line < 0 || line >= p->rect.height)
                 continue;
-            }
             const size_t pairs = (size_t)((p->rect.width + LANES - 1) / LANES) + 1;
             const int32_t *upper = p->positions + 2 * ((size_t)(line / LANES) * pairs);
             patch_row row = {p, upper, upper + 2 * pairs, 2 * (line % LANES) + 1};

@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -229,6 +230,12 @@ def quality_options(doc: str) -> argparse.ArgumentParser:
     options.add_argument("--vrseg", default=str(ROOT / "build/vrseg"))
     options.add_argument("--cores", type=int, default=2)
     return options
+
+
+def quality_versions(program: str, opencv: ModuleType, numpy: ModuleType) -> dict[str, str]:
+    """What their figures depend on; the two modules are those of the caller's environment."""
+    return {"opencv": opencv.__version__, "numpy": numpy.__version__,
+            "python": sys.version.split()[0], "vrseg": first_line([program, "--version"])}
 
 
 def peers_python(given: str | None) -> str:

@@ -17,7 +17,6 @@ Runs with the python of the peers' environment and writes bench/results/<device>
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
@@ -103,20 +102,13 @@ def collect(arguments: argparse.Namespace, folder: Path) -> list[Row]:
 
 def main() -> None:
     """Parses the command line, measures, writes the results."""
-    shared = benchlib.shared_folder()
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--media", type=Path, default=shared / "media")
-    options.add_argument("--models-dir", type=Path, default=shared / "models")
+    options = benchlib.quality_options(__doc__)
     options.add_argument("--model", default="selfie-landscape")
-    options.add_argument("--vrseg", default=str(benchlib.ROOT / "build/vrseg"))
-    options.add_argument("--cores", type=int, default=2)
     options.add_argument("--dry", action="store_true", help="print the rows and keep nothing")
     arguments = options.parse_args()
     try:
         device = benchlib.use_cores(arguments.cores)
-        versions = {"opencv": cv2.__version__, "numpy": np.__version__,
-                    "python": sys.version.split()[0],
-                    "vrseg": benchlib.first_line([arguments.vrseg, "--version"])}
+        versions = benchlib.quality_versions(arguments.vrseg, cv2, np)
         with tempfile.TemporaryDirectory(prefix="vrseg-steady-bounds-") as name:
             rows = collect(arguments, Path(name))
         if not arguments.dry:

@@ -298,9 +298,7 @@ def main() -> None:
     arguments = options.parse_args()
     try:
         device = benchlib.use_cores(arguments.cores)
-        versions = {"opencv": cv2.__version__, "numpy": np.__version__,
-                    "python": sys.version.split()[0],
-                    "vrseg": benchlib.first_line([arguments.vrseg, "--version"])}
+        versions = benchlib.quality_versions(arguments.vrseg, cv2, np)
         with tempfile.TemporaryDirectory(prefix="vrseg-views-") as name:
             rows = collect(arguments, Path(name))
         if arguments.limit or arguments.models:

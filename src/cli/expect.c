@@ -111,12 +111,7 @@ int64_t vrs_expect_output_bytes(const vrs_job_expected *expected)
 /* Null where it is 0, which is not known. */
 static void json_bytes(yajl_gen gen, const char *name, uint64_t bytes)
 {
-    if (bytes > 0 && bytes <= INT64_MAX) {
-        vrs_json_integer(gen, name, (int64_t)bytes);
-        return;
-    }
-    vrs_json_key(gen, name);
-    (void)yajl_gen_null(gen);
+    vrs_json_reading(gen, name, bytes > 0 ? (double)bytes : -1, 0);
 }
 
 static void json_disks(yajl_gen gen, const vrs_job_expected *expected)

@@ -210,17 +210,20 @@ vrs_status vrs_cuda_queue_class_patches(const vrs_cuda_lane *lane, const vrs_tic
 /* lane_cuda_network.c: queues the network of a batch whose inputs are queued, with its states. */
 vrs_status vrs_cuda_queue_network(vrs_cuda_slot *slot) VRS_MUST_USE;
 
-/* lane_cuda_output.c: the way out. `live`: places of the views whose tickets have not failed. */
+/* lane_cuda_masks.c: masks. `live`: places of the views whose tickets have not failed. */
 vrs_status vrs_cuda_queue_scores(vrs_cuda_slot *slot, const int32_t *live,
                                  int32_t count) VRS_MUST_USE;
-/* Outputs of a ticket whose masks are all queued; fails the ticket where that fails. */
-void vrs_cuda_queue_tickets(vrs_cuda_slot *slot);
-/* Makes the outputs of a ticket that failed background, on the host. */
-void vrs_cuda_fill_background(vrs_ticket *ticket);
-
 /* Waits for the views that other lanes have made of a ticket, and brings the eyes together, once.
  */
 vrs_status vrs_cuda_complete_masks(const vrs_cuda_slot *slot, vrs_ticket *ticket) VRS_MUST_USE;
+/* Whether an output of `stream` shows masks of a target. */
+bool vrs_cuda_is_wanted(const vrs_pipeline *pipeline, const vrs_stream *stream, int32_t target);
+
+/* lane_cuda_output.c: outputs of a ticket whose masks are all queued; fails the ticket where that
+ * fails. */
+void vrs_cuda_queue_tickets(vrs_cuda_slot *slot);
+/* Makes the outputs of a ticket that failed background, on the host. */
+void vrs_cuda_fill_background(vrs_ticket *ticket);
 
 /* lane_cuda_repeat.c: whether masks may be repeated, once the outputs are known; what a ticket has
  * for that. Settles the finished tickets of a slot, with its turn. Takes a ticket that is in no

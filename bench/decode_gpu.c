@@ -19,8 +19,8 @@
 #include "device/device.h"
 #include "device/memory.h"
 #include "device/monitor.h"
-#include "media/gpu_frames.h"
-#include "media/source_reader.h"
+#include "media/source/gpu_frames.h"
+#include "media/source/source_reader.h"
 #include "vrseg/system.h"
 
 #define MAX_STREAMS 8

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "media/source.h"
+#include "media/source/source.h"
 #include "pipeline/internal.h"
 #include "vrseg/job.h"
 

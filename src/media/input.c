@@ -7,8 +7,8 @@
 #include "base/alloc.h"
 #include "image/format.h"
 #include "kernels/kernels.h"
-#include "media/picture.h"
-#include "media/source.h"
+#include "media/encode/picture.h"
+#include "media/source/source.h"
 #include "model/model.h"
 
 struct vrs_input {

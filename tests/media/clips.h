@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "media/source.h"
+#include "media/source/source.h"
 #include "support/temp.h"
 #include "vrseg/log.h"
 

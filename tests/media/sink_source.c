@@ -6,11 +6,11 @@
 #include <libavutil/spherical.h>
 #include <libavutil/stereo3d.h>
 
-#include "media/av.h"
-#include "media/container.h"
-#include "media/encoder.h"
+#include "media/encode/encoder.h"
+#include "media/encode/times.h"
+#include "media/file/container.h"
+#include "media/libav/av.h"
 #include "media/sink_tools.h"
-#include "media/times.h"
 
 #define SOUND_RATE 48000
 #define SOUND_FRAME 1024

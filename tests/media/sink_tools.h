@@ -13,7 +13,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 
-#include "media/sink.h"
+#include "media/sink/sink.h"
 
 /* ---- images --------------------------------------------------------------------------------- */
 

@@ -12,8 +12,8 @@
 #include "fake_cuda/fake_cuda.h"
 #include "fake_nvdec/fake_nvdec.h"
 #include "image/format.h"
-#include "media/gpu_frames.h"
-#include "media/source_reader.h"
+#include "media/source/gpu_frames.h"
+#include "media/source/source_reader.h"
 
 #define WIDTH 320
 #define HEIGHT 180

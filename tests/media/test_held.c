@@ -1,7 +1,8 @@
 /* What decoders and encoders hold: by levels, presets, threads, depth and size. */
 #include <string.h>
 
-#include "media/held.h"
+#include "media/sink/sink_held.h"
+#include "media/source/source_held.h"
 #include "support/inject.h"
 
 static uint64_t decoder(enum AVCodecID codec, int level, int threads, int32_t width, int32_t height)

@@ -8,7 +8,7 @@
 
 #include "fake_cuda/fake_cuda.h"
 #include "fake_nvdec/fake_nvdec.h"
-#include "media/job_internal.h"
+#include "media/job/job_internal.h"
 #include "profile/figures.h"
 #include "support/configure.h"
 #include "support/fake_device_engine.h"

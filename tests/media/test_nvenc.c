@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "media/av.h"
-#include "media/encoder.h"
-#include "media/encoder_options.h"
+#include "media/encode/encoder.h"
+#include "media/encode/encoder_options.h"
+#include "media/libav/av.h"
 
 static vrs_encoder_params params_for(vrs_codec codec, vrs_encoder_place place)
 {

@@ -1,5 +1,5 @@
 /* When frames are due: time bases, a machine that is late, sources that are, jumps. */
-#include "media/pace.h"
+#include "media/source/pace.h"
 
 #include "base/clock.h"
 #include "support/inject.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "media/room.h"
+#include "media/sink/room.h"
 #include "support/inject.h"
 
 static vrs_stream_info at_25_fps = {.rate_num = 25, .rate_den = 1};

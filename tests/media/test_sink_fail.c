@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "media/journal.h"
+#include "media/file/journal.h"
 #include "media/sink_folder.h"
 #include "media/sink_tools.h"
 #include "support/child.h"

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "media/picture.h"
+#include "media/encode/picture.h"
 #include "media/sink_folder.h"
 #include "media/sink_tools.h"
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "media/journal.h"
+#include "media/file/journal.h"
 #include "media/sink_folder.h"
 #include "media/sink_tools.h"
 #include "support/child.h"

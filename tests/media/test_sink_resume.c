@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "media/journal.h"
+#include "media/file/journal.h"
 #include "media/sink_folder.h"
 #include "media/sink_tools.h"
 #include "support/inject.h"

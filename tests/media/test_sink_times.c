@@ -10,10 +10,10 @@
 #include <libavutil/stereo3d.h>
 
 #include "base/alloc.h"
-#include "media/mp4_layout.h"
+#include "media/encode/times.h"
 #include "media/sink_folder.h"
 #include "media/sink_tools.h"
-#include "media/times.h"
+#include "media/source/mp4_layout.h"
 #include "vr/bytes.h"
 
 static void check_times(const char *path, int count, tools_time_fn time_of, int64_t shift)

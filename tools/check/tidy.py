@@ -19,6 +19,8 @@ MAX_COLUMNS, MAX_FUNCTION = 100, 70
 # Each folder of src/ may include what stands before it, itself, and the public headers.
 ORDER = ("base", "image", "vr", "device", "kernels", "model", "graph", "engine", "batch",
          "pipeline", "doctor", "profile", "media", "tune", "cli")
+# The same within a folder.
+ORDER_WITHIN = {"media": ("libav", "file", "source", "encode", "sink", "job")}
 # These are written on the public headers alone.
 PUBLIC_ONLY = ("src/cli", "examples")
 SHOWS_INSIDE = ("examples/tour",)
@@ -125,10 +127,16 @@ def check_calls(source: Source) -> Iterator[Finding]:
                 yield number, f"{match[1]}() is not for here: use {instead}"
 
 
+def below(part: str, included: str | None, folder: str) -> bool:
+    """Whether a part of a folder stands above another one, so that it may not include it."""
+    order = ORDER_WITHIN.get(folder, ())
+    return part in order and included in order and order.index(included) > order.index(part)
+
+
 def check_includes(source: Source) -> Iterator[Finding]:
     parts = source.path.split("/")
     for number, line in enumerate(source.lines):
-        match = re.match(r'\s*#\s*include\s+"(\w+)/', line)
+        match = re.match(r'\s*#\s*include\s+"(\w+)/(?:(\w+)/)?', line)
         if not match or match[1] == "vrseg":
             continue
         folder = match[1]
@@ -141,6 +149,9 @@ def check_includes(source: Source) -> Iterator[Finding]:
         elif parts[0] == "src" and parts[1] in ORDER and folder in ORDER \
                 and ORDER.index(folder) > ORDER.index(parts[1]):
             yield number, f"{parts[1]}/ may not include {folder}/, which stands below it"
+        elif parts[0] == "src" and folder == parts[1] and below(parts[2], match[2], folder):
+            yield number, (f"{folder}/{parts[2]}/ may not include {folder}/{match[2]}/, which "
+                           "stands below it")
 
 
 def findings(source: Source) -> list[str]:

@@ -76,6 +76,13 @@ class TidyTest(unittest.TestCase):
         self.assert_one("include/vrseg/a.h", '#include "base/alloc.h"\n', 1, "private")
         self.assertEqual(found("tests/a.c", '#include "pipeline/internal.h"\n'), [])
 
+    def test_includes_within_a_folder(self) -> None:
+        text = '#include "media/source/source.h"\n'
+        for path in ("src/media/source/a.c", "src/media/job/a.c", "src/media/a.c", "src/tune/a.c"):
+            self.assertEqual(found(path, text), [])
+        self.assert_one("src/media/file/a.c", text, 1,
+                        "media/file/ may not include media/source/, which stands below it")
+
     def test_conditions_in_bodies(self) -> None:
         outside = "#ifdef A\nint a;\n#endif\n"
         self.assertEqual(found("src/image/a.c", outside + function(1)), [])

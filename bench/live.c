@@ -58,6 +58,7 @@ typedef struct measurement {
     double *latency_ms; /* of the masks that came, in order */
     int64_t count, dropped, repeated;
     int64_t first_ns, last_ns; /* of the results that count */
+    double work_ms;            /* of the device (its workers, on a CPU) for a frame, on average */
 } measurement;
 
 static _Noreturn void usage(const char *what)
@@ -208,7 +209,7 @@ static void print_row(bench *b, const char *name, double value, const char *unit
 static void print_rows(const measurement *m)
 {
     bench *b = m->b;
-    char name[256], note[256];
+    char name[256], note[320];
     double jitter = 0, seconds = (double)(m->last_ns - m->first_ns) / 1e9;
     double rate = seconds > 0 ? (double)(m->count + m->dropped - 1) / seconds : 0;
     for (int64_t i = 1; i < m->count; i++) {
@@ -219,9 +220,10 @@ static void print_rows(const measurement *m)
     double p99 = percentile(m->latency_ms, m->count, 0.99);
     double most = m->latency_ms[m->count - 1];
     (void)snprintf(note, sizeof(note),
-                   "p50 %.2f, p95 %.2f, most %.2f, jitter %.3f ms; %.1f s at %.2f frames/s%s%s",
+                   "p50 %.2f, p95 %.2f, most %.2f, jitter %.3f ms, of which the device works "
+                   "%.2f; %.1f s at %.2f frames/s%s%s",
                    percentile(m->latency_ms, m->count, 0.5),
-                   percentile(m->latency_ms, m->count, 0.95), most, jitter,
+                   percentile(m->latency_ms, m->count, 0.95), most, jitter, m->work_ms,
                    (double)(m->count + m->dropped) / m->fps, rate,
                    m->repeated > 0 ? "; masks repeated" : "",
                    b->frames_on_gpu || b->masks_on_gpu ? "" : "; frames and masks in host memory");
@@ -237,8 +239,21 @@ static void print_rows(const measurement *m)
     print_row(b, name, (double)m->dropped, "frames", "lower", 0, note);
 }
 
+/* Summed over the stages of all frames so far, and how many frames those were. */
+static double work_ns(const bench *b, uint64_t *frames)
+{
+    vrs_pipeline_stats stats = vrs_pipeline_get_stats(b->pipeline);
+    double ns = 0;
+    for (int stage = 0; stage < VRS_STAGE_COUNT; stage++)
+        ns += (double)stats.stages[stage].busy_ns;
+    *frames = stats.stages[VRS_STAGE_POSTPROCESS].frames;
+    return ns;
+}
+
 static void measure(bench *b, int32_t eyes, double fps)
 {
+    uint64_t frames_before, frames;
+    double before_ns = work_ns(b, &frames_before);
     vrs_thread consumer = {0};
     measurement m = {.b = b, .fps = fps, .eyes = eyes, .stream = b->streams++};
     m.warm_up = (int64_t)(WARM_UP * fps);
@@ -255,6 +270,8 @@ static void measure(bench *b, int32_t eyes, double fps)
                 (long long)m.frames);
         exit(EXIT_FAILURE);
     }
+    m.work_ms = (work_ns(b, &frames) - before_ns) / 1e6;
+    m.work_ms /= frames > frames_before ? (double)(frames - frames_before) : 1;
     print_rows(&m);
     free(m.latency_ms);
 }

@@ -42,7 +42,9 @@ class Monitor:
 
     def __init__(self, vrseg: str):
         self.out = tempfile.TemporaryFile("w+")
-        self.child = subprocess.Popen([vrseg, "monitor", "--interval", str(READING_S)],
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")  # what is cuda:0 here
+        self.child = subprocess.Popen([vrseg, "monitor", "--interval", str(READING_S),
+                                       *(["--device", visible] if visible.isdigit() else [])],
                                       stdin=subprocess.DEVNULL, stdout=self.out)
 
     def close(self) -> list[dict[str, Any]]:

@@ -4,9 +4,9 @@
     together    seconds of single runs, one after another, by those of one run of all: at least 1,
                 from the start of each process to its end
     frames      the same without starts and ends: frames a second while frames run
-    two_gpus    frames a second of one run on two GPUs by those on the first alone, of as many
-                streams as keep both busy: at least 1.95. Where there are no two GPUs it says
-                "not run", and no row is kept
+    gpus        frames a second of one run on two GPUs, and on four, by those on the first alone,
+                with as many streams for each GPU: at least 1.95 and 3.9. Where there are not so
+                many GPUs it says "not run", and no row is kept
 
 The ways take turns, and each ratio is taken turn by turn before its median. Masks go to FFV1 at the
 network's size, or nowhere with --sink null. A file of results is written where nothing was left out
@@ -28,6 +28,8 @@ VIDEOS = ("sam2_juggle_1280x720", "sam2_woman_and_dog_1280x720",
           "intel_one-by-one-person-detection_768x432", "tfjs_pose_squats_720x1280")
 # A GPU's decoder is at its best with seven streams.
 STREAMS_A_GPU = 8
+GPUS = (2, 4)
+SHARE = 0.975
 
 
 def run_vrseg(args: argparse.Namespace, folder: Path, inputs: list[Path],
@@ -66,33 +68,47 @@ def together(args: argparse.Namespace, folder: Path, inputs: list[Path]) -> list
             Row("frames", median(rate), "times", "higher", runs=rate)]
 
 
+def devices(count: int) -> str:
+    """So many GPUs, for --device."""
+    return ",".join(f"cuda:{i}" for i in range(count))
+
+
 def gpus(args: argparse.Namespace) -> int:
-    """How many GPUs vrseg may use here."""
-    for count in (2, 1):
-        device = ",".join(f"cuda:{i}" for i in range(count))
+    """How many GPUs vrseg may use here, of the numbers that are measured."""
+    for count in (*reversed(GPUS), 1):
         try:
             with tempfile.TemporaryDirectory() as folder:
                 run_vrseg(argparse.Namespace(**vars(args) | {"max_frames": 1, "sink": "null"}),
-                          Path(folder), args.inputs[:1], "--device", device)
+                          Path(folder), args.inputs[:1], "--device", devices(count))
             return count
         except BenchError:
             continue
     return 0
 
 
-def two_gpus(args: argparse.Namespace, folder: Path, inputs: list[Path]) -> list[Row]:
-    """Two GPUs beside the first one, on enough streams for both, in turns."""
-    streams = [inputs[i % len(inputs)] for i in range(2 * STREAMS_A_GPU)]
-    more = ("--inputs-at-once", str(len(streams)), "--max-batch-size", "8", "--precision", "f16")
-    times, rates = [], []
+def several_gpus(args: argparse.Namespace, folder: Path, inputs: list[Path],
+                 most: int) -> list[Row]:
+    """Two GPUs and more beside the first one, each with as many streams, in turns."""
+    counts = [1, *(count for count in GPUS if count <= most)]
+    rates: dict[int, list[float]] = {count: [] for count in counts}
     for turn in range(args.repeat):
-        fps = [number(run_vrseg(args, folder, streams, "--device", device, *more)[1], "fps",
-                      "the summary") for device in ("cuda:0", "cuda:0,cuda:1")]
-        times.append(fps[1] / fps[0])
-        rates.append(fps[1])
-        note(f"turn {turn + 1}: {fps[0]:.1f} and {fps[1]:.1f} frames a second")
-    return [Row("two_gpus", median(times), "times", "higher", target=1.95, runs=times),
-            Row("two_gpus_fps", median(rates), "frames/s", "higher", runs=rates)]
+        for count in counts:
+            streams = [inputs[i % len(inputs)] for i in range(count * STREAMS_A_GPU)]
+            figures = run_vrseg(args, folder, streams, "--device", devices(count),
+                                "--inputs-at-once", str(len(streams)), "--max-batch-size",
+                                str(args.max_batch_size), "--precision", "f16")[1]
+            rates[count].append(number(figures, "fps", "the summary"))
+        note(f"turn {turn + 1}: " + ", ".join(f"{rates[count][-1]:.1f} on {count}"
+                                              for count in counts) + " frames a second")
+    rows = [Row("one_gpu_fps", median(rates[1]), "frames/s", "higher", runs=rates[1])]
+    for count in counts[1:]:
+        times = [many / one for many, one in zip(rates[count], rates[1])]
+        word = {2: "two", 4: "four"}[count]
+        rows += [Row(f"{word}_gpus", median(times), "times", "higher", target=SHARE * count,
+                     runs=times),
+                 Row(f"{word}_gpus_fps", median(rates[count]), "frames/s", "higher",
+                     runs=rates[count])]
+    return rows
 
 
 def arguments() -> argparse.Namespace:
@@ -101,9 +117,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("inputs", nargs="*", type=Path, help="videos (those of the shared folder)")
     parser.add_argument("--vrseg", default=str(benchlib.ROOT / "build" / "vrseg"))
     parser.add_argument("--model", help="network of all runs (vrseg's own choice)")
-    parser.add_argument("--only", choices=("together", "two_gpus"), help="leave the other out")
+    parser.add_argument("--only", choices=("together", "gpus"), help="leave the other out")
     parser.add_argument("--device", default="cpu", help="of the first two figures (cpu)")
     parser.add_argument("--sink", choices=("ffv1", "null"), default="ffv1")
+    parser.add_argument("--max-batch-size", type=int, default=8, help="on GPUs (8)")
     parser.add_argument("--max-frames", type=int, default=0, help="of each video; 0: all")
     parser.add_argument("--repeat", type=int, default=5, help="turns (5)")
     parser.add_argument("--store", metavar="DEVICE", help="keep results/DEVICE/several.json")
@@ -119,12 +136,13 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     with tempfile.TemporaryDirectory(prefix="vrseg-several-") as made:
-        rows = together(args, Path(made), args.inputs) if args.only != "two_gpus" else []
+        rows = together(args, Path(made), args.inputs) if args.only != "gpus" else []
         found = gpus(args) if args.only != "together" else 0
-        if found == 2:
-            rows += two_gpus(args, Path(made), args.inputs)
-        elif args.only != "together":
-            note(f"two_gpus: not run: vrseg finds {found} GPUs here, and two are needed")
+        if found >= GPUS[0]:
+            rows += several_gpus(args, Path(made), args.inputs, found)
+        for count in GPUS if args.only != "together" else ():
+            if found < count:
+                note(f"{count} GPUs: not run: vrseg finds {found} here")
     benchlib.print_rows(rows)
     if args.store and not args.max_frames and not args.only:
         note(f"written to {benchlib.write_results(args.store, 'several', {}, rows)}")

@@ -25,7 +25,7 @@
 #define STREAMS 16
 #define SIDE 512
 #define WARM_UP 20 /* frames of each stream that do not count */
-#define FRAMES 200
+#define FRAMES 400
 #define ROUNDS 5 /* at most BENCH_MOST_ROUNDS */
 #define CALLS 20 /* of the engine, in one measurement */
 
@@ -183,12 +183,32 @@ static double send_all(const bench *b, vrs_pipeline *pipeline, const vrs_image *
     return rate;
 }
 
+/* How many batches there were of each size, since `before`. */
+static void show_batches(vrs_pipeline *pipeline, const vrs_batch_queue_stats *before, double rate)
+{
+    vrs_batch_queue_stats stats;
+    vrs_batch_queue_get_stats(pipeline->queue, &stats);
+    fprintf(stderr, "%.0f frames/s, batches:", rate);
+    for (int size = 1; size <= VRS_BATCH_MOST; size++)
+        if (stats.batches[size] > before->batches[size])
+            fprintf(stderr, " %llu of %d,",
+                    (unsigned long long)(stats.batches[size] - before->batches[size]), size);
+    fprintf(stderr, "\n");
+}
+
 /* The first frames make the streams, one after the other, which takes longer than their work. */
 static double streams_rate(const bench *b, vrs_pipeline *pipeline, const vrs_image *picture)
 {
+    vrs_batch_queue_stats before;
     bench_require(vrs_pipeline_start(pipeline));
+    int64_t begin_ns = vrs_now_ns();
     (void)send_all(b, pipeline, picture, WARM_UP);
-    return send_all(b, pipeline, picture, FRAMES);
+    fprintf(stderr, "%d streams and their first frames took %.2f s\n", STREAMS,
+            (double)(vrs_now_ns() - begin_ns) / 1e9);
+    vrs_batch_queue_get_stats(pipeline->queue, &before);
+    double rate = send_all(b, pipeline, picture, FRAMES);
+    show_batches(pipeline, &before, rate);
+    return rate;
 }
 
 /* ---- rows ---- */

@@ -50,19 +50,21 @@ extern "C" {
     X(14, SOURCE, "source")          \
     X(15, TICKET, "ticket")          \
     X(16, DISK, "disk")              \
-    X(17, PIPE, "pipe")
+    X(17, PIPE, "pipe")              \
+    X(18, CLOSE, "close")
 
 /* POSTPROCESS: outputs from masks; SCORES: masks from scores, also a part of postprocessing. FRAME:
  * from submission to the finished result, the latency. QUEUE: a view waits for its batch. BRAKE:
  * submitting waits for a ticket. ALLOCATE: memory of a stream is made. OPEN: before the first
- * frame. FINISH: an output is closed. UPLOAD, DOWNLOAD: copies to and from a GPU, within the time
- * of the stages. What readers and writers wait for: SOURCE: its data, or the time of a live frame;
- * TICKET: room for a frame; DISK: writing; PIPE: the reader of one. */
+ * frame. FINISH: an output is closed; CLOSE: an input is, after its outputs. UPLOAD, DOWNLOAD:
+ * copies to and from a GPU, within the time of the stages. What readers and writers wait for:
+ * SOURCE: its data, or the time of a live frame; TICKET: room for a frame; DISK: writing; PIPE: the
+ * reader of one. */
 typedef enum vrs_span_kind {
 #define VRS_SPAN_ENUM(number, name, text) VRS_SPAN_##name = (number),
     VRS_SPAN_MAP(VRS_SPAN_ENUM)
 #undef VRS_SPAN_ENUM
-        VRS_SPAN_COUNT = 18,
+        VRS_SPAN_COUNT = 19,
 } vrs_span_kind;
 
 /* "decode", "frame", ...; static text, "unknown" for a number that is none. */

@@ -158,8 +158,9 @@ static int32_t preferred(const vrs_batch_queue *queue, int32_t size)
 
 static int64_t when_due(const vrs_batch_queue *queue, const plan *p, int64_t now_ns)
 {
-    int64_t delay = queue->busy ? INT64_MAX : queue->settings.max_queue_delay_ns;
+    int64_t delay = queue->settings.max_queue_delay_ns;
     int64_t waited = delay > INT64_MAX - p->oldest_ns ? INT64_MAX : p->oldest_ns + delay;
+    waited = queue->busy_until_ns > waited ? queue->busy_until_ns : waited;
     int64_t latest = latest_ns(queue, p, p->count, now_ns);
     return latest < waited ? latest : waited;
 }

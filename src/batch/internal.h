@@ -19,7 +19,7 @@ typedef struct vrs_batch_level {
 struct vrs_batch_queue {
     vrs_batch_settings settings;
     int32_t limit;
-    bool busy;
+    int64_t busy_until_ns;
     uint64_t next_number;
     vrs_batch_estimate estimate;
     vrs_batch_queue_stats stats;

@@ -251,9 +251,9 @@ void vrs_batch_queue_set_limit(vrs_batch_queue *queue, int32_t views)
     queue->limit = views;
 }
 
-void vrs_batch_queue_set_busy(vrs_batch_queue *queue, bool busy)
+void vrs_batch_queue_set_busy(vrs_batch_queue *queue, int64_t until_ns)
 {
-    queue->busy = busy;
+    queue->busy_until_ns = until_ns;
 }
 
 void vrs_batch_queue_get_stats(const vrs_batch_queue *queue, vrs_batch_queue_stats *stats)

@@ -21,8 +21,8 @@
  *
  * When. A batch goes as soon as it is full, and an incomplete one
  *   - when it can have a preferred size: the largest that there is,
- *   - when its oldest view has waited for max_queue_delay, unless vrs_batch_queue_set_busy() says
- *     that it would only wait elsewhere,
+ *   - when its oldest view has waited for max_queue_delay, and not before
+ *     vrs_batch_queue_set_busy() says that it would no longer only wait elsewhere,
  *   - when a deadline in it could not be met later, by the measured time of a batch of its size.
  * Where a deadline can be met by a smaller batch alone, the batch is made smaller, also a full one.
  * A deadline that cannot be met any more asks for its batch to go at once, and no more. */
@@ -136,10 +136,10 @@ VRS_API vrs_batch_frame *vrs_batch_queue_cancel(vrs_batch_queue *queue, uint32_t
 /* The oldest frame of a stream that is still in the queue, views of it gone or not; NULL: none. */
 VRS_API vrs_batch_frame *vrs_batch_queue_first(const vrs_batch_queue *queue, uint32_t stream);
 
-/* What goes now would only wait behind batches that are on their way: then max_queue_delay is no
- * reason to send an incomplete batch, which may become fuller meanwhile. Deadlines and preferred
- * sizes still are. */
-VRS_API void vrs_batch_queue_set_busy(vrs_batch_queue *queue, bool busy);
+/* What goes before this time would only wait behind batches that are on their way (0: none is;
+ * INT64_MAX: at no certain time). Until then max_queue_delay is no reason to send an incomplete
+ * batch, which may become fuller meanwhile. Deadlines and preferred sizes still are. */
+VRS_API void vrs_batch_queue_set_busy(vrs_batch_queue *queue, int64_t until_ns);
 
 /* The largest batch from now on, 1..max_batch_size; larger preferred sizes are left out. */
 VRS_API void vrs_batch_queue_set_limit(vrs_batch_queue *queue, int32_t views);

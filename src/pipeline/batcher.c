@@ -22,8 +22,10 @@ void vrs_batcher_wake(vrs_pipeline *pipeline)
 void vrs_slot_free(vrs_batch *slot)
 {
     vrs_pipeline *pipeline = slot->pipeline;
-    vrs_queue_push(pipeline->free_slots, slot);
     vrs_mutex_lock(&pipeline->lock);
+    vrs_batch_flight_ended(&pipeline->flight, slot->count, slot->sent_ns, slot->prepare_ns,
+                           slot->status == VRS_OK, vrs_now_ns());
+    vrs_queue_push(pipeline->free_slots, slot);
     vrs_batcher_wake(pipeline);
     vrs_mutex_unlock(&pipeline->lock);
 }
@@ -231,17 +233,6 @@ static void count_slot_wait(const vrs_batcher *batcher, int64_t now_ns)
         atomic_fetch_add(&batcher->pipeline->load.slot_ns, now_ns - batcher->sent_ns);
 }
 
-/* A GPU runs networks one after the other. With so many batches on their way one is computed while
- * the next one is there, and what is sent earlier only waits on the GPU, where it cannot grow. */
-#define ENOUGH_BATCHES 2
-
-static bool has_enough(const vrs_batcher *batcher)
-{
-    const vrs_pipeline *pipeline = batcher->pipeline;
-    int32_t unused = (int32_t)vrs_queue_depth(pipeline->free_slots) + (batcher->slot != NULL);
-    return pipeline->io->on_device && pipeline->settings.requests - unused >= ENOUGH_BATCHES;
-}
-
 /* Sends a batch off if there is a slot for it and it should go; else says when to look again. With
  * `lock` held, which is let go while the lanes take it. */
 static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
@@ -256,13 +247,18 @@ static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
     }
     if (batcher->slot == NULL)
         return false;
-    vrs_batch_queue_set_busy(pipeline->queue, has_enough(batcher));
+    /* A GPU runs networks one after the other: what is sent too early only waits there, where it
+     * cannot grow. A CPU's requests run side by side. */
+    vrs_batch_queue_set_busy(
+        pipeline->queue, pipeline->io->on_device ? vrs_batch_flight_until(&pipeline->flight) : 0);
     int32_t count =
         vrs_batch_queue_choose(pipeline->queue, now_ns, in_a_hurry(pipeline), views, next_ns);
     if (count == 0)
         return false;
     batcher->slot->number = batcher->batches++;
-    batcher->sent_ns = now_ns;
+    batcher->sent_ns = batcher->slot->sent_ns = now_ns;
+    batcher->slot->prepare_ns = 0;
+    vrs_batch_flight_sent(&pipeline->flight, count, now_ns);
     fill_slot(batcher->slot, views, count, batcher->track, now_ns);
     announce_room(pipeline);
     vrs_mutex_unlock(&pipeline->lock);

@@ -20,6 +20,7 @@
 #include "base/span.h"
 #include "base/thread.h"
 #include "batch/adapt.h"
+#include "batch/flight.h"
 #include "batch/queue.h"
 #include "batch/settings.h"
 #include "engine/engine.h"
@@ -83,6 +84,8 @@ struct vrs_batch {
     int32_t count;
     atomic_int to_fill, to_read; /* views not yet preprocessed, not yet read */
     atomic_bool running;
+    int64_t sent_ns;    /* by the batcher */
+    int64_t prepare_ns; /* from then on a GPU needed until its network could begin; 0: not known */
     int64_t begin_ns, end_ns;
     vrs_status status;
 };
@@ -260,6 +263,7 @@ struct vrs_pipeline {
     vrs_cond work;    /* what the batcher alone waits on */
     vrs_batch_queue *queue;
     vrs_batch_adapt adapt;
+    vrs_batch_flight flight;
     int32_t engine_limit; /* the largest batch that the engine runs at once */
     bool limiting;        /* a thread is changing it */
     vrs_reorder *results; /* in the order of submission; else: */

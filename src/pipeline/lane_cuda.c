@@ -298,8 +298,8 @@ static void record_batch(vrs_cuda_slot *slot, vrs_track *track)
     if (on_device) {
         batch->end_ns = began_ns;
         batch->begin_ns = began_ns - between(slot->end[VRS_CUDA_IN], slot->ran);
-        (void)record_spans(slot, track, VRS_STAGE_PREPROCESS, batch->begin_ns,
-                           between(slot->begin[VRS_CUDA_IN], slot->end[VRS_CUDA_IN]));
+        batch->prepare_ns = between(slot->begin[VRS_CUDA_IN], slot->end[VRS_CUDA_IN]);
+        (void)record_spans(slot, track, VRS_STAGE_PREPROCESS, batch->begin_ns, batch->prepare_ns);
         record_copies(slot, track, VRS_CUDA_IN, batch->begin_ns);
         cover_phase(slot, VRS_CUDA_IN, batch->begin_ns);
         cover_network(slot);

@@ -100,7 +100,7 @@ static void test_busy(void **state)
     settings.preferred[0] = 3;
     settings.preferred_count = 1;
     rig r = make_rig(settings);
-    vrs_batch_queue_set_busy(r.queue, true);
+    vrs_batch_queue_set_busy(r.queue, INT64_MAX);
     add(&r, 0, 0, 10);
     assert_int_equal(choose(&r, 90 * MS, false), 0);
     assert_true(r.next_ns == INT64_MAX);
@@ -112,11 +112,17 @@ static void test_busy(void **state)
         add(&r, i, 0, 92 * MS);
     assert_int_equal(choose(&r, 92 * MS, false), 4);
     add(&r, 0, 0, 93 * MS);
-    vrs_batch_queue_set_busy(r.queue, false);
+    vrs_batch_queue_set_busy(r.queue, 0);
     assert_int_equal(choose(&r, 94 * MS, false), 0);
     assert_true(r.next_ns == 95 * MS);
-    assert_int_equal(choose(&r, 95 * MS, false), 1);
-    vrs_batch_queue_set_busy(r.queue, true);
+    vrs_batch_queue_set_busy(r.queue, 94 * MS); /* sooner than the delay */
+    assert_int_equal(choose(&r, 94 * MS, false), 0);
+    assert_true(r.next_ns == 95 * MS);
+    vrs_batch_queue_set_busy(r.queue, 97 * MS); /* later */
+    assert_int_equal(choose(&r, 95 * MS, false), 0);
+    assert_true(r.next_ns == 97 * MS);
+    assert_int_equal(choose(&r, 97 * MS, false), 1);
+    vrs_batch_queue_set_busy(r.queue, INT64_MAX);
     vrs_batch_queue_took(r.queue, 1, MS);
     add_with(&r, (vrs_batch_frame){.view_count = 1, .deadline_ns = 110 * MS}, 100 * MS);
     assert_int_equal(choose(&r, 101 * MS, false), 0);

@@ -267,8 +267,8 @@ vrs_status vrs_job_run(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
     job->run_ns = vrs_now_ns();
     job->run_cpu_seconds = vrs_job_cpu_seconds();
     vrs_status status = run_all(job, progress, opaque);
-    job->end_ns = vrs_now_ns();
-    job->end_cpu_seconds = vrs_job_cpu_seconds();
+    job->end_ns = job->done_ns > 0 ? job->done_ns : vrs_now_ns();
+    job->end_cpu_seconds = job->done_ns > 0 ? job->done_cpu_seconds : vrs_job_cpu_seconds();
     vrs_job_profile_end(job);
     if (status != VRS_OK) /* of the job; an input's is not among them */
         return vrs_fail(job->failure, "%s", job->failure_text);

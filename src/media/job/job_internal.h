@@ -181,6 +181,8 @@ struct vrs_job {
 
     int64_t run_ns, end_ns;
     double run_cpu_seconds, started_cpu_seconds, end_cpu_seconds;
+    int64_t done_ns; /* when the outputs of the last input so far were closed; with the lock */
+    double done_cpu_seconds;
     vrs_job_load load;
     vrs_queue **queues; /* of all slots' sinks, for the load */
     bool live;

@@ -159,8 +159,10 @@ void vrs_slot_close(vrs_job_slot *slot)
         vrs_sink_close(slot->sinks[i].sink);
         slot->sinks[i].sink = NULL;
     }
+    int64_t begin_ns = vrs_now_ns();
     vrs_source_close(slot->source);
     slot->source = NULL;
+    vrs_track_record(slot->read_track, VRS_SPAN_CLOSE, -1, begin_ns, vrs_now_ns());
     vrs_preview_destroy(slot->preview);
     slot->preview = NULL;
     vrs_fleet_close_stream(slot->job->fleet, slot->stream);

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "cli/expect.h"
+#include "cli/run/expect.h"
 #include "vrseg/compile.h"
 #include "vrseg/job.h"
 #include "vrseg/vrseg.h"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "cli/bench.h"
+#include "cli/bench/bench.h"
 #include "graph/interpreter.h"
 #include "support/temp.h"
 

@@ -16,7 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "cli/bench.h"
+#include "cli/bench/bench.h"
 #include "support/temp.h"
 
 static char folder[256];

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/expect.h"
+#include "cli/run/expect.h"
 #include "support/inject.h"
 
 static vrs_job_stats at(double seconds, uint64_t written, int64_t of)

@@ -1,7 +1,8 @@
-/* What a video is and what a network is shown of it: look FILE [MODEL [FIRST.png]]
+/* What a video is and what a network is shown of it: look FILE [MODEL [FIRST.png [SHEET.png]]]
  *
  * Frames are decoded one by one, as they are and as tensors; how stereo and spherical ones lie is
- * told with the reason for it. */
+ * told with the reason for it. With SHEET.png masks of places all over the film are drawn, to be
+ * looked at before a long run. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,16 @@ static void read_frames(vrs_input *input, const vrs_model *model, const char *pn
            vrs_model_class_name(model, 0));
 }
 
+/* A look before a long run: is the model right, are there people at all? */
+static void draw_sheet(const vrs_config *config, const char *file, const char *sheet)
+{
+    const vrs_look_params params = {.sheet = sheet, .places = 4, .seconds = 1};
+    vrs_look_result seen;
+    check(vrs_media_look(config, file, &params, &seen));
+    printf("%" PRId32 " of %" PRId32 " places show people, on %.0f %% of the picture\n",
+           seen.with_people, seen.places, 100 * seen.coverage);
+}
+
 int main(int argc, char **argv)
 {
     vrs_config *config;
@@ -94,6 +105,10 @@ int main(int argc, char **argv)
     show_layout(input, config, &info);
     read_frames(input, model, argc > 3 ? argv[3] : NULL);
     vrs_input_close(input);
+    if (argc > 4) {
+        check(vrs_config_set(config, "model", argv[2]));
+        draw_sheet(config, argv[1], argv[4]);
+    }
     vrs_model_destroy(model);
     vrs_config_destroy(config);
     return 0;

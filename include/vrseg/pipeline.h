@@ -41,6 +41,7 @@
 
 #include "config.h"
 #include "image.h"
+#include "memory.h"
 #include "model.h"
 #include "status.h"
 
@@ -288,6 +289,10 @@ VRS_API const char *vrs_pipeline_get_engine(const vrs_pipeline *pipeline);
 
 /* Any thread. */
 VRS_API vrs_pipeline_stats vrs_pipeline_get_stats(const vrs_pipeline *pipeline);
+
+/* The memory manager of the pipeline's GPU, for vrs_memory_get_stats(); NULL where frames are
+ * processed on the CPU. Lives as long as the pipeline. Any thread. */
+VRS_API const vrs_memory *vrs_pipeline_get_memory(const vrs_pipeline *pipeline);
 
 /* The latency of one stream; all zero where it has no results yet. Any thread. */
 VRS_API vrs_latency vrs_pipeline_get_latency(const vrs_pipeline *pipeline, uint32_t stream);

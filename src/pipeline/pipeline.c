@@ -662,6 +662,11 @@ void vrs_pipeline_destroy(vrs_pipeline *pipeline)
         free_pipeline(pipeline);
 }
 
+const vrs_memory *vrs_pipeline_get_memory(const vrs_pipeline *pipeline)
+{
+    return pipeline->place.memory;
+}
+
 const char *vrs_pipeline_get_device(const vrs_pipeline *pipeline)
 {
     return pipeline->place.text;

@@ -14,9 +14,17 @@ STAGES = ("decode", "preprocess", "infer", "postprocess", "encode")
 
 
 class Examples(support.CliTest):
-    def example(self, name: str, *args: object, data: bytes = b"") -> subprocess.CompletedProcess:
+    def example(self, name: str, *args: object, data: bytes = b"",
+                env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
         return subprocess.run([EXAMPLES / f"example-{name}", *map(str, args)], input=data,
-                              capture_output=True, check=False, timeout=support.PATIENCE)
+                              capture_output=True, check=False, timeout=support.PATIENCE,
+                              env=os.environ | (env or {}))
+
+    def said(self, name: str, *args: object, env: dict[str, str] | None = None) -> str:
+        """What an example prints that goes well."""
+        done = self.example(name, *args, env=env)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        return done.stdout.decode()
 
     def test_masks(self) -> None:
         done = self.example("masks", 64, 48, data=bytes(range(256)) * (64 * 48 * 3 // 256) * 70)
@@ -53,14 +61,17 @@ class Examples(support.CliTest):
 
     def test_look(self) -> None:
         source, first = clip(self.folder / "wide_sbs.mp4", 9, size="128x48"), self.out / "first.png"
-        done = self.example("look", source, "selfie-landscape", first)
+        sheet = self.out / "sheet.png"
+        done = self.example("look", source, "selfie-landscape", first, sheet)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         said = done.stdout.decode()
         self.assertRegex(said, r"^h264 128x48 yuv420p 25 fps\nlayout: side by side.*said by name")
         self.assertIn("eye 1: 64x48 at 64,0\n", said)
         self.assertRegex(said, r"\n9 frames, 0 damaged; tensors of 256x144 have the mean 0\.\d+; "
                                r'class 0 is "person"\n')
-        self.assertEqual(first.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+        self.assertRegex(said, r"\n\d of 4 places show people, on \d+ % of the picture\n$")
+        for picture in (first, sheet):
+            self.assertEqual(picture.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
         done = self.example("look", self.folder / "none.mp4")
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, rb"^look: .*none\.mp4.* \(VRS_NOT_FOUND\)")
@@ -75,6 +86,88 @@ class Examples(support.CliTest):
             self.assertIn(part, said)
         self.assertIn("tickets: 12", saved.read_text())
         done = self.example("machine", "cqu")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b'"cpu"', done.stderr)
+
+    def test_folder(self) -> None:
+        sources = [clip(self.folder / f"{name}.mp4", 9) for name in ("a", "b", "c")]
+        text = self.said("folder", self.out, *sources)
+        for source in sources:
+            self.assertIn(f"{source}: done, 9 frames\n", text)
+            self.assertEqual(frames(self.out / source.name), 9)
+        self.assertRegex(text, r"\ncores \d+ %, .+\n$")
+        done = self.example("folder", self.out, sources[0], self.folder / "none.mp4")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, rb"^vrseg: .*none\.mp4.*\nfolder: ")
+
+    def test_shards(self) -> None:
+        source, whole = clip(self.folder / "a.mp4", 12), self.out / "mask.mp4"
+        self.assertRegex(self.said("shards", source, whole, "2/2"), r"^waits: .*mask\.mp4")
+        self.assertFalse(whole.exists())
+        self.assertEqual(self.said("shards", source, whole, "1/2"), f"{whole} is whole\n")
+        self.assertEqual(frames(whole), 12)
+        self.assert_left("mask.mp4")
+        done = self.example("shards", self.folder / "none.mp4", whole, "1/2")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, rb"^shards: .*none\.mp4")
+
+    def test_prepare(self) -> None:
+        cache = {"XDG_CACHE_HOME": str(self.folder / "cache")}
+        text = self.said("prepare", "selfie", env=cache)
+        self.assertRegex(text, r"^0\.\d+ GFLOP a view, 0\.\d+ million weights, \d+ layers\n"
+                         r"opened: cpu.*, .*f32.*\n$")
+        driver = os.environ.get("VRSEG_FAKE_DRIVER")
+        if not driver:
+            return
+        model = self.folder / "ops.yaml"
+        model.write_text("title: t\nlicence: l\nsource: s\n"
+                         f"weights: {support.SOURCE}/tests/data/ops.onnx\n"
+                         "input: {width: 24, height: 16, scale: 1/64, mean: 128}\n"
+                         "output: {activation: softmax, classes: [a, person], person: [person]}\n",
+                         encoding="utf-8")
+        text = self.said("prepare", model, "cuda:0", "clear", env=cache | {
+            "LD_LIBRARY_PATH": os.path.dirname(driver), "VRSEG_CUDA_LIBRARY": driver,
+            "VRSEG_CUDA_IMAGE": str(support.SOURCE / "LICENSE"), "VRSEG_CUDNN_LIBRARY": "none"})
+        self.assertRegex(text, r"\nbatches of 2: nodes, \d+ done\nbatches of 1: nodes, \d+ done\n"
+                         r"(?s:.*)\nslowest: .+ us\n(?s:.*)opened: cuda:0 .*(?s:.*)\nkept: ops.onnx"
+                         r"(?s:.*)\nremoved \d files\n$")
+
+    def test_profile(self) -> None:
+        text = self.said("profile", self.out, 20, env={"VRSEG_CUPTI_LIBRARY": "/nowhere/cupti.so"})
+        for part in ("without kernels: ", "\nmetrics, ", "no GPU's memory is used",
+                     "\n20 frames, ", "; 0 leaks\n", "for one: infer and queue\n"):
+            self.assertIn(part, text)
+        self.assert_left("charts", "run.html", "run.trace", "spans.csv")
+        self.assertIn("infer", (self.out / "spans.csv").read_text())
+        self.assertTrue(list((self.out / "charts").glob("*.svg")))
+
+    def test_streams(self) -> None:
+        text = self.said("streams", 24)
+        self.assertIn("warning: camera 1: no picture number 12 within a second\n", text)
+        self.assertRegex(text, r"\ncamera 0: 24 masks, 0 given up; p50 [\d.]+ ms\n")
+        found = re.search(r"\ncamera 1: (\d+) masks, (\d+) given up; ", text)
+        assert found, text
+        self.assertEqual(int(found[1]) + int(found[2]), 12)
+        self.assertIn("\n0 times something was left out", text)
+
+    def test_tune(self) -> None:
+        cache = {"XDG_CACHE_HOME": str(self.folder / "cache")}
+        text = self.said("tune", 3, env=cache)
+        self.assertRegex(text, r"^6 combinations, at most 3 trials\n[\d.]+ frames a second, at the "
+                         r"start [\d.]+; noise \d+ %\nremembered for \"most frames a second from "
+                         r"memory\": max_batch_size [124], postprocess_threads [12]\n$")
+        self.assertEqual(len(list((self.folder / "cache/vrseg/tuned").iterdir())), 1)
+
+    def test_ready(self) -> None:
+        done = self.example("ready", "cpu", self.out)
+        text = done.stdout.decode()
+        self.assertEqual(done.stderr, b"")
+        for part in (" processors, ", "libav ", "cpu could do ", " GB free, writes "):
+            self.assertIn(part, text)
+        self.assertRegex(text, r"\n(ready|not ready: \d+ things are missing)\n$")
+        self.assertEqual(done.returncode, int("not ready" in text))
+        self.assert_left()
+        done = self.example("ready", "cqu")
         self.assertEqual(done.returncode, 1)
         self.assertIn(b'"cpu"', done.stderr)
 

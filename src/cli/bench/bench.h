@@ -88,6 +88,7 @@ typedef struct vrs_bench_work {
     int64_t frames;      /* that a run measures at most; 0: by time alone */
     char pci[24];        /* of the GPU; "": the CPU */
     double most_seconds; /* of the process */
+    bool open_only;      /* measures nothing: plans are made and kept */
 } vrs_bench_work;
 
 typedef struct vrs_bench_latency {
@@ -151,6 +152,7 @@ typedef struct vrs_bench_row {
     char precision[8]; /* "f16" */
     int32_t batch;
     vrs_status status[VRS_BENCH_SOURCES];
+    bool opened;                                     /* once, for the plans of its network */
     bool measured[VRS_BENCH_SOURCES];                /* the result is there */
     char reason[VRS_BENCH_SOURCES][VRS_DETAIL_SIZE]; /* why it is not */
     vrs_bench_result result[VRS_BENCH_SOURCES];

@@ -278,6 +278,19 @@ static void print_reasons(FILE *out, const vrs_bench_table *t, int source)
     }
 }
 
+/* What kept each row from being faster. */
+static void print_limits(FILE *out, const vrs_bench_table *t, int source)
+{
+    for (int32_t i = 0; i < t->row_count; i++) {
+        const vrs_bench_row *row = &t->rows[i];
+        if (!row->measured[source] || row->result[source].bottleneck[0] == 0)
+            continue;
+        (void)fprintf(out, "- %s, bottleneck: ", row->name);
+        print_text(out, row->result[source].bottleneck);
+        (void)fputc('\n', out);
+    }
+}
+
 /* What the configuration wants of each row. */
 static void print_targets(FILE *out, const vrs_bench_table *t, int source)
 {
@@ -308,6 +321,7 @@ static void print_source(FILE *out, const vrs_bench_table *t, int source)
         print_row(out, t, &t->rows[i], source);
     (void)fputc('\n', out);
     print_reasons(out, t, source);
+    print_limits(out, t, source);
     print_targets(out, t, source);
 }
 
@@ -357,9 +371,10 @@ static void print_legend(FILE *out, const vrs_bench_table *t)
     (void)fputs("\nRates, use and energy are those of the run with the median rate; the spread is "
                 "the largest rate less the smallest over the median.",
                 out);
-    (void)fputs(" Of the peak: the network's operations a second over the most that the data sheet "
-                "gives the device in that precision",
-                out);
+    (void)fputs(
+        " Of the peak: the network's operations a second over the most that the device's units "
+        "could do in that precision at its fastest clock",
+        out);
     const char *joint = ": ";
     for (size_t i = 0; i < sizeof(t->device.peaks) / sizeof(t->device.peaks[0]); i++) {
         bool wanted = false;

@@ -328,7 +328,8 @@ static void measure(void *opaque, void *report)
     struct rusage usage;
     vrs_bench_watch_open(&m.watch, t->work->pci);
     m.times = calloc(MOST_TIMES, sizeof(double));
-    r->end.status = m.times == NULL ? vrs_fail(VRS_NO_MEMORY, "no memory for a trial's times")
+    r->end.status = m.times == NULL      ? vrs_fail(VRS_NO_MEMORY, "no memory for a trial's times")
+                    : t->work->open_only ? open_pipeline(&m)
                     : t->work->source == VRS_BENCH_MEMORY ? measure_memory(&m)
                                                           : measure_video(&m);
     if (r->end.status != VRS_OK)

@@ -82,8 +82,10 @@ VRS_API vrs_status vrs_profile_open(const char *trace_path, vrs_profile **profil
 /* Has the profile also follow every kernel of GPUs, by NVIDIA's CUPTI, which is opened at run time:
  * at its end the trace has what each took, with the node of the network that it came from. Before
  * the pipelines are made that it is to follow; one profile at a time, and costs some of the rate.
- * VRS_MISSING: no CUPTI, with how to get it. VRS_DEVICE: what CUPTI says. VRS_INVALID: another
- * profile does, or no trace is written. */
+ * vrs_profile_attach() then also runs each node once for the hardware's counters, where no frame
+ * was submitted yet; where they cannot be read the trace's note "counters" says why. VRS_MISSING:
+ * no CUPTI, with how to get it. VRS_DEVICE: what CUPTI says. VRS_INVALID: another profile does, or
+ * no trace is written. */
 VRS_API vrs_status vrs_profile_follow_kernels(vrs_profile *profile) VRS_MUST_USE;
 
 /* Notes a fact about the run, e.g. "input" and its name; `value` is cut at 511 bytes, and what is

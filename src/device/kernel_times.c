@@ -472,6 +472,15 @@ vrs_status vrs_kernel_times_visit(vrs_kernel_time_fn visit, void *opaque)
                : vrs_fail(VRS_NO_MEMORY, "memory was short: some kernels were not counted");
 }
 
+vrs_status vrs_kernel_times_pause(bool pause)
+{
+    if (!vrs_kernel_times_on())
+        return VRS_OK;
+    vrs_cupti_result result = pause ? self.api.activity_disable(VRS_CUPTI_KIND_CONCURRENT_KERNEL)
+                                    : self.api.activity_enable(VRS_CUPTI_KIND_CONCURRENT_KERNEL);
+    return result == VRS_CUPTI_SUCCESS ? VRS_OK : failed("kernels cannot be followed", result);
+}
+
 void vrs_kernel_times_stop(void)
 {
     if (!vrs_kernel_times_on())

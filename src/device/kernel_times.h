@@ -61,6 +61,8 @@ VRS_API vrs_status vrs_kernel_times_visit(vrs_kernel_time_fn visit, void *opaque
  * VRS_KERNEL_RUNS that CUPTI handed over. Returns how many more there were. Often, as the clocks
  * are compared here. One thread at a time. */
 VRS_API uint64_t vrs_kernel_times_drain(vrs_kernel_run_fn visit, void *opaque);
+/* What runs until it goes on is not followed. Nothing where it was not begun. VRS_DEVICE. */
+VRS_API vrs_status vrs_kernel_times_pause(bool pause) VRS_MUST_USE;
 /* Ends; nothing where it was not begun. */
 VRS_API void vrs_kernel_times_stop(void);
 

@@ -28,6 +28,7 @@ typedef struct vrs_engine_ops {
     void (*get_effort)(const vrs_engine *engine, vrs_engine_effort *effort);
     vrs_status (*limit_batch)(vrs_engine *engine, int32_t views, int32_t *limit);
     void (*visit_nodes)(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque);
+    vrs_status (*count_nodes)(vrs_engine *engine, vrs_engine_counted_fn visit, void *opaque);
     vrs_status (*verify)(vrs_engine *engine, int32_t batch, uint64_t seed,
                          vrs_engine_check_fn visit, void *opaque);
 } vrs_engine_ops;

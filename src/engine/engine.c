@@ -157,6 +157,15 @@ void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *
         engine->ops->visit_nodes(engine, visit, opaque);
 }
 
+vrs_status vrs_engine_count_nodes(vrs_engine *engine, vrs_engine_counted_fn visit, void *opaque)
+{
+    if (!engine->ops->count_nodes) {
+        return vrs_fail(VRS_UNSUPPORTED, "the engine %s cannot be counted node by node",
+                        engine->ops->name);
+    }
+    return engine->ops->count_nodes(engine, visit, opaque);
+}
+
 void vrs_engine_get_effort(const vrs_engine *engine, vrs_engine_effort *effort)
 {
     *effort = (vrs_engine_effort){0};

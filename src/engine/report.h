@@ -2,6 +2,7 @@
 #ifndef VRS_ENGINE_REPORT_H
 #define VRS_ENGINE_REPORT_H
 
+#include "device/counters.h"
 #include "engine/engine.h"
 
 /* A node of one compiled batch size that runs. Text borrows until the call returns. */
@@ -21,6 +22,22 @@ typedef void (*vrs_engine_node_fn)(void *opaque, const vrs_engine_node *node);
 
 /* Calls `visit` for each node of each batch size. An engine that does not know has none. */
 void vrs_engine_visit_nodes(vrs_engine *engine, vrs_engine_node_fn visit, void *opaque);
+
+/* What the GPU's hardware counted of a node that ran once, after the nodes before it. Text borrows
+ * until the call returns. */
+typedef struct vrs_engine_counted {
+    int32_t batch;
+    const char *name; /* in the file */
+    vrs_counted counted;
+} vrs_engine_counted;
+
+typedef void (*vrs_engine_counted_fn)(void *opaque, const vrs_engine_counted *counted);
+
+/* Runs every node of each batch size once on what lies in its memory, and calls `visit` for each.
+ * No run may be on its way. VRS_UNSUPPORTED: the engine cannot; the errors of vrs_counters_open();
+ * else what running returns. */
+vrs_status vrs_engine_count_nodes(vrs_engine *engine, vrs_engine_counted_fn visit,
+                                  void *opaque) VRS_MUST_USE;
 
 /* What it took to make an engine's plans, of all batch sizes. */
 typedef struct vrs_engine_effort {

@@ -191,6 +191,21 @@ static void add_node(vrs_profile_report *report, const vrs_event *event)
     node->micros = event->numbers[0];
     node->flops = event->numbers[1];
     node->bytes = event->numbers[2];
+    node->counted_bytes = node->tensor_percent = -1;
+}
+
+/* Of a node, whose line comes before. */
+static void add_counted(vrs_profile_report *report, const vrs_event *event)
+{
+    for (int32_t i = 0; i < report->node_count; i++) {
+        vrs_report_node *node = &report->nodes[i];
+        if (node->batch != event->batch || strcmp(node->name, event->name) != 0)
+            continue;
+        node->counted_bytes = event->numbers[1];
+        node->tensor_percent = event->numbers[2];
+        report->counted = true;
+        return;
+    }
 }
 
 /* The longest come first; what is beyond the room hardly counts. */
@@ -262,6 +277,9 @@ vrs_status vrs_figures_add(void *opaque, const vrs_event *event)
         break;
     case VRS_EVENT_NODE:
         add_node(report, event);
+        break;
+    case VRS_EVENT_COUNTED:
+        add_counted(report, event);
         break;
     case VRS_EVENT_KERNEL:
         add_kernel(report, event);

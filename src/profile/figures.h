@@ -49,6 +49,7 @@ typedef struct vrs_report_node {
     int32_t batch;
     char name[96], does[128], plan[64];
     double micros, flops, bytes;
+    double counted_bytes, tensor_percent; /* by the GPU's counters; -1: not known */
 } vrs_report_node;
 
 /* A kernel of a node, over all its runs. */
@@ -114,6 +115,7 @@ struct vrs_profile_report {
     uint64_t spans, lost;
     int64_t window_begin_ns, window_end_ns; /* of the bars */
     bool bars_beyond, kernel_bars_beyond;
+    bool counted; /* of some node */
     bool cut_short;
     int64_t written_s; /* when the file was last written, in seconds since 1970 */
 };

@@ -45,6 +45,15 @@ static void number_cell(vrs_buffer *out, double value, int decimals)
     vrs_buffer_add(out, "</td>");
 }
 
+/* Negative: not known. */
+static void known_cell(vrs_buffer *out, double value, int decimals)
+{
+    if (value >= 0)
+        number_cell(out, value, decimals);
+    else
+        vrs_buffer_add(out, "<td>-</td>");
+}
+
 static void text_cell(vrs_buffer *out, const char *text)
 {
     vrs_buffer_add(out, "<td class=\"text\">");
@@ -281,7 +290,31 @@ static void write_node_time(vrs_buffer *out, const vrs_profile_report *report,
     number_cell(out, each > 0 ? bytes / each / 1e3 : 0, 1);
     number_cell(out, each > 0 && peak_bytes > 0 ? 1e8 * bytes / each / peak_bytes : 0, 1);
     number_cell(out, each > 0 && peak_flops > 0 ? 1e8 * flops / each / peak_flops : 0, 1);
+    if (report->counted) {
+        double counted = t->node != NULL ? t->node->counted_bytes : -1;
+        known_cell(out, counted / 1e6, 2);
+        known_cell(out, each > 0 && peak_bytes > 0 ? 1e8 * counted / each / peak_bytes : -1, 1);
+        known_cell(out, t->node != NULL ? t->node->tensor_percent : -1, 1);
+    }
     vrs_buffer_add(out, "</tr>\n");
+}
+
+/* What the counters' columns are, or why there are none. */
+static void write_counters_text(vrs_buffer *out, const vrs_profile_report *report)
+{
+    const char *why = vrs_report_note_of(report, VRS_NOTE_COUNTERS, "");
+    if (!report->counted && why[0] == 0)
+        return;
+    vrs_buffer_add(out, "<p class=\"dim\">");
+    if (report->counted)
+        vrs_buffer_add(out,
+                       "Counted: what crossed between the GPU's memory and its caches, and the "
+                       "time in which tensor cores worked, by the hardware's counters, when the "
+                       "node ran once after those before it.");
+    else
+        vrs_buffer_add(out, "The hardware's counters were not read: ");
+    vrs_buffer_html(out, report->counted ? "" : why);
+    vrs_buffer_add(out, "</p>\n");
 }
 
 static void write_kernels(vrs_buffer *out, const vrs_profile_report *report)
@@ -298,7 +331,12 @@ static void write_kernels(vrs_buffer *out, const vrs_profile_report *report)
                       "their own name. Bytes are each value once, as the node reads and writes it; "
                       "shares are of what the GPU's data sheet gives.</p>\n",
                       all / 1e3);
-    begin_table(out, "<node|<what|batch|runs|us|share %|MB|GB/s|of bandwidth %|of the peak %");
+    write_counters_text(out, report);
+    begin_table(out,
+                report->counted
+                    ? "<node|<what|batch|runs|us|share %|MB|GB/s|of bandwidth %|of the peak %|"
+                      "counted MB|of bandwidth %|tensor cores %"
+                    : "<node|<what|batch|runs|us|share %|MB|GB/s|of bandwidth %|of the peak %");
     for (int32_t i = 0; i < count && i < NODES_SHOWN; i++)
         write_node_time(out, report, &times[i], all);
     end_table(out);

@@ -237,6 +237,28 @@ static void describe_peaks(vrs_profile *profile, const vrs_pipeline *pipeline)
     }
 }
 
+static void write_counted(void *trace, const vrs_engine_counted *counted)
+{
+    vrs_trace_counted(trace, counted);
+}
+
+/* What the hardware counts of each node, or why that is not known: it is no error. */
+static void count_nodes(vrs_profile *profile, vrs_pipeline *pipeline,
+                        const vrs_pipeline_stats *stats)
+{
+    if (stats->submitted > 0) {
+        note(profile, VRS_NOTE_COUNTERS, "frames had been submitted when the profile began");
+        return;
+    }
+    vrs_status status = vrs_kernel_times_pause(true);
+    if (status == VRS_OK)
+        status = vrs_engine_count_nodes(pipeline->engine, write_counted, profile->trace);
+    if (status != VRS_OK)
+        note(profile, VRS_NOTE_COUNTERS, vrs_last_error());
+    if (vrs_kernel_times_pause(false) != VRS_OK)
+        note(profile, "kernels", vrs_last_error());
+}
+
 static void write_node(void *trace, const vrs_engine_node *node)
 {
     vrs_trace_node(trace, node);
@@ -261,8 +283,10 @@ static void describe(vrs_profile *profile, vrs_pipeline *pipeline)
     }
     if (profile->trace != NULL)
         vrs_engine_visit_nodes(pipeline->engine, write_node, profile->trace);
-    if (profile->kernels && pipeline->place.device != NULL)
+    if (profile->kernels && pipeline->place.device != NULL) {
         describe_peaks(profile, pipeline);
+        count_nodes(profile, pipeline, &stats);
+    }
 }
 
 static bool is_watched(const vrs_profile *profile, int32_t gpu)

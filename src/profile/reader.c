@@ -191,6 +191,29 @@ static const char *read_node(reader *r, yajl_val line, vrs_status *status)
     return NULL;
 }
 
+/* Null is not known. */
+static bool read_known(yajl_val value, double *number)
+{
+    *number = -1;
+    return YAJL_IS_NULL(value) || (read_number(value, number) && *number >= 0);
+}
+
+static const char *read_counted(reader *r, yajl_val line, vrs_status *status)
+{
+    vrs_event event = {.type = VRS_EVENT_COUNTED};
+    int64_t batch = 0;
+    yajl_val a = array_of(line, 5);
+    bool good = a != NULL && read_integer(element(a, 0), 1, 1 << 20, &batch) &&
+                read_text(element(a, 1), &event.name);
+    for (size_t i = 0; i < 3 && good; i++)
+        good = read_known(element(a, 2 + i), &event.numbers[i]);
+    if (!good)
+        return "what was counted is a batch size, a text and three numbers";
+    event.batch = (int32_t)batch;
+    *status = r->visit(r->opaque, &event);
+    return NULL;
+}
+
 static const char *read_kernel(reader *r, yajl_val line, vrs_status *status)
 {
     vrs_event event = {.type = VRS_EVENT_KERNEL};
@@ -287,6 +310,7 @@ static vrs_status read_other(reader *r, yajl_val line)
                  {"lost", read_lost},
                  {"exit", read_exit},
                  {"node", read_node},
+                 {"counted", read_counted},
                  {"kernel", read_kernel},
                  {"end", read_end},
                  {"kernel_id", read_kernel_name},

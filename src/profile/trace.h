@@ -44,6 +44,10 @@ void vrs_trace_exit(vrs_trace *trace, const char *place, const vrs_left *left, i
 struct vrs_engine_node;
 void vrs_trace_node(vrs_trace *trace, const struct vrs_engine_node *node);
 
+/* What the GPU's counters say of a node that ran once. */
+struct vrs_engine_counted;
+void vrs_trace_counted(vrs_trace *trace, const struct vrs_engine_counted *counted);
+
 /* What a kernel took in the run. */
 struct vrs_kernel_time;
 void vrs_trace_kernel(vrs_trace *trace, const struct vrs_kernel_time *time);
@@ -53,6 +57,7 @@ struct vrs_kernel_run;
 void vrs_trace_kernel_run(vrs_trace *trace, uint32_t track, const struct vrs_kernel_run *run);
 
 /* Notes with numbers: what the GPU could do a second. */
+#define VRS_NOTE_COUNTERS "counters" /* why there are none */
 #define VRS_NOTE_PEAK_BYTES "peak bytes a second"
 #define VRS_NOTE_PEAK_OPERATIONS "peak operations a second"
 /* Runs of kernels that are in the sums alone. */

@@ -369,12 +369,43 @@ class Reports(support.CliTest):
         drawn = [e for e in json.loads(chrome.read_text()) if e.get("cat") == "kernel"]
         self.assertEqual([(e["name"], e["ts"]) for e in drawn],
                          [("of_a_flush", r[2] / 1000) for r in runs])
+        self.assertIn("openvino cannot be counted node by node", notes["counters"])
         # 2 x 2.619 GHz x 5120 bits; 132 multiprocessors x 256 operations x 1.785 GHz
         self.assertAlmostEqual(float(notes["peak bytes a second"]) / 3.352e12, 1, 3)
         self.assertAlmostEqual(float(notes["peak operations a second"]) / 60.32e12, 1, 3)
         self.assert_refused(run(*args, env=env), 2, "--deep: add --trace FILE or --report FILE")
+        self.check_counters(clip, env)
         env["VRSEG_CUPTI_LIBRARY"] = "/nowhere/libcupti.so"
         self.assert_refused(run(*args, "--trace", path, env=env), 1, "nvidia-cuda-cupti")
+
+    def check_counters(self, clip: Path, env: dict[str, str]) -> None:
+        """Our own engine's nodes have the hardware's counters, or a note says why not."""
+        model, path = self.folder / "ops.yaml", self.out / "counted.trace"
+        model.write_text("title: t\nlicence: l\nsource: s\n"
+                         f"weights: {support.SOURCE}/tests/data/ops.onnx\n"
+                         "input: {width: 24, height: 16, scale: 1/64, mean: 128}\n"
+                         "output: {activation: softmax, classes: [a, person], person: [person]}\n",
+                         encoding="utf-8")
+        args = ("run", clip, "-o", "null", "--progress", "none", "--device", "cuda:0", "--engine",
+                "cuda", "--model", model, "--max-batch-size", 2, "--decoder", "cpu", "--deep",
+                "--trace", path)
+        env = env | {"XDG_CACHE_HOME": str(self.folder / "cache")}
+        for refused in (False, True):
+            if refused:
+                env |= {"VRSEG_FAKE_CUPTI": "cuptiRangeProfilerEnable",
+                        "VRSEG_FAKE_CUPTI_RESULT": "35"}
+            done = run(*args, env=env)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            nodes = [line["node"][:2] for line in lines if "node" in line]
+            counted = [line["counted"] for line in lines if "counted" in line]
+            notes = dict(line["note"] for line in lines if "note" in line)
+            self.assertGreater(len(nodes), 10)
+            self.assertEqual([c[:2] for c in counted], [] if refused else nodes)
+            self.assertEqual("ERR_NVGPUCTRPERM" in notes.get("counters", ""), refused)
+            if not refused:
+                self.assertEqual(counted[0][2:], [1, 4096, 0.5])
+                self.assertEqual(counted[1][2:], [None] * 3)  # the hardware dropped it
 
     @unittest.skipUnless(browser.PROGRAM, "chromium is not installed")
     def test_browser(self) -> None:

@@ -1,9 +1,11 @@
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "device/cupti_api.h"
+#include "fake_cupti/counters.h"
 #include "fake_cupti/fake_cupti.h"
 
 #define FAKE __attribute__((visibility("default")))
@@ -28,10 +30,11 @@ static vrs_cupti_complete complete;
 static uint8_t *buffer;
 static size_t size, used, read_at;
 
-static vrs_cupti_result leave(const char *function)
+vrs_cupti_result fake_cupti_leave(const char *function)
 {
-    const char *refused = getenv("VRSEG_FAKE_CUPTI");
-    return refused != NULL && strcmp(refused, function) == 0 ? REFUSED : VRS_CUPTI_SUCCESS;
+    const char *refused = getenv("VRSEG_FAKE_CUPTI"), *as = getenv("VRSEG_FAKE_CUPTI_RESULT");
+    bool refuses = refused != NULL && strcmp(refused, function) == 0;
+    return !refuses ? VRS_CUPTI_SUCCESS : as != NULL ? atoi(as) : REFUSED;
 }
 
 vrs_cupti_result cuptiSubscribe(vrs_cupti_subscriber *subscriber, vrs_cupti_callback callback,
@@ -39,7 +42,7 @@ vrs_cupti_result cuptiSubscribe(vrs_cupti_subscriber *subscriber, vrs_cupti_call
 {
     if (subscribed)
         return REFUSED;
-    vrs_cupti_result result = leave("cuptiSubscribe");
+    vrs_cupti_result result = fake_cupti_leave("cuptiSubscribe");
     if (result == VRS_CUPTI_SUCCESS) {
         one = (struct CUpti_Subscriber_st){.callback = callback, .opaque = opaque};
         subscribed = 1;
@@ -61,13 +64,13 @@ vrs_cupti_result cuptiEnableCallback(uint32_t enable, vrs_cupti_subscriber subsc
         subscriber->created |= id == VRS_CUPTI_NODE_CREATED && enable != 0;
         subscriber->cloned |= id == VRS_CUPTI_NODE_CLONED && enable != 0;
     }
-    return leave("cuptiEnableCallback");
+    return fake_cupti_leave("cuptiEnableCallback");
 }
 
 vrs_cupti_result cuptiActivityEnable(int kind)
 {
     active = kind == VRS_CUPTI_KIND_CONCURRENT_KERNEL;
-    return leave("cuptiActivityEnable");
+    return fake_cupti_leave("cuptiActivityEnable");
 }
 
 vrs_cupti_result cuptiActivityDisable(int kind)
@@ -81,7 +84,7 @@ vrs_cupti_result cuptiActivityRegisterCallbacks(vrs_cupti_request asks, vrs_cupt
 {
     request = asks;
     complete = gives;
-    return leave("cuptiActivityRegisterCallbacks");
+    return fake_cupti_leave("cuptiActivityRegisterCallbacks");
 }
 
 vrs_cupti_result cuptiActivityGetNextRecord(uint8_t *from, size_t bytes, void **record)
@@ -115,7 +118,7 @@ vrs_cupti_result cuptiGetTimestamp(uint64_t *ns)
     struct timespec now;
     (void)timespec_get(&now, TIME_UTC);
     *ns = test_time != 0 ? test_time : (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-    return leave("cuptiGetTimestamp");
+    return fake_cupti_leave("cuptiGetTimestamp");
 }
 
 vrs_cupti_result cuptiActivityFlushAll(uint32_t flag)
@@ -127,13 +130,13 @@ vrs_cupti_result cuptiActivityFlushAll(uint32_t flag)
         fake_cupti_kernel("of_a_flush", now, now + 1, 0);
     }
     hand_back();
-    return leave("cuptiActivityFlushAll");
+    return fake_cupti_leave("cuptiActivityFlushAll");
 }
 
 vrs_cupti_result cuptiGetGraphNodeId(vrs_cupti_node node, uint64_t *id)
 {
     *id = (uint64_t)(uintptr_t)node; /* a test's node is its number */
-    return leave("cuptiGetGraphNodeId");
+    return fake_cupti_leave("cuptiGetGraphNodeId");
 }
 
 #ifndef FAKE_CUPTI_BROKEN
@@ -204,5 +207,5 @@ FAKE void fake_cupti_kernel_on(const char *name, uint64_t start, uint64_t end, u
 
 FAKE int fake_cupti_left(void)
 {
-    return subscribed + active + buffers_out;
+    return subscribed + active + buffers_out + fake_cupti_counters_left();
 }

@@ -13,7 +13,8 @@ void fake_cupti_kernel_on(const char *name, uint64_t start, uint64_t end, uint64
                           uint32_t device, uint32_t stream);
 /* What its clock shows until the next call; 0: the time of day. */
 void fake_cupti_time(uint64_t ns);
-/* Subscribers, kinds that are on and buffers that were not given back. */
+/* Subscribers, kinds that are on, buffers and parts of the range profiler that were not given back.
+ */
 int fake_cupti_left(void);
 
 #endif

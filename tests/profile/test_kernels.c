@@ -93,8 +93,53 @@ static void test_kernels(void **state)
     assert_non_null(strstr(page, "<td>8</td><td>10</td><td>100.00</td><td>69.0</td><td>8.00</td>"
                                  "<td>80.0</td><td>2.0</td><td>8.0</td>"));
     assert_non_null(strstr(page, "preprocess</td>"));
+    assert_null(strstr(page, "ounte")); /* "counted", "counters" */
     vrs_free(page);
     vrs_report_destroy(report);
+}
+
+/* What the hardware counted of a node stands beside what it has to move; else why it is not known.
+ */
+static void test_counted(void **state)
+{
+    (void)state;
+    const vrs_engine_node node = {
+        .batch = 8, .name = "conv_1", .does = "conv", .plan = "cudnn", .bytes = 8e6};
+    const vrs_engine_counted counted[] = {{8, "conv_1", {90, 16e6, 45.25}},
+                                          {4, "conv_1", {1, 2, 3}}, /* of no node that is known */
+                                          {8, "conv_2", {1, 2, 3}}};
+    const vrs_kernel_time kernels[] = {{8, "conv_1", "gemm", 10, 1000, 90, 110},
+                                       {0, "", "copy", 1, 10, 10, 10}};
+    for (int known = 0; known < 3; known++) { /* 2: time alone */
+        vrs_engine_counted poor = {8, "conv_1", {90, -1, -1}};
+        vrs_trace *trace;
+        vrs_profile_report *report;
+        assert_int_equal(vrs_trace_open(trace_path, 0, &trace), VRS_OK);
+        vrs_trace_note(trace, VRS_NOTE_PEAK_BYTES, "4e12");
+        vrs_trace_node(trace, &node);
+        for (int i = 0; i < 3 && known == 1; i++)
+            vrs_trace_counted(trace, &counted[i]);
+        if (known == 2)
+            vrs_trace_counted(trace, &poor);
+        if (known == 0)
+            vrs_trace_note(trace, VRS_NOTE_COUNTERS, "for <administrators> alone");
+        for (int i = 0; i < 2; i++)
+            vrs_trace_kernel(trace, &kernels[i]);
+        assert_int_equal(vrs_trace_close(trace, 1, 0, 0), VRS_OK);
+        assert_int_equal(vrs_report_load(trace_path, &report), VRS_OK);
+        assert_int_equal(report->counted, known > 0);
+        assert_int_equal(vrs_report_write_html(report, NULL, other_path), VRS_OK);
+        char *page = read_text(other_path);
+        assert_int_equal(strstr(page, "for &lt;administrators&gt; alone") != NULL, known == 0);
+        assert_int_equal(strstr(page, "<th>counted MB</th>") != NULL, known > 0);
+        /* 16 MB in 100 us: 160 GB/s of 4,000. */
+        assert_int_equal(strstr(page, "<td>16.00</td><td>4.0</td><td>45.2</td></tr>") != NULL ||
+                             strstr(page, "<td>16.00</td><td>4.0</td><td>45.3</td></tr>") != NULL,
+                         known == 1);
+        assert_int_equal(strstr(page, "<td>-</td><td>-</td><td>-</td></tr>") != NULL, known > 0);
+        vrs_free(page);
+        vrs_report_destroy(report);
+    }
 }
 
 /* 400 frames, with the first kernels of each 100 of them: a node's, side by side with one of no
@@ -175,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_nodes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_kernels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_kernel_runs, set_up, tear_down),
     };

@@ -380,5 +380,6 @@ const vrs_engine_ops vrs_engine_cuda = {
     .limit_batch = vrs_cuda_limit_batch,
     .get_effort = cuda_get_effort,
     .visit_nodes = cuda_visit_nodes,
+    .count_nodes = vrs_cuda_count_nodes,
     .verify = cuda_verify,
 };

@@ -39,6 +39,10 @@ vrs_net_owner vrs_cuda_owner(vrs_cuda_engine *engine);
 /* compile.c: plans and graphs of all batch sizes. */
 vrs_status vrs_cuda_compile(vrs_cuda_engine *engine) VRS_MUST_USE;
 
+/* counted.c: vrs_engine_count_nodes() of this engine. */
+vrs_status vrs_cuda_count_nodes(vrs_engine *engine, vrs_engine_counted_fn visit,
+                                void *opaque) VRS_MUST_USE;
+
 /* limit.c: vrs_engine_limit_batch() of this engine. */
 vrs_status vrs_cuda_limit_batch(vrs_engine *engine, int32_t views, int32_t *limit) VRS_MUST_USE;
 

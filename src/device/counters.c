@@ -10,12 +10,11 @@
 #include "device/library.h"
 
 /* What is counted, each by its unit's name and how units and time are summed up. */
-#define COUNTERS 3
-static const char *const counters_wanted[COUNTERS] = {"gpu__time_duration", "dram__bytes",
+#define COUNTERS 2
+static const char *const counters_wanted[COUNTERS] = {"dram__bytes",
                                                       "sm__pipe_tensor_cycles_active"};
 static const char *const metrics[COUNTERS] = {
-    "gpu__time_duration.sum", "dram__bytes.sum",
-    "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_elapsed"};
+    "dram__bytes.sum", "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active"};
 
 typedef struct counters_api {
 #define API_FIELD(member, symbol, params) vrs_cupti_result (*member)(params *);
@@ -248,7 +247,7 @@ vrs_status vrs_counters_leave(vrs_counters *c)
 /* The figures of a range, put where its name says. */
 static vrs_status read_range(const vrs_counters *c, size_t index, vrs_counted *counted)
 {
-    double values[COUNTERS] = {0}, all[COUNTERS] = {-1, -1, -1};
+    double values[COUNTERS] = {0}, all[COUNTERS] = {-1, -1};
     const char **names = (const char **)(uintptr_t)c->names;
     vrs_cupti_range range = {.size = VRS_CUPTI_SIZE(vrs_cupti_range, name),
                              .data = c->data,
@@ -272,7 +271,7 @@ static vrs_status read_range(const vrs_counters *c, size_t index, vrs_counted *c
     for (size_t i = 0; i < c->name_count; i++)
         all[c->which[i]] = values[i] >= 0 ? values[i] : -1; /* false for what is no number */
     if (place >= 0 && place < c->entered)
-        counted[place] = (vrs_counted){all[0] >= 0 ? all[0] / 1e3 : -1, all[1], all[2]};
+        counted[place] = (vrs_counted){all[0], all[1]};
     return VRS_OK;
 }
 
@@ -285,7 +284,7 @@ vrs_status vrs_counters_read(vrs_counters *c, vrs_counted *counted)
     vrs_cupti_info info = {
         .size = VRS_CUPTI_SIZE(vrs_cupti_info, ranges), .data = c->data, .bytes = c->data_bytes};
     for (int32_t i = 0; i < c->entered; i++)
-        counted[i] = (vrs_counted){-1, -1, -1};
+        counted[i] = (vrs_counted){-1, -1};
     vrs_status status = check(c, c->api.stop(&stop), "the counters do not stop");
     c->started = false;
     if (status == VRS_OK)

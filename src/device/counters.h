@@ -10,9 +10,10 @@
 
 /* Numbers that a GPU does not count are negative. */
 typedef struct vrs_counted {
-    double micros;         /* from the begin of its first kernel to the end of its last */
-    double bytes;          /* between the GPU's memory and its caches, both ways */
-    double tensor_percent; /* of the time, tensor cores at work; mean of the multiprocessors */
+    double bytes; /* between the GPU's memory and its caches, both ways */
+    /* Tensor cores at work, of the cycles in which their multiprocessor had work; a mean. What the
+     * launches take is not in it. */
+    double tensor_percent;
 } vrs_counted;
 
 typedef struct vrs_counters vrs_counters;

@@ -201,8 +201,8 @@ static void add_counted(vrs_profile_report *report, const vrs_event *event)
         vrs_report_node *node = &report->nodes[i];
         if (node->batch != event->batch || strcmp(node->name, event->name) != 0)
             continue;
-        node->counted_bytes = event->numbers[1];
-        node->tensor_percent = event->numbers[2];
+        node->counted_bytes = event->numbers[0];
+        node->tensor_percent = event->numbers[1];
         report->counted = true;
         return;
     }

@@ -307,10 +307,10 @@ static void write_counters_text(vrs_buffer *out, const vrs_profile_report *repor
         return;
     vrs_buffer_add(out, "<p class=\"dim\">");
     if (report->counted)
-        vrs_buffer_add(out,
-                       "Counted: what crossed between the GPU's memory and its caches, and the "
-                       "time in which tensor cores worked, by the hardware's counters, when the "
-                       "node ran once after those before it.");
+        vrs_buffer_add(
+            out, "Counted: what crossed between the GPU's memory and its caches, and tensor cores "
+                 "at work, of the cycles in which their multiprocessor had work, by the "
+                 "hardware's counters, when the node ran once after those before it.");
     else
         vrs_buffer_add(out, "The hardware's counters were not read: ");
     vrs_buffer_html(out, report->counted ? "" : why);

@@ -202,13 +202,13 @@ static const char *read_counted(reader *r, yajl_val line, vrs_status *status)
 {
     vrs_event event = {.type = VRS_EVENT_COUNTED};
     int64_t batch = 0;
-    yajl_val a = array_of(line, 5);
+    yajl_val a = array_of(line, 4);
     bool good = a != NULL && read_integer(element(a, 0), 1, 1 << 20, &batch) &&
                 read_text(element(a, 1), &event.name);
-    for (size_t i = 0; i < 3 && good; i++)
+    for (size_t i = 0; i < 2 && good; i++)
         good = read_known(element(a, 2 + i), &event.numbers[i]);
     if (!good)
-        return "what was counted is a batch size, a text and three numbers";
+        return "what was counted is a batch size, a text and two numbers";
     event.batch = (int32_t)batch;
     *status = r->visit(r->opaque, &event);
     return NULL;

@@ -16,8 +16,8 @@ typedef enum vrs_event_type {
     VRS_EVENT_EXIT,  /* name: a place whose ledger was looked at when all was given back */
     VRS_EVENT_LEFT,  /* name: the place; text: the owner; counts: bytes, blocks */
     VRS_EVENT_NODE,  /* batch, name, text: what it does, plan, numbers: microseconds, flop, bytes */
-    VRS_EVENT_COUNTED, /* batch, name: the node; numbers: microseconds, bytes, percent of the tensor
-                        * cores' time; -1: not known */
+    VRS_EVENT_COUNTED, /* batch, name: the node; numbers: bytes, percent of the tensor cores'
+                        * cycles; -1: not known */
     VRS_EVENT_KERNEL,  /* batch (0: of no node), name: the node; text: the kernel; counts[0]: runs;
                         * numbers: microseconds in all, least, most */
     VRS_EVENT_KERNEL_ID,  /* counts[0]: its number, from 1 on; batch, name, text as above */

@@ -169,11 +169,11 @@ void vrs_trace_node(vrs_trace *trace, const vrs_engine_node *node)
 void vrs_trace_counted(vrs_trace *trace, const vrs_engine_counted *counted)
 {
     const vrs_counted *c = &counted->counted;
-    const double numbers[] = {c->micros, c->bytes, c->tensor_percent};
+    const double numbers[] = {c->bytes, c->tensor_percent};
     begin_line(trace);
     vrs_buffer_format(&trace->line, "{\"counted\":[%d,", counted->batch);
     vrs_buffer_json(&trace->line, counted->name);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         char number[VRS_FLOAT_TEXT_SIZE];
         vrs_format_float(number, numbers[i]);
         vrs_buffer_format(&trace->line, ",%s", numbers[i] >= 0 ? number : "null");

@@ -25,7 +25,7 @@ static int host, profiler, initialized, started, inside, popped;
 static size_t most;
 static char names[MOST_RANGES][16];
 
-/* VRSEG_FAKE_CUPTI_CHIP: "poor" counts time alone, "none" nothing, "slow" in two passes. */
+/* VRSEG_FAKE_CUPTI_CHIP: "poor" counts no bytes, "none" nothing, "slow" in two passes. */
 static int chip_is(const char *kind)
 {
     const char *is = getenv("VRSEG_FAKE_CUPTI_CHIP");
@@ -75,10 +75,10 @@ vrs_cupti_result cuptiProfilerHostDeinitialize(vrs_cupti_object *p)
 
 vrs_cupti_result cuptiProfilerHostGetBaseMetrics(vrs_cupti_base_names *p)
 {
-    static const char *counters[] = {"dram__sectors", "gpu__time_duration", "dram__bytes",
-                                     "sm__pipe_tensor_cycles_active"};
+    static const char *counters[] = {"dram__sectors", "sm__pipe_tensor_cycles_active",
+                                     "dram__bytes"};
     p->names = counters;
-    p->count = chip_is("none") ? 1 : chip_is("poor") ? 2 : 4;
+    p->count = chip_is("none") ? 1 : chip_is("poor") ? 2 : 3;
     LEAVE(FITS(count) && p->host == &host && p->kind == VRS_CUPTI_METRIC_COUNTER);
 }
 
@@ -220,11 +220,8 @@ vrs_cupti_result cuptiRangeProfilerCounterDataGetRangeInfo(vrs_cupti_range *p)
 vrs_cupti_result cuptiProfilerHostEvaluateToGpuValues(vrs_cupti_values *p)
 {
     int range = range_at(p->index);
-    const double values[] = {1000.0 * (range + 1), 4096.0 * (range + 1), 0.5 * (range + 1)};
     for (size_t i = 0; i < p->count; i++)
-        p->values[i] = strncmp(p->names[i], "gpu__", 5) == 0    ? values[0]
-                       : strncmp(p->names[i], "dram__", 6) == 0 ? values[1]
-                                                                : values[2];
+        p->values[i] = (strncmp(p->names[i], "dram__", 6) == 0 ? 4096.0 : 0.5) * (range + 1);
     LEAVE(FITS(values) && p->host == &host);
 }
 

@@ -280,6 +280,7 @@ int main(int argc, char **argv)
     bench_cuda_preprocess(&b);
     bench_cuda_postprocess(&b);
     bench_cuda_pack(&b);
+    bench_cuda_steady(&b);
     if (b.plain == 0)
         printf("\n]}\n");
     bench_require_cuda(b.api->module_unload(b.module), "the bench's kernels");

@@ -53,5 +53,6 @@ void bench_cuda_measure(bench_cuda *bench, const bench_call *call);
 void bench_cuda_preprocess(bench_cuda *bench);
 void bench_cuda_postprocess(bench_cuda *bench);
 void bench_cuda_pack(bench_cuda *bench);
+void bench_cuda_steady(bench_cuda *bench);
 
 #endif

@@ -119,3 +119,9 @@ void fake_vrs_steady_follow(const void *params, const uint32_t grid[3], const ui
                 *(uint64_t *)at(view->sum) += (uint64_t)result[(ptrdiff_t)y * p->width + x];
     }
 }
+
+void fake_vrs_steady_follow_four(const void *params, const uint32_t grid[3],
+                                 const uint32_t block[3])
+{
+    fake_vrs_steady_follow(params, grid, block);
+}

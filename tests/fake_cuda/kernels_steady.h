@@ -8,7 +8,8 @@
     X(vrs_steady_halve)        \
     X(vrs_steady_coarse)       \
     X(vrs_steady_fine)         \
-    X(vrs_steady_follow)
+    X(vrs_steady_follow)       \
+    X(vrs_steady_follow_four)
 
 #define FAKE_STEADY_DECLARE(name) \
     void fake_##name(const void *params, const uint32_t grid[3], const uint32_t block[3]);

@@ -4,9 +4,11 @@
 #include "kernels/cuda/postprocess_grid.h"
 #include "kernels/steady.h"
 
-#define COLUMNS 32 /* of a block of pixels */
-#define ROWS 8
-#define WARPS 4 /* of a block of cells, a cell each */
+#define THREADS 256 /* of a block of pixels */
+#define WARPS 4     /* of a block of cells, a cell each */
+
+/* Columns and rows of a block: a pixel a thread, and four. */
+static const int32_t singles[2] = {32, 8}, fours[2] = {64, 16};
 
 vrs_status vrs_cuda_steady_open(vrs_device *device, vrs_cuda_steady *kernels)
 {
@@ -17,16 +19,19 @@ vrs_status vrs_cuda_steady_open(vrs_device *device, vrs_cuda_steady *kernels)
         status = vrs_device_kernel(device, "vrs_steady_fine", &kernels->fine);
     if (status == VRS_OK)
         status = vrs_device_kernel(device, "vrs_steady_follow", &kernels->follow);
+    if (status == VRS_OK)
+        status = vrs_device_kernel(device, "vrs_steady_follow_four", &kernels->follow_four);
     return status;
 }
 
+/* A block for each part of `part` columns and rows. */
 static vrs_status launch_pixels(vrs_kernel *kernel, vrs_device_stream *stream,
-                                const vrs_steady_params *params, int32_t count, int32_t width,
-                                int32_t height)
+                                const vrs_steady_params *params, int32_t count,
+                                const int32_t size[2], const int32_t part[2])
 {
-    const uint32_t grid[3] = {vrs_post_parts(width, COLUMNS), vrs_post_parts(height, ROWS),
+    const uint32_t grid[3] = {vrs_post_parts(size[0], part[0]), vrs_post_parts(size[1], part[1]),
                               (uint32_t)count};
-    const uint32_t block[3] = {COLUMNS * ROWS, 1, 1};
+    const uint32_t block[3] = {THREADS, 1, 1};
     return vrs_device_launch(stream, kernel, grid, block, 0, params, sizeof(*params));
 }
 
@@ -42,8 +47,8 @@ vrs_status vrs_cuda_steady_halve(const vrs_cuda_steady *kernels, vrs_device_stre
                                  const vrs_steady_params *params, int32_t count)
 {
     vrs_status status = vrs_post_check("vrs_steady_halve", count, params->width, params->height);
-    return status == VRS_OK ? launch_pixels(kernels->halve, stream, params, count,
-                                            (params->width + 3) / 4, (params->height + 3) / 4)
+    const int32_t size[2] = {(params->width + 3) / 4, (params->height + 3) / 4};
+    return status == VRS_OK ? launch_pixels(kernels->halve, stream, params, count, size, singles)
                             : status;
 }
 
@@ -61,6 +66,18 @@ vrs_status vrs_cuda_steady_match(const vrs_cuda_steady *kernels, vrs_device_stre
     return status;
 }
 
+/* Whether four pixels at a time can be had in one access everywhere. */
+static bool lies_in_fours(const vrs_steady_params *p, int32_t count)
+{
+    uint64_t masks = 0, bytes = (uint64_t)p->width;
+    for (int32_t i = 0; i < count; i++) {
+        const vrs_steady_view *v = &p->view[i];
+        masks |= v->mask | v->past | v->result;
+        bytes |= v->picture | v->past_picture | v->past_age | v->age;
+    }
+    return masks % 8 == 0 && bytes % 4 == 0;
+}
+
 vrs_status vrs_cuda_steady_follow(const vrs_cuda_steady *kernels, vrs_device_stream *stream,
                                   vrs_steady_params *params, int32_t count)
 {
@@ -73,5 +90,8 @@ vrs_status vrs_cuda_steady_follow(const vrs_cuda_steady *kernels, vrs_device_str
     if (status != VRS_OK)
         return status;
     params->cut = vrs_match_cut(params->width, params->height);
-    return launch_pixels(kernels->follow, stream, params, count, params->width, params->height);
+    const int32_t size[2] = {params->width, params->height};
+    return lies_in_fours(params, count)
+               ? launch_pixels(kernels->follow_four, stream, params, count, size, fours)
+               : launch_pixels(kernels->follow, stream, params, count, size, singles);
 }

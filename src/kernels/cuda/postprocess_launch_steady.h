@@ -12,7 +12,7 @@
 #include "kernels/cuda/params_steady.h"
 
 typedef struct vrs_cuda_steady {
-    vrs_kernel *halve, *coarse, *fine, *follow;
+    vrs_kernel *halve, *coarse, *fine, *follow, *follow_four;
 } vrs_cuda_steady;
 
 /* Finds the kernels, which are borrowed from the device. What vrs_device_kernel() returns. */

@@ -10,6 +10,8 @@
 #define SIDE 8
 #define ACROSS (2 * VRS_MATCH_ACROSS + 1)
 #define DOWN (2 * VRS_MATCH_DOWN + 1)
+/* Words of a row that all vectors' squares lie in, read three at a time. */
+#define REACH ((ACROSS - 1) / 4 + 3)
 
 namespace {
 
@@ -71,29 +73,53 @@ __device__ __forceinline__ unsigned least_of_warp(unsigned value)
     return value;
 }
 
+/* Sum of the differences of four bytes, added to `sum`. */
+__device__ __forceinline__ unsigned differ(unsigned a, unsigned b, unsigned sum)
+{
+    asm("vabsdiff4.u32.u32.u32.add %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+}
+
+/* Eight bytes of a row from `x` on, edges repeated, as words; what is not at an edge lies in words
+ * that hold some of the eight, so nothing is read that is not there. */
+__device__ __forceinline__ uint2 eight_of(const uint8_t *row, int x, int width)
+{
+    if (x >= 0 && x + SIDE <= width) {
+        const uintptr_t at = reinterpret_cast<uintptr_t>(row + x);
+        const unsigned *word = reinterpret_cast<const unsigned *>(at & ~(uintptr_t)3);
+        const unsigned bits = (unsigned)(at & 3) * 8;
+        const unsigned first = word[0], middle = word[1];
+        const unsigned last = bits == 0 ? middle : word[2];
+        return make_uint2(__funnelshift_r(first, middle, bits),
+                          __funnelshift_r(middle, last, bits));
+    }
+    uint2 both = {0, 0};
+#pragma unroll
+    for (int i = 0; i < SIDE / 2; i++) {
+        both.x |= (unsigned)row[held(x + i, width - 1)] << 8 * i;
+        both.y |= (unsigned)row[held(x + SIDE / 2 + i, width - 1)] << 8 * i;
+    }
+    return both;
+}
+
 /* The differences of a square at v, for four vectors at once: eight lanes have a row each of one.
  * `now`: the lane's row of the square, kept over calls. */
 struct square {
     level l;
     int x, y; /* of the lane's row */
-    int now[SIDE];
+    uint2 now;
 
     __device__ __forceinline__ square(const level &of, int left, int top)
-        : l(of), x(left), y(top + (int)threadIdx.x % SIDE)
+        : l(of), x(left), y(top + (int)threadIdx.x % SIDE),
+          now(eight_of(l.now + (int64_t)held(y, l.height - 1) * l.width, x, l.width))
     {
-        const uint8_t *row = l.now + (int64_t)held(y, l.height - 1) * l.width;
-#pragma unroll
-        for (int i = 0; i < SIDE; i++)
-            now[i] = row[held(x + i, l.width - 1)];
     }
 
     __device__ __forceinline__ int difference(int vx, int vy) const
     {
-        const uint8_t *row = l.before + (int64_t)held(y + vy, l.height - 1) * l.width;
-        int sum = 0;
-#pragma unroll
-        for (int i = 0; i < SIDE; i++)
-            sum += abs(now[i] - row[held(x + vx + i, l.width - 1)]);
+        const uint2 before =
+            eight_of(l.before + (int64_t)held(y + vy, l.height - 1) * l.width, x + vx, l.width);
+        int sum = (int)differ(now.y, before.y, differ(now.x, before.x, 0));
 #pragma unroll
         for (int step = 1; step < SIDE; step *= 2)
             sum += __shfl_xor_sync(ALL, sum, step);
@@ -233,8 +259,8 @@ extern "C" __global__ void __launch_bounds__(256)
 extern "C" __global__ void __launch_bounds__(32 * WARPS)
     vrs_steady_coarse(const __grid_constant__ vrs_steady_params p)
 {
-    __shared__ uint8_t now[WARPS][SIDE][SIDE];
-    __shared__ uint8_t before[WARPS][SIDE + DOWN - 1][SIDE + ACROSS - 1];
+    __shared__ unsigned now[WARPS][SIDE][SIDE / 4];
+    __shared__ unsigned before[WARPS][SIDE + DOWN - 1][REACH];
     const vrs_steady_view &v = p.view[blockIdx.z];
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int cell = blockIdx.x * WARPS + warp, columns = coarse_cells(p.width);
@@ -242,27 +268,34 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS)
         return;
     const level l = level_of(p, v, 2);
     const int left = SIDE / 2 * (cell % columns) - 2, top = SIDE / 2 * (cell / columns) - 2;
-    for (int i = lane; i < SIDE * SIDE; i += 32)
-        now[warp][i / SIDE][i % SIDE] =
-            l.now[(int64_t)held(top + i / SIDE, l.height - 1) * l.width +
-                  held(left + i % SIDE, l.width - 1)];
-    for (int i = lane; i < (SIDE + DOWN - 1) * (SIDE + ACROSS - 1); i += 32) {
-        const int row = i / (SIDE + ACROSS - 1), column = i % (SIDE + ACROSS - 1);
-        before[warp][row][column] =
-            l.before[(int64_t)held(top - VRS_MATCH_DOWN + row, l.height - 1) * l.width +
-                     held(left - VRS_MATCH_ACROSS + column, l.width - 1)];
+    if (lane < SIDE) {
+        const uint2 both =
+            eight_of(l.now + (int64_t)held(top + lane, l.height - 1) * l.width, left, l.width);
+        now[warp][lane][0] = both.x;
+        now[warp][lane][1] = both.y;
+    }
+    uint8_t *bytes = reinterpret_cast<uint8_t *>(before[warp]);
+    for (int i = lane; i < (SIDE + DOWN - 1) * 4 * REACH; i += 32) {
+        const int row = i / (4 * REACH), column = i % (4 * REACH);
+        bytes[i] = l.before[(int64_t)held(top - VRS_MATCH_DOWN + row, l.height - 1) * l.width +
+                            held(left - VRS_MATCH_ACROSS + column, l.width - 1)];
     }
     __syncwarp();
     unsigned best = ~0u;
     for (int which = lane; which < ACROSS * DOWN; which += 32) {
-        const int dx = which % ACROSS, dy = which / ACROSS;
-        int cost =
+        const int dx = which % ACROSS, dy = which / ACROSS, word = dx / 4;
+        const unsigned bits = dx % 4 * 8;
+        unsigned cost =
             VRS_MATCH_COARSE_PENALTY * (abs(dx - VRS_MATCH_ACROSS) + abs(dy - VRS_MATCH_DOWN));
         const bool rest = dx == VRS_MATCH_ACROSS && dy == VRS_MATCH_DOWN;
 #pragma unroll
-        for (int i = 0; i < SIDE * SIDE; i++)
-            cost += abs(now[warp][i / SIDE][i % SIDE] - before[warp][dy + i / SIDE][dx + i % SIDE]);
-        best = min(best, (unsigned)cost << 8 | (rest ? 0u : (unsigned)which + 1u));
+        for (int i = 0; i < SIDE; i++) {
+            const unsigned *row = before[warp][dy + i] + word;
+            const unsigned first = row[0], middle = row[1], last = row[2];
+            cost = differ(now[warp][i][0], __funnelshift_r(first, middle, bits), cost);
+            cost = differ(now[warp][i][1], __funnelshift_r(middle, last, bits), cost);
+        }
+        best = min(best, cost << 8 | (rest ? 0u : (unsigned)which + 1u));
     }
     best = least_of_warp(best);
     if (lane != 0)
@@ -368,6 +401,231 @@ extern "C" __global__ void __launch_bounds__(256)
         return;
     const bool content = inside && x >= v.x && x < v.x + v.width && y >= v.y && y < v.y + v.height;
     const int sum = sum_of_warp(content ? mask : 0);
+    if (threadIdx.x % 32 == 0 && sum > 0)
+        atomicAdd(reinterpret_cast<unsigned long long *>(v.sum), (unsigned long long)sum);
+}
+
+/* ---- four pixels a thread, in rows whose width is a multiple of four ---- */
+
+#define ONES 0x01010101u
+#define TILE_ACROSS 16 /* threads of a block, and fours of pixels */
+#define TILE_DOWN 16
+#define TILE_STRIDE \
+    48 /* words of a row and of its neighbours: two rows are in banks of their own */
+
+namespace {
+
+/* Where four pixels in a row of one cell were. */
+struct origins {
+    origin o;
+    unsigned weights; /* of a pixel, the one right of it, the two below: 16 in all */
+    bool inside;      /* all that weighs lies in the row */
+
+    __device__ __forceinline__ origins(vrs_motion v, int column, int row, int width)
+        : o(v, column, row)
+    {
+        const unsigned r = o.right, d = o.down;
+        weights = (4 - d) * (4 - r) | (4 - d) * r << 8 | d * (4 - r) << 16 | d * r << 24;
+        inside = o.x >= 0 && (o.x + 4 < width || (o.x + 4 == width && r == 0));
+    }
+};
+
+/* Bytes x..x+3 of a row, and x+1..x+4 where `more`. */
+__device__ __forceinline__ uint2 fives_of(const uint8_t *row, int x, bool more)
+{
+    const uintptr_t at = reinterpret_cast<uintptr_t>(row + x);
+    const unsigned *word = reinterpret_cast<const unsigned *>(at & ~(uintptr_t)3);
+    const unsigned bits = (unsigned)(at & 3) * 8;
+    const unsigned first = word[0], last = bits == 0 && !more ? 0 : word[1];
+    return make_uint2(__funnelshift_r(first, last, bits), __funnelshift_rc(first, last, bits + 8));
+}
+
+/* Pixels of `before` along the motion, as bytes. */
+__device__ __forceinline__ unsigned bytes_between(const origins &from, const uint8_t *before,
+                                                  int width, int height)
+{
+    const origin &o = from.o;
+    const bool more = o.right != 0;
+    const uint2 upper = fives_of(before + (int64_t)held(o.y, height - 1) * width, o.x, more);
+    const uint2 lower = fives_of(before + (int64_t)held(o.y + 1, height - 1) * width, o.x, more);
+    const unsigned a = __dp4a(__byte_perm(upper.x, lower.x, 0x5410), from.weights, 8u) >> 4;
+    const unsigned b = __dp4a(__byte_perm(upper.x, lower.x, 0x6521), from.weights, 8u) >> 4;
+    const unsigned c = __dp4a(__byte_perm(upper.x, lower.x, 0x7632), from.weights, 8u) >> 4;
+    const unsigned d = __dp4a(__byte_perm(upper.y, lower.y, 0x7632), from.weights, 8u) >> 4;
+    return a | b << 8 | c << 16 | d << 24;
+}
+
+/* Values x..x+3 of a row of 16 bits, as pairs: of x, x+1, x+2 and x+3 with the one right of each.
+ */
+__device__ __forceinline__ void pairs_of(const int16_t *row, int x, bool more, unsigned (&pair)[4])
+{
+    const uintptr_t at = reinterpret_cast<uintptr_t>(row + x);
+    const unsigned *word = reinterpret_cast<const unsigned *>(at & ~(uintptr_t)3);
+    const unsigned bits = (unsigned)(at & 2) * 8;
+    const unsigned first = word[0], middle = word[1], last = bits == 0 && !more ? 0 : word[2];
+    pair[0] = __funnelshift_r(first, middle, bits);
+    pair[2] = __funnelshift_r(middle, last, bits);
+    pair[1] = __funnelshift_r(pair[0], pair[2], 16);
+    pair[3] = __funnelshift_r(pair[2], last >> bits, 16);
+}
+
+__device__ __forceinline__ void masks_between(const origins &from, const int16_t *past, int width,
+                                              int height, int (&mask)[4])
+{
+    const origin &o = from.o;
+    unsigned upper[4], lower[4];
+    pairs_of(past + (int64_t)held(o.y, height - 1) * width, o.x, o.right != 0, upper);
+    pairs_of(past + (int64_t)held(o.y + 1, height - 1) * width, o.x, o.right != 0, lower);
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        mask[i] = __dp2a_hi((int)lower[i], (int)from.weights,
+                            __dp2a_lo((int)upper[i], (int)from.weights, 8)) >>
+                  4;
+}
+
+/* Differences of four pixels from where they were; those of a column outside of the picture are
+ * all of its last one. */
+__device__ unsigned apart_of(const vrs_steady_params &p, const vrs_steady_view &v, int column,
+                             int row)
+{
+    const uint8_t *now = reinterpret_cast<const uint8_t *>(v.picture) + (int64_t)row * p.width;
+    const uint8_t *before = reinterpret_cast<const uint8_t *>(v.past_picture);
+    const bool outside = column < 0 || column >= p.width;
+    const int first = column < 0 ? 0 : outside ? p.width - 4 : column;
+    const origins from(motion_at(p, v, first, row), first, row, p.width);
+    const unsigned is = *reinterpret_cast<const unsigned *>(now + first);
+    unsigned was = 0;
+    if (from.inside) {
+        was = bytes_between(from, before, p.width, p.height);
+    } else {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            origin o = from.o;
+            o.x += i;
+            was |= (unsigned)o.between(before, p.width, p.height) << 8 * i;
+        }
+    }
+    const unsigned apart = __vabsdiffu4(is, was);
+    return !outside ? apart : __byte_perm(apart, 0, column < 0 ? 0x0000 : 0x3333);
+}
+
+/* Masks and ages of four pixels, from where they were. */
+__device__ __forceinline__ void past_of(const vrs_steady_params &p, const vrs_steady_view &v,
+                                        const origins &from, int (&past)[4], unsigned &ages)
+{
+    const int16_t *masks = reinterpret_cast<const int16_t *>(v.past);
+    const int ahead = from.o.right / 2;
+    const uint8_t *old = reinterpret_cast<const uint8_t *>(v.past_age) +
+                         (int64_t)held(from.o.y + from.o.down / 2, p.height - 1) * p.width;
+    if (from.inside) {
+        masks_between(from, masks, p.width, p.height, past);
+        ages = v.past_age != 0 ? fives_of(old, from.o.x + ahead, false).x : ONES;
+        return;
+    }
+    ages = v.past_age != 0 ? 0 : ONES;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        origin o = from.o;
+        o.x += i;
+        past[i] = o.between(masks, p.width, p.height);
+        if (v.past_age != 0)
+            ages |= (unsigned)old[held(o.x + ahead, p.width - 1)] << 8 * i;
+    }
+}
+
+/* Sums of 3x3 bytes around those of rows[1][1]. */
+__device__ __forceinline__ void sums_around(const unsigned *rows, unsigned (&sum)[4])
+{
+    unsigned even = 0, odd = 0, before = 0, after = 0;
+#pragma unroll
+    for (int i = 0; i < 3; i++) {
+        const unsigned *row = rows + i * TILE_STRIDE;
+        before += row[0] >> 24;
+        even += row[1] & 0x00ff00ff;
+        odd += row[1] >> 8 & 0x00ff00ff;
+        after += row[2] & 0xff;
+    }
+    const unsigned both = even + odd;
+    sum[0] = before + (both & 0xffff);
+    sum[1] = (both & 0xffff) + (even >> 16);
+    sum[2] = (odd & 0xffff) + (both >> 16);
+    sum[3] = (both >> 16) + after;
+}
+
+/* Brings four masks together with what they were. */
+__device__ __forceinline__ void follow_past(const vrs_steady_params &p, const uint8_t *shares,
+                                            const unsigned (&apart)[4], const int (&past)[4],
+                                            int (&mask)[4], unsigned &ages)
+{
+    unsigned next = 0;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const int change = mask[i] - past[i];
+        const int doubt = (int)apart[i] + ((abs(change) >> 7) * p.disbelief >> 8);
+        const int before = (int)(ages >> 8 * i & 0xff);
+        const int age = (before * min(max(p.unlike - doubt, 0), 128) + 64) >> 7;
+        const int share = shares[age];
+        if (share != VRS_SHARE_ONE)
+            mask[i] = past[i] + ((change * (share * 256) + 16384) >> 15);
+        next |= (unsigned)min(age + 1, VRS_AGE_MOST) << 8 * i;
+    }
+    ages = next;
+}
+
+} // namespace
+
+/* As vrs_steady_follow, where the width is a multiple of four, masks, past and result begin at
+ * multiples of 8 bytes, pictures and ages at multiples of 4. Grid: x, y: 64x16 pixels, z: views. */
+extern "C" __global__ void __launch_bounds__(256)
+    vrs_steady_follow_four(const __grid_constant__ vrs_steady_params p)
+{
+    __shared__ unsigned apart[TILE_DOWN + 2][TILE_STRIDE];
+    __shared__ uint8_t shares[VRS_AGE_MOST + 1];
+    const vrs_steady_view &v = p.view[blockIdx.z];
+    const int left = blockIdx.x * 4 * TILE_ACROSS, top = blockIdx.y * TILE_DOWN;
+    const int across = threadIdx.x % TILE_ACROSS, down = threadIdx.x / TILE_ACROSS;
+    const int x = left + 4 * across, y = top + down;
+    const bool follows =
+        v.past_picture != 0 && *reinterpret_cast<const uint64_t *>(v.unlike) < p.cut;
+    const bool inside = x < p.width && y < p.height;
+    const int64_t at = (int64_t)y * p.width + x;
+    uint2 word = {0, 0};
+    if (inside)
+        word = *reinterpret_cast<const uint2 *>(v.mask + 2 * at);
+    if (follows) {
+        if (threadIdx.x <= VRS_AGE_MOST)
+            shares[threadIdx.x] = p.share[threadIdx.x];
+        for (int i = threadIdx.x; i < (TILE_DOWN + 2) * (TILE_ACROSS + 2); i += 256) {
+            const int row = i / (TILE_ACROSS + 2), column = i % (TILE_ACROSS + 2);
+            apart[row][column] =
+                apart_of(p, v, left + 4 * column - 4, held(top + row - 1, p.height - 1));
+        }
+    }
+    __syncthreads();
+    int mask[4] = {(int)(word.x & 0xffff), (int)(word.x >> 16), (int)(word.y & 0xffff),
+                   (int)(word.y >> 16)};
+    unsigned ages = ONES;
+    if (inside && follows) {
+        int past[4];
+        unsigned sums[4];
+        past_of(p, v, origins(motion_at(p, v, x, y), x, y, p.width), past, ages);
+        sums_around(apart[down] + across, sums);
+        follow_past(p, shares, sums, past, mask, ages);
+    }
+    if (inside) {
+        *reinterpret_cast<uint2 *>(v.result + 2 * at) =
+            make_uint2((unsigned)(mask[0] | mask[1] << 16), (unsigned)(mask[2] | mask[3] << 16));
+        if (v.age != 0)
+            *reinterpret_cast<unsigned *>(v.age + at) = ages;
+    }
+    if (v.sum == 0)
+        return;
+    int sum = 0;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        if (x + i >= v.x && x + i < v.x + v.width)
+            sum += mask[i];
+    sum = sum_of_warp(inside && y >= v.y && y < v.y + v.height ? sum : 0);
     if (threadIdx.x % 32 == 0 && sum > 0)
         atomicAdd(reinterpret_cast<unsigned long long *>(v.sum), (unsigned long long)sum);
 }

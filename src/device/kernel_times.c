@@ -339,7 +339,10 @@ static void clear(void)
 {
     if (self.subscriber != NULL)
         (void)self.api.unsubscribe(self.subscriber);
-    vrs_library_close(self.handle);
+    else
+        vrs_library_close(self.handle);
+    /* Once it was subscribed to it stays loaded: the driver goes on calling it until it is
+     * unloaded itself, at the end of the process. */
     forget_entries();
     vrs_free(self.entries);
     vrs_free(self.runs);

@@ -163,7 +163,7 @@ typedef struct vrs_job_expected {
     bool length_known;  /* of every input, those that are not open yet by the mean of the others */
     /* Host memory at most, of the inputs that are open then; 0: not known yet. By settings and
      * levels, so that options of the encoder's own are not in it. */
-    uint64_t host_bytes;    /* the sum of these: */
+    uint64_t host_bytes;    /* the sum of these, and of pinned_bytes: */
     uint64_t program_bytes; /* of the process with network and files opened, and its threads */
     uint64_t frames_bytes;  /* vrs_pipeline_stats.host_bytes */
     /* That hold frames of their own; where the index of a long file is more, that counts. */

@@ -102,8 +102,8 @@ static void test_memory(void **state)
     e.gpu_bytes = 3200000000;
     e.pinned_bytes = 150000000;
     char *text = text_of(&e);
-    assert_non_null(strstr(text, "encoder 300 MB; of the GPU's 3.2 GB of at most 70.0 GB; pinned "
-                                 "for its copies 150 MB\n"));
+    assert_non_null(strstr(text, "encoder 300 MB, pinned for the GPU's copies 150 MB; of the "
+                                 "GPU's 3.2 GB of at most 70.0 GB\n"));
     free(text);
 }
 

@@ -77,10 +77,10 @@ static void print_memory(FILE *out, const vrs_job_expected *expected)
         bytes_text(expected->frames_bytes, frames), bytes_text(expected->decoder_bytes, decoder),
         bytes_text(expected->encoder_bytes, encoder));
     if (expected->gpu_budget_bytes > 0)
-        (void)fprintf(out, "; of the GPU's %s of at most %s; pinned for its copies %s",
+        (void)fprintf(out, ", pinned for the GPU's copies %s; of the GPU's %s of at most %s",
+                      bytes_text(expected->pinned_bytes, decoder),
                       bytes_text(expected->gpu_bytes, program),
-                      bytes_text(expected->gpu_budget_bytes, frames),
-                      bytes_text(expected->pinned_bytes, decoder));
+                      bytes_text(expected->gpu_budget_bytes, frames));
     (void)fputc('\n', out);
 }
 

@@ -71,8 +71,8 @@ void vrs_job_wait_expected(vrs_job *job)
     held->pinned_bytes = stats.pinned_bytes;
     held->frames_bytes = stats.host_bytes;
     if (held->frames_bytes > 0)
-        held->host_bytes =
-            held->program_bytes + held->frames_bytes + held->decoder_bytes + held->encoder_bytes;
+        held->host_bytes = held->program_bytes + held->frames_bytes + held->decoder_bytes +
+                           held->encoder_bytes + held->pinned_bytes;
     job->said = true;
 }
 

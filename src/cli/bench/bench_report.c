@@ -70,9 +70,11 @@ double vrs_bench_spread(const vrs_bench_result *r)
 typedef struct noise {
     double spread, others;
     const char *spread_name, *others_name;
-    const char *spread_source;
+    const char *spread_source, *throttle_name;
     int32_t throttle;
 } noise;
+
+#define LOWERS_CLOCKS (VRS_THROTTLE_POWER | VRS_THROTTLE_TEMPERATURE | VRS_THROTTLE_HARDWARE)
 
 static noise find_noise(const vrs_bench_table *t)
 {
@@ -90,6 +92,8 @@ static noise find_noise(const vrs_bench_table *t)
             }
             for (int32_t k = 0; k < row->result[s].runs; k++) {
                 const vrs_bench_use *use = &row->result[s].run[k].use;
+                if ((n.throttle & LOWERS_CLOCKS) == 0 && (use->throttle & LOWERS_CLOCKS) != 0)
+                    n.throttle_name = row->name;
                 n.throttle |= use->throttle;
                 if (use->other_percent > n.others) {
                     n.others = use->other_percent;
@@ -126,12 +130,13 @@ void vrs_bench_warnings(const vrs_bench_table *t, void (*say)(void *opaque, cons
                        t->device.gpu_percent);
         say(opaque, text);
     }
-    if ((n.throttle & (VRS_THROTTLE_POWER | VRS_THROTTLE_TEMPERATURE | VRS_THROTTLE_HARDWARE)) !=
-        0) {
-        (void)snprintf(text, sizeof(text), "The GPU lowered its clocks for%s%s%s.",
+    if ((n.throttle & LOWERS_CLOCKS) != 0) {
+        (void)snprintf(text, sizeof(text),
+                       "The GPU lowered its clocks for%s%s%s (first while %s was measured).",
                        (n.throttle & VRS_THROTTLE_POWER) != 0 ? " power" : "",
                        (n.throttle & VRS_THROTTLE_TEMPERATURE) != 0 ? " heat" : "",
-                       (n.throttle & VRS_THROTTLE_HARDWARE) != 0 ? " the board's protection" : "");
+                       (n.throttle & VRS_THROTTLE_HARDWARE) != 0 ? " the board's protection" : "",
+                       n.throttle_name);
         say(opaque, text);
     }
 }

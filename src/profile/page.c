@@ -34,7 +34,8 @@ static const char style[] =
     "th,td{padding:5px 10px;text-align:right;border-bottom:1px solid "
     "var(--grid);white-space:nowrap}"
     "th{font-weight:600;color:var(--dim)}th:first-child,td:first-child,td.text,th.text{text-align:"
-    "left}td.text{white-space:normal;min-width:7em;overflow-wrap:anywhere}"
+    "left}td.text{white-space:normal;min-width:10em;overflow-wrap:anywhere}td.text:first-child{min-"
+    "width:4em}"
     ".good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}"
     ".say{border-left:4px solid #d9730d}";
 
@@ -286,15 +287,16 @@ static void write_node_time(vrs_buffer *out, const vrs_profile_report *report,
     vrs_buffer_format(out, "<td>%d</td><td>%" PRIu64 "</td>", t->first->batch, t->runs);
     number_cell(out, each, 2);
     number_cell(out, all > 0 ? 100 * t->total_us / all : 0, 1);
-    number_cell(out, bytes / 1e6, 2);
-    number_cell(out, each > 0 ? bytes / each / 1e3 : 0, 1);
-    number_cell(out, each > 0 && peak_bytes > 0 ? 1e8 * bytes / each / peak_bytes : 0, 1);
     number_cell(out, each > 0 && peak_flops > 0 ? 1e8 * flops / each / peak_flops : 0, 1);
+    number_cell(out, bytes / 1e6, 2);
+    number_cell(out, each > 0 && peak_bytes > 0 ? 1e8 * bytes / each / peak_bytes : 0, 1);
     if (report->counted) {
         double counted = t->node != NULL ? t->node->counted_bytes : -1;
         known_cell(out, counted / 1e6, 2);
         known_cell(out, each > 0 && peak_bytes > 0 ? 1e8 * counted / each / peak_bytes : -1, 1);
         known_cell(out, t->node != NULL ? t->node->tensor_percent : -1, 1);
+    } else {
+        number_cell(out, each > 0 ? bytes / each / 1e3 : 0, 1);
     }
     vrs_buffer_add(out, "</tr>\n");
 }
@@ -325,18 +327,19 @@ static void write_kernels(vrs_buffer *out, const vrs_profile_report *report)
     if (count == 0)
         return;
     section(out, "Kernels as they ran");
-    vrs_buffer_format(out,
-                      "<p class=\"dim\">By CUPTI, summed by the node of the network that launched "
-                      "them, also inside of CUDA graphs; %.1f ms in all. Kernels of no node have "
-                      "their own name. Bytes are each value once, as the node reads and writes it; "
-                      "shares are of what the GPU's data sheet gives.</p>\n",
-                      all / 1e3);
+    vrs_buffer_format(
+        out,
+        "<p class=\"dim\">By CUPTI, summed by the node of the network that launched "
+        "them, also inside of CUDA graphs; %.1f ms in all. Kernels of no node have "
+        "their own name. Operations are those of every tap, also where it lies outside "
+        "of the picture, and bytes are each value once, as the node reads and writes "
+        "it; shares are of what the GPU could do at its fastest clocks.</p>\n",
+        all / 1e3);
     write_counters_text(out, report);
-    begin_table(out,
-                report->counted
-                    ? "<node|<what|batch|runs|us|share %|MB|GB/s|of bandwidth %|of the peak %|"
-                      "counted MB|of bandwidth %|tensor cores %"
-                    : "<node|<what|batch|runs|us|share %|MB|GB/s|of bandwidth %|of the peak %");
+    begin_table(out, report->counted
+                         ? "<node|<what|batch|runs|us|share %|peak %|MB|bandwidth %|"
+                           "counted MB|bandwidth %|tensor cores %"
+                         : "<node|<what|batch|runs|us|share %|peak %|MB|bandwidth %|GB/s");
     for (int32_t i = 0; i < count && i < NODES_SHOWN; i++)
         write_node_time(out, report, &times[i], all);
     end_table(out);

@@ -90,8 +90,8 @@ static void test_kernels(void **state)
     assert_non_null(strstr(page, "Kernels as they ran"));
     assert_non_null(strstr(page, "1.4 ms in all"));
     /* 100 us a run: 69 % of the time; 8 MB, 80 GB/s of 4,000; 80 TFLOP/s of 1,000. */
-    assert_non_null(strstr(page, "<td>8</td><td>10</td><td>100.00</td><td>69.0</td><td>8.00</td>"
-                                 "<td>80.0</td><td>2.0</td><td>8.0</td>"));
+    assert_non_null(strstr(page, "<td>8</td><td>10</td><td>100.00</td><td>69.0</td><td>8.0</td>"
+                                 "<td>8.00</td><td>2.0</td><td>80.0</td>"));
     assert_non_null(strstr(page, "preprocess</td>"));
     assert_null(strstr(page, "ounte")); /* "counted", "counters" */
     vrs_free(page);

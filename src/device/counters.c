@@ -313,9 +313,10 @@ void vrs_counters_close(vrs_counters *c)
     object.object = c->host;
     if (c->host != NULL)
         (void)c->api.host_destroy(&object);
-    if (c->initialized)
+    if (c->initialized) /* stays loaded, as the driver goes on calling it */
         (void)c->api.deinitialize(&plain);
-    vrs_library_close(c->library);
+    else
+        vrs_library_close(c->library);
     vrs_free(c->image);
     vrs_free(c->data);
     vrs_free(c);

@@ -1,6 +1,7 @@
 """PyTorch's tensors on a real GPU: frames in and masks out without copies, in the order of streams.
-Skipped where PyTorch sees no GPU, unless $VRSEG_REQUIRE_CUDA is set."""
+Skipped where there is no GPU, unless $VRSEG_REQUIRE_CUDA is set."""
 
+import ctypes
 import gc
 import os
 import sys
@@ -8,9 +9,21 @@ import time
 import unittest
 
 import numpy as np
-import torch
 
 import support
+
+
+def skip(reason: object) -> None:
+    print(f"skipped: {reason}")
+    sys.exit(1 if os.environ.get("VRSEG_REQUIRE_CUDA") else 77)
+
+
+try:
+    ctypes.CDLL("libcuda.so.1")  # sooner than PyTorch, which takes its time
+except OSError as error:
+    skip(error)
+
+import torch  # noqa: E402
 
 support.use_package()
 
@@ -134,6 +147,5 @@ class TorchGpu(unittest.TestCase):
 
 if __name__ == "__main__":
     if not torch.cuda.is_available():
-        print("skipped: PyTorch sees no GPU")
-        sys.exit(1 if os.environ.get("VRSEG_REQUIRE_CUDA") else 77)
+        skip("PyTorch sees no GPU")
     support.main()

@@ -65,10 +65,13 @@ typedef struct reading {
     int64_t cupti_ns, host_ns;
 } reading;
 
+/* Of all but `on`. Once CUPTI was subscribed to the driver goes on calling it until the process
+ * ends, and it hands over its buffers once more then: it stays loaded, and the lock is there as
+ * long. */
+static vrs_mutex lock = {PTHREAD_MUTEX_INITIALIZER};
+
 /* Arrays that grow; graph_nodes is sorted by id. */
 static struct {
-    vrs_mutex lock; /* of all but `on` */
-    bool has_lock;
     atomic_bool on;
     cupti_api api;
     void *handle;
@@ -174,9 +177,9 @@ void vrs_kernel_times_enter(int32_t batch, const char *node)
 {
     if (!vrs_kernel_times_on())
         return;
-    vrs_mutex_lock(&self.lock);
+    vrs_mutex_lock(&lock);
     current = owner_place(batch, node);
-    vrs_mutex_unlock(&self.lock);
+    vrs_mutex_unlock(&lock);
 }
 
 void vrs_kernel_times_leave(void)
@@ -200,11 +203,11 @@ static void node_made(void *opaque, int domain, uint32_t callback, const void *d
         return;
     if (cloned && self.api.graph_node_id(graph->original_node, &original) != VRS_CUPTI_SUCCESS)
         return;
-    vrs_mutex_lock(&self.lock);
+    vrs_mutex_lock(&lock);
     int32_t of = cloned ? owner_of(original) : current;
     if (of != NO_OWNER)
         set_owner(id, of);
-    vrs_mutex_unlock(&self.lock);
+    vrs_mutex_unlock(&lock);
 }
 
 static void give_buffer(uint8_t **buffer, size_t *size, size_t *most_records)
@@ -250,20 +253,21 @@ static void take_kernel(const vrs_cupti_kernel *k)
         self.runs[self.run_count++] = (run){e->id, k->device, k->stream, k->start, k->end};
 }
 
-/* By a thread of CUPTI, or one that flushes. */
+/* By a thread of CUPTI, or one that flushes; also when nobody asks any more. */
 static void take_buffer(void *context, uint32_t stream, uint8_t *buffer, size_t size, size_t used)
 {
     void *record = NULL;
     (void)context;
     (void)stream;
     (void)size;
-    vrs_mutex_lock(&self.lock);
-    while (used > 0 && self.api.next_record(buffer, used, &record) == VRS_CUPTI_SUCCESS) {
+    vrs_mutex_lock(&lock);
+    bool wanted = vrs_kernel_times_on();
+    while (wanted && used > 0 && self.api.next_record(buffer, used, &record) == VRS_CUPTI_SUCCESS) {
         const vrs_cupti_kernel *k = record;
         if (k->kind == VRS_CUPTI_KIND_CONCURRENT_KERNEL)
             take_kernel(k);
     }
-    vrs_mutex_unlock(&self.lock);
+    vrs_mutex_unlock(&lock);
     vrs_free(buffer);
 }
 
@@ -341,26 +345,21 @@ static void clear(void)
         (void)self.api.unsubscribe(self.subscriber);
     else
         vrs_library_close(self.handle);
-    /* Once it was subscribed to it stays loaded: the driver goes on calling it until it is
-     * unloaded itself, at the end of the process. */
+    vrs_mutex_lock(&lock);
     forget_entries();
     vrs_free(self.entries);
     vrs_free(self.runs);
     vrs_free(self.graph_nodes);
     vrs_free(self.owners);
-    if (self.has_lock)
-        vrs_mutex_destroy(&self.lock);
     memset(&self, 0, sizeof(self));
+    vrs_mutex_unlock(&lock);
 }
 
 vrs_status vrs_kernel_times_start(void)
 {
     if (vrs_kernel_times_on())
         return vrs_fail(VRS_INVALID, "kernels are followed already");
-    vrs_status status = vrs_mutex_init(&self.lock);
-    self.has_lock = status == VRS_OK;
-    if (status == VRS_OK)
-        status = vrs_library_open(&spec, &self.api, &self.handle);
+    vrs_status status = vrs_library_open(&spec, &self.api, &self.handle);
     if (status == VRS_OK && owner_place(0, "") != NO_OWNER) /* the first place is nobody's */
         status = VRS_NO_MEMORY;
     if (status == VRS_OK && self.owner_count != 1)
@@ -389,9 +388,9 @@ void vrs_kernel_times_reset(void)
     if (!vrs_kernel_times_on())
         return;
     (void)self.api.flush(VRS_CUPTI_FLUSH_FORCED);
-    vrs_mutex_lock(&self.lock);
+    vrs_mutex_lock(&lock);
     forget_entries();
-    vrs_mutex_unlock(&self.lock);
+    vrs_mutex_unlock(&lock);
 }
 
 static int by_start(const void *a, const void *b)
@@ -426,7 +425,7 @@ uint64_t vrs_kernel_times_drain(vrs_kernel_run_fn visit, void *opaque)
         return 0;
     bool read = compare_clocks(&now) == VRS_CUPTI_SUCCESS; /* else the last one holds on */
     (void)self.api.flush(VRS_CUPTI_FLUSH_DONE);
-    vrs_mutex_lock(&self.lock);
+    vrs_mutex_lock(&lock);
     if (read) {
         self.older = self.newer;
         self.newer = now;
@@ -438,7 +437,7 @@ uint64_t vrs_kernel_times_drain(vrs_kernel_run_fn visit, void *opaque)
     uint64_t beyond = self.runs_beyond;
     self.run_count = 0;
     self.runs_beyond = 0;
-    vrs_mutex_unlock(&self.lock);
+    vrs_mutex_unlock(&lock);
     return beyond;
 }
 
@@ -453,7 +452,7 @@ vrs_status vrs_kernel_times_visit(vrs_kernel_time_fn visit, void *opaque)
     if (!vrs_kernel_times_on())
         return VRS_OK;
     vrs_cupti_result result = self.api.flush(VRS_CUPTI_FLUSH_FORCED);
-    vrs_mutex_lock(&self.lock);
+    vrs_mutex_lock(&lock);
     if (self.entry_count > 1)
         qsort(self.entries, (size_t)self.entry_count, sizeof(entry), by_time);
     for (int32_t i = 0; i < self.entry_count; i++) {
@@ -468,7 +467,7 @@ vrs_status vrs_kernel_times_visit(vrs_kernel_time_fn visit, void *opaque)
         visit(opaque, &time);
     }
     bool all = !self.short_of_memory;
-    vrs_mutex_unlock(&self.lock);
+    vrs_mutex_unlock(&lock);
     if (result != VRS_CUPTI_SUCCESS)
         return failed("the last kernels cannot be had", result);
     return all ? VRS_OK

@@ -124,6 +124,7 @@ class GpuTest(CliTest):
             needed = re.search(r"at least ([\d.]+) ([KMG]B) are needed", done.stderr)
             if needed is None:
                 needed = re.search(r"makes ([\d.]+) ([KMG]B) of a budget|"
+                                   r"context alone takes ([\d.]+) ([KMG]B)|"
                                    r"needs .*, ([\d.]+) ([KMG]B) with all", done.stderr)
             self.assertIsNotNone(needed, done.stderr)
             number, unit = [text for text in needed.groups() if text]

@@ -22,6 +22,7 @@ static __typeof__(fake_cupti_node) *node;
 static __typeof__(fake_cupti_kernel) *kernel;
 static __typeof__(fake_cupti_kernel_on) *kernel_on;
 static __typeof__(fake_cupti_time) *clock_shows;
+static __typeof__(fake_cupti_end) *end;
 static __typeof__(fake_cupti_left) *left;
 
 typedef struct seen {
@@ -301,6 +302,22 @@ static void test_refused(void **state)
     assert_int_equal(vrs_kernel_times_visit(see, &s), VRS_DEVICE);
 }
 
+/* CUPTI stays in the driver: it is not unloaded, and gives buffers back until the process ends. */
+static void test_stays(void **state)
+{
+    (void)state;
+    start();
+    kernel("gemm", 0, 1000, 0);
+    vrs_kernel_times_stop();
+    end();
+    assert_int_equal(left(), 0);
+    dlclose(handle);
+    handle = dlopen(whole, RTLD_NOW | RTLD_NOLOAD);
+    assert_non_null(handle);
+    start();
+    assert_int_equal(visited().count, 0);
+}
+
 static vrs_status everything(void *opaque)
 {
     (void)opaque;
@@ -336,6 +353,7 @@ int main(void)
     *(void **)&kernel = dlsym(handle, "fake_cupti_kernel");
     *(void **)&kernel_on = dlsym(handle, "fake_cupti_kernel_on");
     *(void **)&clock_shows = dlsym(handle, "fake_cupti_time");
+    *(void **)&end = dlsym(handle, "fake_cupti_end");
     *(void **)&left = dlsym(handle, "fake_cupti_left");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whose, use_whole, stop),
@@ -345,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_many_runs, use_whole, stop),
         cmocka_unit_test_setup_teardown(test_off, use_whole, stop),
         cmocka_unit_test_setup_teardown(test_refused, use_whole, stop),
+        cmocka_unit_test_setup_teardown(test_stays, use_whole, stop),
         cmocka_unit_test_setup_teardown(test_inject, use_whole, stop),
     };
     return cmocka_run_group_tests_name("kernel_times", tests, NULL, NULL);

@@ -11,6 +11,8 @@ void fake_cupti_node(uint64_t id, uint64_t original);
 void fake_cupti_kernel(const char *name, uint64_t start, uint64_t end, uint64_t node);
 void fake_cupti_kernel_on(const char *name, uint64_t start, uint64_t end, uint64_t node,
                           uint32_t device, uint32_t stream);
+/* What CUPTI does when the process ends: a buffer goes back, with a kernel in it. */
+void fake_cupti_end(void);
 /* What its clock shows until the next call; 0: the time of day. */
 void fake_cupti_time(uint64_t ns);
 /* Subscribers, kinds that are on, buffers and parts of the range profiler that were not given back.

@@ -13,6 +13,7 @@ import support
 from support import clip, run, start
 
 DRIVER = os.environ.get("VRSEG_FAKE_DRIVER", "")
+SEARCH = os.environ.get("VRSEG_SEARCH_TEST", "")
 
 # Trials as short as can be: what is looked at is that they are made, not what they measure.
 SHORT = ("--trial-seconds", "0.1", "--progress", "none")
@@ -94,6 +95,10 @@ class Tune(support.CliTest):
         self.assertIn("  smooth: on\n", text)
         self.assertNotIn("max_frames", text)
         self.assertEqual(self.remembered(), [])
+        # It is what the search's own test searches in.
+        done = subprocess.run([SEARCH, table], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, f"max_batch_size tickets 4 {best['fps']}\n")
 
     def test_tuned(self) -> None:
         """Flags go before what is remembered; other precisions have none."""

@@ -522,7 +522,18 @@ static void test_memory(void **state)
     assert_in_range(inject_all(search_once, NULL), 10, 100);
 }
 
-int main(void)
+/* For the test of the program that writes such tables: what one holds. */
+static int describe(const char *path)
+{
+    const tune_table *table = tune_table_load(path);
+    for (int32_t i = 0; i < table->count; i++)
+        printf("%s ", table->parameters[i].name);
+    printf("%lld %.3f\n", (long long)vrs_tune_combinations(table->parameters, table->count),
+           optimum(table, VRS_TUNE_THROUGHPUT, 0));
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_throughput),
@@ -542,5 +553,7 @@ int main(void)
         cmocka_unit_test(test_nonsense),
         cmocka_unit_test(test_memory),
     };
+    if (argc == 2)
+        return describe(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

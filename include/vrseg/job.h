@@ -133,7 +133,8 @@ typedef struct vrs_job_stats {
 } vrs_job_stats;
 
 /* Runs to the end. Progress calls come from the calling thread: the first when everything is open
- * and the memory for the frames is there, then about four times a second.
+ * and the memory for the frames is there, or two seconds later where an input's first frame does
+ * not come; then about four times a second.
  * VRS_OK: all frames are written. VRS_CORRUPT: done, but some frames were damaged or failed (the
  * stats tell), or of several inputs some failed. VRS_CANCELLED: vrs_job_stop() was called; what was
  * finished is in the files. Others: failed; the last error says what and where. When no input of
@@ -161,8 +162,9 @@ typedef struct vrs_job_expected {
     vrs_job_disk disks[VRS_JOB_DISKS];
     int32_t disk_count; /* 0: nothing goes into files */
     bool length_known;  /* of every input, those that are not open yet by the mean of the others */
-    /* Host memory at most, of the inputs that are open then; 0: not known yet. By settings and
-     * levels, so that options of the encoder's own are not in it. */
+    /* Host memory at most, of the inputs that are open then; 0: not known yet, as not each of them
+     * has had its first frame. By settings and levels, so that options of the encoder's own are not
+     * in it. */
     uint64_t host_bytes;    /* the sum of these, and of pinned_bytes: */
     uint64_t program_bytes; /* of the process with network and files opened, and its threads */
     uint64_t frames_bytes;  /* vrs_pipeline_stats.host_bytes */
@@ -172,7 +174,8 @@ typedef struct vrs_job_expected {
     uint64_t gpu_budget_bytes, gpu_bytes, pinned_budget_bytes, pinned_bytes;
 } vrs_job_expected;
 
-/* All is zero before the first progress call. As vrs_job_get_stats(), the thread that runs it. */
+/* All is zero before the first progress call. Does not wait. As vrs_job_get_stats(), the thread
+ * that runs it. */
 VRS_API void vrs_job_get_expected(vrs_job *job, vrs_job_expected *expected);
 
 /* Asks a running job to end: finishes what is in flight and closes the files (now = false), or

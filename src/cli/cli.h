@@ -162,7 +162,8 @@ typedef struct vrs_progress {
     int terminal;
     double last_seconds;
     int shown;
-    int named; /* the device was said */
+    int named;       /* the device was said */
+    int memory_said; /* what memory it takes */
     vrs_job *job;
     vrs_expect_time time;
 } vrs_progress;

@@ -54,7 +54,8 @@ static char *text_of(const vrs_job_expected *expected)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    vrs_expect_print(out, expected);
+    vrs_expect_print_disks(out, expected);
+    vrs_expect_print_memory(out, expected);
     fclose(out);
     return text;
 }

@@ -64,7 +64,7 @@ static void print_disk(FILE *out, const vrs_job_disk *disk, bool length_known)
                   disk->folder);
 }
 
-static void print_memory(FILE *out, const vrs_job_expected *expected)
+void vrs_expect_print_memory(FILE *out, const vrs_job_expected *expected)
 {
     char all[32], program[32], frames[32], decoder[32], encoder[32];
     if (expected->host_bytes == 0)
@@ -84,11 +84,10 @@ static void print_memory(FILE *out, const vrs_job_expected *expected)
     (void)fputc('\n', out);
 }
 
-void vrs_expect_print(FILE *out, const vrs_job_expected *expected)
+void vrs_expect_print_disks(FILE *out, const vrs_job_expected *expected)
 {
     for (int32_t i = 0; i < expected->disk_count; i++)
         print_disk(out, &expected->disks[i], expected->length_known);
-    print_memory(out, expected);
 }
 
 void vrs_expect_print_time(FILE *out, const vrs_expect_time *time, const vrs_job_stats *stats)

@@ -24,8 +24,10 @@ typedef struct vrs_expect_time {
  * length is not known, nor for a run that is over before. */
 bool vrs_expect_look(vrs_expect_time *time, const vrs_job_stats *stats);
 
-/* Lines, each with its end: of the outputs' disks and the memory; and of the time. */
-void vrs_expect_print(FILE *out, const vrs_job_expected *expected);
+/* Lines, each with its end: of the outputs' disks; of the memory, none while it is not known; and
+ * of the time. */
+void vrs_expect_print_disks(FILE *out, const vrs_job_expected *expected);
+void vrs_expect_print_memory(FILE *out, const vrs_job_expected *expected);
 void vrs_expect_print_time(FILE *out, const vrs_expect_time *time, const vrs_job_stats *stats);
 
 /* The member "expected" of the open object; what is not known is null. */

@@ -103,14 +103,28 @@ static void format_inputs(const vrs_job_inputs *inputs, char *text, size_t size)
     (void)snprintf(text, size, "%d of %d inputs done%s; ", inputs->done, inputs->all, failed);
 }
 
-/* Where the work is done, and why there; and what it will take. */
-static void show_first(const vrs_progress *progress, const vrs_job_stats *stats)
+static void clear_line(const vrs_progress *progress)
+{
+    if (progress->shown && progress->terminal)
+        (void)fputs(VRS_LINE_CLEAR, stderr);
+}
+
+/* Where the work is done, and why there; and what it will take, of memory as soon as it is known.
+ */
+static void show_first(vrs_progress *progress, const vrs_job_stats *stats)
 {
     vrs_job_expected expected;
     vrs_job_get_expected(progress->job, &expected);
-    (void)fprintf(stderr, "vrseg: device %s, decoded by %s, network by %s\n", stats->device,
-                  stats->decoder, stats->engine);
-    vrs_expect_print(stderr, &expected);
+    if (!progress->named) {
+        (void)fprintf(stderr, "vrseg: device %s, decoded by %s, network by %s\n", stats->device,
+                      stats->decoder, stats->engine);
+        vrs_expect_print_disks(stderr, &expected);
+    }
+    if (expected.host_bytes > 0) {
+        clear_line(progress);
+        vrs_expect_print_memory(stderr, &expected);
+        progress->memory_said = 1;
+    }
 }
 
 static void show_line(vrs_progress *progress, const vrs_job_stats *stats)
@@ -146,14 +160,14 @@ void vrs_progress_show(void *opaque, const vrs_job_stats *stats)
         show_json(progress, stats);
         return;
     }
-    if (!progress->named) {
-        progress->named = 1;
+    const bool first = !progress->named;
+    if (first || !progress->memory_said)
         show_first(progress, stats);
+    progress->named = 1;
+    if (first)
         return;
-    }
     if (found) {
-        if (progress->shown && progress->terminal)
-            (void)fputs(VRS_LINE_CLEAR, stderr);
+        clear_line(progress);
         vrs_expect_print_time(stderr, &progress->time, stats);
     }
     if (!progress->terminal && stats->seconds - progress->last_seconds < PLAIN_SECONDS)
@@ -166,6 +180,5 @@ void vrs_progress_end(vrs_progress *progress)
 {
     vrs_compile_on_progress(NULL, NULL);
     vrs_compiling_end(&progress->compiling);
-    if (progress->shown && progress->terminal)
-        (void)fputs(VRS_LINE_CLEAR, stderr);
+    clear_line(progress);
 }

@@ -193,10 +193,12 @@ static void watch(vrs_job *job, vrs_job_progress_fn progress, void *opaque)
         int64_t now = vrs_now_ns();
         if (running && now - shown_ns >= VRS_TICK_US * VRS_NS_PER_US) {
             shown_ns = now;
+            vrs_job_look_expected(job);
             vrs_job_gpu_sample(job);
             show(job, progress, opaque);
         }
     }
+    vrs_job_look_expected(job);
     if (job->gpu_readings == 0)
         vrs_job_gpu_sample(job);
 }

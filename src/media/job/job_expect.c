@@ -8,7 +8,7 @@
 #include "media/sink/room.h"
 
 /* Where a first frame does not come, a run is not kept from showing what it does. */
-#define MOST_WAIT_NS (60 * VRS_NS_PER_S)
+#define MOST_WAIT_NS (2 * VRS_NS_PER_S)
 
 /* Stacks and heaps of the threads that start now, files' buffers, what libraries take at their
  * first use: as measured, rounded up. */
@@ -56,14 +56,16 @@ static bool is_coming(const vrs_job *job)
     return false;
 }
 
-void vrs_job_wait_expected(vrs_job *job)
+void vrs_job_look_expected(vrs_job *job)
 {
-    const int64_t until_ns = vrs_now_ns() + MOST_WAIT_NS;
-    vrs_mutex_lock(&job->lock);
-    while (job->slots_ended < job->slot_count && is_coming(job) && vrs_now_ns() < until_ns)
-        (void)vrs_cond_wait_until(&job->changed, &job->lock, until_ns);
-    vrs_mutex_unlock(&job->lock);
     vrs_job_expected *held = &job->held;
+    if (held->frames_bytes > 0)
+        return;
+    vrs_mutex_lock(&job->lock);
+    const bool coming = is_coming(job);
+    vrs_mutex_unlock(&job->lock);
+    if (coming)
+        return;
     const vrs_pipeline_stats stats = vrs_fleet_get_stats(job->fleet);
     held->gpu_budget_bytes = stats.device_budget;
     held->gpu_bytes = stats.device_bytes;
@@ -73,6 +75,16 @@ void vrs_job_wait_expected(vrs_job *job)
     if (held->frames_bytes > 0)
         held->host_bytes = held->program_bytes + held->frames_bytes + held->decoder_bytes +
                            held->encoder_bytes + held->pinned_bytes;
+}
+
+void vrs_job_wait_expected(vrs_job *job)
+{
+    const int64_t until_ns = vrs_now_ns() + MOST_WAIT_NS;
+    vrs_mutex_lock(&job->lock);
+    while (job->slots_ended < job->slot_count && is_coming(job) && vrs_now_ns() < until_ns)
+        (void)vrs_cond_wait_until(&job->changed, &job->lock, until_ns);
+    vrs_mutex_unlock(&job->lock);
+    vrs_job_look_expected(job);
     job->said = true;
 }
 

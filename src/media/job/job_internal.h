@@ -57,9 +57,11 @@ vrs_status vrs_job_check_room(struct vrs_job *job) VRS_MUST_USE;
 
 /* job_expect.c: what decoders, encoders and the program itself hold; once everything is open,
  * before the gate. Waits, behind it, until the memory for the frames of every slot is there, or
- * there will be none. The calling thread of the run. */
+ * there will be none, for two seconds at most; looks whether it has come since. The calling thread
+ * of the run. */
 void vrs_job_expect(struct vrs_job *job);
 void vrs_job_wait_expected(struct vrs_job *job);
+void vrs_job_look_expected(struct vrs_job *job);
 
 /* A place in a video, as the user gave it. */
 typedef struct vrs_job_place {
@@ -192,7 +194,7 @@ struct vrs_job {
     struct vrs_room_sum *room; /* of all outputs; owned; NULL: not known yet */
     bool length_known;         /* of the inputs that are in it */
     vrs_job_expected held;     /* the memory's part */
-    bool said;                 /* all of it is known */
+    bool said;                 /* there has been a progress call, or is one now */
 };
 
 /* job_names.c: the outputs of each input, from the patterns. VRS_INVALID: two are one file, one is

@@ -34,6 +34,7 @@
 #include "device/memory.h"
 #include "pipeline/internal.h"
 #include "support/fake_engine.h"
+#include "support/temp.h"
 
 #define GROWTH_LIMIT (INT64_C(10) << 20)
 /* Sanitizers keep books of their own, which grow: then the host's memory is only shown. */
@@ -563,17 +564,11 @@ int main(int argc, char **argv)
         (void)puts("skipped: under a sanitizer the host's memory is not judged");
         return 77;
     }
-    const char *temp = getenv("TMPDIR");
-    (void)snprintf(s.folder, sizeof(s.folder), "%s/vrseg-soak-XXXXXX",
-                   temp != NULL ? temp : "/tmp");
-    if (mkdtemp(s.folder) == NULL) {
-        (void)fprintf(stderr, "soak: %s cannot be made\n", s.folder);
-        return 2;
-    }
+    temp_make(s.folder, sizeof(s.folder));
     s.plain = load_model(&s, "plain", "");
     s.recurrent =
         load_model(&s, "recurrent", "states: [{input: a, output: b, channels: 1, divisor: 16}]\n");
-    (void)rmdir(s.folder);
+    temp_remove(s.folder);
     int code = 0;
     if (s.linear) {
         code = measure_linear(&s);

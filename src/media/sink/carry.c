@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "media/libav/av.h"
+#include "media/source/mp4_layout.h"
 
 /* A video that ends less than this (in AV_TIME_BASE) before its source's end is whole: then the
  * other streams keep their last moments too. */
@@ -63,7 +64,7 @@ vrs_status vrs_carry_open(vrs_carry *carry, const vrs_carry_params *params, char
                           size_t note_size)
 {
     struct stat info;
-    *carry = (vrs_carry){0};
+    *carry = (vrs_carry){.said = {.stereo = -1}};
     /* Pipes, cameras and folders have nothing to take. */
     if (!params->path || stat(params->path, &info) != 0 || !S_ISREG(info.st_mode))
         return VRS_OK;
@@ -82,6 +83,8 @@ vrs_status vrs_carry_open(vrs_carry *carry, const vrs_carry_params *params, char
         carry->outputs[i] = -1;
     int video = vrs_av_best_video(carry->source);
     carry->video = video >= 0 ? carry->source->streams[video] : NULL;
+    if (carry->video)
+        carry->said = vrs_mp4_layout_read(params->path, NULL);
     return VRS_OK;
 }
 

@@ -21,6 +21,7 @@ typedef struct vrs_carry {
     AVPacket *packet;        /* the next one to write, if `pending` */
     bool pending, ended;
     int64_t first, end, shift; /* of the video, in the video's time base */
+    vrs_boxes said;            /* by the source's file of its pictures' layout */
     vrs_boxes layout;          /* what an MP4 or MOV is to say, if `put_layout` */
     bool put_layout;           /* libav's muxer does not say it */
 } vrs_carry;

@@ -14,12 +14,6 @@ static bool is_mov(const char *muxer)
     return strcmp(muxer, "mp4") == 0 || strcmp(muxer, "mov") == 0;
 }
 
-/* What the source's file says of its pictures; nothing where none are carried. */
-static vrs_boxes read_source(const vrs_carry *carry, const vrs_carry_params *params)
-{
-    return carry->video ? vrs_mp4_layout_read(params->path, NULL) : (vrs_boxes){.stereo = -1};
-}
-
 /* Whether the output's pictures lie as the source's mesh says. */
 static bool keeps_mesh(const vrs_boxes *source, const vrs_carry_params *params)
 {
@@ -31,8 +25,7 @@ void vrs_carry_note_layout(const vrs_carry *carry, const vrs_carry_params *param
                            const char *muxer, char *note, size_t note_size)
 {
     const vrs_layout_tags *tags = &params->tags;
-    const vrs_boxes source = read_source(carry, params);
-    if (keeps_mesh(&source, params) && !is_mov(muxer)) {
+    if (keeps_mesh(&carry->said, params) && !is_mov(muxer)) {
         vrs_note_add(note, note_size,
                      "the mesh of its projection (VR180's mshp) is not kept: files that end in "
                      ".mp4 or .mov hold it");
@@ -106,21 +99,21 @@ void vrs_carry_find_layout(vrs_carry *carry, const vrs_carry_params *params,
                            const vrs_container *container)
 {
     const char *muxer = container->format->oformat->name;
-    const vrs_boxes source = read_source(carry, params);
+    const vrs_boxes *source = &carry->said;
     vrs_boxes *say = &carry->layout;
     *say = (vrs_boxes){.stereo = told_stereo(container->video)};
     told_sphere(container->video, say);
     if (say->stereo < 0 && !params->tags.stereo)
-        say->stereo = source.stereo == VRS_ST3D_CUSTOM ? -1 : source.stereo;
-    if (stays_custom(&source, params))
+        say->stereo = source->stereo == VRS_ST3D_CUSTOM ? -1 : source->stereo;
+    if (stays_custom(source, params))
         say->stereo = VRS_ST3D_CUSTOM;
-    if (keeps_mesh(&source, params)) {
+    if (keeps_mesh(source, params)) {
         say->sphere = VRS_SPHERE_MESH;
-        say->mesh_place = source.mesh_place;
-        say->mesh_size = source.mesh_size;
-        say->yaw = source.yaw;
-        say->pitch = source.pitch;
-        say->roll = source.roll;
+        say->mesh_place = source->mesh_place;
+        say->mesh_size = source->mesh_size;
+        say->yaw = source->yaw;
+        say->pitch = source->pitch;
+        say->roll = source->roll;
     }
     carry->put_layout =
         is_mov(muxer) && (say->stereo >= 0 || say->sphere != VRS_SPHERE_NONE) &&

@@ -221,9 +221,10 @@ VRS_API vrs_status vrs_pipeline_create(const vrs_config *config, const vrs_model
                                        vrs_pipeline **pipeline) VRS_MUST_USE;
 
 /* Adds an output, before start; none: one mask, GRAY8, in the source's size. VRS_INVALID: a format
- * or size that the kind does not have, more than VRS_MAX_OUTPUTS, or after start; on the GPU, a
- * mask as YUV420P. VRS_UNSUPPORTED: classes of a network without any, composites of a stream that
- * is not YUV, or memory of a GPU where frames are processed on the CPU. */
+ * or size that the kind does not have, a mask as YUV420P in a GPU's memory, more than
+ * VRS_MAX_OUTPUTS, or after start. VRS_UNSUPPORTED: classes of a network without any, or memory of
+ * a GPU where frames are processed on the CPU. What a stream's frames cannot become is said when
+ * the first of them is submitted. */
 VRS_API vrs_status vrs_pipeline_add_output(vrs_pipeline *pipeline,
                                            const vrs_output_desc *desc) VRS_MUST_USE;
 
@@ -239,7 +240,9 @@ VRS_API vrs_status vrs_pipeline_start(vrs_pipeline *pipeline) VRS_MUST_USE;
  * VRS_REFUSED: its level is full, with queue_overflow=refuse. VRS_CLOSED: after
  * vrs_pipeline_finish(). VRS_INVALID: the image is malformed, or not of its stream's format and
  * size, or a view is outside the image, or there is no such stream or priority, or a negative time.
- * VRS_NO_MEMORY: a stream's first frame. One thread for each stream. */
+ * Of a stream's first frame: VRS_UNSUPPORTED, it cannot become the outputs (pictures with people
+ * are made of YUV, in the source's depth; packed ones of some layouts), and VRS_NO_MEMORY. One
+ * thread for each stream. */
 VRS_API vrs_status vrs_pipeline_submit(vrs_pipeline *pipeline, vrs_frame *frame,
                                        int64_t timeout_us) VRS_MUST_USE;
 
@@ -261,12 +264,12 @@ VRS_API void vrs_result_release(vrs_result *result);
  */
 VRS_API void vrs_pipeline_finish(vrs_pipeline *pipeline);
 
-/* Waits until every submitted frame has its result. VRS_TIMEOUT. Any thread. */
+/* Waits until every submitted frame has its result. VRS_TIMEOUT: not in that time. Any thread. */
 VRS_API vrs_status vrs_pipeline_drain(vrs_pipeline *pipeline, int64_t timeout_us) VRS_MUST_USE;
 
 /* Forgets the past of a stream (smoothing, recurrent states): its next submitted frame starts
- * afresh, as after a cut. That frame may also have another format and size:
- * submitting it waits until the results before it are released. The stream's submitting thread. */
+ * afresh, as after a cut. That frame may also have another format and size: submitting it waits
+ * until the results before it are released. The stream's submitting thread. */
 VRS_API void vrs_pipeline_reset_stream(vrs_pipeline *pipeline, uint32_t stream);
 
 /* Gives up the frames of a stream that wait for a batch: their results come, in their order, with

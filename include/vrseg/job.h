@@ -133,7 +133,7 @@ typedef struct vrs_job_stats {
 } vrs_job_stats;
 
 /* Runs to the end. Progress calls come from the calling thread: the first when everything is open
- * and the memory for the frames is there, or two seconds later where an input's first frame does
+ * and the memory for the frames is there, or ten seconds later where an input's first frame does
  * not come; then about four times a second.
  * VRS_OK: all frames are written. VRS_CORRUPT: done, but some frames were damaged or failed (the
  * stats tell), or of several inputs some failed. VRS_CANCELLED: vrs_job_stop() was called; what was

@@ -57,7 +57,7 @@ vrs_status vrs_job_check_room(struct vrs_job *job) VRS_MUST_USE;
 
 /* job_expect.c: what decoders, encoders and the program itself hold; once everything is open,
  * before the gate. Waits, behind it, until the memory for the frames of every slot is there, or
- * there will be none, for two seconds at most; looks whether it has come since. The calling thread
+ * there will be none, for ten seconds at most; looks whether it has come since. The calling thread
  * of the run. */
 void vrs_job_expect(struct vrs_job *job);
 void vrs_job_wait_expected(struct vrs_job *job);

@@ -26,6 +26,9 @@
 #define MOST 8
 #define WARM_UP 0.5 /* seconds of each stream that do not count */
 #define TARGET_MS 10
+/* Frames that took longer are shown, so many at most. */
+#define SLOW_NS (4 * VRS_NS_PER_S / 1000)
+#define SHOWN 20
 /* So long before a frame is due its sender wakes up, and waits for the rest awake. */
 #define AWAKE_NS INT64_C(200000)
 
@@ -56,7 +59,7 @@ typedef struct measurement {
     uint32_t stream;
     int64_t frames, warm_up;
     double *latency_ms; /* of the masks that came, in order */
-    int64_t count, dropped, repeated;
+    int64_t count, dropped, repeated, slow;
     int64_t first_ns, last_ns; /* of the results that count */
     double work_ms;            /* of the device (its workers, on a CPU) for a frame, on average */
 } measurement;
@@ -161,6 +164,10 @@ static void consume(void *arg)
         }
         /* It can be fetched once those before it can. */
         ready_ns = result->done_ns > ready_ns ? result->done_ns : ready_ns;
+        if (ready_ns - result->capture_ns > SLOW_NS && m->slow++ < SHOWN && n >= m->warm_up)
+            fprintf(stderr, "frame %lld: sent after %.2f ms, done after %.2f\n", (long long)n,
+                    (double)(result->submitted_ns - result->capture_ns) / 1e6,
+                    (double)(result->done_ns - result->capture_ns) / 1e6);
         if (n == m->warm_up)
             m->first_ns = ready_ns;
         m->last_ns = ready_ns;

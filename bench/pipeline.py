@@ -4,8 +4,9 @@
     one      frames a second of one file, decoded by NVDEC, to masks of the network's size that go
              nowhere, beside the slower of NVDEC (bench_decode_gpu) and the engine (bench_engine)
              alone: at least 95 % of it
-    several  the same of --streams files in one run, and how busy the GPU was meanwhile: the time
-             in which kernels ran (NVML), the multiprocessors that had work (GPM), the decoder
+    several  the same of --files files, --streams at once, and how busy the GPU was meanwhile: the
+             time in which kernels ran (NVML), the multiprocessors that had work (GPM; beside it
+             what they have while the engine alone runs), the decoder
     full     one configuration that fills GPU and processor together: at least 90 % of the one
              (NVML) and 70 % of the other
     cores    frames a second on 1, 2, 4, ... processors without the GPU, of as many files, beside
@@ -108,15 +109,21 @@ def says(summary: dict[str, Any]) -> str:
     return f"processor {100 * number(summary, 'cpu_share', 'a summary'):.0f} %; {read}; {text}"
 
 
-def engine_alone(args: argparse.Namespace) -> float:
-    """Frames a second of the engine with the largest batch."""
-    done = benchlib.run_measured([f"{args.bench}/bench_engine", str(args.model), "--precision",
-                                  "f16", "--batch", "1,16", *args.engine_flag])
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    rates = {line["batch"]: line["batch"] * 1e6 / line["rate_us"] for line in lines
-             if "rate_us" in line}
-    note(f"the engine alone: {rates}")
-    return max(rates.values())
+def engine_alone(args: argparse.Namespace) -> tuple[float, float | None]:
+    """Frames a second of the engine with the largest batch, for as long as a run takes, since a GPU
+    at its limit of power is faster at first; and the share of its multiprocessors that had work."""
+    monitor = Monitor(args.vrseg)
+    try:
+        done = benchlib.run_measured([f"{args.bench}/bench_engine", str(args.model), "--precision",
+                                      "f16", "--batch", "16", "--rounds", str(args.engine_rounds),
+                                      *args.engine_flag])
+    finally:
+        lines = monitor.close()
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    rates = [line["batch"] * 1e6 / line["rate_us"] for line in found if "rate_us" in line]
+    busy = medians(lines, done.seconds / 2)
+    note(f"the engine alone: {max(rates):.1f} frames/s, {busy}")
+    return max(rates), busy.get("sm_percent")
 
 
 def decoder_alone(args: argparse.Namespace) -> dict[str, float]:
@@ -132,11 +139,13 @@ def decoder_alone(args: argparse.Namespace) -> dict[str, float]:
     return found
 
 
-def offline(args: argparse.Namespace, which: str, slowest: dict[str, float]) -> list[Row]:
+def offline(args: argparse.Namespace, which: str, slowest: dict[str, float],
+            engine_sm: float | None) -> list[Row]:
     """One file or several, beside the slowest part."""
-    count = 1 if which == "one" else args.streams
-    runs = [run_vrseg(args, [args.clip] * count, "--inputs-at-once", str(count), *gpu_flags(args))
-            for _ in range(args.repeat)]
+    count = 1 if which == "one" else args.files
+    at_once = min(count, args.streams)
+    runs = [run_vrseg(args, [args.clip] * count, "--inputs-at-once", str(at_once),
+                      *gpu_flags(args)) for _ in range(args.repeat)]
     rates = [number(run, "fps", "a summary") for run in runs]
     middle = runs[rates.index(statistics.median_low(rates))]
     part = min(slowest, key=lambda name: slowest[name])
@@ -147,8 +156,10 @@ def offline(args: argparse.Namespace, which: str, slowest: dict[str, float]) -> 
         for key in middle["readings"]:
             limits = {"the engine": ("gpu_percent", "sm_percent"), "NVDEC": ("decoder_percent",)}
             values = [run["readings"][key] for run in runs if key in run["readings"]]
+            alone = engine_sm if key == "sm_percent" else None
             rows.append(Row(f"offline/{count} files, {key.replace('_percent', '')} busy",
-                            statistics.median(values), "%", "higher", runs=values,
+                            statistics.median(values), "%", "higher",
+                            "the engine alone" if alone else None, alone, runs=values,
                             target=100 * SHARE if key in limits[part] else None))
     return rows
 
@@ -199,7 +210,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="as peers/deeplab_onnx.py makes it")
     parser.add_argument("--clip", type=Path, help="1080p H.264, of some thousand frames")
     parser.add_argument("--cores-clip", type=Path, help="of the last figure")
-    parser.add_argument("--streams", type=int, default=8)
+    parser.add_argument("--streams", type=int, default=8, help="files that are read at once (8)")
+    parser.add_argument("--files", type=int, default=16, help="of the second figure (16)")
+    parser.add_argument("--engine-rounds", type=int, default=60, help="of some 0.1 s (60)")
     parser.add_argument("--decode-pairs", type=int, default=3)
     parser.add_argument("--decode-frames", type=int, default=3000)
     parser.add_argument("--core-frames", type=int, default=300, help="of each file")
@@ -218,13 +231,14 @@ def main() -> None:
     rows: list[Row] = []
     alone: dict[str, float] = {}
     decoder: dict[str, float] = {}
+    engine_sm: float | None = None
     if {"one", "several"} & set(args.what):
-        alone = {"the engine": engine_alone(args)}
+        alone["the engine"], engine_sm = engine_alone(args)
         decoder = decoder_alone(args)
     for what in args.what:
         try:
             if what in ("one", "several"):
-                rows += offline(args, what, alone | {"NVDEC": decoder[what]})
+                rows += offline(args, what, alone | {"NVDEC": decoder[what]}, engine_sm)
             else:
                 rows += {"full": full, "cores": cores}[what](args)
         except BenchError as error:

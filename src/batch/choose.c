@@ -161,6 +161,8 @@ static int64_t when_due(const vrs_batch_queue *queue, const plan *p, int64_t now
     int64_t delay = queue->settings.max_queue_delay_ns;
     int64_t waited = delay > INT64_MAX - p->oldest_ns ? INT64_MAX : p->oldest_ns + delay;
     waited = queue->busy_until_ns > waited ? queue->busy_until_ns : waited;
+    if (p->count <= queue->poor && queue->poor_until_ns > waited)
+        waited = queue->poor_until_ns;
     int64_t latest = latest_ns(queue, p, p->count, now_ns);
     return latest < waited ? latest : waited;
 }
@@ -174,6 +176,8 @@ int32_t vrs_batch_queue_choose(vrs_batch_queue *queue, int64_t now_ns, bool hurr
     if (p.count == 0)
         return 0;
     int32_t size = p.count;
+    if (size <= queue->poor && now_ns < queue->poor_until_ns)
+        hurry = false;
     if (size < queue->limit && !hurry) {
         int64_t due = when_due(queue, &p, now_ns);
         if (now_ns < due)

@@ -38,3 +38,27 @@ int64_t vrs_batch_flight_until(const vrs_batch_flight *flight)
     int64_t rest_ns = takes_ns - lead_ns;
     return begin_ns > INT64_MAX - rest_ns ? INT64_MAX : begin_ns + rest_ns;
 }
+
+/* Of a full batch's time: what a smaller one takes at least that counts as nearly as long; of its
+ * size: what the smaller one has at most; of its time: how long to wait for more. */
+#define NEARLY(value) ((value) / 4 * 3)
+#define WORTH(value) ((value) / 4)
+
+int32_t vrs_batch_flight_poor(const vrs_batch_flight *flight, int32_t limit)
+{
+    /* What is only bounded by other sizes would compare those with themselves. */
+    bool known = flight->alone.usual[limit] != 0;
+    int64_t full_ns = known ? vrs_batch_estimate_get(&flight->alone, limit) : 0;
+    for (int32_t size = limit * 3 / 4; size > 0 && full_ns > 0; size--)
+        if (vrs_batch_estimate_get(&flight->alone, size) > NEARLY(full_ns))
+            return size;
+    return 0;
+}
+
+int64_t vrs_batch_flight_poor_until(const vrs_batch_flight *flight, int32_t limit)
+{
+    if (flight->count > 0)
+        return INT64_MAX;
+    int64_t worth_ns = WORTH(vrs_batch_estimate_get(&flight->alone, limit));
+    return flight->ended_ns > INT64_MAX - worth_ns ? INT64_MAX : flight->ended_ns + worth_ns;
+}

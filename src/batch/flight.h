@@ -34,4 +34,13 @@ VRS_API void vrs_batch_flight_ended(vrs_batch_flight *flight, int32_t size, int6
  * way will have ended, so that the next one is there in time. */
 VRS_API int64_t vrs_batch_flight_until(const vrs_batch_flight *flight);
 
+/* The largest batch that wastes the device: one that takes nearly as long as one of `limit`, and is
+ * much smaller. So it is where sizes between are not compiled. 0: none. */
+VRS_API int32_t vrs_batch_flight_poor(const vrs_batch_flight *flight, int32_t limit);
+
+/* How long it is worth waiting for more before such a batch goes: until shortly after the end of
+ * those that are on their way, whose frames' successors come then. INT64_MAX: an end is not known
+ * yet. */
+VRS_API int64_t vrs_batch_flight_poor_until(const vrs_batch_flight *flight, int32_t limit);
+
 #endif

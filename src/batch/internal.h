@@ -20,6 +20,8 @@ struct vrs_batch_queue {
     vrs_batch_settings settings;
     int32_t limit;
     int64_t busy_until_ns;
+    int32_t poor; /* batches up to this size are better full, until: */
+    int64_t poor_until_ns;
     uint64_t next_number;
     vrs_batch_estimate estimate;
     vrs_batch_queue_stats stats;

@@ -256,6 +256,12 @@ void vrs_batch_queue_set_busy(vrs_batch_queue *queue, int64_t until_ns)
     queue->busy_until_ns = until_ns;
 }
 
+void vrs_batch_queue_set_poor(vrs_batch_queue *queue, int32_t size, int64_t until_ns)
+{
+    queue->poor = size;
+    queue->poor_until_ns = until_ns;
+}
+
 void vrs_batch_queue_get_stats(const vrs_batch_queue *queue, vrs_batch_queue_stats *stats)
 {
     *stats = queue->stats;

@@ -141,6 +141,10 @@ VRS_API vrs_batch_frame *vrs_batch_queue_first(const vrs_batch_queue *queue, uin
  * batch, which may become fuller meanwhile. Deadlines and preferred sizes still are. */
 VRS_API void vrs_batch_queue_set_busy(vrs_batch_queue *queue, int64_t until_ns);
 
+/* Batches of up to `size` views (0: none) cost nearly as much as full ones: before this time they
+ * do not go, in a hurry neither. Deadlines and preferred sizes are reasons still. */
+VRS_API void vrs_batch_queue_set_poor(vrs_batch_queue *queue, int32_t size, int64_t until_ns);
+
 /* The largest batch from now on, 1..max_batch_size; larger preferred sizes are left out. */
 VRS_API void vrs_batch_queue_set_limit(vrs_batch_queue *queue, int32_t views);
 

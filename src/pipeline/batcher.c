@@ -233,6 +233,19 @@ static void count_slot_wait(const vrs_batcher *batcher, int64_t now_ns)
         atomic_fetch_add(&batcher->pipeline->load.slot_ns, now_ns - batcher->sent_ns);
 }
 
+/* What frames that come later are worth to those that wait. A GPU runs networks one after the
+ * other: what is sent too early only waits there, where it cannot grow. A CPU's requests run side
+ * by side. With `lock` held. */
+static void look_ahead(vrs_pipeline *pipeline)
+{
+    const vrs_batch_flight *flight = &pipeline->flight;
+    int32_t limit = pipeline->adapt.limit;
+    bool more = !atomic_load(&pipeline->finishing);
+    vrs_batch_queue_set_busy(pipeline->queue, vrs_batch_flight_until(flight));
+    vrs_batch_queue_set_poor(pipeline->queue, more ? vrs_batch_flight_poor(flight, limit) : 0,
+                             vrs_batch_flight_poor_until(flight, limit));
+}
+
 /* Sends a batch off if there is a slot for it and it should go; else says when to look again. With
  * `lock` held, which is let go while the lanes take it. */
 static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
@@ -247,10 +260,8 @@ static bool send_batch(vrs_batcher *batcher, int64_t now_ns, int64_t *next_ns)
     }
     if (batcher->slot == NULL)
         return false;
-    /* A GPU runs networks one after the other: what is sent too early only waits there, where it
-     * cannot grow. A CPU's requests run side by side. */
-    vrs_batch_queue_set_busy(
-        pipeline->queue, pipeline->io->on_device ? vrs_batch_flight_until(&pipeline->flight) : 0);
+    if (pipeline->io->on_device)
+        look_ahead(pipeline);
     int32_t count =
         vrs_batch_queue_choose(pipeline->queue, now_ns, in_a_hurry(pipeline), views, next_ns);
     if (count == 0)

@@ -122,6 +122,7 @@ static vrs_status make_params(const vrs_config *config, const vrs_compile_option
         .requests = 1,
         .threads = (int32_t)vrs_config_int(config, "engine_threads", vrs_cpu_count()),
         .max_batch = 1,
+        .enlarges = VRS_ENLARGE_BIT(HALF_PIXEL), /* as a pipeline's, whose plans these are */
         .progress = options->on_progress,
         .progress_opaque = options->opaque,
         .device = place->device,

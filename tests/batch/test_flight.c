@@ -77,12 +77,34 @@ static void test_far_times(void **state)
     assert_true(vrs_batch_flight_until(&flight) == INT64_MAX);
 }
 
+/* Where only batches of one and of 16 were compiled, seven views take as long as sixteen. */
+static void test_poor(void **state)
+{
+    (void)state;
+    vrs_batch_flight flight = {0};
+    assert_int_equal(vrs_batch_flight_poor(&flight, 16), 0);
+    run(&flight, 1, 0, MS);
+    run(&flight, 7, 100 * MS, 108 * MS);
+    assert_int_equal(vrs_batch_flight_poor(&flight, 16), 0); /* nobody knows how long 16 take */
+    run(&flight, 16, 200 * MS, 208 * MS);
+    assert_int_equal(vrs_batch_flight_poor(&flight, 16), 12);
+    assert_true(vrs_batch_flight_poor_until(&flight, 16) == 210 * MS);
+    vrs_batch_flight_sent(&flight, 16, 209 * MS);
+    assert_true(vrs_batch_flight_poor_until(&flight, 16) == INT64_MAX);
+    /* With sizes between there are no poor ones. */
+    flight = (vrs_batch_flight){0};
+    for (int32_t size = 1; size <= 16; size *= 2)
+        run(&flight, size, 1000 * MS * size, 1000 * MS * size + size * MS);
+    assert_int_equal(vrs_batch_flight_poor(&flight, 16), 0);
+    assert_int_equal(vrs_batch_flight_poor(&flight, 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),        cmocka_unit_test(test_one),
         cmocka_unit_test(test_behind_another), cmocka_unit_test(test_preparing),
-        cmocka_unit_test(test_far_times),
+        cmocka_unit_test(test_far_times),      cmocka_unit_test(test_poor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

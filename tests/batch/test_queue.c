@@ -131,6 +131,29 @@ static void test_busy(void **state)
     vrs_batch_queue_destroy(r.queue);
 }
 
+/* What costs as much as a full batch waits for more, in a hurry too, but not for ever. */
+static void test_poor(void **state)
+{
+    (void)state;
+    rig r = make_rig(defaults(8));
+    vrs_batch_queue_set_poor(r.queue, 5, INT64_MAX);
+    for (uint32_t i = 0; i < 5; i++)
+        add(&r, i, 0, 0);
+    assert_int_equal(choose(&r, 9 * MS, true), 0);
+    assert_true(r.next_ns == INT64_MAX);
+    vrs_batch_queue_set_poor(r.queue, 5, 10 * MS);
+    assert_int_equal(choose(&r, 9 * MS, true), 0);
+    assert_true(r.next_ns == 10 * MS);
+    add(&r, 5, 0, 9 * MS); /* six are worth it */
+    assert_int_equal(choose(&r, 9 * MS, true), 6);
+    add(&r, 0, 0, 9 * MS);
+    assert_int_equal(choose(&r, 10 * MS, true), 1);
+    add_with(&r, (vrs_batch_frame){.view_count = 1, .deadline_ns = 12 * MS}, 11 * MS);
+    vrs_batch_queue_set_poor(r.queue, 5, INT64_MAX);
+    assert_int_equal(choose(&r, 11 * MS, false), 1); /* its time is not known */
+    vrs_batch_queue_destroy(r.queue);
+}
+
 static void test_preferred(void **state)
 {
     (void)state;
@@ -504,6 +527,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full_or_late),
         cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_poor),
         cmocka_unit_test(test_preferred),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_ageing),

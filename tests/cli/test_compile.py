@@ -82,6 +82,22 @@ class Compile(CliTest):
         self.assert_refused(run("compile", env=self.env), 2, "which model")
         self.assert_refused(run("cache", "empty", env=self.env), 2, "expected list or clear")
 
+    def test_run_takes_the_plans(self) -> None:
+        """Also of a network whose last enlarging is left to who makes the masks."""
+        clip(self.folder / "a.mp4", 3)
+        for precision in ("f32", "f16"):
+            with self.subTest(precision=precision):
+                done = self.compile("--precision", precision, "--batch", "1,2")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                summary = self.out / f"{precision}.json"
+                done = run("run", self.folder / "a.mp4", "-o", "null", "--engine", "cuda",
+                           "--device", "cuda", "--model", self.model, "--max-batch-size", "2",
+                           "--precision", precision, "--json", summary, env=self.env)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                engine = json.loads(summary.read_text(encoding="utf-8"))["engine"]
+                self.assertIn(f"{precision}, from cache", engine)
+                self.assertNotIn("compiling", done.stderr)
+
     def test_run(self) -> None:
         """Every frame of a run on lanes comes out, by batches of two."""
         clip(self.folder / "a.mp4", 6)

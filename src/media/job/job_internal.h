@@ -169,6 +169,7 @@ struct vrs_job {
     bool started;                     /* the fleet; the calling thread's alone */
     int32_t next_input;               /* that no slot has taken */
     int32_t slots_ready, slots_ended; /* at the gate or ended; ended */
+    int32_t slots_closing;            /* their outputs are, and their input is to be */
     vrs_status failure;               /* of the whole job, the first one */
     char failure_text[VRS_DETAIL_SIZE];
 

@@ -383,6 +383,25 @@ static vrs_status outcome(vrs_job_slot *slot, vrs_job_state *state)
     return VRS_OK;
 }
 
+/* To close a decoder of a GPU, the whole driver waits: while other slots are about to end, too,
+ * each would hold up their last frames. So the last inputs are closed together, where that is soon.
+ */
+#define CLOSE_TOGETHER_US 1000000
+
+static void wait_for_the_others(vrs_job_slot *slot)
+{
+    vrs_job *job = slot->job;
+    int64_t deadline_ns = vrs_deadline_ns(CLOSE_TOGETHER_US);
+    bool in_time = true;
+    vrs_mutex_lock(&job->lock);
+    job->slots_closing++;
+    vrs_cond_broadcast(&job->changed);
+    while (atomic_load(&slot->by_hardware) && job->next_input == job->input_count && in_time &&
+           job->slots_closing + job->slots_ended < job->slot_count)
+        in_time = vrs_cond_wait_until(&job->changed, &job->lock, deadline_ns);
+    vrs_mutex_unlock(&job->lock);
+}
+
 /* Keeps what became of the input, and closes it. Its outputs are closed already; to close a decoder
  * of a GPU, and to free its frames, takes a tenth of a second that is no part of the work. */
 static void end_input(vrs_job_slot *slot)
@@ -406,8 +425,10 @@ static void end_input(vrs_job_slot *slot)
     input->failed = slot->failures;
     input->damaged = damaged;
     vrs_mutex_unlock(&job->lock);
+    wait_for_the_others(slot);
     vrs_slot_close(slot); /* aborts what is not finished */
     vrs_mutex_lock(&job->lock);
+    job->slots_closing--;
     slot->input = NULL;
     slot->read_ended = false;
     input->state = state;

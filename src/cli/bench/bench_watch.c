@@ -7,6 +7,8 @@
 #include "cli/bench/bench.h"
 
 #define EVERY_NS INT64_C(250000000)
+/* NVML's utilisation is that of up to a second before the reading. */
+#define SETTLED_NS INT64_C(1000000000)
 #define MOST_CPUS 4096
 /* The kernel counts hundredths of a second: in less time nothing is known of other programs. */
 #define LEAST_SECONDS 0.5
@@ -96,9 +98,11 @@ static bool read_gpu(vrs_bench_watch *w, vrs_monitor_reading *r)
     return w->monitor != NULL && vrs_monitor_read(w->monitor, r) == VRS_OK;
 }
 
-static void take(vrs_bench_watch *w, const vrs_monitor_reading *r)
+static void take(vrs_bench_watch *w, const vrs_monitor_reading *r, bool last)
 {
-    add(w, 0, &w->sum.gpu_percent, r->gpu_percent);
+    bool settled = vrs_now_ns() - w->begin_ns >= SETTLED_NS;
+    if (settled || (last && w->counts[0] == 0))
+        add(w, 0, &w->sum.gpu_percent, r->gpu_percent);
     add(w, 1, &w->sum.sm_percent, r->sm_percent);
     add(w, 2, &w->sum.tensor_percent, r->tensor_percent);
     add(w, 3, &w->sum.dram_percent, r->dram_percent);
@@ -152,7 +156,7 @@ void vrs_bench_watch_look(vrs_bench_watch *w)
         return;
     w->next_ns = vrs_now_ns() + EVERY_NS;
     if (read_gpu(w, &r))
-        take(w, &r);
+        take(w, &r, false);
 }
 
 void vrs_bench_watch_end(vrs_bench_watch *w, vrs_bench_use *use)
@@ -162,7 +166,7 @@ void vrs_bench_watch_end(vrs_bench_watch *w, vrs_bench_use *use)
     double seconds = (double)(vrs_now_ns() - w->begin_ns) / 1e9;
     double own = own_seconds() - w->cpu_seconds;
     if (read_gpu(w, &r))
-        take(w, &r);
+        take(w, &r, true);
     else
         r.energy_joules = -1;
     double busy = busy_seconds(&count);

@@ -5,7 +5,8 @@
  * around its replay. A copy kernel that moves as many bytes (half of them in, half out) is timed
  * likewise; rounds of both are interleaved, values are medians. "limit" is those bytes at the rate
  * at which that kernel copies 1 GiB, measured first. The gap between two kernels of a graph (about
- * 1 us) is in the figures of both.
+ * 1 us) is in the figures of both, but for kernels that overlap the one before them: those of whole
+ * pictures (src/kernels/cuda/preprocess_whole.cu), whose figures are of calls after each other.
  *
  * Usage: bench_kernels_cuda [--device NAME] [--only TEXT] [--rounds N] [--plain N]
  * --plain N prints no figures: it queues N calls of each row without a graph, for profilers. */

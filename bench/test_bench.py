@@ -393,7 +393,11 @@ class KernelsCuda(unittest.TestCase):
         self.assertEqual((made[0]["peer"], made[0]["peer_value"], made[0]["target"]),
                          ("PyTorch, graph", 50.0, 25.0))
         self.assertEqual(rows[0]["target"], 9.0)
-
+        jobs["job, B8"]["compile graph"] = 12.0
+        made = kernels_cuda.torch_rows(rows, jobs)
+        self.assertEqual(made[0]["peer_value"], 50.0)
+        self.assertEqual(made[1]["name"], "preprocess/1080p job, B8: beside PyTorch, compile graph")
+        self.assertEqual((made[1]["peer_value"], made[1]["target"]), (12.0, None))
 
 
 class Engine(unittest.TestCase):

@@ -27,6 +27,7 @@ typedef struct vrs_launch {
     uint32_t shared_bytes;
     const void *params;
     size_t params_bytes;
+    bool waits; /* see vrs_device_launch_waiting() */
 } vrs_launch;
 
 typedef struct vrs_device_ops {

@@ -440,25 +440,40 @@ static bool launch_fits(const vrs_kernel *kernel, const vrs_launch *launch)
            launch->params_bytes <= MAX_PARAMS;
 }
 
+static vrs_status launch_kernel(vrs_device_stream *stream, vrs_kernel *kernel,
+                                const vrs_launch *launch)
+{
+    vrs_device *device = stream->device;
+    assert(kernel->device == device && launch->params && launch->params_bytes > 0);
+    vrs_status status = vrs_device_check(device);
+    if (status != VRS_OK)
+        return status;
+    if (!launch_fits(kernel, launch)) {
+        const uint32_t *g = launch->grid, *b = launch->block;
+        return vrs_fail(VRS_INVALID,
+                        "kernel %s: %u x %u x %u blocks of %u x %u x %u threads with %u bytes of "
+                        "shared memory and %zu of parameters cannot be launched on %s",
+                        kernel->name, g[0], g[1], g[2], b[0], b[1], b[2], launch->shared_bytes,
+                        launch->params_bytes, device->properties.id);
+    }
+    count(device, VRS_COUNT_LAUNCHES, 1);
+    return device->ops->launch(stream, kernel, launch);
+}
+
 vrs_status vrs_device_launch(vrs_device_stream *stream, vrs_kernel *kernel, const uint32_t grid[3],
                              const uint32_t block[3], uint32_t shared_bytes, const void *params,
                              size_t params_bytes)
 {
-    vrs_device *device = stream->device;
-    assert(kernel->device == device && params && params_bytes > 0);
-    vrs_status status = vrs_device_check(device);
-    if (status != VRS_OK)
-        return status;
-    vrs_launch launch = {grid, block, shared_bytes, params, params_bytes};
-    if (!launch_fits(kernel, &launch)) {
-        return vrs_fail(VRS_INVALID,
-                        "kernel %s: %u x %u x %u blocks of %u x %u x %u threads with %u bytes of "
-                        "shared memory and %zu of parameters cannot be launched on %s",
-                        kernel->name, grid[0], grid[1], grid[2], block[0], block[1], block[2],
-                        shared_bytes, params_bytes, device->properties.id);
-    }
-    count(device, VRS_COUNT_LAUNCHES, 1);
-    return device->ops->launch(stream, kernel, &launch);
+    const vrs_launch launch = {grid, block, shared_bytes, params, params_bytes, false};
+    return launch_kernel(stream, kernel, &launch);
+}
+
+vrs_status vrs_device_launch_waiting(vrs_device_stream *stream, vrs_kernel *kernel,
+                                     const uint32_t grid[3], const uint32_t block[3],
+                                     uint32_t shared_bytes, const void *params, size_t params_bytes)
+{
+    const vrs_launch launch = {grid, block, shared_bytes, params, params_bytes, true};
+    return launch_kernel(stream, kernel, &launch);
 }
 
 void vrs_device_get_calls(const vrs_device *device, vrs_device_calls *calls)

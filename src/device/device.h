@@ -194,6 +194,16 @@ vrs_status vrs_device_launch(vrs_device_stream *stream, vrs_kernel *kernel, cons
                              const uint32_t block[3], uint32_t shared_bytes, const void *params,
                              size_t params_bytes) VRS_MUST_USE;
 
+/* The same for a kernel that waits by itself (PTX: griddepcontrol.wait): where its code is for
+ * compute capability 9.0 or later it may begin while launches before it, which let it, end. Until
+ * it has waited it writes nothing and reads only what the launch right before it on the stream does
+ * not write; what the stream was given before that launch is done. Elsewhere, and behind all that
+ * is no launch, it begins as any other does. */
+vrs_status vrs_device_launch_waiting(vrs_device_stream *stream, vrs_kernel *kernel,
+                                     const uint32_t grid[3], const uint32_t block[3],
+                                     uint32_t shared_bytes, const void *params,
+                                     size_t params_bytes) VRS_MUST_USE;
+
 /* --- Figures ----------------------------------------------------------------------------------
  */
 

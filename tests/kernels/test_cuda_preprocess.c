@@ -26,6 +26,7 @@ static const vrs_pixel_format formats[] = {
     VRS_FORMAT_RGB24,   VRS_FORMAT_BGRA, VRS_FORMAT_GRAY8,
 };
 #define FAST_FORMATS 6 /* that have kernels of their own */
+#define CHAIN 8        /* launches after each other */
 #define FORMATS ((int)(sizeof(formats) / sizeof(formats[0])))
 
 /* One view: its picture on both sides, its plan and what comes out. */
@@ -360,20 +361,139 @@ static void test_whole(void **state)
     }
 }
 
+static void test_whole_rows_of(int format, const int32_t size[4], test_random *random)
+{
+    job jobs[VRS_PREPROCESS_VIEWS];
+    for (int v = 0; v < VRS_PREPROCESS_VIEWS; v++) {
+        make_whole(&jobs[v], formats[format], format + (v % 2) * 4, size, random);
+        assert_int_not_equal(jobs[v].view.pairs, 0);
+    }
+    run_batch(jobs, VRS_PREPROCESS_VIEWS, format % 2 == 0);
+}
+
 /* As many rows as let each block make several. */
 static void test_whole_rows(void **state)
 {
     (void)state;
     static const int32_t sizes[][4] = {{64, 2160, 16, 1030}, {48, 1080, 12, 514}};
     test_random random = {31415};
-    for (int i = 0; i < FAST_FORMATS; i++) {
-        job jobs[VRS_PREPROCESS_VIEWS];
-        for (int v = 0; v < VRS_PREPROCESS_VIEWS; v++) {
-            make_whole(&jobs[v], formats[i], i + (v % 2) * 4, sizes[i % 2], &random);
-            assert_int_not_equal(jobs[v].view.pairs, 0);
-        }
-        run_batch(jobs, VRS_PREPROCESS_VIEWS, i % 2 == 0);
+    for (int i = 0; i < FAST_FORMATS; i++)
+        test_whole_rows_of(i, sizes[i % 2], &random);
+}
+
+/* Few launches of each kernel, with every way to store pixels and both shapes of windows, small:
+ * for checkers that take thousands of times as long. */
+static void test_small_any(void **state)
+{
+    (void)state;
+    static const int32_t to[2] = {9, 5};
+    test_random random = {161803};
+    for (int i = 0; i < FORMATS; i++) {
+        job j;
+        make_job(&j, formats[i], 34, 18, 4 * i % NETWORKS, to, &random);
+        j.view.shape = VRS_PREPROCESS_ANY;
+        run_batch(&j, 1, i % 2 == 0);
     }
+}
+
+static void test_small_fast(void **state)
+{
+    (void)state;
+    static const int32_t sizes[][4] = {{96, 29, 46, 12}, {160, 18, 32, 6}};
+    test_random random = {14142};
+    for (int format = 0; format < FAST_FORMATS; format++) {
+        for (int i = 0; i < 10; i++) {
+            job j;
+            make_whole(&j, formats[format], i, sizes[i / 2 % 2], &random);
+            j.view.pairs = 0;
+            assert_int_not_equal(j.view.shape, VRS_PREPROCESS_ANY);
+            run_batch(&j, 1, i % 3 == 0);
+        }
+    }
+}
+
+static void test_small_whole(void **state)
+{
+    (void)state;
+    enum { NARROW = 1 << VRS_PREPROCESS_NARROW, WIDE = 1 << VRS_PREPROCESS_WIDE };
+    static const int32_t sizes[][4] = {{128, 29, 64, 10}, {352, 30, 64, 6}};
+    test_random random = {57721};
+    for (int format = 0; format < FAST_FORMATS; format++) {
+        const bool packed = vrs_format_get(formats[format])->planes == 1;
+        int shapes = 0;
+        for (int i = 0; i < (packed ? 8 : 12); i++) {
+            job j;
+            make_whole(&j, formats[format], i % 8, sizes[i / 8], &random);
+            assert_int_not_equal(j.view.pairs, 0);
+            shapes |= 1 << j.view.shape;
+            run_batch(&j, 1, i % 3 == 0);
+        }
+        assert_int_equal(shapes, packed ? NARROW : NARROW | WIDE);
+    }
+}
+
+static void test_small_whole_rows(void **state)
+{
+    (void)state;
+    static const int32_t size[4] = {1024, 82, 512, 38};
+    test_random random = {4669};
+    for (int i = 0; i < FAST_FORMATS; i++)
+        test_whole_rows_of(i, size, &random);
+}
+
+/* Two places with tensors, which are written in turn and read as pictures. */
+typedef struct chain {
+    job writers[2], reader;
+    cuda_block outs[2 * CHAIN];
+} chain;
+
+static void chain_launch(vrs_cuda_preprocess_item item, const cuda_block *to, bool waits)
+{
+    item.tensor = cuda_block_device(to);
+    assert_int_equal(vrs_cuda_preprocess_run(&kernels, cuda_fixture_stream(), &item, 1), VRS_OK);
+    if (waits)
+        (void)cuda_block_download(to);
+}
+
+/* Writes one place, then reads the other one, which the next step writes. */
+static void chain_step(chain *c, int n, const cuda_block *to, bool waits)
+{
+    const uint64_t from = cuda_block_device(&c->writers[(n + 1) % 2].tensor);
+    for (int plane = 0; plane < 2; plane++) {
+        c->reader.there.planes[plane] = (uint8_t *)(uintptr_t)(from + (uint64_t)plane * 1024 * 256);
+        c->reader.there.strides[plane] = 1024;
+    }
+    chain_launch(item_of(&c->writers[n / 2 % 2], false), &c->writers[n % 2].tensor, waits);
+    chain_launch(item_of(&c->reader, false), to, waits);
+}
+
+/* Launches after each other may overlap, but for what they write. */
+static void test_chain(void **state)
+{
+    (void)state;
+    static const int32_t sizes[2][4] = {{1024, 128, 512, 64}, {1024, 256, 512, 64}};
+    test_random random = {66260};
+    chain c;
+    make_whole(&c.writers[0], VRS_FORMAT_NV12, 0, sizes[0], &random);
+    make_whole(&c.writers[1], VRS_FORMAT_NV12, 0, sizes[0], &random);
+    make_whole(&c.reader, VRS_FORMAT_NV12, 1, sizes[1], &random);
+    for (int n = 0; n < 2 * CHAIN; n++)
+        c.outs[n] = cuda_block_make(c.reader.tensor.bytes);
+    for (int n = 0; n < CHAIN; n++)
+        chain_step(&c, n, &c.outs[n], true);
+    cuda_block_upload(&c.writers[1].tensor); /* as it was at first */
+    for (int n = 0; n < CHAIN; n++)
+        chain_step(&c, n, &c.outs[CHAIN + n], false);
+    for (int n = 0; n < CHAIN; n++) {
+        memcpy(cuda_block_host(&c.outs[CHAIN + n]), cuda_block_result(&c.outs[n], "waited"),
+               c.outs[n].bytes);
+        cuda_block_compare(&c.outs[CHAIN + n], "at once");
+    }
+    for (int n = 0; n < 2 * CHAIN; n++)
+        cuda_block_free(&c.outs[n]);
+    job_free(&c.writers[0]);
+    job_free(&c.writers[1]);
+    job_free(&c.reader);
 }
 
 static void expect(vrs_status status, const char *part)
@@ -410,8 +530,11 @@ static void test_refusals(void **state)
     job_free(&b);
 }
 
-int main(void)
+/* An argument names the tests that run; for slow checkers such as racecheck: 'test_small*'. */
+int main(int count, char **args)
 {
+    if (count > 1)
+        cmocka_set_test_filter(args[1]);
     const int opened = cuda_fixture_open();
     if (opened != 0)
         return opened;
@@ -420,10 +543,12 @@ int main(void)
         return EXIT_FAILURE;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_fast),
-        cmocka_unit_test(test_batches),  cmocka_unit_test(test_strips),
-        cmocka_unit_test(test_whole),    cmocka_unit_test(test_whole_rows),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_fast),
+        cmocka_unit_test(test_batches),     cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_whole),       cmocka_unit_test(test_whole_rows),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_small_any),   cmocka_unit_test(test_small_fast),
+        cmocka_unit_test(test_small_whole), cmocka_unit_test(test_small_whole_rows),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cuda_fixture_close();

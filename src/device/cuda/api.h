@@ -138,6 +138,22 @@ enum { VRS_CU_POINTER_MEMORY_TYPE = 2, VRS_CU_POINTER_RANGE_START = 11 };
 #define VRS_CU_LAUNCH_PARAM_BUFFER_POINTER ((void *)1)
 #define VRS_CU_LAUNCH_PARAM_BUFFER_SIZE ((void *)2)
 
+/* CUlaunchConfig and the one CUlaunchAttribute that is used: the kernel waits by itself. */
+enum { VRS_CU_LAUNCH_SERIALIZATION = 6 };
+typedef struct vrs_cu_launch_attribute {
+    int id, padding;
+    int allowed, rest[15];
+} vrs_cu_launch_attribute;
+_Static_assert(sizeof(vrs_cu_launch_attribute) == 72, "CUlaunchAttribute");
+
+typedef struct vrs_cu_launch_config {
+    unsigned grid[3], block[3], shared_bytes;
+    vrs_cu_stream stream;
+    vrs_cu_launch_attribute *attributes;
+    unsigned attribute_count;
+} vrs_cu_launch_config;
+_Static_assert(sizeof(vrs_cu_launch_config) == 56, "CUlaunchConfig");
+
 /* CUmemorytype */
 enum { VRS_CU_MEMORY_HOST = 1, VRS_CU_MEMORY_DEVICE = 2 };
 
@@ -272,6 +288,8 @@ _Static_assert(sizeof(vrs_cu_access) == 12, "CUmemAccessDesc");
       (vrs_cu_function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,       \
        unsigned block_y, unsigned block_z, unsigned shared_bytes, vrs_cu_stream, void **params,    \
        void **extra))                                                                              \
+    X(launch_config, cuLaunchKernelEx,                                                             \
+      (const vrs_cu_launch_config *, vrs_cu_function, void **params, void **extra))                \
     X(tensor_map, cuTensorMapEncodeTiled,                                                          \
       (void *map, int type, uint32_t rank, vrs_cu_ptr address, const uint64_t *sizes,              \
        const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave,        \

@@ -14,6 +14,9 @@
 /* What every kernel may use without being asked for more. */
 #define DYNAMIC_BYTES ((size_t)48 << 10)
 
+/* Of the first architecture whose code may wait for the kernels before it. */
+#define WAITS_VERSION 90
+
 /* Parameters of a launch, at most. */
 #define PARAMS_MAX ((size_t)4096)
 
@@ -222,6 +225,30 @@ static const void *place_params(const vrs_cuda_kernel *kernel, const vrs_launch 
     return buffer;
 }
 
+/* Code of other architectures does not know how to wait. */
+static bool may_overlap(const vrs_kernel *kernel, const vrs_launch *launch)
+{
+    return launch->waits && kernel->properties.ptx_version >= WAITS_VERSION &&
+           kernel->properties.binary_version >= WAITS_VERSION;
+}
+
+static vrs_cu_result start(const vrs_cu_api *api, vrs_cu_stream stream, vrs_cuda_kernel *kernel,
+                           const vrs_launch *launch, void **extra)
+{
+    const uint32_t *g = launch->grid, *b = launch->block;
+    if (!may_overlap(&kernel->base, launch))
+        return VRS_CU_TRY(api->launch(kernel->function, g[0], g[1], g[2], b[0], b[1], b[2],
+                                      launch->shared_bytes, stream, NULL, extra));
+    vrs_cu_launch_attribute attribute = {.id = VRS_CU_LAUNCH_SERIALIZATION, .allowed = 1};
+    const vrs_cu_launch_config config = {.grid = {g[0], g[1], g[2]},
+                                         .block = {b[0], b[1], b[2]},
+                                         .shared_bytes = launch->shared_bytes,
+                                         .stream = stream,
+                                         .attributes = &attribute,
+                                         .attribute_count = 1};
+    return VRS_CU_TRY(api->launch_config(&config, kernel->function, NULL, extra));
+}
+
 vrs_status vrs_cuda_launch(vrs_device_stream *stream, vrs_kernel *kernel, const vrs_launch *launch)
 {
     vrs_device *device = kernel->device;
@@ -241,13 +268,10 @@ vrs_status vrs_cuda_launch(vrs_device_stream *stream, vrs_kernel *kernel, const 
         const void *params = place_params(cuda_kernel, launch, buffer, &bytes);
         void *extra[] = {VRS_CU_LAUNCH_PARAM_BUFFER_POINTER, (void *)(uintptr_t)params,
                          VRS_CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, VRS_CU_LAUNCH_PARAM_END};
-        const uint32_t *g = launch->grid, *b = launch->block;
-        status = vrs_cuda_check(
-            device,
-            VRS_CU_TRY(vrs_cuda(device)->api->launch(
-                cuda_kernel->function, g[0], g[1], g[2], b[0], b[1], b[2], launch->shared_bytes,
-                ((vrs_cuda_stream *)stream)->handle, NULL, extra)),
-            kernel->name);
+        status = vrs_cuda_check(device,
+                                start(vrs_cuda(device)->api, ((vrs_cuda_stream *)stream)->handle,
+                                      cuda_kernel, launch, extra),
+                                kernel->name);
     }
     vrs_cuda_leave(device);
     return status;

@@ -98,7 +98,7 @@ enum {
  * at a time; all that it reads of the source is asked for at its beginning. */
 #define VRS_PREPROCESS_WHOLE_ROWS 16     /* of a block, at most */
 #define VRS_PREPROCESS_WHOLE_THREADS 512 /* likewise */
-#define VRS_PREPROCESS_WHOLE_HEAD 64     /* bytes of its shared memory before the rows' taps */
+#define VRS_PREPROCESS_WHOLE_HEAD 128    /* bytes of its shared memory before the rows' taps */
 
 /* Grid: x: blocks of columns (of the kernel for any source THREADS), y: blocks of rows, z: views.
  */

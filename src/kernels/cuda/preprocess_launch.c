@@ -233,7 +233,7 @@ static vrs_status run_whole(vrs_kernel *kernel, vrs_device_stream *stream,
         return VRS_OK;
     const uint32_t grid[3] = {1, parts_of(params->height, params->rows), (uint32_t)count};
     const uint32_t block[3] = {threads + 32, 1, 1}; /* a warp asks for the source */
-    return vrs_device_launch(stream, kernel, grid, block, shared, params, sizeof(*params));
+    return vrs_device_launch_waiting(stream, kernel, grid, block, shared, params, sizeof(*params));
 }
 
 vrs_status vrs_cuda_preprocess_run(const vrs_cuda_preprocess *kernels, vrs_device_stream *stream,

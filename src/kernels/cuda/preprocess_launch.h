@@ -53,6 +53,9 @@ typedef struct vrs_cuda_preprocess_item {
  * images' ready events are the caller's to wait for. A batch whose sources have one format of YUV
  * 4:2:0, RGB24 or BGRA, planes and strides at multiples of 4 bytes (of 16 is faster) and reduce by
  * 8 at most takes a fast kernel.
+ * Calls after each other on a stream may overlap: a call may read its images while the one right
+ * before it still writes, so no image lies in that one's tensors or guides. It writes when all
+ * before it has ended.
  * Any thread, each on its own stream. VRS_INVALID; what vrs_device_launch() returns. */
 vrs_status vrs_cuda_preprocess_run(const vrs_cuda_preprocess *kernels, vrs_device_stream *stream,
                                    const vrs_cuda_preprocess_item *items,

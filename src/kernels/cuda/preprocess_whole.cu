@@ -3,8 +3,10 @@
  *
  * A block makes a few whole rows. All that they need of the source is asked for before anything
  * else, as many bytes at once as shared memory holds, so that memory is busy from the first moment;
- * each two rows are made when theirs have come. On compute capability 9.0 and later a warp asks the
- * copy engine for whole rows, elsewhere all threads copy 16 bytes at a time.
+ * each row is made when its own have come. On compute capability 9.0 and later a warp asks the
+ * copy engine for whole rows, elsewhere all threads copy 16 bytes at a time. There the launch after
+ * this one asks for its source already while this one's last rows are made, so that memory is busy
+ * between them too; it writes when this one has ended (vrs_device_launch_waiting()).
  *
  * A thread makes two columns side by side: their windows share words, and they are the two halves
  * of a place of space-to-depth or of a word of a plane. The sums are those of preprocess.cu. */
@@ -14,7 +16,7 @@
 
 /* Where a block's things lie in shared memory, and its rows of the network's picture. */
 struct vrs_whole {
-    uint64_t *arrived; /* a barrier for each two rows, of the copy engine */
+    uint64_t *arrived; /* a barrier for each row, of the copy engine */
     uint32_t *spans;
     uint8_t *part[3]; /* rows of luma, chroma, V; from `top` on */
     int top[2], pitch[2];
@@ -53,8 +55,8 @@ __device__ __forceinline__ vrs_whole vrs_whole_of(const vrs_preprocess_params &p
     return whole;
 }
 
-/* The rows that come with two of the block's, the first of them `y`. */
-template <class SOURCE> struct vrs_whole_rows {
+/* The rows that come with STEP of the block's, the first of them `y`. */
+template <class SOURCE, int STEP> struct vrs_whole_rows {
     static constexpr int kinds = SOURCE::packed ? 1 : 2;
     int at[2], count[2];
 
@@ -65,7 +67,7 @@ template <class SOURCE> struct vrs_whole_rows {
 #pragma unroll
         for (int kind = 0; kind < kinds; kind++) {
             at[kind] = y == whole.begin ? whole.top[kind] : vrs_whole_end(view, kind, y);
-            count[kind] = max(vrs_whole_end(view, kind, min(y + 2, whole.end)) - at[kind], 0);
+            count[kind] = max(vrs_whole_end(view, kind, min(y + STEP, whole.end)) - at[kind], 0);
         }
     }
 };
@@ -105,8 +107,8 @@ __device__ __forceinline__ void vrs_whole_ask_all(const vrs_preprocess_view &vie
         to[plane] = vrs_whole_address(whole.part[plane]) + 16;
     }
 #pragma unroll 1
-    for (int y = whole.begin; y < whole.end; y += 2, barrier += 8) {
-        const vrs_whole_rows<SOURCE> rows(view, whole, y);
+    for (int y = whole.begin; y < whole.end; y++, barrier += 8) {
+        const vrs_whole_rows<SOURCE, 1> rows(view, whole, y);
         uint32_t bytes = rows.count[0] * (whole.pitch[0] - 16);
         if (!SOURCE::packed)
             bytes += (planes - 1) * rows.count[1] * (whole.pitch[1] - 16);
@@ -131,7 +133,7 @@ __device__ __forceinline__ bool vrs_whole_ask(const vrs_preprocess_view &view,
     if (threadIdx.x < blockDim.x - 32)
         return false;
     if (threadIdx.x % 32 == 0) {
-        for (int i = 0; i < VRS_PREPROCESS_WHOLE_ROWS / 2; i++)
+        for (int i = 0; i < VRS_PREPROCESS_WHOLE_ROWS; i++)
             asm volatile(
                 "mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(vrs_whole_address(whole.arrived + i))
                 : "memory");
@@ -141,6 +143,11 @@ __device__ __forceinline__ bool vrs_whole_ask(const vrs_preprocess_view &view,
     asm volatile("bar.arrive 1, %0;" ::"r"(blockDim.x) : "memory");
     if (threadIdx.x % 32 == 0)
         vrs_whole_ask_all<SOURCE>(view, whole);
+    __syncwarp();
+    /* From here on the launch after this one may begin, on multiprocessors that this one leaves:
+     * all before this one have ended, so that it may read whatever this one does not write. */
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+    asm volatile("griddepcontrol.launch_dependents;");
     return true;
 }
 
@@ -155,7 +162,13 @@ __device__ __forceinline__ void vrs_whole_meet()
     asm volatile("bar.sync 1, %0;" ::"r"(blockDim.x) : "memory");
 }
 
-/* Until what the block's rows 2 * i and 2 * i + 1 need is there. */
+/* Until the launches before this one have ended, whose results it may write over. */
+__device__ __forceinline__ void vrs_whole_after_others()
+{
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
+/* Until what the block's row i needs is there, after those before it. */
 __device__ __forceinline__ void vrs_whole_wait(const vrs_whole &whole, int i)
 {
     asm volatile("{\n\t"
@@ -193,7 +206,7 @@ __device__ __forceinline__ bool vrs_whole_ask(const vrs_preprocess_view &view,
 #pragma unroll 1
     for (int i = 0; i < VRS_PREPROCESS_WHOLE_ROWS / 2; i++) {
         const int y = whole.begin + 2 * i;
-        const vrs_whole_rows<SOURCE> rows(view, whole, y);
+        const vrs_whole_rows<SOURCE, 2> rows(view, whole, y);
         const int luma = rows.count[0], both = luma + rows.count[1];
         const int count = y >= whole.end ? 0 : SOURCE::apart ? both + rows.count[1] : both;
 #pragma unroll 1
@@ -220,9 +233,15 @@ __device__ __forceinline__ void vrs_whole_meet()
     __syncthreads();
 }
 
+__device__ __forceinline__ void vrs_whole_after_others()
+{
+}
+
 __device__ __forceinline__ void vrs_whole_wait(const vrs_whole &, int i)
 {
-    __pipeline_wait_prior(VRS_PREPROCESS_WHOLE_ROWS / 2 - 1 - i);
+    if (i % 2 != 0)
+        return;
+    __pipeline_wait_prior(VRS_PREPROCESS_WHOLE_ROWS / 2 - 1 - i / 2);
     __syncthreads();
 }
 
@@ -497,16 +516,17 @@ __device__ __forceinline__ void vrs_whole_make(const vrs_preprocess_params &p,
     const uint32_t *span = whole.spans;
 #pragma unroll 1
     for (int y = whole.begin; y < whole.end; y += 2) {
-        vrs_whole_wait(whole, (y - whole.begin) / 2);
-        if (y == whole.begin) {
-            wide.begin(span);
-            half.begin(span + luma_words);
-        }
 #pragma unroll
         for (int part = 0; part < 2; part++) {
             float component[2][3], value[2][3];
             if (y + part == whole.end)
                 break;
+            vrs_whole_wait(whole, y + part - whole.begin);
+            if (part == 0 && y == whole.begin) {
+                vrs_whole_after_others();
+                wide.begin(span);
+                half.begin(span + luma_words);
+            }
             wide.resize(span, 0, component);
             half.resize(span + luma_words, 1, component);
             span += row_words;

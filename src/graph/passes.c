@@ -456,8 +456,22 @@ static bool is_measured(const pass *p, int32_t value)
     return false;
 }
 
-/* The convolution that can take the other input of an addition as its residual. Of two the later
- * one, so that its result does not wait for the other. */
+/* Whether a convolution is rather the one that adds: of two that one which is 1x1 over all pixels,
+ * as the end of a ResNet's block is and its shortcut may not be, for that is a plain matrix
+ * product; else the later one, so that its result does not wait for the other. */
+static bool adds_rather(const vrs_node *conv, const vrs_node *other)
+{
+    bool point[2];
+    for (int i = 0; i < 2; i++) {
+        const vrs_node *node = i == 0 ? conv : other;
+        const vrs_conv_attributes *a = &node->as.conv;
+        point[i] = node->op == VRS_OP_CONV && a->kernel[0] == 1 && a->kernel[1] == 1 &&
+                   a->stride[0] == 1 && a->stride[1] == 1;
+    }
+    return point[0] != point[1] ? point[0] : conv > other;
+}
+
+/* The convolution that can take the other input of an addition as its residual. */
 static vrs_node *find_residual(const pass *p, const vrs_node *node, int32_t *other)
 {
     vrs_node *best = NULL;
@@ -473,7 +487,7 @@ static vrs_node *find_residual(const pass *p, const vrs_node *node, int32_t *oth
                     same_dims(value_of(p, residual), y) &&
                     same_dims(value_of(p, node->inputs[i]), y) &&
                     !is_measured(p, node->inputs[i]); /* its dims are wanted before the other */
-        if (fits && (!best || conv > best)) {
+        if (fits && (!best || adds_rather(conv, best))) {
             best = conv;
             *other = residual;
         }

@@ -289,6 +289,28 @@ def pyramid() -> onnx.ModelProto:
     return chained(c, "pyramid")
 
 
+def blocks() -> onnx.ModelProto:
+    """Blocks of a ResNet: the first has a shortcut with a stride, the second and the third add what
+    is rounded, the last adds the floats."""
+    c = Quantised()
+    x = c.one("Relu", c.conv("picture", 3, 16, 3, strides=[2, 2]))
+    ins = 16
+    for i in range(4):
+        rounded = c.through_bits(x, 1 / 32)
+        y = c.one("Relu", c.conv8(rounded, ins, 16))
+        y = c.one("Relu", c.conv8(c.through_bits(y, 1 / 64), 16, 16, 3,
+                                  strides=[2, 2] if i == 0 else [1, 1]))
+        y = c.conv8(c.through_bits(y, 1 / 64), 16, 48)
+        shortcut = x if i == 3 else rounded
+        if i == 0:
+            shortcut = c.conv8(rounded, ins, 48, strides=[2, 2])
+        x, ins = c.one("Relu", c.one("Add", y, shortcut)), 48
+    y = c.one("Relu", c.conv8(c.through_bits(x, 1 / 16), 48, 16))
+    c.one("Resize", c.conv(y, 16, 2), "", c.constant(np.array([1, 1, 4, 4], np.float32)),
+          mode="linear", coordinate_transformation_mode="half_pixel")
+    return chained(c, "blocks")
+
+
 def chained(c: Chain, name: str) -> onnx.ModelProto:
     """The chain as a model from a picture of 16 x 24 to scores of two classes."""
     c.nodes[-1].output[0] = "scores"
@@ -325,6 +347,7 @@ def main() -> None:
     out = parser.parse_args().out
     networks = {
         "tiny": tiny(WEIGHTS),
+        "blocks": blocks(),
         "tiny-other": tiny(WEIGHTS[::-1]),
         "tiny-nhwc": tiny_nhwc(),
         "tiny-state": tiny_state(),

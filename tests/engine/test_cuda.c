@@ -65,6 +65,32 @@ static void test_quantised(void **state)
     vrs_model_destroy(model);
 }
 
+static void count_steps(void *opaque, const vrs_engine_node *node)
+{
+    *(int *)opaque += strncmp(node->does, "conv", 4) == 0 && node->bits == 8;
+}
+
+/* Blocks whose shortcuts add what the file has rounded: their results are stored in steps where
+ * there are kernels for it, so that the block behind reads 8 bits from its first layer on. The last
+ * block's shortcut adds the floats, which are kept then. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    verify(OPS_DESCRIPTOR, "blocks.onnx", 2, 12);
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "blocks.onnx");
+    vrs_engine_params params = on_device(VRS_PRECISION_INT8, 2);
+    params.batches[0] = 2;
+    vrs_engine *engine = make(model, &params);
+    int count = 0, steps = 0;
+    if (vrs_engine_verify(engine, 2, 7, expect_good, &count) != VRS_OK)
+        fail_msg("%s", vrs_last_error());
+    vrs_engine_visit_nodes(engine, count_steps, &steps);
+    /* Of the 14 layers the other reads what is added as it is. */
+    assert_int_equal(steps, vrs_device_get_properties(device)->major == 9 ? 13 : 10);
+    vrs_engine_destroy(engine);
+    vrs_model_destroy(model);
+}
+
 static void count_joined(void *opaque, const vrs_engine_node *node)
 {
     *(int *)opaque += strstr(node->plan, "in one") != NULL;
@@ -472,19 +498,13 @@ static void test_device_failures(void **state)
 static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_quantised),
-        cmocka_unit_test(test_int8),
-        cmocka_unit_test(test_pyramid),
-        cmocka_unit_test(test_branches),
-        cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_io),
-        cmocka_unit_test(test_quiet),
-        cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_report),
-        cmocka_unit_test(test_counted),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_nodes),           cmocka_unit_test(test_quantised),
+        cmocka_unit_test(test_blocks),          cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_pyramid),         cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_batches),         cmocka_unit_test(test_io),
+        cmocka_unit_test(test_quiet),           cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_report),          cmocka_unit_test(test_counted),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_memory_failures),
         cmocka_unit_test(test_device_failures),
     };
     return cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);

@@ -5,15 +5,19 @@
 
 #include <stdint.h>
 
-#define FAKE_CONV_POINT_KERNELS(X)    \
-    X(vrs_conv_point_sm90)            \
-    X(vrs_conv_point_add_sm90)        \
-    X(vrs_conv_point_f16_i8_sm90)     \
-    X(vrs_conv_point_f16_i8_add_sm90) \
-    X(vrs_conv_point_i8_f16_sm90)     \
-    X(vrs_conv_point_i8_f16_add_sm90) \
-    X(vrs_conv_point_i8_i8_sm90)      \
-    X(vrs_conv_point_i8_i8_add_sm90)
+#define FAKE_CONV_POINT_KERNELS(X)     \
+    X(vrs_conv_point_sm90)             \
+    X(vrs_conv_point_add_sm90)         \
+    X(vrs_conv_point_add8_sm90)        \
+    X(vrs_conv_point_f16_i8_sm90)      \
+    X(vrs_conv_point_f16_i8_add_sm90)  \
+    X(vrs_conv_point_f16_i8_add8_sm90) \
+    X(vrs_conv_point_i8_f16_sm90)      \
+    X(vrs_conv_point_i8_f16_add_sm90)  \
+    X(vrs_conv_point_i8_f16_add8_sm90) \
+    X(vrs_conv_point_i8_i8_sm90)       \
+    X(vrs_conv_point_i8_i8_add_sm90)   \
+    X(vrs_conv_point_i8_i8_add8_sm90)
 
 #define FAKE_CONV_DECLARE(name) \
     void fake_##name(const void *params, const uint32_t grid[3], const uint32_t block[3]);

@@ -129,7 +129,7 @@ static inline void conv_make(conv_case *t, rng *r)
     t->weights = elements((size_t)(d->r * d->s) * (size_t)d->k * (size_t)d->c, d, d->in_i8, r);
     t->scale = factors(d, r);
     t->bias = floats((size_t)d->k, r);
-    t->residual = elements(out * (size_t)pitch(d->residual_pitch, d->k), d, false, r);
+    t->residual = elements(out * (size_t)pitch(d->residual_pitch, d->k), d, d->residual_i8, r);
     t->output = cuda_block_make(out * (size_t)pitch(d->output_pitch, d->k) * result_bytes(d));
     t->biased = in(r, 0, 3) != 0;
 }
@@ -146,7 +146,7 @@ static inline void conv_free(conv_case *t)
 
 static inline bool has_integers(const vrs_cuda_conv_desc *d)
 {
-    return d->in_i8 || d->out_i8;
+    return d->in_i8 || d->out_i8; /* those of the residual have one factor for all */
 }
 
 static inline vrs_cuda_conv_buffers device_buffers(const conv_case *t)

@@ -6,12 +6,13 @@ static void run_conv(const vrs_cuda_conv_desc *desc, vrs_cuda_conv_kernel kernel
 {
     conv_case t = {.desc = *desc};
     char what[160];
-    (void)snprintf(what, sizeof(what),
-                   "kernel %d, bits %d %d: %dx%d of %dx%dx%dx%d to %dx%dx%d, residual %d, stride "
-                   "%d,%d",
-                   (int)kernel, desc->in_i8, desc->out_i8, desc->r, desc->s, desc->n, desc->h,
-                   desc->w, desc->c, desc->out_h, desc->out_w, desc->k, desc->residual,
-                   desc->stride[0], desc->stride[1]);
+    (void)snprintf(
+        what, sizeof(what),
+        "kernel %d, bits %d %d %d: %dx%d of %dx%dx%dx%d to %dx%dx%d, residual %d, stride "
+        "%d,%d",
+        (int)kernel, desc->in_i8, desc->out_i8, desc->residual_i8, desc->r, desc->s, desc->n,
+        desc->h, desc->w, desc->c, desc->out_h, desc->out_w, desc->k, desc->residual,
+        desc->stride[0], desc->stride[1]);
     assert_true(vrs_cuda_conv_supported(&conv, desc, kernel));
     conv_make(&t, r);
     const vrs_cuda_conv_buffers buffers = device_buffers(&t);
@@ -102,24 +103,25 @@ static void test_point(void **state)
     }
 }
 
-/* From and to 8-bit integers, with and without a residual. */
+/* From and to 8-bit integers, without a residual, with one of halves, with one of integers. */
 static void test_point_integers(void **state)
 {
     (void)state;
     rng r = {5};
     if (conv.point[1][1][0] == NULL)
         skip();
-    for (int32_t i = 0; i < 60; i++) {
+    for (int32_t i = 0; i < 96; i++) {
         vrs_cuda_conv_desc d = random_desc(&r, true);
-        d.in_i8 = i % 3 != 0;
-        d.out_i8 = i % 3 != 1;
-        d.residual = i / 3 % 2 != 0;
-        d.residual_scale = 7.5F;
+        d.in_i8 = i % 4 % 2 != 0;
+        d.out_i8 = i % 4 / 2 != 0;
+        d.residual = i / 4 % 3 != 0;
+        d.residual_i8 = i / 4 % 3 == 2;
+        d.residual_scale = d.residual_i8 ? 0.75F : 7.5F;
         d.c = (d.c + 15) / 16 * 16;
         d.k = (d.k + 15) / 16 * 16;
         d.input_pitch = i % 2 == 0 ? 0 : d.c + 32;
         d.output_pitch = i % 2 == 0 ? 0 : d.k + 16;
-        d.residual_pitch = i % 2 == 0 ? 0 : d.k + 8;
+        d.residual_pitch = i % 2 == 0 ? 0 : d.k + (d.residual_i8 ? 48 : 8);
         run_conv(&d, VRS_CUDA_CONV_POINT, &r);
     }
     /* Several tiles for each multiprocessor. */
@@ -138,8 +140,10 @@ static void test_point_integers(void **state)
                                .relu = true,
                                .in_i8 = true,
                                .residual_scale = 20};
-    for (int32_t i = 0; i < 2; i++) {
-        many.out_i8 = i == 0;
+    for (int32_t i = 0; i < 4; i++) {
+        many.out_i8 = i % 2 == 0;
+        many.residual_i8 = i / 2 != 0;
+        many.residual_scale = many.residual_i8 ? 0.5F : 20;
         run_conv(&many, VRS_CUDA_CONV_POINT, &r);
     }
 }
@@ -190,6 +194,13 @@ static void test_refusals(void **state)
     assert_false(vrs_cuda_conv_supported(&conv, &bits, VRS_CUDA_CONV_POINT));
     bits.c = bits.k = 16;
     assert_false(vrs_cuda_conv_supported(&conv, &bits, VRS_CUDA_CONV_MMA));
+    bits.in_i8 = bits.out_i8 = false;
+    bits.residual = bits.residual_i8 = true;
+    assert_false(vrs_cuda_conv_supported(&conv, &bits, VRS_CUDA_CONV_MMA));
+    bits.residual_pitch = 24;
+    assert_false(vrs_cuda_conv_supported(&conv, &bits, VRS_CUDA_CONV_POINT));
+    bits.residual = bits.residual_i8 = false;
+    bits.in_i8 = bits.out_i8 = true;
     if (vrs_cuda_conv_supported(&conv, &bits, VRS_CUDA_CONV_POINT))
         assert_int_equal(vrs_cuda_conv_launch(&conv, stream, &bits, VRS_CUDA_CONV_POINT, &buffers),
                          VRS_INVALID);

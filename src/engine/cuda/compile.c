@@ -11,7 +11,7 @@
 #include "vrseg/system.h"
 
 /* Raised when the same candidates mean something else, or nodes are counted otherwise. */
-#define PLANS_VERSION 2
+#define PLANS_VERSION 3
 
 /* Who runs convolutions here. A GPU without cuDNN is refused, for it would be slow beyond use;
  * tests say that they want none. */

@@ -1,6 +1,7 @@
 /* Weights and other constants in device memory: each arrangement of each once, whatever asks for
  * it.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -40,23 +41,28 @@ static vrs_net_constant *find(vrs_net *net, const vrs_net_constant *key)
  * is given out in, which for a large network came to half of its weights. */
 #define SLAB_BYTES ((size_t)8 << 20)
 
-static vrs_status add_slab(vrs_net *net, size_t bytes, int32_t *index)
+/* Behind the others. */
+static vrs_status append_slab(vrs_net *net, size_t bytes)
 {
     vrs_net_slab *grown =
         vrs_realloc(net->slabs, (size_t)(net->slab_count + 1) * sizeof *net->slabs);
     if (!grown)
         return VRS_NO_MEMORY;
     net->slabs = grown;
-    /* 256 KB, 1 MB, 4 MB, then 8. */
-    size_t usual = net->slab_count < 3 ? SLAB_BYTES >> (5 - 2 * net->slab_count) : SLAB_BYTES;
-    vrs_net_slab slab = {.bytes = bytes > usual ? bytes : usual};
+    vrs_net_slab slab = {.bytes = bytes};
     vrs_status status = vrs_memory_alloc(net->memory, VRS_MEMORY_PLACE_DEVICE, VRS_MEMORY_WEIGHTS,
                                          slab.bytes, &slab.block);
-    if (status == VRS_OK) {
-        *index = net->slab_count;
+    if (status == VRS_OK)
         net->slabs[net->slab_count++] = slab;
-    }
     return status;
+}
+
+/* One with room for `bytes`, and usually more: 256 KB, 1 MB, 4 MB, then 8. */
+static vrs_status add_slab(vrs_net *net, size_t bytes, int32_t *index)
+{
+    size_t usual = net->slab_count < 3 ? SLAB_BYTES >> (5 - 2 * net->slab_count) : SLAB_BYTES;
+    *index = net->slab_count;
+    return append_slab(net, bytes > usual ? bytes : usual);
 }
 
 /* A place for `bytes`, in the first block that has room. */
@@ -433,6 +439,14 @@ vrs_status vrs_net_head_weights(vrs_net *net, int32_t head, const vrs_conv *conv
     return status;
 }
 
+static void free_if_empty(vrs_net *net, vrs_net_slab *slab)
+{
+    if (slab->constants == 0) {
+        vrs_memory_free(net->memory, slab->block);
+        slab->block = NULL;
+    }
+}
+
 void vrs_net_forget_constants(vrs_net *net, bool unused)
 {
     int32_t kept = 0;
@@ -446,12 +460,80 @@ void vrs_net_forget_constants(vrs_net *net, bool unused)
         net->constants[kept++] = *c;
     }
     net->constant_count = kept;
-    for (int32_t i = 0; i < net->slab_count; i++) {
-        if (net->slabs[i].constants == 0) {
-            vrs_memory_free(net->memory, net->slabs[i].block);
-            net->slabs[i].block = NULL;
-        }
+    for (int32_t i = 0; i < net->slab_count; i++)
+        free_if_empty(net, &net->slabs[i]);
+}
+
+/* Bytes that are moved together: slabs are as large, but for one that is larger by itself. What
+ * memory is given out in is lost once for each. */
+#define MOVED_BYTES ((size_t)32 << 20)
+
+static size_t room_of(const vrs_net_constant *c)
+{
+    return (c->bytes + 16 + VRS_NET_ALIGN - 1) / VRS_NET_ALIGN * VRS_NET_ALIGN;
+}
+
+/* Orders constants by where they lie, so that old slabs become empty one after the other. */
+static int by_place(const void *a, const void *b)
+{
+    const vrs_net_constant *x = a, *y = b;
+    if (x->slab != y->slab)
+        return x->slab < y->slab ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Moves the constants [first, last) into a slab of their size. */
+static vrs_status move(vrs_net *net, int32_t first, int32_t last, size_t bytes)
+{
+    int32_t index = net->slab_count;
+    vrs_status status = append_slab(net, bytes);
+    size_t taken = 0;
+    for (int32_t i = first; i < last && status == VRS_OK; i++) {
+        vrs_net_constant *c = &net->constants[i];
+        status = vrs_device_copy(net->stream, net->slabs[index].block->address + taken, c->at,
+                                 c->bytes + 16);
+        taken += room_of(c);
     }
+    if (status == VRS_OK)
+        status = vrs_net_settle(net);
+    if (status != VRS_OK)
+        return status;
+    vrs_net_slab *slab = &net->slabs[index];
+    for (int32_t i = first; i < last; i++) {
+        vrs_net_constant *c = &net->constants[i];
+        vrs_net_slab *old = &net->slabs[c->slab];
+        c->at = slab->block->address + slab->taken;
+        c->slab = index;
+        slab->taken += room_of(c);
+        slab->constants++;
+        old->constants--;
+        free_if_empty(net, old);
+    }
+    return VRS_OK;
+}
+
+vrs_status vrs_net_move_constants(vrs_net *net)
+{
+    size_t held = 0, wanted = 0;
+    for (int32_t i = 0; i < net->slab_count; i++)
+        held += net->slabs[i].block ? net->slabs[i].bytes : 0;
+    for (int32_t i = 0; i < net->constant_count; i++)
+        wanted += room_of(&net->constants[i]);
+    if (held - wanted <= held / 32)
+        return VRS_OK;
+    qsort(net->constants, (size_t)net->constant_count, sizeof *net->constants, by_place);
+    vrs_status status = VRS_OK;
+    for (int32_t first = 0, last; first < net->constant_count && status == VRS_OK; first = last) {
+        size_t bytes = 0;
+        for (last = first; last < net->constant_count; last++) {
+            size_t more = room_of(&net->constants[last]);
+            if (last > first && bytes + more > MOVED_BYTES)
+                break;
+            bytes += more;
+        }
+        status = move(net, first, last, bytes);
+    }
+    return status == VRS_NO_MEMORY ? VRS_OK : status; /* they lie well where they are */
 }
 
 void vrs_net_free_constants(vrs_net *net)

@@ -20,7 +20,7 @@ typedef enum vrs_conv_follow {
 
 /*     y = activation(conv(x) * scale + bias + residual * residual_scale) / out_quantum
  *
- * then the follow. Everything is NHWC, pixels `pitch` elements apart; sums are float (INT8: int32,
+ * (of a residual of I8 its step is part of residual_scale), then the follow. Everything is NHWC, pixels `pitch` elements apart; sums are float (INT8: int32,
  * then float), rounded once when y is written. Pairs are down, across.
  * Channels are padded: in_channels and out_channels count zero weights too, so that in F16 both are
  * multiples of 8 (INT8: 16) wherever the engine can choose; padding channels of x are finite, those
@@ -43,7 +43,7 @@ typedef struct vrs_conv {
     int32_t tf32;    /* F32: 1: factors may be rounded to TF32 */
     vrs_net_act act; /* PRELU: slopes at args.slope, one a channel */
     int32_t scaled;  /* I8: 1: factors at args.scale, one a channel of y */
-    float residual_scale, out_quantum; /* 1 but for I8: residual_scale is in steps of y */
+    float residual_scale, out_quantum; /* 1 but for I8: what a residual of 1 is in steps of y */
     int32_t follow;                    /* vrs_conv_follow */
     /* MAX_POOL: its window; taps outside of the picture do not count. */
     int32_t pool_kernel[2], pool_stride[2], pool_pad[2], pool_height, pool_width;

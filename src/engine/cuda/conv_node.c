@@ -98,7 +98,8 @@ vrs_conv vrs_net_describe_conv(const vrs_net *net, int32_t index, bool follow)
         const vrs_net_form *residual = &net->forms[node->inputs[3]];
         c.residual_pitch = residual->pitch;
         c.residual_type = residual->type;
-        c.residual_scale = out->type == VRS_NET_I8 ? 1.0f / out->quantum : 1;
+        c.residual_scale = (residual->type == VRS_NET_I8 ? residual->quantum : 1.0f) /
+                           (out->type == VRS_NET_I8 ? out->quantum : 1.0f);
     }
     c.in_type = in->type;
     c.out_type = out->type;

@@ -125,6 +125,7 @@ typedef struct vrs_net_slab {
 typedef struct vrs_net_range {
     char *name; /* of the value of floats */
     float quantum;
+    bool added; /* somebody adds the floats themselves, not what the steps are worth */
 } vrs_net_range;
 
 /* The parts of `vrs_net` that a request has of its own. */
@@ -257,6 +258,9 @@ vrs_status vrs_net_table(vrs_net *net, int32_t node, const vrs_conv_plan *plan, 
 /* Begins to note which constants are asked for; with `unused`, those that were not since the last
  * time are freed: what plans wanted that were not chosen. The device has no work with them. */
 void vrs_net_forget_constants(vrs_net *net, bool unused);
+/* Moves constants together where those that were freed have left gaps: before anything is captured,
+ * as addresses change. Short of memory they stay where they are. */
+vrs_status vrs_net_move_constants(vrs_net *net) VRS_MUST_USE;
 void vrs_net_free_constants(vrs_net *net);
 
 /* ---- compile.c ---- */

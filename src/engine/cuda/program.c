@@ -342,8 +342,10 @@ vrs_status vrs_net_capture_all(vrs_net *net, const vrs_net_owner *owner)
         status = run_once(net, &net->programs[i], &ports);
     if (status == VRS_OK) {
         vrs_net_forget_constants(net, true);
-        status = deal_programs(net);
+        status = vrs_net_move_constants(net);
     }
+    if (status == VRS_OK)
+        status = deal_programs(net);
     for (int32_t i = 0; i < net->program_count && status == VRS_OK; i++) {
         vrs_net_program *program = &net->programs[i];
         status = choose_branches(net, program, &ports);

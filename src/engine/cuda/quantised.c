@@ -3,10 +3,10 @@
  * The file says for a convolution's input and weights what a step is worth. Without QUANTIZE and
  * DEQUANTIZE the network is one of floats whose convolutions may read 8 bits. A value is stored in
  * 8 bits where that costs nothing: its maker is a convolution, an enlarging or a concatenation of
- * such, so that it can write steps itself, and all its readers are convolutions of that range, or
- * means. There 8 bits are faster in every layer that was measured (bench/conv_layers.c); a
- * value that others read too would have to be rounded by a pass of its own, which costs more than
- * it gains.
+ * such, so that it can write steps itself, and all its readers are convolutions of that range,
+ * means, or convolutions that add it where the file has them add what is rounded, too. There 8 bits
+ * are faster in every layer that was measured (bench/conv_layers.c); a value that others read too
+ * would have to be rounded by a pass of its own, which costs more than it gains.
  */
 #include <math.h>
 #include <string.h>
@@ -47,16 +47,40 @@ static vrs_status add_range(vrs_net *net, const char *name, float quantum)
     char *copy = vrs_strdup(name);
     if (!copy)
         return VRS_NO_MEMORY;
-    net->ranges[net->range_count++] = (vrs_net_range){copy, quantum};
+    net->ranges[net->range_count++] = (vrs_net_range){.name = copy, .quantum = quantum};
     return VRS_OK;
+}
+
+/* NULL: none. */
+static vrs_net_range *find_range(const vrs_net *net, const char *name)
+{
+    for (int32_t i = 0; i < net->range_count; i++)
+        if (strcmp(net->ranges[i].name, name) == 0)
+            return &net->ranges[i];
+    return NULL;
 }
 
 static float range_of(const vrs_net *net, const char *name)
 {
-    for (int32_t i = 0; i < net->range_count; i++)
-        if (strcmp(net->ranges[i].name, name) == 0)
-            return net->ranges[i].quantum;
-    return 0.0f;
+    const vrs_net_range *range = find_range(net, name);
+    return range ? range->quantum : 0.0f;
+}
+
+/* Before readers are given the floats. */
+static void note_added(vrs_net *net)
+{
+    const vrs_graph *g = net->graph;
+    for (int32_t n = 0; n < g->node_count; n++) {
+        const vrs_node *node = &g->nodes[n];
+        bool first = node->op == VRS_OP_CONV || node->op == VRS_OP_QUANTIZE;
+        for (int32_t i = first ? 1 : 0; i < node->input_count; i++) {
+            int32_t value = node->inputs[i];
+            vrs_net_range *range =
+                value != VRS_NO_VALUE ? find_range(net, g->values[value].name) : NULL;
+            if (range)
+                range->added = true;
+        }
+    }
 }
 
 /* What is rounded to steps and made of them again, as whoever reads it: the floats themselves. Else
@@ -101,8 +125,10 @@ vrs_status vrs_net_unquantise(vrs_net *net)
             status = add_range(net, g->values[floats].name, step);
         g->nodes[n].inputs[0] = floats;
     }
-    if (status == VRS_OK)
+    if (status == VRS_OK) {
+        note_added(net);
         unround_readers(g);
+    }
     if (status == VRS_OK && net->precision == VRS_PRECISION_INT8 && net->range_count == 0) {
         return vrs_fail(VRS_UNSUPPORTED,
                         "%s: has no quantised layers: make a file that has with vrseg-quantize, or "
@@ -152,6 +178,31 @@ static bool reads_sum(const vrs_node *node)
            (node->as.reduce.kind == VRS_REDUCE_MEAN || node->as.reduce.kind == VRS_REDUCE_SUM);
 }
 
+static bool keeps_steps(const vrs_node *node)
+{
+    return node->act.kind == VRS_ACT_NONE || node->act.kind == VRS_ACT_RELU;
+}
+
+/* Whether a convolution can add a residual in 8 bits, or one of floats to steps: kernels of ours
+ * for Hopper. */
+static bool adds_steps(const vrs_net *net, const vrs_node *node)
+{
+    const vrs_conv_attributes *a = &node->as.conv;
+    bool point = a->kernel[0] == 1 && a->kernel[1] == 1 && a->stride[0] == 1 && a->stride[1] == 1 &&
+                 a->pad_before[0] == 0 && a->pad_before[1] == 0 && a->groups == 1;
+    int32_t type = net->forms[node->inputs[3]].type;
+    return node->op == VRS_OP_CONV && point && keeps_steps(node) &&
+           vrs_device_get_properties(net->device)->major == 9 &&
+           (type == VRS_NET_F16 || type == VRS_NET_I8);
+}
+
+/* A convolution that adds it. */
+static bool reads_residual(const vrs_net *net, const vrs_node *node, int32_t value)
+{
+    return node->op == VRS_OP_CONV && node->inputs[0] != value && node->inputs[3] == value &&
+           !find_range(net, net->graph->values[value].name)->added && adds_steps(net, node);
+}
+
 static bool is_output(const vrs_graph *g, int32_t value)
 {
     bool found = false;
@@ -168,25 +219,11 @@ static bool all_read_bits(const vrs_net *net, int32_t value)
         for (int32_t i = 0; i < g->nodes[n].input_count && all; i++) {
             const vrs_node *node = &g->nodes[n];
             all = node->inputs[i] != value ||
-                  (i == 0 && (reads_bits(net, node, value) || reads_sum(node)));
+                  (i == 0 && (reads_bits(net, node, value) || reads_sum(node))) ||
+                  (i == 3 && reads_residual(net, node, value));
         }
     }
     return all;
-}
-
-static bool keeps_steps(const vrs_node *node)
-{
-    return node->act.kind == VRS_ACT_NONE || node->act.kind == VRS_ACT_RELU;
-}
-
-/* Whether a convolution can add a residual of floats to steps: a kernel of ours for Hopper. */
-static bool adds_to_steps(const vrs_net *net, const vrs_node *node)
-{
-    const vrs_conv_attributes *a = &node->as.conv;
-    bool point = a->kernel[0] == 1 && a->kernel[1] == 1 && a->stride[0] == 1 && a->stride[1] == 1 &&
-                 a->pad_before[0] == 0 && a->pad_before[1] == 0;
-    return point && vrs_device_get_properties(net->device)->major == 9 &&
-           net->forms[node->inputs[3]].type == VRS_NET_F16;
 }
 
 /* Whether the maker of a value can write it in steps. */
@@ -204,7 +241,7 @@ static bool writes_bits(const vrs_net *net, int32_t value)
     if (node->op == VRS_OP_CONV) {
         bool residual = node->input_count > 3 && node->inputs[3] != VRS_NO_VALUE;
         return keeps_steps(node) && node->as.conv.groups == 1 &&
-               (!residual || adds_to_steps(net, node));
+               (!residual || adds_steps(net, node));
     }
     bool all = node->op == VRS_OP_CONCAT && node->as.axis.axis == 1;
     int32_t at = 0;

@@ -75,6 +75,7 @@ static vrs_cuda_conv_desc describe(const vrs_conv *c)
                                 .relu = c->act.kind == VRS_NET_ACT_RELU,
                                 .in_i8 = c->in_type == VRS_NET_I8,
                                 .out_i8 = c->out_type == VRS_NET_I8,
+                                .residual_i8 = c->residual_type == VRS_NET_I8,
                                 .residual_scale = c->residual_scale,
                                 .f32 = c->in_type == VRS_NET_F32};
 }
@@ -95,8 +96,9 @@ static bool is_f32(const vrs_conv *c)
 static bool is_ours(const vrs_conv *c)
 {
     const bool i8 = c->in_type == VRS_NET_I8 || c->out_type == VRS_NET_I8;
+    const bool scales = i8 || c->residual_type == VRS_NET_I8;
     const bool residual = c->residual_pitch == 0 ||
-                          (c->residual_type == VRS_NET_F16 && (i8 || c->residual_scale == 1.0F));
+                          (has_type(c->residual_type) && (scales || c->residual_scale == 1.0F));
     if (is_f32(c)) {
         return c->groups == 1 && c->transposed == 0 && c->out_quantum == 1.0F &&
                c->residual_scale == 1.0F &&

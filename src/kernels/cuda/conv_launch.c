@@ -31,12 +31,16 @@ static vrs_status open_hopper(vrs_device *device, vrs_cuda_conv *conv)
     } all[] = {
         {"vrs_conv_point_sm90", &conv->point[0][0][0]},
         {"vrs_conv_point_add_sm90", &conv->point[0][0][1]},
+        {"vrs_conv_point_add8_sm90", &conv->point[0][0][2]},
         {"vrs_conv_point_f16_i8_sm90", &conv->point[0][1][0]},
         {"vrs_conv_point_f16_i8_add_sm90", &conv->point[0][1][1]},
+        {"vrs_conv_point_f16_i8_add8_sm90", &conv->point[0][1][2]},
         {"vrs_conv_point_i8_f16_sm90", &conv->point[1][0][0]},
         {"vrs_conv_point_i8_f16_add_sm90", &conv->point[1][0][1]},
+        {"vrs_conv_point_i8_f16_add8_sm90", &conv->point[1][0][2]},
         {"vrs_conv_point_i8_i8_sm90", &conv->point[1][1][0]},
         {"vrs_conv_point_i8_i8_add_sm90", &conv->point[1][1][1]},
+        {"vrs_conv_point_i8_i8_add8_sm90", &conv->point[1][1][2]},
         {"vrs_conv_taps_sm90", &conv->taps[0]},
         {"vrs_conv_taps_i8_sm90", &conv->taps[1]},
         {"vrs_conv_taps_sum_sm90", &conv->taps_sum[0]},
@@ -136,8 +140,8 @@ static bool is_axis(const vrs_cuda_conv_desc *d, int32_t axis, int32_t size, int
 static bool is_residual(const vrs_cuda_conv_desc *d)
 {
     const int32_t pitch = pitch_of(d->residual_pitch, d->k);
-    return !d->residual ||
-           (is_pitch(pitch, d->k, vector_of(d, false)) && is_size(d->n, d->out_h, d->out_w, pitch));
+    return !d->residual || (is_pitch(pitch, d->k, vector_of(d, d->residual_i8)) &&
+                            is_size(d->n, d->out_h, d->out_w, pitch));
 }
 
 /* Keeps the rules of conv_launch.h. */
@@ -149,7 +153,13 @@ static bool is_conv(const vrs_cuda_conv_desc *d)
            is_size(d->n, d->h, d->w, in) && is_size(d->n, d->out_h, d->out_w, out) &&
            is_size(d->r * d->s, 1, d->k, d->c) && d->c % from == 0 && d->k >= to &&
            d->k % to == 0 && is_pitch(in, d->c, from) && is_pitch(out, d->k, to) &&
-           is_residual(d) && !(d->f32 && (d->in_i8 || d->out_i8));
+           is_residual(d) && !(d->f32 && (d->in_i8 || d->out_i8 || d->residual_i8));
+}
+
+/* Which of the kernels for a residual. */
+static int32_t residual_of(const vrs_cuda_conv_desc *d)
+{
+    return !d->residual ? 0 : d->residual_i8 ? 2 : 1;
 }
 
 bool vrs_cuda_conv_supported(const vrs_cuda_conv *conv, const vrs_cuda_conv_desc *desc,
@@ -158,11 +168,12 @@ bool vrs_cuda_conv_supported(const vrs_cuda_conv *conv, const vrs_cuda_conv_desc
     if (!is_conv(desc))
         return false;
     if (kernel == VRS_CUDA_CONV_MMA)
-        return conv->mma != NULL && !desc->in_i8 && !desc->out_i8 && !desc->f32;
+        return conv->mma != NULL && !desc->in_i8 && !desc->out_i8 && !desc->residual_i8 &&
+               !desc->f32;
     if (kernel == VRS_CUDA_CONV_F32 || kernel == VRS_CUDA_CONV_F32_SMALL)
         return conv->f32 != NULL && desc->f32;
     return !desc->f32 && kernel == VRS_CUDA_CONV_POINT &&
-           conv->point[desc->in_i8][desc->out_i8][desc->residual] != NULL && desc->r == 1 &&
+           conv->point[desc->in_i8][desc->out_i8][residual_of(desc)] != NULL && desc->r == 1 &&
            desc->s == 1 && desc->stride[0] == 1 && desc->stride[1] == 1 && desc->pad[0] == 0 &&
            desc->pad[1] == 0 && desc->out_h == desc->h && desc->out_w == desc->w;
 }
@@ -196,6 +207,7 @@ static vrs_conv_params params_of(const vrs_cuda_conv_desc *d, const vrs_cuda_con
         .out_i8 = d->out_i8,
         .residual_scale = d->residual_scale,
         .f32 = d->f32,
+        .residual_i8 = d->residual_i8,
     };
 }
 
@@ -214,7 +226,7 @@ static vrs_status launch_point(const vrs_cuda_conv *conv, vrs_device_stream *str
                                const vrs_conv_params *p)
 {
     const int32_t pixels = p->n * p->h * p->w;
-    const bool in8 = p->in_i8 != 0, out8 = p->out_i8 != 0;
+    const bool in8 = p->in_i8 != 0, out8 = p->out_i8 != 0, add8 = p->residual_i8 != 0;
     const int32_t c = vrs_conv_halves(p->c, in8);
     vrs_conv_point_params params = {.conv = *p,
                                     .pixels = pixels,
@@ -230,17 +242,17 @@ static vrs_status launch_point(const vrs_cuda_conv *conv, vrs_device_stream *str
         status = map_matrix(device, &params.output, p->output, vrs_conv_halves(p->k, out8), pixels,
                             vrs_conv_halves(p->output_pitch, out8), TILE_PIXELS);
     if (status == VRS_OK && p->residual != 0)
-        status = map_matrix(device, &params.residual, p->residual, p->k, pixels, p->residual_pitch,
-                            TILE_PIXELS);
+        status = map_matrix(device, &params.residual, p->residual, vrs_conv_halves(p->k, add8),
+                            pixels, vrs_conv_halves(p->residual_pitch, add8), TILE_PIXELS);
     if (status != VRS_OK)
         return status;
     const int32_t blocks = vrs_device_get_properties(device)->multiprocessors;
     const uint32_t grid[3] = {(uint32_t)(blocks < params.tiles ? blocks : params.tiles), 1, 1};
     const uint32_t block[3] = {TILE_THREADS, 1, 1};
-    const bool residual = p->residual != 0;
+    const int32_t residual = p->residual == 0 ? 0 : add8 ? 2 : 1;
     return vrs_device_launch(stream, conv->point[in8][out8][residual], grid, block,
-                             residual && out8 ? POINT_SHARED_APART : POINT_SHARED, &params,
-                             sizeof(params));
+                             residual > 0 && out8 != add8 ? POINT_SHARED_APART : POINT_SHARED,
+                             &params, sizeof(params));
 }
 
 static bool is_aligned(uint64_t addresses)

@@ -46,7 +46,7 @@ typedef enum vrs_cuda_conv_kernel {
 typedef struct vrs_cuda_conv {
     vrs_device *device;
     vrs_kernel *mma, *f32, *f32_small, *stem;
-    vrs_kernel *point[2][2][2];        /* input in 8 bits, output in 8 bits, residual */
+    vrs_kernel *point[2][2][3]; /* input in 8 bits, output in 8 bits, residual: none, in 16, in 8 */
     vrs_kernel *taps[2], *taps_sum[2]; /* input in 8 bits */
 } vrs_cuda_conv;
 
@@ -61,8 +61,9 @@ typedef struct vrs_cuda_conv_desc {
     int32_t stride[2], pad[2], dilation[2]; /* padding before; behind, what the result reaches */
     int32_t input_pitch, output_pitch, residual_pitch;
     bool residual, relu;
-    bool in_i8, out_i8;   /* 8-bit integers: input and weights; output. The residual is FP16. */
-    float residual_scale; /* of 8-bit output: what a residual of 1 adds to it */
+    /* 8-bit integers: input and weights; output; residual, which is FP16 elsewhere. */
+    bool in_i8, out_i8, residual_i8;
+    float residual_scale; /* where output or residual are: what a residual of 1 adds to it */
     bool f32;             /* all in floats */
 } vrs_cuda_conv_desc;
 

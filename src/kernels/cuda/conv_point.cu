@@ -22,12 +22,17 @@
 #define BUFFERS 2
 #define PART (128 * VRS_TILE_STEP) /* bytes of 64 channels of a tile's result, or 128 integers */
 
-/* What goes in and out: 8-bit integers or halves, with a residual of halves or without. */
-template <bool IN8, bool OUT8, bool RESIDUAL> struct kind {
-    static constexpr int RESIDUAL_BYTES = RESIDUAL ? N * 128 * 2 : 0;
+enum residual_kind { NONE, HALVES, INTEGERS };
+
+/* What goes in and out: 8-bit integers or halves, and what is added. */
+template <bool IN8, bool OUT8, residual_kind RESIDUAL> struct kind {
+    static constexpr int RESIDUAL_BYTES = N * 128 *
+                                          (RESIDUAL == HALVES     ? 2
+                                           : RESIDUAL == INTEGERS ? 1
+                                                                  : 0);
     static constexpr int RESULT_BYTES = N * 128 * (OUT8 ? 1 : 2);
-    /* A result of halves replaces its residual; one of integers lies behind it. */
-    static constexpr bool APART = RESIDUAL && OUT8;
+    /* A result replaces a residual of its size; another lies behind it. */
+    static constexpr bool APART = RESIDUAL != NONE && RESIDUAL_BYTES != RESULT_BYTES;
     static constexpr int BUFFER = APART ? RESIDUAL_BYTES + RESULT_BYTES : RESULT_BYTES;
     static constexpr int BUFFER_STAGES = APART ? STAGES - 1 : STAGES;
     static constexpr int RESULT_AT = APART ? RESIDUAL_BYTES : 0;
@@ -51,15 +56,19 @@ __device__ __forceinline__ float2 unpack(uint32_t pair)
     return __half22float2(*reinterpret_cast<__half2 *>(&pair));
 }
 
-template <typename K, bool RESIDUAL, bool OUT8>
+template <typename K, residual_kind RESIDUAL, bool OUT8>
 __device__ __forceinline__ void put_pair(const vrs_conv_params &p, unsigned char *buffer, int row,
                                          int column, float a, float b)
 {
-    uint32_t *halves = pair_at(buffer, row, column);
-    if constexpr (RESIDUAL) {
-        const float2 add = unpack(*halves);
+    if constexpr (RESIDUAL == HALVES) {
+        const float2 add = unpack(*pair_at(buffer, row, column));
         a = OUT8 ? fmaf(add.x, p.residual_scale, a) : a + add.x;
         b = OUT8 ? fmaf(add.y, p.residual_scale, b) : b + add.y;
+    }
+    if constexpr (RESIDUAL == INTEGERS) {
+        const char2 add = *reinterpret_cast<const char2 *>(place_in(buffer, row, column));
+        a = fmaf((float)add.x, p.residual_scale, a);
+        b = fmaf((float)add.y, p.residual_scale, b);
     }
     if (p.relu) {
         a = fmaxf(a, 0);
@@ -70,11 +79,11 @@ __device__ __forceinline__ void put_pair(const vrs_conv_params &p, unsigned char
             vrs_pair_of_i8(a, b);
     } else {
         const __half2 both = __floats2half2_rn(a, b);
-        *halves = *reinterpret_cast<const uint32_t *>(&both);
+        *pair_at(buffer + K::RESULT_AT, row, column) = *reinterpret_cast<const uint32_t *>(&both);
     }
 }
 
-template <bool IN8, bool OUT8, bool RESIDUAL, typename SUM>
+template <bool IN8, bool OUT8, residual_kind RESIDUAL, typename SUM>
 __device__ __forceinline__ void finish_tile(const vrs_conv_params &p, const SUM (&sum)[N / 2],
                                             unsigned char *buffer, int group, int channel)
 {
@@ -131,7 +140,7 @@ __device__ __forceinline__ void load_tiles(const vrs_conv_point_params &p, const
 
 /* Loads residuals two tiles ahead, stores results. `ready`: a buffer may be worked on; `done`: it
  * holds the result. The copy engine counts in halves, whatever it copies. */
-template <bool IN8, bool OUT8, bool RESIDUAL>
+template <bool IN8, bool OUT8, residual_kind RESIDUAL>
 __device__ __forceinline__ void move_results(const vrs_conv_point_params &p, const schedule &s,
                                              unsigned char *buffers, uint64_t *ready,
                                              uint64_t *done)
@@ -140,14 +149,14 @@ __device__ __forceinline__ void move_results(const vrs_conv_point_params &p, con
     const auto prepare = [&](int tile, int b) {
         if (tile >= p.tiles)
             return;
-        if constexpr (!RESIDUAL) {
+        if constexpr (RESIDUAL == NONE) {
             vrs_barrier_arrive(&ready[b]);
         } else {
             const int2 place = place_of(p, tile);
             vrs_barrier_expect(&ready[b], K::RESIDUAL_BYTES);
             for (int i = 0; i < K::RESIDUAL_BYTES / PART; i++)
                 vrs_load_2d(vrs_shared(buffers + b * K::BUFFER + i * PART), p.residual.word,
-                            &ready[b], place.y + 64 * i, place.x);
+                            &ready[b], place.y / (RESIDUAL == INTEGERS ? 2 : 1) + 64 * i, place.x);
         }
     };
     for (int b = 0; b < BUFFERS; b++)
@@ -179,7 +188,7 @@ template <> struct vrs_sum_of<true> {
     typedef int type;
 };
 
-template <bool IN8, bool OUT8, bool RESIDUAL, int S>
+template <bool IN8, bool OUT8, residual_kind RESIDUAL, int S>
 __device__ __forceinline__ void finish_tiles(const vrs_conv_point_params &p, const schedule &s,
                                              vrs_ring<N, S> ring, unsigned char *buffers,
                                              uint64_t *ready, uint64_t *done)
@@ -203,7 +212,7 @@ __device__ __forceinline__ void finish_tiles(const vrs_conv_point_params &p, con
     }
 }
 
-template <bool IN8, bool OUT8, bool RESIDUAL>
+template <bool IN8, bool OUT8, residual_kind RESIDUAL>
 __device__ __forceinline__ void point(const vrs_conv_point_params &p)
 {
     typedef kind<IN8, OUT8, RESIDUAL> K;
@@ -242,13 +251,17 @@ __device__ __forceinline__ void point(const vrs_conv_point_params &p)
         point<in8, out8, residual>(p);                                               \
     }
 
-VRS_POINT(, false, false, false)
-VRS_POINT(_add, false, false, true)
-VRS_POINT(_f16_i8, false, true, false)
-VRS_POINT(_f16_i8_add, false, true, true)
-VRS_POINT(_i8_f16, true, false, false)
-VRS_POINT(_i8_f16_add, true, false, true)
-VRS_POINT(_i8_i8, true, true, false)
-VRS_POINT(_i8_i8_add, true, true, true)
+VRS_POINT(, false, false, NONE)
+VRS_POINT(_add, false, false, HALVES)
+VRS_POINT(_add8, false, false, INTEGERS)
+VRS_POINT(_f16_i8, false, true, NONE)
+VRS_POINT(_f16_i8_add, false, true, HALVES)
+VRS_POINT(_f16_i8_add8, false, true, INTEGERS)
+VRS_POINT(_i8_f16, true, false, NONE)
+VRS_POINT(_i8_f16_add, true, false, HALVES)
+VRS_POINT(_i8_f16_add8, true, false, INTEGERS)
+VRS_POINT(_i8_i8, true, true, NONE)
+VRS_POINT(_i8_i8_add, true, true, HALVES)
+VRS_POINT(_i8_i8_add8, true, true, INTEGERS)
 
 #endif

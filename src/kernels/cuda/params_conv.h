@@ -29,7 +29,7 @@ VRS_CONV_ASSERT(sizeof(vrs_conv_map) == 128, "CUtensorMap");
  * elements apart; pairs are down, across. */
 typedef struct vrs_conv_params {
     uint64_t input, weights, bias, output;
-    uint64_t residual; /* of halves; 0: none; so may the bias be */
+    uint64_t residual; /* 0: none; so may the bias be */
     uint64_t scale;    /* 0: 1 */
     int32_t n, h, w, c;
     int32_t out_h, out_w, k;
@@ -39,8 +39,8 @@ typedef struct vrs_conv_params {
     int32_t relu;
     int32_t in_i8, out_i8; /* 8-bit integers in place of halves: input and weights; output */
     float residual_scale;
-    int32_t f32; /* floats in place of halves, everywhere */
-    int32_t padding;
+    int32_t f32;         /* floats in place of halves, everywhere */
+    int32_t residual_i8; /* 8-bit integers in place of halves */
 } vrs_conv_params;
 VRS_CONV_ASSERT(sizeof(vrs_conv_params) == 144, "vrs_conv_params has no hidden padding");
 

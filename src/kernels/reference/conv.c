@@ -32,6 +32,7 @@ vrs_conv_params vrs_conv_reference_params(const vrs_cuda_conv_desc *d)
         .in_i8 = d->in_i8,
         .out_i8 = d->out_i8,
         .residual_scale = d->residual_scale,
+        .residual_i8 = d->residual_i8,
         .f32 = d->f32,
     };
 }
@@ -110,9 +111,9 @@ double vrs_conv_reference_at(const vrs_conv_params *p, int32_t n, int32_t oy, in
     *size = *size * fabs(scale) + fabs(bias_of(p->bias, k));
     if (p->residual != 0) {
         const ptrdiff_t pixel = ((ptrdiff_t)n * p->out_h + oy) * p->out_w + ox;
-        const double add =
-            element(p->residual, p->f32 != 0 ? F32 : HALF, pixel * p->residual_pitch + k) *
-            (p->out_i8 ? (double)p->residual_scale : 1);
+        const kind type = p->f32 != 0 ? F32 : p->residual_i8 != 0 ? I8 : HALF;
+        const double add = element(p->residual, type, pixel * p->residual_pitch + k) *
+                           (p->out_i8 || p->residual_i8 ? (double)p->residual_scale : 1);
         sum += add;
         *size += fabs(add);
     }

@@ -264,6 +264,38 @@ static float resize_at(const float *plane, int64_t width, const tap *down, const
     return down->first_weight * above + down->second_weight * below;
 }
 
+/* A picture and how its axes are read. */
+typedef struct resized {
+    const vrs_value *x, *y;
+    const tap *down, *across;
+} resized;
+
+/* What the taps make at one place; `from`: the first tap's plane. */
+static float add_taps(const resized *r, int32_t taps, const float *from, int64_t row,
+                      int64_t column)
+{
+    int64_t plane = r->x->dims[2] * r->x->dims[3] * r->y->dims[1];
+    float sum = 0;
+    for (int32_t t = 0; t < taps * taps; t++) {
+        int64_t y = row + t / taps - taps / 2, x = column + t % taps - taps / 2;
+        if (y >= 0 && y < r->y->dims[2] && x >= 0 && x < r->y->dims[3])
+            sum += resize_at(from + t * plane, r->x->dims[3], &r->down[y], &r->across[x]);
+    }
+    return sum;
+}
+
+static void compute_taps(const resized *r, int32_t taps, const float *from, float *to)
+{
+    for (int64_t n = 0; n < r->y->dims[0] * r->y->dims[1]; n++) {
+        int64_t first =
+            n / r->y->dims[1] * r->x->dims[1] + n % r->y->dims[1]; /* channel in all of x */
+        const float *plane = from + first * r->x->dims[2] * r->x->dims[3];
+        for (int64_t row = 0; row < r->y->dims[2]; row++)
+            for (int64_t column = 0; column < r->y->dims[3]; column++)
+                *to++ = add_taps(r, taps, plane, row, column);
+    }
+}
+
 vrs_status compute_resize(const compute *c)
 {
     const vrs_value *x = compute_in(c, 0), *y = compute_out(c, 0);
@@ -275,6 +307,11 @@ vrs_status compute_resize(const compute *c)
     fill_taps(resize, 0, x->dims[2], y->dims[2], down);
     fill_taps(resize, 1, x->dims[3], y->dims[3], across);
     float *to = c->out[0];
+    if (resize->taps > 0) {
+        compute_taps(&(resized){x, y, down, across}, resize->taps, c->in[0], to);
+        vrs_free(down);
+        return VRS_OK;
+    }
     for (int64_t n = 0; n < y->dims[0] * y->dims[1]; n++) {
         const float *plane = (const float *)c->in[0] + n * x->dims[2] * x->dims[3];
         for (int64_t row = 0; row < y->dims[2]; row++) {

@@ -125,6 +125,8 @@ static void say_resize(writer *w, const vrs_resize_attributes *resize)
         "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
     say(w, " %s %s", resize->mode == VRS_RESIZE_NEAREST ? "nearest" : "linear",
         coordinates[resize->coordinate]);
+    if (resize->taps > 0)
+        say(w, " of %dx%d taps", resize->taps, resize->taps);
 }
 
 static void say_attributes(writer *w, const vrs_node *node)
@@ -189,7 +191,8 @@ static double per_element(const vrs_graph *graph, const vrs_node *node)
     case VRS_OP_POOL:
         return (double)node->as.pool.kernel[0] * node->as.pool.kernel[1];
     case VRS_OP_RESIZE:
-        return node->as.resize.mode == VRS_RESIZE_LINEAR ? 8 : 0;
+        return (node->as.resize.mode == VRS_RESIZE_LINEAR ? 8 : 0) *
+               (node->as.resize.taps > 0 ? node->as.resize.taps * node->as.resize.taps : 1);
     case VRS_OP_MATMUL:
         return 2 * (double)x->dims[x->rank - 1];
     case VRS_OP_GEMM:

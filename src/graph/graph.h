@@ -269,6 +269,11 @@ typedef struct vrs_resize_attributes {
     float scale[2];
     float roi_start[2], roi_end[2]; /* TF_CROP: 0..1 */
     float extrapolation;
+    /* Rows and columns of taps; 0 where a file has made it. Else x has for each tap, row by row, as
+     * many channels as the result: each tap's are enlarged and moved against the place of the tap,
+     * zeros coming in at the edges, and all are added up, as a convolution does that is padded to
+     * its size. */
+    int32_t taps;
 } vrs_resize_attributes;
 
 typedef struct vrs_reduce_attributes {
@@ -425,6 +430,12 @@ typedef enum vrs_graph_pass {
  * is the same up to the rounding of folded constants. VRS_NO_MEMORY: the graph is only good for
  * vrs_graph_destroy(). */
 vrs_status vrs_graph_optimise(vrs_graph *graph, uint32_t passes) VRS_MUST_USE;
+
+/* Computes 3x3 convolutions of an enlarged picture, joined with another, on the small one: the taps
+ * of the small picture by a product, enlarged and added up (vrs_resize_attributes.taps), and those
+ * of the other picture. Fewer operations from a factor of 4 on, and sums in another order, which in
+ * FP16 are rounded once more. Otherwise as vrs_graph_optimise(). */
+vrs_status vrs_graph_split_enlarged(vrs_graph *graph) VRS_MUST_USE;
 
 /* Elements and bytes of a value for the batch of the last inference; never overflow, which
  * inference checks. */

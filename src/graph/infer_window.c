@@ -266,6 +266,8 @@ vrs_status infer_resize(vrs_graph *graph, vrs_node *node)
     }
     if (status != VRS_OK)
         return status;
+    if (node->as.resize.taps > 0)
+        dims[1] /= (int64_t)node->as.resize.taps * node->as.resize.taps;
     node->as.resize.scale[0] = scales[2];
     node->as.resize.scale[1] = scales[3];
     return infer_set(graph, node, 0, VRS_DTYPE_F32, 4, dims);

@@ -311,6 +311,26 @@ def blocks() -> onnx.ModelProto:
     return chained(c, "blocks")
 
 
+def enlarged() -> onnx.ModelProto:
+    """Convolutions of what was enlarged by four, joined with another picture, before and behind."""
+    c = Chain()
+    x = c.one("Relu", c.conv("picture", 3, 16, 3, strides=[2, 2]))
+    y = c.one("Relu", c.conv(x, 16, 16, 3, strides=[2, 2]))
+    y = c.one("Relu", c.conv(y, 16, 24, 3, strides=[2, 2]))
+    scales = c.constant(np.array([1, 1, 4, 4], np.float32))
+    parts = []
+    for before in (True, False):
+        large = c.one("Resize", c.conv(y, 24, 16), "", scales, mode="linear",
+                      coordinate_transformation_mode="half_pixel")
+        joined = [large, c.one("Relu", c.conv(x, 16, 8))]
+        z = c.one("Concat", *(joined if before else joined[::-1]), axis=1)
+        parts.append(c.one("Relu", c.conv(z, 24, 16, 3)))
+    c.one("Resize", c.conv(c.one("Add", *parts), 16, 2), "",
+          c.constant(np.array([1, 1, 2, 2], np.float32)), mode="linear",
+          coordinate_transformation_mode="half_pixel")
+    return chained(c, "enlarged")
+
+
 def chained(c: Chain, name: str) -> onnx.ModelProto:
     """The chain as a model from a picture of 16 x 24 to scores of two classes."""
     c.nodes[-1].output[0] = "scores"
@@ -348,6 +368,7 @@ def main() -> None:
     networks = {
         "tiny": tiny(WEIGHTS),
         "blocks": blocks(),
+        "enlarged": enlarged(),
         "tiny-other": tiny(WEIGHTS[::-1]),
         "tiny-nhwc": tiny_nhwc(),
         "tiny-state": tiny_state(),

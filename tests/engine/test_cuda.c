@@ -41,6 +41,7 @@ static void test_nodes(void **state)
     (void)state;
     verify(OPS_DESCRIPTOR, "ops.onnx", 3, 40);
     verify(HEAD INPUT OUTPUT, "tiny.onnx", 2, 1);
+    verify(OPS_DESCRIPTOR, "enlarged.onnx", 3, 8);
     verify(STATE_DESCRIPTOR, "tiny-state.onnx", 2, 4);
     verify(HEAD "input: {width: 6, height: 4, layout: nhwc}\n"
                 "output: {activation: none, layout: nhwc, classes: 2, person: [1]}\n",
@@ -137,6 +138,43 @@ static void put_input(vrs_request *request, int32_t position, int seed, float *h
     vrs_device_ptr to = (vrs_device_ptr)(uintptr_t)vrs_request_input(request, position);
     assert_int_equal(vrs_device_upload(stream, to, host, W * H * 3 * sizeof(float)), VRS_OK);
     settle();
+}
+
+static void count_taps(void *opaque, const vrs_engine_node *node)
+{
+    *(int *)opaque += strstr(node->does, "taps") != NULL;
+}
+
+/* In FP16 convolutions of enlarged pictures are made on the small ones; scores stay what they are.
+ */
+static void test_enlarged(void **state)
+{
+    (void)state;
+    static float host[W * H * 3], scores[2][2 * W * H];
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "enlarged.onnx");
+    for (int i = 0; i < 2; i++) {
+        vrs_engine_params params = on_device(i ? VRS_PRECISION_F16 : VRS_PRECISION_F32, 2);
+        params.float_input = true;
+        params.batches[0] = 2;
+        vrs_engine *engine = make(model, &params);
+        int taps = 0;
+        vrs_engine_visit_nodes(engine, count_taps, &taps);
+        assert_int_equal(taps, i ? 2 : 0);
+        vrs_request *request = vrs_engine_request(engine, 0);
+        for (int32_t n = 0; n < 2; n++)
+            put_input(request, n, 7, host);
+        assert_int_equal(vrs_request_enqueue(request, 2, stream), VRS_OK);
+        get_scores(request, 1, scores[i], 2 * W * H);
+        vrs_engine_destroy(engine);
+    }
+    double off = 0, all = 0;
+    for (size_t i = 0; i < 2 * W * H; i++) {
+        double d = (double)scores[1][i] - (double)scores[0][i];
+        off += d * d;
+        all += (double)scores[0][i] * (double)scores[0][i];
+    }
+    assert_true(all > 0 && sqrt(off) <= 2e-3 * sqrt(all));
+    vrs_model_destroy(model);
 }
 
 typedef struct eights {
@@ -498,13 +536,21 @@ static void test_device_failures(void **state)
 static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nodes),           cmocka_unit_test(test_quantised),
-        cmocka_unit_test(test_blocks),          cmocka_unit_test(test_int8),
-        cmocka_unit_test(test_pyramid),         cmocka_unit_test(test_branches),
-        cmocka_unit_test(test_batches),         cmocka_unit_test(test_io),
-        cmocka_unit_test(test_quiet),           cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_report),          cmocka_unit_test(test_counted),
-        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_quantised),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_enlarged),
+        cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_pyramid),
+        cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_io),
+        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_counted),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_memory_failures),
         cmocka_unit_test(test_device_failures),
     };
     return cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);

@@ -74,6 +74,75 @@ static void test_passes_alone(void **state)
     }
 }
 
+/* Results of a network for pictures of its own, at most 2 * 16 * 24 a picture. */
+static void run_pictures(vrs_graph *graph, float scores[2 * 2 * 16 * 24])
+{
+    vrs_interpreter *interpreter = NULL;
+    must(vrs_graph_infer(graph, 2));
+    const vrs_value *x = &graph->values[graph->inputs[0]];
+    float *picture = malloc(vrs_value_bytes(x));
+    assert_non_null(picture);
+    fill_pattern(x, 3, picture);
+    const void *inputs[] = {picture};
+    must(vrs_interpreter_create(graph, &interpreter));
+    must(vrs_interpreter_run(interpreter, 2, inputs));
+    memcpy(scores, vrs_interpreter_data(interpreter, graph->outputs[0]),
+           vrs_value_bytes(&graph->values[graph->outputs[0]]));
+    vrs_interpreter_destroy(interpreter);
+    free(picture);
+}
+
+/* Convolutions of enlarged pictures on the small ones: the same results, fewer operations. */
+static void test_enlarged(void **state)
+{
+    (void)state;
+    static float before[2 * 2 * 16 * 24], after[2 * 2 * 16 * 24];
+    vrs_graph *graph = NULL;
+    must(vrs_graph_load(data_path("enlarged.onnx"), NULL, &graph));
+    must(vrs_graph_optimise(graph, VRS_PASS_ALL));
+    int32_t nodes = graph->node_count;
+    run_pictures(graph, before);
+    must(vrs_graph_split_enlarged(graph));
+    assert_int_equal(graph->node_count, nodes); /* joining becomes a product, twice */
+    int32_t taps = 0, residuals = 0;
+    for (int32_t i = 0; i < graph->node_count; i++) {
+        const vrs_node *node = &graph->nodes[i];
+        assert_int_not_equal(node->op, VRS_OP_CONCAT);
+        for (int32_t k = 0; k < node->input_count; k++)
+            if (node->inputs[k] != VRS_NO_VALUE)
+                assert_true(graph->values[node->inputs[k]].producer < i);
+        taps += node->op == VRS_OP_RESIZE && node->as.resize.taps == 3;
+        residuals += node->op == VRS_OP_CONV && node->inputs[3] != VRS_NO_VALUE;
+    }
+    assert_int_equal(taps, 2);
+    assert_true(residuals >= 2);
+    run_pictures(graph, after);
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        assert_true(fabsf(before[i] - after[i]) <= 1e-4f * (1 + fabsf(before[i])));
+    must(vrs_graph_split_enlarged(graph)); /* nothing is left to do */
+    assert_int_equal(graph->node_count, nodes);
+    vrs_graph_destroy(graph);
+}
+
+static vrs_status split_graph(void *opaque)
+{
+    (void)opaque;
+    vrs_graph *graph = NULL;
+    vrs_status status = vrs_graph_load(data_path("enlarged.onnx"), NULL, &graph);
+    if (status == VRS_OK)
+        status = vrs_graph_optimise(graph, VRS_PASS_ALL);
+    if (status == VRS_OK)
+        status = vrs_graph_split_enlarged(graph);
+    vrs_graph_destroy(graph);
+    return status;
+}
+
+static void test_enlarged_memory(void **state)
+{
+    (void)state;
+    assert_true(inject_all(split_graph, NULL) > 10);
+}
+
 static void test_batches(void **state)
 {
     (void)state;
@@ -265,6 +334,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fused_node),   cmocka_unit_test(test_sources_in_order),
         cmocka_unit_test(test_passes_alone), cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_enlarged),     cmocka_unit_test(test_enlarged_memory),
         cmocka_unit_test(test_options),      cmocka_unit_test(test_mixing_is_refused),
         cmocka_unit_test(test_quantised),    cmocka_unit_test(test_cost_and_words),
         cmocka_unit_test(test_node_alone),   cmocka_unit_test(test_allocations),

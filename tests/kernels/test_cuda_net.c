@@ -140,6 +140,46 @@ static void test_resize(void **state)
     }
 }
 
+/* What taps make, enlarged and added up: 3x3 by four in FP16, which has a kernel of its own, for
+ * few and for many pixels, and others. */
+static void test_resize_taps(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t batch, height, width, channels, taps, factor, type;
+    } cases[] = {
+        {2, 5, 7, 6, 3, 4, VRS_NET_F16},  {1, 1, 1, 2, 3, 4, VRS_NET_F16},
+        {1, 1, 9, 8, 3, 4, VRS_NET_F16},  {2, 9, 1, 8, 3, 4, VRS_NET_F16},
+        {1, 5, 7, 7, 3, 4, VRS_NET_F16},  {2, 3, 4, 6, 3, 4, VRS_NET_F32},
+        {1, 4, 3, 6, 3, 5, VRS_NET_F16},  {1, 4, 3, 6, 5, 4, VRS_NET_F16},
+        {1, 5, 19, 8, 3, 4, VRS_NET_F16},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int32_t batch = cases[i].batch, h = cases[i].height, w = cases[i].width;
+        int32_t c = cases[i].channels, taps = cases[i].taps, f = cases[i].factor;
+        int32_t type = cases[i].type, pitch = c + 2, from = taps * taps * c + 2;
+        cuda_block in = make(batch * h * w * from, type);
+        cuda_block out = make(batch * h * w * f * f * pitch, type);
+        vrs_net_resize_params p = {
+            .out = picture(cuda_block_device(&out), type, pitch, 0, h * f, w * f),
+            .in = picture(cuda_block_device(&in), type, from, 0, h, w),
+            .batch = batch,
+            .channels = c,
+            .fill = c,
+            .mode = VRS_NET_RESIZE_LINEAR,
+            .coordinate = VRS_NET_RESIZE_HALF_PIXEL,
+            .scale = {(float)f, (float)f},
+            .taps = taps,
+            .steps = 1};
+        vrs_net_resize_params host_p = p;
+        host_p.out.data += host(&out) - cuda_block_device(&out);
+        host_p.in.data += host(&in) - cuda_block_device(&in);
+        RUN(resize, p, host_p, out, type, 1e-5f * (float)(taps * taps), "resize of taps");
+        cuda_block_free(&in);
+        cuda_block_free(&out);
+    }
+}
+
 /* Depthwise, to few channels, and of every other kind; with all that may follow. */
 static void test_conv(void **state)
 {
@@ -343,8 +383,10 @@ int main(void)
         return 1;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pool),   cmocka_unit_test(test_resize), cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_reduce), cmocka_unit_test(test_matmul), cmocka_unit_test(test_map),
+        cmocka_unit_test(test_pool),        cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_resize_taps), cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_reduce),      cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_map),
     };
     int failed = cmocka_run_group_tests_name("kernels/cuda_net", tests, NULL, NULL);
     cuda_fixture_close();

@@ -52,6 +52,7 @@ vrs_status vrs_net_queue_resize(vrs_net *net, const vrs_net_program *program, co
                                .coordinate = (int32_t)a->coordinate,
                                .nearest = (int32_t)a->nearest,
                                .extrapolation = a->extrapolation,
+                               .taps = a->taps,
                                .steps = 1.0f};
     if (p.out.type == VRS_NET_I8)
         p.steps = 1.0f / net->forms[result].quantum;

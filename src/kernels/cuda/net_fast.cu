@@ -305,6 +305,126 @@ extern "C" __global__ void __launch_bounds__(256, 4)
         vrs_resize<float>(p);
 }
 
+/* ---- resize of taps: 3x3 in FP16 by 4 ---- */
+
+/* Between which rows of the source a row of the result lies that is `place` - 1 behind the first
+ * one of a row of the source: up to 2 between the row before and this one, from 3 on between this
+ * one and the next. So much of the second, and the rest of the first. */
+__device__ static constexpr float vrs_taps_weight[6] = {0.375f, 0.625f, 0.875f,
+                                                        0.125f, 0.375f, 0.625f};
+
+/* What the taps of a column of taps make in the four rows of results beside a column of the
+ * source. */
+struct vrs_taps_column {
+    float2 v[4][3]; /* row, column of taps */
+};
+
+/* Where a thread reads: rows of the source above, at and below; and whether there are results
+ * above and below. */
+struct vrs_taps_rows {
+    const __half2 *row[3];
+    float above, below;
+};
+
+__device__ static __forceinline__ void vrs_taps_add(float2 &to, float by, const float2 &v)
+{
+    to.x = fmaf(by, v.x, to.x);
+    to.y = fmaf(by, v.y, to.y);
+}
+
+__device__ static __forceinline__ void vrs_taps_read(const vrs_net_resize_params &p,
+                                                     const vrs_taps_rows &rows, int column,
+                                                     vrs_taps_column &c)
+{
+    const int at = min(max(column, 0), p.in.width - 1) * (p.in.pitch / 2);
+#pragma unroll
+    for (int dx = 0; dx < 3; dx++) {
+#pragma unroll
+        for (int a = 0; a < 4; a++)
+            c.v[a][dx] = make_float2(0, 0);
+#pragma unroll
+        for (int dy = 0; dy < 3; dy++) {
+            float2 z[3];
+#pragma unroll
+            for (int r = 0; r < 3; r++)
+                z[r] = __half22float2(__ldg(rows.row[r] + at + (dy * 3 + dx) * (p.channels / 2)));
+#pragma unroll
+            for (int a = 0; a < 4; a++) {
+                const int place = a + dy, first = place < 3 ? 0 : 1;
+                const float weight = vrs_taps_weight[place];
+                const float there = place == 0 ? rows.above : place == 5 ? rows.below : 1.0f;
+                vrs_taps_add(c.v[a][dx], there * (1.0f - weight), z[first]);
+                vrs_taps_add(c.v[a][dx], there * weight, z[first + 1]);
+            }
+        }
+    }
+}
+
+/* The 4x4 results at a column of the source, from it and its neighbours. */
+__device__ static __forceinline__ void vrs_taps_write(const vrs_net_resize_params &p, __half2 *to,
+                                                      int column, const vrs_taps_column &left,
+                                                      const vrs_taps_column &middle,
+                                                      const vrs_taps_column &right)
+{
+    const float before = column > 0 ? 1.0f : 0.0f;
+    const float behind = column + 1 < p.in.width ? 1.0f : 0.0f;
+    const int64_t pixel = p.out.pitch / 2, line = pixel * p.out.width;
+#pragma unroll
+    for (int a = 0; a < 4; a++) {
+#pragma unroll
+        for (int b = 0; b < 4; b++) {
+            float2 sum = make_float2(0, 0);
+#pragma unroll
+            for (int dx = 0; dx < 3; dx++) {
+                const int place = b + dx;
+                const float weight = vrs_taps_weight[place];
+                const float there = place == 0 ? before : place == 5 ? behind : 1.0f;
+                vrs_taps_add(sum, there * (1.0f - weight),
+                             place < 3 ? left.v[a][dx] : middle.v[a][dx]);
+                vrs_taps_add(sum, there * weight, place < 3 ? middle.v[a][dx] : right.v[a][dx]);
+            }
+            to[a * line + (4 * column + b) * pixel] = __float22half2_rn(sum);
+        }
+    }
+}
+
+/* A thread has two channels of a row of the source and goes along some of its columns, each of
+ * which it reads once. */
+extern "C" __global__ void __launch_bounds__(256, 2)
+    vrs_net_resize_taps(const __grid_constant__ vrs_net_resize_params p)
+{
+    const int pairs = p.channels / 2, parts = (p.in.width + p.cells - 1) / p.cells;
+    int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    const int pair = (int)(i % pairs);
+    i /= pairs;
+    const int begin = (int)(i % parts) * p.cells;
+    i /= parts;
+    const int y = (int)(i % p.in.height), n = (int)(i / p.in.height);
+    if (n >= p.batch)
+        return;
+    vrs_taps_rows rows;
+#pragma unroll
+    for (int r = 0; r < 3; r++) {
+        const int row = min(max(y + r - 1, 0), p.in.height - 1);
+        rows.row[r] =
+            reinterpret_cast<const __half2 *>(p.in.data) + vrs_net_at(&p.in, n, row, 0) / 2 + pair;
+    }
+    rows.above = y > 0 ? 1.0f : 0.0f;
+    rows.below = y + 1 < p.in.height ? 1.0f : 0.0f;
+    __half2 *to =
+        reinterpret_cast<__half2 *>(p.out.data) + vrs_net_at(&p.out, n, 4 * y, 0) / 2 + pair;
+    vrs_taps_column left, middle, right;
+    vrs_taps_read(p, rows, begin - 1, left);
+    vrs_taps_read(p, rows, begin, middle);
+    const int end = min(begin + p.cells, p.in.width);
+    for (int x = begin; x < end; x++) {
+        vrs_taps_read(p, rows, x + 1, right);
+        vrs_taps_write(p, to, x, left, middle, right);
+        left = middle;
+        middle = right;
+    }
+}
+
 /* ---- reduce: a block a group of 32 results, whose addends 8 rows of threads share ---- */
 
 extern "C" __global__ void __launch_bounds__(1024)

@@ -7,6 +7,9 @@
 #define NARROW_THREADS 8
 #define NARROW_PIXELS 4
 #define RESIZE_COLUMNS 4
+#define TAPS_CELLS 8
+#define TAPS_CELLS_FEW 2
+#define TAPS_PIXELS (1 << 20) /* pairs of channels of the input, from which on they are many */
 
 vrs_status vrs_net_open(vrs_device *device, vrs_net_kernels *kernels)
 {
@@ -142,10 +145,37 @@ vrs_status vrs_net_pool(const vrs_net_kernels *kernels, vrs_device_stream *strea
     return launch(stream, kernels->pool, pixels * p->fill, p, sizeof *p);
 }
 
+/* What resize_taps takes: 3x3 taps in FP16, by 4. */
+static bool fits_taps(const vrs_net_kernels *kernels, const vrs_net_resize_params *p)
+{
+    return !kernels->plain && p->taps == 3 && p->mode == VRS_NET_RESIZE_LINEAR &&
+           p->coordinate == VRS_NET_RESIZE_HALF_PIXEL && p->scale[0] == 4.0f &&
+           p->scale[1] == 4.0f && p->out.height == 4 * p->in.height &&
+           p->out.width == 4 * p->in.width && p->in.type == VRS_NET_F16 &&
+           p->out.type == VRS_NET_F16 && p->fill == p->channels && p->channels % 2 == 0 &&
+           p->in.pitch % 2 == 0 && p->out.pitch % 2 == 0 && p->in.data % 4 == 0 &&
+           p->out.data % 4 == 0;
+}
+
+/* Each thread begins with a column that it does not write; with few pictures there must be many. */
+static vrs_status launch_taps(const vrs_net_kernels *kernels, vrs_device_stream *stream,
+                              const vrs_net_resize_params *params)
+{
+    vrs_net_resize_params p = *params;
+    int64_t rows = (int64_t)p.batch * p.in.height * (p.channels / 2);
+    p.cells = rows * p.in.width >= TAPS_PIXELS ? TAPS_CELLS : TAPS_CELLS_FEW;
+    return launch(stream, kernels->resize_taps, rows * ((p.in.width + p.cells - 1) / p.cells), &p,
+                  sizeof p);
+}
+
 vrs_status vrs_net_resize(const vrs_net_kernels *kernels, vrs_device_stream *stream,
                           const vrs_net_resize_params *p)
 {
     int64_t pixels = vrs_net_pixels(&p->out, p->batch);
+    if (fits_taps(kernels, p))
+        return launch_taps(kernels, stream, p);
+    if (p->taps > 0)
+        return launch(stream, kernels->resize, pixels * p->fill, p, sizeof *p);
     vrs_net_picture out = p->out;
     if (out.type == VRS_NET_I8 && p->in.type == VRS_NET_F16)
         out.type = VRS_NET_F16; /* vectors of eight, written as eight bytes */

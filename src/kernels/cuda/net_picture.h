@@ -143,26 +143,46 @@ VRS_NET_FN vrs_net_taps vrs_net_resize_taps(const vrs_net_resize_params *p, int3
     return taps;
 }
 
+/* The enlarged input at a place of the result. */
+VRS_NET_FN float vrs_net_resize_value(const vrs_net_resize_params *p, vrs_net_place place)
+{
+    vrs_net_taps y = vrs_net_resize_taps(p, 0, place.y), x = vrs_net_resize_taps(p, 1, place.x);
+    float v[2][2];
+    if (y.outside || x.outside)
+        return p->extrapolation;
+    for (int k = 0; k < 2; k++) {
+        int32_t row = k ? y.second : y.first;
+        v[k][0] = vrs_net_load(p->in.data, p->in.type,
+                               vrs_net_at(&p->in, place.n, row, x.first) + place.c);
+        v[k][1] = vrs_net_load(p->in.data, p->in.type,
+                               vrs_net_at(&p->in, place.n, row, x.second) + place.c);
+    }
+    float top = v[0][0] + (v[0][1] - v[0][0]) * x.weight;
+    float bottom = v[1][0] + (v[1][1] - v[1][0]) * x.weight;
+    return top + (bottom - top) * y.weight;
+}
+
+/* What the taps make at a place of the result. */
+VRS_NET_FN float vrs_net_resize_sum(const vrs_net_resize_params *p, vrs_net_place place)
+{
+    float sum = 0.0f;
+    for (int32_t t = 0; t < p->taps * p->taps; t++) {
+        vrs_net_place at = place;
+        at.y += t / p->taps - p->taps / 2;
+        at.x += t % p->taps - p->taps / 2;
+        at.c += t * p->channels;
+        if (at.y >= 0 && at.y < p->out.height && at.x >= 0 && at.x < p->out.width)
+            sum += vrs_net_resize_value(p, at);
+    }
+    return sum;
+}
+
 VRS_NET_FN void vrs_net_resize_element(const vrs_net_resize_params *p, int64_t i)
 {
     vrs_net_place place = vrs_net_split(&p->out, p->fill, i);
-    vrs_net_taps y = vrs_net_resize_taps(p, 0, place.y), x = vrs_net_resize_taps(p, 1, place.x);
     float value = 0.0f;
-    if (place.c < p->channels && (y.outside || x.outside)) {
-        value = p->extrapolation;
-    } else if (place.c < p->channels) {
-        float v[2][2];
-        for (int k = 0; k < 2; k++) {
-            int32_t row = k ? y.second : y.first;
-            v[k][0] = vrs_net_load(p->in.data, p->in.type,
-                                   vrs_net_at(&p->in, place.n, row, x.first) + place.c);
-            v[k][1] = vrs_net_load(p->in.data, p->in.type,
-                                   vrs_net_at(&p->in, place.n, row, x.second) + place.c);
-        }
-        float top = v[0][0] + (v[0][1] - v[0][0]) * x.weight;
-        float bottom = v[1][0] + (v[1][1] - v[1][0]) * x.weight;
-        value = top + (bottom - top) * y.weight;
-    }
+    if (place.c < p->channels)
+        value = p->taps > 0 ? vrs_net_resize_sum(p, place) : vrs_net_resize_value(p, place);
     if (p->out.type == VRS_NET_I8)
         value = vrs_net_quantize(VRS_NET_I8, value * p->steps, 1.0f, 0.0f);
     vrs_net_store(p->out.data, p->out.type,

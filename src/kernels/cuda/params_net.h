@@ -203,7 +203,9 @@ typedef struct vrs_net_resize_params {
     int32_t mode, coordinate, nearest;
     float scale[2];
     float roi_start[2], roi_end[2], extrapolation;
-    float steps; /* of an I8 result, in 1: it is rounded to the nearest; else not read */
+    float steps;   /* of an I8 result, in 1: it is rounded to the nearest; else not read */
+    int32_t taps;  /* rows and columns, 0: none: vrs_resize_attributes of graph.h */
+    int32_t cells; /* of resize_taps: columns of the input to a thread */
 } vrs_net_resize_params;
 
 /* vrs_reduce_kind of graph.h */
@@ -305,6 +307,7 @@ typedef struct vrs_net_norm_params {
     X(map_vector, map)          \
     X(pool_vector, pool)        \
     X(resize_vector, resize)    \
+    X(resize_taps, resize)      \
     X(reduce_block, reduce)     \
     X(reduce_rows, reduce)      \
     X(conv_depthwise, conv)     \

@@ -6,7 +6,7 @@ output stride 16, ASPP at 6, 12 and 18, a decoder of 48 + 256 channels, two clas
 by 4 at the end. Speed does not depend on the weights, accuracy does: judge that on trained ones.
 Weights are FP16 behind a Cast, which halves the file; the seed is fixed. With --int8 all layers are
 quantised as vrseg-quantize does it: weights in 8 bits by output channel, what goes into a
-convolution rounded to steps of one size for all. With --half input, output and everything between
+convolution rounded to steps of one size for all, for shortcuts that read it too. With --half input, output and everything between
 are FP16, as ONNX Runtime wants it for that precision.
 """
 
@@ -134,6 +134,8 @@ def layer(b: Builder, x: str, ins: int, middle: int, blocks: int, stride: int,
         y = b.conv(y, middle, outs, relu=False, gain=0.4)
         if first:
             x = b.conv(x, ins, outs, stride=stride, relu=False)
+        elif b.int8:
+            x = b.steps_of(x)
         x = b.node("Relu", [b.node("Add", [y, x])])
         ins = outs
     return x, outs

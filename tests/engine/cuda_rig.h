@@ -11,7 +11,7 @@
 #include "vrseg/system.h"
 
 #define STATE_DESCRIPTOR                                                                   \
-    HEAD "input: {name: picture, width: 6, height: 4}\n"                                   \
+    HEAD "input: {name: picture, width: 6, height: 4, scale: 1/255}\n"                     \
          "output: {name: scores, activation: none, classes: [person], person: [person]}\n" \
          "states:\n  - {input: sum_in, output: sum_out, channels: 1, divisor: 1}\n"        \
          "  - {input: half_in, output: half_out, channels: 1, divisor: 2}\n"

@@ -5,6 +5,8 @@
 #include <math.h>
 
 #include "engine/cuda_rig.h"
+#include "engine/person.h"
+#include "model/model.h"
 
 #define THIRD 100
 #define FRAMES (3 * THIRD)
@@ -56,16 +58,22 @@ static void end_stream(stream_run *r)
     vrs_engine_destroy(r->engine);
 }
 
-/* A bright square that wanders over a moving texture. */
+/* Somebody who wanders through the picture. */
 static void draw_frame(const vrs_model *model, int frame, float *picture)
 {
-    int32_t width = vrs_model_get_spec(model)->width, height = vrs_model_get_spec(model)->height;
-    int32_t left = frame * 3 % width, top = frame * 2 % height;
-    for (int32_t i = 0; i < 3 * width * height; i++) {
-        int32_t x = i % width, y = i / width % height;
-        bool inside = x >= left && x < left + width / 3 && y >= top && y < top + height / 2;
-        picture[i] = inside ? 0.9f : (float)((x * 7 + y * 13 + frame * 5) % 64) / 128.0f;
+    const vrs_model_spec *spec = vrs_model_get_spec(model);
+    size_t pixels = (size_t)spec->width * (size_t)spec->height;
+    person drawn;
+    uint8_t *rgb = malloc(3 * pixels);
+    assert_non_null(rgb);
+    assert_true(person_read(data_path("person.ppm"), &drawn));
+    person_draw(&drawn, spec->width, spec->height, frame * 3, rgb);
+    for (size_t i = 0; i < 3 * pixels; i++) {
+        size_t c = i / pixels;
+        uint8_t code = rgb[i % pixels * 3 + (spec->bgr ? 2 - c : c)];
+        picture[i] = ((float)code - spec->mean[c]) * spec->scale[c];
     }
+    free(rgb);
 }
 
 /* The next frame of the stream, whose states stay on the device. */

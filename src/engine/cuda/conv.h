@@ -20,8 +20,9 @@ typedef enum vrs_conv_follow {
 
 /*     y = activation(conv(x) * scale + bias + residual * residual_scale) / out_quantum
  *
- * (of a residual of I8 its step is part of residual_scale), then the follow. Everything is NHWC, pixels `pitch` elements apart; sums are float (INT8: int32,
- * then float), rounded once when y is written. Pairs are down, across.
+ * (the step of a residual of I8 is part of residual_scale), then the follow. Everything is NHWC,
+ * pixels `pitch` elements apart; sums are float (INT8: int32, then float), rounded once when y is
+ * written. Pairs are down, across.
  * Channels are padded: in_channels and out_channels count zero weights too, so that in F16 both are
  * multiples of 8 (INT8: 16) wherever the engine can choose; padding channels of x are finite, those
  * of y are written. A head's channels are never padded. Every address is aligned to 16 bytes, and

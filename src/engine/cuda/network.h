@@ -375,7 +375,8 @@ int32_t vrs_net_part_begins(const vrs_net *net, const vrs_net_program *program, 
 vrs_status vrs_net_capture(vrs_net *net, vrs_net_program *program, const vrs_net_owner *owner,
                            int32_t parts, vrs_cu_graph_exec **execs) VRS_MUST_USE;
 void vrs_net_destroy_execs(vrs_net *net, vrs_cu_graph_exec *execs, int32_t count);
-/* The least microseconds of what `queue` queues, replayed as a graph of so many `runs`. */
+/* The least microseconds of what `queue` queues, replayed as a graph of so many `runs`; where one
+ * takes milliseconds and more than one is asked for, those of a single run. */
 #define VRS_NET_TIMED_RUNS 8
 typedef vrs_status (*vrs_net_queue_fn)(void *opaque, vrs_device_stream *stream);
 vrs_status vrs_net_time(vrs_net *net, vrs_net_queue_fn queue, void *opaque, int32_t runs,

@@ -466,7 +466,7 @@ void vrs_net_forget_constants(vrs_net *net, bool unused)
 
 /* Bytes that are moved together: slabs are as large, but for one that is larger by itself. What
  * memory is given out in is lost once for each. */
-#define MOVED_BYTES ((size_t)32 << 20)
+#define MOVED_BYTES ((size_t)64 << 20)
 
 static size_t room_of(const vrs_net_constant *c)
 {

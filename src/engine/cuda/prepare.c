@@ -110,13 +110,26 @@ static bool is_conv(const vrs_net *net, int32_t index)
     return (op == VRS_OP_CONV || op == VRS_OP_CONV_TRANSPOSED) && net->roles[index] != VRS_NET_GONE;
 }
 
+/* True FP32 that kernels of ours run: others gain little there, and those of cuDNN hold gigabytes
+ * of the GPU's memory from their first run on. */
+static bool is_ours(const vrs_net *net, int32_t index)
+{
+    vrs_conv conv = vrs_net_describe_conv(net, index, false);
+    bool exact = conv.in_type == VRS_NET_F32 && !conv.tf32, found = false;
+    for (int32_t i = 0; i < net->provider_count - 1 && exact && !found; i++) {
+        const vrs_conv_provider *by = net->providers[i];
+        found = !by->compiles && net->states[i] && by->candidates(net->states[i], &conv) > 0;
+    }
+    return found;
+}
+
 static void gather(vrs_net_prepared *p, const vrs_net *net)
 {
     for (int32_t provider = 0; provider < net->provider_count; provider++) {
         if (!net->providers[provider]->compiles || !net->states[provider])
             continue;
         for (int32_t n = 0; n < net->graph->node_count; n++)
-            if (is_conv(net, n))
+            if (is_conv(net, n) && !is_ours(net, n))
                 add_node(p, net, provider, n);
     }
 }

@@ -6,8 +6,8 @@ output stride 16, ASPP at 6, 12 and 18, a decoder of 48 + 256 channels, two clas
 by 4 at the end. Speed does not depend on the weights, accuracy does: judge that on trained ones.
 Weights are FP16 behind a Cast, which halves the file; the seed is fixed. With --int8 all layers are
 quantised as vrseg-quantize does it: weights in 8 bits by output channel, what goes into a
-convolution rounded to steps of one size for all, for shortcuts that read it too. With --half input, output and everything between
-are FP16, as ONNX Runtime wants it for that precision.
+convolution rounded to steps of one size for all, for shortcuts that read it too. With --half
+input, output and everything between are FP16, as ONNX Runtime wants it for that precision.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@
 #define DOWN (2 * VRS_MATCH_DOWN + 1)
 /* Words of a row that all vectors' squares lie in, read three at a time. */
 #define REACH ((ACROSS - 1) / 4 + 3)
+static_assert(REACH % 2 == 0, "rows are read eight bytes at a time");
 
 namespace {
 
@@ -102,6 +103,15 @@ __device__ __forceinline__ uint2 eight_of(const uint8_t *row, int x, int width)
     return both;
 }
 
+/* Over the eight lanes that have a row each of a square. */
+__device__ __forceinline__ int sum_of_rows(unsigned sum)
+{
+#pragma unroll
+    for (int step = 1; step < SIDE; step *= 2)
+        sum += __shfl_xor_sync(ALL, sum, step);
+    return (int)sum;
+}
+
 /* The differences of a square at v, for four vectors at once: eight lanes have a row each of one.
  * `now`: the lane's row of the square, kept over calls. */
 struct square {
@@ -119,11 +129,7 @@ struct square {
     {
         const uint2 before =
             eight_of(l.before + (int64_t)held(y + vy, l.height - 1) * l.width, x + vx, l.width);
-        int sum = (int)differ(now.y, before.y, differ(now.x, before.x, 0));
-#pragma unroll
-        for (int step = 1; step < SIDE; step *= 2)
-            sum += __shfl_xor_sync(ALL, sum, step);
-        return sum;
+        return sum_of_rows(differ(now.y, before.y, differ(now.x, before.x, 0)));
     }
 };
 
@@ -133,8 +139,46 @@ __device__ __forceinline__ unsigned key_of(int difference, int vx, int vy, int o
     return (unsigned)(difference + VRS_MATCH_PENALTY * (abs(vx) + abs(vy))) << 8 | (unsigned)order;
 }
 
+/* What vectors within two pixels of one look at, in shared memory: rows and bytes from two above
+ * and left of its square on. */
+#define NEAR 2
+#define WINDOW_ROWS (SIDE + 2 * NEAR)
+
+struct window {
+    unsigned (*rows)[4]; /* [WINDOW_ROWS], of this warp */
+    int x, y;            /* the vector in the middle */
+
+    __device__ __forceinline__ void move_to(const square &s, int vx, int vy)
+    {
+        const int lane = (int)threadIdx.x % 32;
+        x = vx;
+        y = vy;
+        __syncwarp();
+        if (lane < 2 * WINDOW_ROWS) {
+            const int row = lane / 2, top = s.y - lane % SIDE;
+            const uint8_t *from =
+                s.l.before + (int64_t)held(top + vy - NEAR + row, s.l.height - 1) * s.l.width;
+            const uint2 both = eight_of(from, s.x + vx - NEAR + lane % 2 * SIDE, s.l.width);
+            rows[row][lane % 2 * 2] = both.x;
+            rows[row][lane % 2 * 2 + 1] = both.y;
+        }
+        __syncwarp();
+    }
+
+    /* As the square's. */
+    __device__ __forceinline__ int difference(const square &s, int vx, int vy) const
+    {
+        const int right = vx - x + NEAR;
+        const unsigned *word = rows[(int)threadIdx.x % SIDE + vy - y + NEAR] + right / 4;
+        const unsigned bits = right % 4 * 8, middle = word[1];
+        return sum_of_rows(differ(s.now.y, __funnelshift_r(middle, word[2], bits),
+                                  differ(s.now.x, __funnelshift_r(word[0], middle, bits), 0)));
+    }
+};
+
 /* The nine vectors around the best one; that one is the first. */
-__device__ __forceinline__ void look_around(const square &s, int &vx, int &vy, int &cost)
+__device__ __forceinline__ void look_around(const square &s, const window &w, int &vx, int &vy,
+                                            int &cost)
 {
     const int group = (int)threadIdx.x % 32 / SIDE, x = vx, y = vy;
     unsigned best = (unsigned)cost << 8;
@@ -142,7 +186,7 @@ __device__ __forceinline__ void look_around(const square &s, int &vx, int &vy, i
     for (int pass = 0; pass < 3; pass++) {
         const int which = min(pass * 4 + group, 8);
         const int dx = x + which % 3 - 1, dy = y + which / 3 - 1;
-        best = min(best, key_of(s.difference(dx, dy), dx, dy, which + 1));
+        best = min(best, key_of(w.difference(s, dx, dy), dx, dy, which + 1));
     }
     best = least_of_warp(best);
     cost = (int)(best >> 8);
@@ -163,7 +207,7 @@ __device__ __forceinline__ vrs_motion coarse_at(const vrs_steady_params &p,
 
 /* Level 1: rest, the coarse vectors of here and of the neighbours, then around the best. */
 __device__ __forceinline__ void middle(const vrs_steady_params &p, const vrs_steady_view &v,
-                                       int column, int row, int &vx, int &vy)
+                                       int column, int row, window &w, int &vx, int &vy)
 {
     const square s(level_of(p, v, 1), SIDE / 2 * column - 2, SIDE / 2 * row - 2);
     const int group = (int)threadIdx.x % 32 / SIDE;
@@ -188,7 +232,8 @@ __device__ __forceinline__ void middle(const vrs_steady_params &p, const vrs_ste
     vx = order < 4 ? x0 : x1;
     vy = order < 4 ? y0 : y1;
     int cost = (int)(best >> 8);
-    look_around(s, vx, vy, cost);
+    w.move_to(s, vx, vy);
+    look_around(s, w, vx, vy, cost);
 }
 
 __device__ __forceinline__ int between(int before, int here, int after)
@@ -274,11 +319,13 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS)
         now[warp][lane][0] = both.x;
         now[warp][lane][1] = both.y;
     }
-    uint8_t *bytes = reinterpret_cast<uint8_t *>(before[warp]);
-    for (int i = lane; i < (SIDE + DOWN - 1) * 4 * REACH; i += 32) {
-        const int row = i / (4 * REACH), column = i % (4 * REACH);
-        bytes[i] = l.before[(int64_t)held(top - VRS_MATCH_DOWN + row, l.height - 1) * l.width +
-                            held(left - VRS_MATCH_ACROSS + column, l.width - 1)];
+    for (int i = lane; i < (SIDE + DOWN - 1) * (REACH / 2); i += 32) {
+        const int row = i / (REACH / 2), part = i % (REACH / 2);
+        const uint8_t *from =
+            l.before + (int64_t)held(top - VRS_MATCH_DOWN + row, l.height - 1) * l.width;
+        const uint2 both = eight_of(from, left - VRS_MATCH_ACROSS + SIDE * part, l.width);
+        before[warp][row][2 * part] = both.x;
+        before[warp][row][2 * part + 1] = both.y;
     }
     __syncwarp();
     unsigned best = ~0u;
@@ -312,6 +359,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS)
 extern "C" __global__ void __launch_bounds__(32 * WARPS)
     vrs_steady_fine(const __grid_constant__ vrs_steady_params p)
 {
+    __shared__ unsigned rows[WARPS][WINDOW_ROWS][4];
     const vrs_steady_view &v = p.view[blockIdx.z];
     const int lane = threadIdx.x % 32, group = lane / SIDE;
     const int cell = blockIdx.x * WARPS + threadIdx.x / 32, columns = cells(p.width);
@@ -326,19 +374,22 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS)
             *to = {0, 0};
         return;
     }
+    window w = {rows[threadIdx.x / 32], 0, 0};
     int vx, vy;
-    middle(p, v, column, row, vx, vy);
+    middle(p, v, column, row, w, vx, vy);
     vx *= 2;
     vy *= 2;
-    int cost = s.difference(vx, vy) + VRS_MATCH_PENALTY * (abs(vx) + abs(vy));
+    w.move_to(s, vx, vy);
+    int cost = w.difference(s, vx, vy) + VRS_MATCH_PENALTY * (abs(vx) + abs(vy));
     if (still <= cost) {
         cost = still;
         vx = vy = 0;
+        w.move_to(s, 0, 0);
     }
-    look_around(s, vx, vy, cost);
+    look_around(s, w, vx, vy, cost);
     const int here = cost - VRS_MATCH_PENALTY * (abs(vx) + abs(vy));
     const int side = group % 2 == 0 ? -1 : 1; /* left, right, above, below */
-    const int beside = s.difference(vx + (group < 2 ? side : 0), vy + (group < 2 ? 0 : side));
+    const int beside = w.difference(s, vx + (group < 2 ? side : 0), vy + (group < 2 ? 0 : side));
     const int left = __shfl_sync(ALL, beside, 0), right = __shfl_sync(ALL, beside, SIDE);
     const int above = __shfl_sync(ALL, beside, 2 * SIDE),
               below = __shfl_sync(ALL, beside, 3 * SIDE);

@@ -103,10 +103,13 @@ void fake_kernels_init(void)
     add("vrs_person_pixels", fake_vrs_person_pixels, sizeof(vrs_person_params));
     add("vrs_enlarge", fake_vrs_enlarge, sizeof(vrs_enlarge_params));
     add("vrs_person_enlarge", fake_vrs_person_enlarge, sizeof(vrs_person_enlarge_params));
+    add("vrs_person_enlarge_many", fake_vrs_person_enlarge_many, sizeof(vrs_person_enlarge_params));
     add("vrs_mask_resize", fake_vrs_mask_resize, sizeof(vrs_mask_resize_params));
     add("vrs_guided", fake_vrs_guided, sizeof(vrs_guided_params));
     add("vrs_guided_solve", fake_vrs_guided_solve, sizeof(vrs_guided_params));
     add("vrs_guided_mean", fake_vrs_guided_mean, sizeof(vrs_guided_params));
+    add("vrs_guided_solve_near", fake_vrs_guided_solve_near, sizeof(vrs_guided_params));
+    add("vrs_guided_mean_near", fake_vrs_guided_mean_near, sizeof(vrs_guided_params));
     add("vrs_render", fake_vrs_render, sizeof(vrs_render_params));
     add("vrs_render_mask", fake_vrs_render_mask, sizeof(vrs_render_params));
     add("vrs_render_mask_refined", fake_vrs_render_mask_refined, sizeof(vrs_render_params));

@@ -153,6 +153,12 @@ void fake_vrs_person_enlarge(const void *params, const uint32_t grid[3], const u
     free(tables);
 }
 
+void fake_vrs_person_enlarge_many(const void *params, const uint32_t grid[3],
+                                  const uint32_t block[3])
+{
+    fake_vrs_person_enlarge(params, grid, block);
+}
+
 void fake_vrs_enlarge(const void *params, const uint32_t grid[3], const uint32_t block[3])
 {
     (void)block;
@@ -233,6 +239,16 @@ void fake_vrs_guided_mean(const void *params, const uint32_t grid[3], const uint
 {
     (void)block;
     guided(params, grid[2]);
+}
+
+void fake_vrs_guided_solve_near(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    fake_vrs_guided_solve(params, grid, block);
+}
+
+void fake_vrs_guided_mean_near(const void *params, const uint32_t grid[3], const uint32_t block[3])
+{
+    fake_vrs_guided_mean(params, grid, block);
 }
 
 /* 8-bit luma of RGB: as src/pipeline/render.c makes it. */

@@ -11,11 +11,14 @@
     X(vrs_person_softmax)           \
     X(vrs_person_pixels)            \
     X(vrs_person_enlarge)           \
+    X(vrs_person_enlarge_many)      \
     X(vrs_enlarge)                  \
     X(vrs_mask_resize)              \
     X(vrs_guided)                   \
     X(vrs_guided_solve)             \
     X(vrs_guided_mean)              \
+    X(vrs_guided_solve_near)        \
+    X(vrs_guided_mean_near)         \
     X(vrs_render)                   \
     X(vrs_render_mask)              \
     X(vrs_render_mask_refined)      \

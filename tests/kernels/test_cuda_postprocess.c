@@ -371,8 +371,8 @@ static void test_guided(void **state)
 {
     (void)state;
     rng r = {3};
-    const int32_t radii[] = {1, 1, 1, 0, 2, 3, 16, 64};
-    for (int32_t i = 0; i < 8 * SIZES; i++)
+    const int32_t radii[] = {1, 1, 1, 0, 2, 3, 4, 5, 10, 15, 16, 64};
+    for (int32_t i = 0; i < 12 * SIZES; i++)
         run_guided(i, radii[i / SIZES], &r);
 }
 

@@ -55,10 +55,10 @@ typedef struct vrs_person_params {
 VRS_POST_ASSERT(sizeof(vrs_person_params) <= 4096, "kernel parameters are at most 4 KB");
 
 /* Filled in by the launch of what enlarges: rows of a thread, and x / (2 width) = (x *
- * column_factor) >> (32 + column_shift), likewise of the height. */
+ * column_factor) >> (32 + column_shift), likewise of the height and of the source's height. */
 typedef struct vrs_enlarge_division {
-    uint32_t column_factor, row_factor;
-    int32_t column_shift, row_shift;
+    uint32_t column_factor, row_factor, source_factor;
+    int32_t column_shift, row_shift, source_shift;
     int32_t rows;
     int32_t padding;
 } vrs_enlarge_division;
@@ -105,13 +105,18 @@ typedef struct vrs_mask_resize_params {
 } vrs_mask_resize_params;
 VRS_POST_ASSERT(sizeof(vrs_mask_resize_params) <= 4096, "kernel parameters are at most 4 KB");
 
+/* Largest radius of vrs_guided_solve_near and vrs_guided_mean_near: sums over greater windows may
+ * not fit 32 bits. */
+#define VRS_POST_GUIDED_RADIUS 15
+
 /* Guided filter: vrs_guided_fn. Slope and offset are stored side by side (float2), dense rows of
  * `width`. vrs_guided does all at radius 1; other radii go in two steps, vrs_guided_solve into
- * `once` and vrs_guided_mean from there into `coefficients`. */
+ * `once` and vrs_guided_mean from there into `coefficients`; up to VRS_POST_GUIDED_RADIUS the two
+ * of the same names with _near. */
 typedef struct vrs_guided_view {
     uint64_t mask;         /* int16, dense rows of `width` */
     uint64_t guide;        /* uint8, dense rows of `width` */
-    uint64_t once;         /* float2, width * height: scratch of radii above 1 */
+    uint64_t once;         /* 8 bytes a pixel: scratch of radii other than 1 */
     uint64_t coefficients; /* float2, width * height */
 } vrs_guided_view;
 
@@ -119,8 +124,8 @@ typedef struct vrs_guided_params {
     vrs_guided_view view[VRS_POST_VIEWS];
     int32_t width, height, radius;
     float epsilon;
-    int32_t rows; /* of a block's march */
-    int32_t padding;
+    int32_t rows; /* of a block's march; of a warp's in those with _near */
+    float unit;   /* what 1 is in `once` in those with _near, a power of 2; set by the launch */
 } vrs_guided_params;
 VRS_POST_ASSERT(sizeof(vrs_guided_params) <= 4096, "kernel parameters are at most 4 KB");
 

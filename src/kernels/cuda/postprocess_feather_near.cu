@@ -6,10 +6,10 @@
  * barrier, no shared memory; a row takes 85 instructions of a warp, 21 a pixel: 12 us at full rate.
  * The row that leaves a window is read again, from the caches; rows are asked for AHEAD rows before
  * they are needed. */
-#include "postprocess.cuh"
+#include "postprocess_near.cuh"
 
-#define ALL 0xffffffffu
-#define COLUMNS 4
+#define ALL VRS_NEAR_ALL
+#define COLUMNS VRS_NEAR_COLUMNS
 #define WARPS 4
 #define AHEAD 4
 
@@ -57,38 +57,6 @@ __device__ __forceinline__ bool is_whole(const vrs_box_view &v, int x)
     return __all_sync(ALL, aligned && x >= 0 && x + COLUMNS <= v.width);
 }
 
-/* Sums over the windows of a lane's columns, from the sums down its columns. The radius is 4 *
- * `lanes` + REST. */
-template <int REST>
-__device__ __forceinline__ void sum_along(const unsigned *down, int lane, int lanes,
-                                          unsigned *window)
-{
-    unsigned upto[COLUMNS] = {down[0]};
-#pragma unroll
-    for (int i = 1; i < COLUMNS; i++)
-        upto[i] = upto[i - 1] + down[i];
-    unsigned total = upto[COLUMNS - 1];
-#pragma unroll
-    for (int step = 1; step < 32; step *= 2) {
-        const unsigned other = __shfl_up_sync(ALL, total, step);
-        total += lane >= step ? other : 0;
-    }
-    const unsigned before = total - upto[COLUMNS - 1];
-#pragma unroll
-    for (int i = 0; i < COLUMNS; i++)
-        upto[i] += before;
-#pragma unroll
-    for (int i = 0; i < COLUMNS; i++) {
-        const int right = i + REST, left = i - 1 - REST; /* from the lane's first column on */
-        const unsigned high = __shfl_down_sync(ALL, upto[right % COLUMNS], lanes + right / COLUMNS);
-        const int back = left < 0 ? 1 : 0;
-        unsigned low = __shfl_up_sync(ALL, upto[left + back * COLUMNS], lanes + back);
-        if (REST == 0 && i == 0) /* before the warp's first column there is nothing */
-            low = lane > lanes ? low : 0;
-        window[i] = high - low;
-    }
-}
-
 /* A row of results at `to`, of which `count` are left from the lane's first column on. */
 template <bool WHOLE>
 __device__ __forceinline__ void store(int16_t *to, int count, const unsigned *value)
@@ -111,7 +79,7 @@ struct place {
         const int warp = blockIdx.x * WARPS + threadIdx.x / 32;
         lane = threadIdx.x % 32;
         lanes = p.radius / COLUMNS;
-        const int edge = lanes + (p.radius % COLUMNS > 0 ? 1 : 0);
+        const int edge = vrs_near_edge(p.radius);
         x = (warp * (32 - 2 * edge) - edge + lane) * COLUMNS;
         count = lane >= edge && lane < 32 - edge ? v.width - x : 0;
     }
@@ -147,7 +115,7 @@ __device__ __forceinline__ void march(const vrs_box_params &p, const vrs_box_vie
 #pragma unroll
             for (int i = 0; i < COLUMNS; i++)
                 sum[i] += enter[k].get(i);
-            sum_along<REST>(sum, at.lane, at.lanes, window);
+            vrs_near_windows<REST>(sum, at.lane, at.lanes, window);
 #pragma unroll
             for (int i = 0; i < COLUMNS; i++) {
                 sum[i] -= leave[k].get(i);

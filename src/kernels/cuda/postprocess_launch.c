@@ -1,6 +1,7 @@
 /* Checks and grids of the CUDA postprocess kernels. */
 #include "kernels/cuda/postprocess_launch.h"
 
+#include <math.h>
 #include <stdbool.h>
 
 #include "kernels/cuda/postprocess_grid.h"
@@ -9,6 +10,7 @@
 #define COLUMNS 4 /* of a thread, in most kernels */
 #define PERSON_THREADS 128
 #define ENLARGE_ROWS 4 /* of a thread of what enlarges, which has COLUMNS columns */
+#define FEW_CLASSES 6  /* that vrs_person_enlarge takes */
 #define MOST_STRIDE (INT32_MAX / VRS_MAX_SIDE)
 #define PLANES_COLUMNS 8 /* of a thread of vrs_person_planes */
 #define PIXELS_COUNT 256 /* of a block of vrs_person_pixels */
@@ -16,15 +18,21 @@
 #define GUIDED_GROUPS 120 /* of a block, of COLUMNS */
 #define GUIDED_ROWS 8
 #define GUIDED_MANY_ROWS 12
+#define GUIDED_NEAR_ROWS 12      /* of a strip: it begins with the rows of a window */
+#define GUIDED_NEAR_LEAST_ROWS 4 /* where few strips leave a GPU idle */
+#define GUIDED_NEAR_WARPS 4
+#define IDLE_PIXELS 4096 /* a multiprocessor: less does not fill it with rows of those strips */
 #define BOX_THREADS 256
 #define BOX_ROWS 8
-#define FEATHER_UNIT 16 /* columns */
-#define FEATHER_STEP 8  /* rows */
-#define FEATHER_ROWS 24 /* of a strip; a large radius wants more, as it begins with all of it */
-#define NEAR_WARPS 4    /* of a block of vrs_box_near */
-#define NEAR_BLOCKS 6   /* that a multiprocessor runs at once */
+#define FEATHER_THREADS 288
+#define FEATHER_UNIT 16  /* columns */
+#define FEATHER_STEP 8   /* rows */
+#define FEATHER_BLOCKS 2 /* that a multiprocessor runs at once */
+#define FEATHER_LEAST_ROWS 24
+#define NEAR_WARPS 4  /* of a block of vrs_box_near */
+#define NEAR_BLOCKS 6 /* that a multiprocessor runs at once */
 #define NEAR_STEP 4
-#define NEAR_MOST_ROWS 64
+#define NEAR_MOST_ROWS 16
 #define NEAR_LEAST_ROWS 8
 #define CLASSES_THREADS 256
 #define CLASSES_COLUMNS 128 /* of the source, a block */
@@ -41,11 +49,14 @@ vrs_status vrs_cuda_postprocess_open(vrs_device *device, vrs_cuda_postprocess *k
         {"vrs_person_softmax", &kernels->person_softmax},
         {"vrs_person_pixels", &kernels->person_pixels},
         {"vrs_person_enlarge", &kernels->person_enlarge},
+        {"vrs_person_enlarge_many", &kernels->person_enlarge_many},
         {"vrs_enlarge", &kernels->enlarge},
         {"vrs_mask_resize", &kernels->mask_resize},
         {"vrs_guided", &kernels->guided},
         {"vrs_guided_solve", &kernels->guided_solve},
         {"vrs_guided_mean", &kernels->guided_mean},
+        {"vrs_guided_solve_near", &kernels->guided_solve_near},
+        {"vrs_guided_mean_near", &kernels->guided_mean_near},
         {"vrs_render", &kernels->render},
         {"vrs_render_mask", &kernels->render_mask},
         {"vrs_render_mask_refined", &kernels->render_mask_refined},
@@ -212,7 +223,7 @@ static void set_division(int32_t width, int32_t height, vrs_enlarge_division *di
     vrs_post_divide(2 * (uint32_t)height, &division->row_factor, &division->row_shift);
 }
 
-/* Grid and divisions of a kernel that enlarges to width x height. */
+/* Grid and divisions of a kernel that enlarges to width x height, COLUMNS columns a thread. */
 static void plan_enlarging(vrs_device_stream *stream, int32_t width, int32_t height, uint32_t views,
                            uint32_t grid[3], vrs_enlarge_division *division)
 {
@@ -225,6 +236,25 @@ static void plan_enlarging(vrs_device_stream *stream, int32_t width, int32_t hei
     grid[1] = vrs_post_parts(height, division->rows);
     grid[2] = views;
     set_division(width, height, division);
+}
+
+/* The same where a block takes the rows between one of the source and the next, `columns` a thread.
+ */
+static void plan_between(int32_t width, int32_t columns, int32_t height, int32_t source_height,
+                         uint32_t chains, uint32_t grid[3], vrs_enlarge_division *division)
+{
+    grid[0] = vrs_post_parts(width, PERSON_THREADS * columns);
+    grid[1] = (uint32_t)source_height;
+    grid[2] = chains;
+    set_division(width, height, division);
+    vrs_post_divide(2 * (uint32_t)source_height, &division->source_factor, &division->source_shift);
+}
+
+/* Whether vrs_person_enlarge_many is faster: more classes come in than its beginnings cost. */
+static bool takes_many(const vrs_person_params *params)
+{
+    return params->classes > FEW_CLASSES && (params->activation == VRS_ACTIVATION_SOFTMAX ||
+                                             params->activation == VRS_ACTIVATION_ARGMAX);
 }
 
 vrs_status vrs_cuda_person_enlarge(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
@@ -240,11 +270,17 @@ vrs_status vrs_cuda_person_enlarge(const vrs_cuda_postprocess *kernels, vrs_devi
     if (status != VRS_OK)
         return status;
     uint32_t grid[3];
-    plan_enlarging(stream, params->person.width, params->person.height, chains, grid,
-                   &params->division);
+    vrs_kernel *kernel = kernels->person_enlarge;
+    if (takes_many(&params->person)) {
+        kernel = kernels->person_enlarge_many;
+        plan_between(params->person.width, 1, params->person.height, params->source_height, chains,
+                     grid, &params->division);
+    } else {
+        plan_enlarging(stream, params->person.width, params->person.height, chains, grid,
+                       &params->division);
+    }
     const uint32_t block[3] = {PERSON_THREADS, 1, 1};
-    return vrs_device_launch(stream, kernels->person_enlarge, grid, block, 0, params,
-                             sizeof(*params));
+    return vrs_device_launch(stream, kernel, grid, block, 0, params, sizeof(*params));
 }
 
 vrs_status vrs_cuda_enlarge(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
@@ -281,22 +317,24 @@ vrs_status vrs_cuda_mask_resize(const vrs_cuda_postprocess *kernels, vrs_device_
     if (chains == 0)
         return vrs_fail(VRS_INVALID, "vrs_mask_resize: the views of a stream do not form chains");
     uint32_t grid[3];
-    plan_enlarging(stream, params->width, params->height, chains, grid, &params->division);
+    plan_between(params->width, COLUMNS, params->height, params->source_height, chains, grid,
+                 &params->division);
     const uint32_t block[3] = {PERSON_THREADS, 1, 1};
     return vrs_device_launch(stream, kernels->mask_resize, grid, block, 0, params, sizeof(*params));
 }
 
 /* Threads of a block that marches down `width` columns, of which a multiple of `unit` comes out,
  * with `radius` more on both sides: one block where that is enough, else blocks of even width.
- * Returns the blocks. */
+ * `threads`: the most of a block in, those of each out. Returns the blocks. */
 static uint32_t box_blocks(int32_t width, int32_t radius, int32_t unit, uint32_t *threads)
 {
-    const int32_t most = (BOX_THREADS * COLUMNS - 2 * radius) / unit * unit;
+    const uint32_t limit = *threads;
+    const int32_t most = ((int32_t)limit * COLUMNS - 2 * radius) / unit * unit;
     const uint32_t blocks = vrs_post_parts(width, most);
     const int32_t each = (int32_t)vrs_post_parts(width, (int32_t)blocks) + unit - 1;
     *threads = (vrs_post_parts(each + 2 * radius, COLUMNS) + 31) / 32 * 32;
-    if (*threads > BOX_THREADS)
-        *threads = BOX_THREADS;
+    if (*threads > limit)
+        *threads = limit;
     const int32_t outs = ((int32_t)*threads * COLUMNS - 2 * radius) / unit * unit;
     return vrs_post_parts(width, outs);
 }
@@ -319,14 +357,38 @@ static int32_t guided_rows(vrs_device_stream *stream, const vrs_guided_params *p
     return blocks <= 4 * (uint32_t)processors ? GUIDED_ROWS : GUIDED_MANY_ROWS;
 }
 
+/* Units of the coefficients between the two steps: as fine as 32 bits of a window's sum allow. A
+ * slope is at most 0.25 / sqrt(epsilon) in size, an offset at most that plus 1. */
+static float guided_unit(const vrs_guided_params *params)
+{
+    const double side = 2.0 * params->radius + 1;
+    const double most = side * side * (1.01 + 0.2525 / sqrt((double)params->epsilon));
+    int exponent;
+    (void)frexp(most, &exponent); /* most < 2^exponent */
+    return (float)ldexp(1, 31 - exponent);
+}
+
+static vrs_status launch_near(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
+                              vrs_guided_params *params, int32_t count)
+{
+    const int32_t groups = 32 - 2 * (int32_t)vrs_post_parts(params->radius, COLUMNS);
+    const uint32_t grid[3] = {vrs_post_parts(params->width, groups * COLUMNS),
+                              vrs_post_parts(params->height, GUIDED_NEAR_WARPS * params->rows),
+                              (uint32_t)count};
+    const uint32_t block[3] = {32 * GUIDED_NEAR_WARPS, 1, 1};
+    params->unit = guided_unit(params);
+    vrs_status status = vrs_device_launch(stream, kernels->guided_solve_near, grid, block, 0,
+                                          params, sizeof(*params));
+    if (status != VRS_OK)
+        return status;
+    return vrs_device_launch(stream, kernels->guided_mean_near, grid, block, 0, params,
+                             sizeof(*params));
+}
+
 static vrs_status launch_wide(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
                               const vrs_guided_params *params, int32_t count)
 {
-    uint32_t threads;
-    for (int32_t v = 0; v < count; v++)
-        if (params->view[v].once == 0)
-            return vrs_fail(VRS_INVALID, "vrs_guided: radius %d needs scratch memory",
-                            params->radius);
+    uint32_t threads = BOX_THREADS;
     const uint32_t blocks = box_blocks(params->width, params->radius, COLUMNS, &threads);
     const uint32_t grid[3] = {blocks, vrs_post_parts(params->height, params->rows),
                               (uint32_t)count};
@@ -336,6 +398,31 @@ static vrs_status launch_wide(const vrs_cuda_postprocess *kernels, vrs_device_st
     if (status != VRS_OK)
         return status;
     return vrs_device_launch(stream, kernels->guided_mean, grid, block, 0, params, sizeof(*params));
+}
+
+/* Radii other than 1. */
+static vrs_status launch_steps(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
+                               vrs_guided_params *params, int32_t count)
+{
+    for (int32_t v = 0; v < count; v++)
+        if (params->view[v].once == 0)
+            return vrs_fail(VRS_INVALID, "vrs_guided: radius %d needs scratch memory",
+                            params->radius);
+    return params->radius <= VRS_POST_GUIDED_RADIUS ? launch_near(kernels, stream, params, count)
+                                                    : launch_wide(kernels, stream, params, count);
+}
+
+static int32_t default_rows(vrs_device_stream *stream, const vrs_guided_params *params,
+                            int32_t count)
+{
+    if (params->radius == 1)
+        return guided_rows(stream, params, count);
+    if (params->radius > VRS_POST_GUIDED_RADIUS)
+        return BOX_ROWS;
+    const vrs_device *device = vrs_device_stream_device(stream);
+    const int64_t pixels = (int64_t)params->width * params->height * count;
+    const int64_t idle = (int64_t)vrs_device_get_properties(device)->multiprocessors * IDLE_PIXELS;
+    return pixels <= idle ? GUIDED_NEAR_LEAST_ROWS : GUIDED_NEAR_ROWS;
 }
 
 vrs_status vrs_cuda_guided(const vrs_cuda_postprocess *kernels, vrs_device_stream *stream,
@@ -349,12 +436,24 @@ vrs_status vrs_cuda_guided(const vrs_cuda_postprocess *kernels, vrs_device_strea
                         "vrs_guided: radius %d, epsilon %g: 0 to %d and at least 1e-6 are possible",
                         params->radius, (double)params->epsilon, VRS_BOX_MAX_RADIUS);
     if (params->rows <= 0)
-        params->rows = params->radius == 1 ? guided_rows(stream, params, count) : BOX_ROWS;
+        params->rows = default_rows(stream, params, count);
     if (params->radius != 1)
-        return launch_wide(kernels, stream, params, count);
+        return launch_steps(kernels, stream, params, count);
     const uint32_t grid[3] = {guided_blocks(params, params->rows), 1, (uint32_t)count};
     const uint32_t block[3] = {GUIDED_THREADS, 1, 1};
     return vrs_device_launch(stream, kernels->guided, grid, block, 0, params, sizeof(*params));
+}
+
+/* Rows of a strip of vrs_box: so many that all blocks run at once, as each begins with all rows of
+ * a window. */
+static int32_t feather_rows(vrs_device_stream *stream, int32_t height, uint32_t columns)
+{
+    const vrs_device *device = vrs_device_stream_device(stream);
+    const int32_t slots =
+        FEATHER_BLOCKS * vrs_device_get_properties(device)->multiprocessors / (int32_t)columns;
+    const int32_t rows = (int32_t)vrs_post_parts(height, slots > 1 ? slots : 1);
+    const int32_t whole = (rows + FEATHER_STEP - 1) / FEATHER_STEP * FEATHER_STEP;
+    return whole < FEATHER_LEAST_ROWS ? FEATHER_LEAST_ROWS : whole;
 }
 
 /* Blocks of vrs_box_near: a warp has 32 groups of COLUMNS, of which those within the radius of its
@@ -405,9 +504,11 @@ vrs_status vrs_cuda_feather(const vrs_cuda_postprocess *kernels, vrs_device_stre
         if (params->rows <= 0)
             params->rows = near_rows(stream, height, grid[0] * (uint32_t)count);
     } else {
-        grid[0] = box_blocks(width, params->radius, FEATHER_UNIT, &block[0]);
+        block[0] = FEATHER_THREADS;
+        const int32_t edge = (int32_t)vrs_post_parts(params->radius, COLUMNS) * COLUMNS;
+        grid[0] = box_blocks(width, edge, FEATHER_UNIT, &block[0]);
         if (params->rows <= 0)
-            params->rows = (FEATHER_ROWS + params->radius / 2) / FEATHER_STEP * FEATHER_STEP;
+            params->rows = feather_rows(stream, height, grid[0] * (uint32_t)count);
     }
     grid[1] = vrs_post_parts(height, params->rows);
     status = vrs_device_launch(stream, kernel, grid, block, 0, params, sizeof(*params));

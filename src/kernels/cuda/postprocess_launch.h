@@ -21,10 +21,11 @@
 typedef struct vrs_cuda_postprocess {
     vrs_kernel *person; /* any strides; the others where scores lie without gaps */
     vrs_kernel *person_planes, *person_softmax, *person_pixels;
-    vrs_kernel *person_enlarge, *enlarge;
+    vrs_kernel *person_enlarge, *person_enlarge_many, *enlarge;
     vrs_kernel *mask_resize, *guided, *guided_solve, *guided_mean, *classes;
-    vrs_kernel *box, *box_near; /* any radius; small ones */
-    vrs_kernel *render;         /* any view; the others where rows come in whole vectors */
+    vrs_kernel *guided_solve_near, *guided_mean_near; /* radii up to VRS_POST_GUIDED_RADIUS */
+    vrs_kernel *box, *box_near;                       /* any radius; small ones */
+    vrs_kernel *render; /* any view; the others where rows come in whole vectors */
     vrs_kernel *render_mask, *render_mask_refined, *render_picture, *render_picture_refined;
 } vrs_cuda_postprocess;
 

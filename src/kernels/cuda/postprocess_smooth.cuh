@@ -119,6 +119,10 @@ template <int N> struct vrs_past {
     int q15[N];
     bool there;
 
+    __device__ __forceinline__ vrs_past() : q15(), there(false)
+    {
+    }
+
     __device__ __forceinline__ vrs_past(const vrs_post_smooth &m, const vrs_pixels<N> &at)
         : q15(), there(m.state_out != 0 && m.state_in != 0)
     {

@@ -25,6 +25,7 @@ import floors  # noqa: E402
 import kernels_cuda  # noqa: E402
 import peer_io  # noqa: E402
 import results  # noqa: E402
+import store  # noqa: E402
 from benchlib import BenchError, Measured, Row  # noqa: E402
 
 try:
@@ -249,6 +250,21 @@ class ResultsTest(unittest.TestCase):
                                "peer": None, "peer_value": None, "limit": None, "target": None,
                                "runs": [1.5]})
         self.assertEqual(os.listdir(path.parent), ["mine.json"])
+
+    def test_outputs_are_joined(self) -> None:
+        """In their order; of a name the later row counts."""
+        outputs = [json.dumps({"versions": {"gpu": "a", "clip": "c"},
+                               "rows": [good_row(name="x/1"), good_row(name="x/2")]}),
+                   json.dumps({"versions": {"gpu": "b"},
+                               "rows": [good_row(name="x/2", value=3.0), good_row(name="y")]})]
+        joined = store.join(list(zip(("one", "two"), outputs)))
+        self.assertEqual(joined["versions"], {"gpu": "b", "clip": "c"})
+        self.assertEqual([(row["name"], row["value"]) for row in joined["rows"]],
+                         [("x/1", 10.0), ("x/2", 3.0), ("y", 10.0)])
+        with self.assertRaisesRegex(BenchError, "two is no JSON"):
+            store.join([("one", outputs[0]), ("two", "{")])
+        with self.assertRaisesRegex(BenchError, "rows"):
+            store.join([("one", '{"rows": []}')])
 
 
 class PeerTest(unittest.TestCase):

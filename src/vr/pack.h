@@ -29,17 +29,17 @@
  * mask; -1: none does. */
 VRS_PACK_FN int32_t vrs_pack_column(int32_t width, int32_t x, int32_t *half)
 {
-    const int64_t tenths = 10 * (int64_t)x + 5, w = width;
+    const int32_t tenths = 10 * x + 5, w = width;
     if (tenths >= 4 * w && tenths < 6 * w) {
-        *half = (int32_t)(5 * (int64_t)x - 2 * w);
+        *half = 5 * x - 2 * w;
         return 0;
     }
     if (tenths >= 9 * w) {
-        *half = (int32_t)(5 * (int64_t)x - 9 * w / 2);
+        *half = 5 * x - 9 * w / 2;
         return 1;
     }
     if (tenths < w) {
-        *half = (int32_t)(5 * (int64_t)x + w / 2);
+        *half = 5 * x + w / 2;
         return 1;
     }
     return -1;
@@ -48,13 +48,13 @@ VRS_PACK_FN int32_t vrs_pack_column(int32_t width, int32_t x, int32_t *half)
 /* The first half-pixel of the mask's rows in row y; 0: there are none. */
 VRS_PACK_FN int32_t vrs_pack_row(int32_t height, int32_t y, int32_t *half)
 {
-    const int64_t tenths = 10 * (int64_t)y + 5, h = height;
+    const int32_t tenths = 10 * y + 5, h = height;
     if (tenths >= 8 * h) {
-        *half = (int32_t)(5 * (int64_t)y - 4 * h);
+        *half = 5 * y - 4 * h;
         return 1;
     }
     if (tenths < 2 * h) {
-        *half = (int32_t)(5 * (int64_t)y + h);
+        *half = 5 * y + h;
         return 1;
     }
     return 0;
@@ -64,10 +64,12 @@ VRS_PACK_FN int32_t vrs_pack_row(int32_t height, int32_t y, int32_t *half)
  * R = min(W/2, H) / 2; in quarters of a pixel. */
 VRS_PACK_FN int32_t vrs_pack_in_circle(int32_t width, int32_t height, int32_t across, int32_t down)
 {
-    const int64_t x = 2 * (int64_t)across + VRS_PACK_HALVES - width;
-    const int64_t y = 2 * (int64_t)down + VRS_PACK_HALVES - 2 * (int64_t)height;
-    const int64_t radius = width < 2 * (int64_t)height ? width : 2 * (int64_t)height;
-    return x * x + y * y <= radius * radius;
+    const int32_t x = 2 * across + VRS_PACK_HALVES - width;
+    const int32_t y = 2 * down + VRS_PACK_HALVES - 2 * height;
+    const int32_t radius = width < 2 * height ? width : 2 * height;
+    /* With sides up to VRS_MAX_SIDE y alone may be twice as far as squares of 32 bits reach. */
+    return y <= radius && -y <= radius &&
+           (uint32_t)(x * x) + (uint32_t)(y * y) <= (uint32_t)(radius * radius);
 }
 
 /* Weights of the three pixels from half / 2 on (downwards): 2 2 1 or 1 2 2. */

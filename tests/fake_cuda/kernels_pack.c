@@ -32,8 +32,8 @@ void fake_vrs_unroll(const void *params, const uint32_t grid[3], const uint32_t 
     for (uint32_t i = 0; i < grid[2]; i++) {
         const vrs_unroll_view *v = &p->view[i];
         /* What no thread makes is not there. */
-        const int64_t columns = (int64_t)grid[0] * block[0] * VRS_UNROLL_SAMPLES;
-        const int64_t rows = (int64_t)grid[1] * block[1];
+        const int64_t columns = (int64_t)grid[0] * block[0];
+        const int64_t rows = (int64_t)grid[1] * block[1] * VRS_UNROLL_SAMPLES;
         if (columns < v->size.width || rows < v->size.height)
             continue;
         const vrs_unroll unroll = {.size = v->size,

@@ -175,6 +175,21 @@ static void test_unroll(void **state)
     }
 }
 
+/* Cells of 8 samples a side. */
+static void test_unroll_large(void **state)
+{
+    (void)state;
+    for (int bytes = 1; bytes <= 2; bytes++) {
+        vrs_unroll_params params;
+        memset(&params, 0, sizeof(params));
+        part large = part_make(3079, 3074, bytes, bytes);
+        assert_int_equal(large.view.size.cell, 3);
+        params.view[0] = large.view;
+        assert_int_equal(vrs_cuda_unroll(&kernels, cuda_fixture_stream(), &params, 1), VRS_OK);
+        part_check(&large);
+    }
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -196,6 +211,17 @@ static void test_refusals(void **state)
     unroll.view[0].grid = 4;
     assert_int_equal(vrs_cuda_unroll(&kernels, stream, &unroll, 1), VRS_INVALID);
     assert_non_null(strstr(vrs_last_error(), "the grid lies at no multiple of 8"));
+    unroll.view[0].grid = 0;
+    for (int i = 0; i < 3; i++) {
+        static const int64_t strides[3] = {0, -4, INT64_C(1) << 30};
+        unroll.view[0].src_stride = strides[i];
+        assert_int_equal(vrs_cuda_unroll(&kernels, stream, &unroll, 1), VRS_INVALID);
+        assert_non_null(strstr(vrs_last_error(), "4 rows"));
+    }
+    unroll.view[0].src_stride = 16;
+    unroll.view[0].src_step = 3;
+    assert_int_equal(vrs_cuda_unroll(&kernels, stream, &unroll, 1), VRS_INVALID);
+    assert_non_null(strstr(vrs_last_error(), "samples 3 apart"));
 }
 
 int main(void)
@@ -203,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pack),
         cmocka_unit_test(test_unroll),
+        cmocka_unit_test(test_unroll_large),
         cmocka_unit_test(test_refusals),
     };
     const int skipped = cuda_fixture_open();

@@ -46,13 +46,23 @@ vrs_status vrs_cuda_unroll(const vrs_cuda_packing *kernels, vrs_device_stream *s
         if (status == VRS_OK && params->view[i].grid % 8 != 0)
             status = vrs_fail(VRS_INVALID,
                               "vrs_unroll_planes: view %d: the grid lies at no multiple of 8", i);
+        if (status == VRS_OK && (params->view[i].src_stride < 1 ||
+                                 params->view[i].src_stride > (int64_t)UINT32_MAX / size->height))
+            status = vrs_fail(VRS_INVALID,
+                              "vrs_unroll_planes: view %d: %d rows %lld bytes apart: they lie "
+                              "below each other within 4 GiB",
+                              i, size->height, (long long)params->view[i].src_stride);
+        if (status == VRS_OK && params->view[i].src_step != 1 && params->view[i].src_step != 2)
+            status = vrs_fail(VRS_INVALID,
+                              "vrs_unroll_planes: view %d: samples %d apart: 1 or 2 are possible",
+                              i, params->view[i].src_step);
         width = size->width > width ? size->width : width;
         height = size->height > height ? size->height : height;
     }
     if (status != VRS_OK)
         return status;
-    const uint32_t grid[3] = {vrs_post_parts(width, WIDTH * VRS_UNROLL_SAMPLES),
-                              vrs_post_parts(height, HEIGHT), (uint32_t)count};
+    const uint32_t grid[3] = {vrs_post_parts(width, WIDTH),
+                              vrs_post_parts(height, HEIGHT * VRS_UNROLL_SAMPLES), (uint32_t)count};
     const uint32_t block[3] = {WIDTH, HEIGHT, 1};
     return vrs_device_launch(stream, kernels->unroll, grid, block, 0, params, sizeof(*params));
 }

@@ -26,17 +26,17 @@ VRS_POST_ASSERT(sizeof(vrs_pack_params) <= 4096, "kernel parameters are at most 
 
 /* One eye's part of one plane: vrs_unroll_fn. */
 typedef struct vrs_unroll_view {
-    uint64_t grid, src, dst; /* grid: at a multiple of 8; 0: a copy */
-    int64_t src_stride, dst_stride;
+    uint64_t grid, src, dst;        /* grid: at a multiple of 8; 0: a copy */
+    int64_t src_stride, dst_stride; /* src_stride * height: 1..UINT32_MAX */
     vrs_unroll_size size;
     int32_t sample_bytes, src_step, src_shift, outside;
 } vrs_unroll_view;
 VRS_POST_ASSERT(sizeof(vrs_unroll_view) == 72, "vrs_unroll_view has no hidden padding");
 
-/* Samples of a row that a thread makes. */
-#define VRS_UNROLL_SAMPLES 4
+/* Samples of a column that a thread makes: a cell of large pictures, two of smaller ones. */
+#define VRS_UNROLL_SAMPLES 8
 
-/* Grid: x: 32 times VRS_UNROLL_SAMPLES and y: 8 samples, z: views. */
+/* Grid: x: 32 and y: 8 times VRS_UNROLL_SAMPLES samples, z: views. */
 typedef struct vrs_unroll_params {
     vrs_unroll_view view[VRS_POST_VIEWS];
 } vrs_unroll_params;

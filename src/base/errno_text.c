@@ -19,7 +19,10 @@ vrs_status vrs_errno_status(int error)
     switch (error) {
     case ENOENT:
     case ENOTDIR:
+    case ELOOP:
         return VRS_NOT_FOUND;
+    case ENAMETOOLONG:
+        return VRS_INVALID;
     case EACCES:
     case EPERM:
     case EROFS:

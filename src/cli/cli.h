@@ -109,6 +109,9 @@ void vrs_load_print(FILE *out, const vrs_job_stats *stats);
 
 /* kinds.c: the kind of output of a name that is `length` long; false: none. */
 bool vrs_kind_find(const char *name, size_t length, vrs_job_output *kind);
+/* Of "green:out.mp4" the kind, and where the path begins; without a kind that stays as it is.
+ * VRS_INVALID: a word before the colon that is no kind, which is a slip more often than a name. */
+vrs_status vrs_kind_split(const char *output, vrs_job_output *kind, const char **path) VRS_MUST_USE;
 
 /* tuned.c: what a run's settings are remembered for. */
 typedef struct vrs_tuned_texts {

@@ -19,3 +19,20 @@ bool vrs_kind_find(const char *name, size_t length, vrs_job_output *kind)
         }
     return false;
 }
+
+vrs_status vrs_kind_split(const char *output, vrs_job_output *kind, const char **path)
+{
+    const char *colon = strchr(output, ':');
+    const size_t length = colon != NULL ? (size_t)(colon - output) : 0;
+    *path = output;
+    if (colon == NULL)
+        return VRS_OK;
+    if (vrs_kind_find(output, length, kind))
+        *path = colon + 1;
+    else if (length > 0 && strspn(output, "abcdefghijklmnopqrstuvwxyz") == length)
+        return vrs_fail(VRS_INVALID,
+                        "-o %.200s: \"%.*s\" is no kind of output, expected mask, classes, green, "
+                        "cutout, alpha or preview; a file of that name is ./%.200s",
+                        output, (int)(length < 40 ? length : 40), output, output);
+    return VRS_OK;
+}

@@ -5,22 +5,32 @@
 
 #include "pipeline/internal.h"
 
-static vrs_status open_memory(const vrs_config *config, int32_t sharers, vrs_place *place)
+static vrs_status read_size(const vrs_config *config, const char *option, uint64_t *bytes)
 {
-    vrs_memory_settings settings = {0};
-    vrs_status status =
-        vrs_memory_parse_size(vrs_config_get(config, "gpu_memory"), &settings.limit);
+    char why[VRS_DETAIL_SIZE];
+    vrs_status status = vrs_memory_parse_size(vrs_config_get(config, option), bytes);
     if (status == VRS_OK)
-        status = vrs_memory_parse_size(vrs_config_get(config, "gpu_reserve"), &settings.reserve);
+        return VRS_OK;
+    (void)snprintf(why, sizeof(why), "%s", vrs_last_error());
+    return vrs_fail(status, "%s: %.300s", option, why);
+}
+
+static vrs_status read_settings(const vrs_config *config, vrs_memory_settings *settings)
+{
+    vrs_status status = read_size(config, "gpu_memory", &settings->limit);
     if (status == VRS_OK)
-        status =
-            vrs_memory_parse_size(vrs_config_get(config, "pinned_memory"), &settings.host_limit);
-    if (sharers > 1 && settings.host_limit == 0)
-        settings.host_limit = vrs_memory_host_budget();
-    settings.host_limit /= (uint64_t)sharers;
+        status = read_size(config, "gpu_reserve", &settings->reserve);
     if (status == VRS_OK)
-        status = vrs_memory_create(place->device, &settings, &place->memory);
+        status = read_size(config, "pinned_memory", &settings->host_limit);
     return status;
+}
+
+static vrs_status open_memory(vrs_memory_settings *settings, int32_t sharers, vrs_place *place)
+{
+    if (sharers > 1 && settings->host_limit == 0)
+        settings->host_limit = vrs_memory_host_budget();
+    settings->host_limit /= (uint64_t)sharers;
+    return vrs_memory_create(place->device, settings, &place->memory);
 }
 
 vrs_status vrs_place_open_on(const vrs_config *config, const char *name, int32_t sharers,
@@ -28,9 +38,11 @@ vrs_status vrs_place_open_on(const vrs_config *config, const char *name, int32_t
 {
     memset(place, 0, sizeof(*place));
     (void)snprintf(place->text, sizeof(place->text), "cpu");
-    if (strcmp(name, "cpu") == 0)
-        return VRS_OK;
-    vrs_status status = vrs_device_open(name, &place->device);
+    vrs_memory_settings settings = {0};
+    vrs_status status = read_settings(config, &settings); /* where they do not matter, too */
+    if (status != VRS_OK || strcmp(name, "cpu") == 0)
+        return status;
+    status = vrs_device_open(name, &place->device);
     if (status != VRS_OK)
         return status;
     (void)snprintf(place->text, sizeof(place->text), "%s", vrs_device_choice(place->device));
@@ -39,7 +51,7 @@ vrs_status vrs_place_open_on(const vrs_config *config, const char *name, int32_t
         place->device = NULL;
         return VRS_OK;
     }
-    return open_memory(config, sharers, place);
+    return open_memory(&settings, sharers, place);
 }
 
 vrs_status vrs_place_open(const vrs_config *config, vrs_place *place)

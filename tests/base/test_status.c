@@ -211,6 +211,8 @@ static void test_errno(void **state)
     assert_int_equal(errno, EAGAIN);
     assert_int_equal(vrs_errno_status(ENOENT), VRS_NOT_FOUND);
     assert_int_equal(vrs_errno_status(ENOTDIR), VRS_NOT_FOUND);
+    assert_int_equal(vrs_errno_status(ELOOP), VRS_NOT_FOUND);
+    assert_int_equal(vrs_errno_status(ENAMETOOLONG), VRS_INVALID);
     assert_int_equal(vrs_errno_status(EACCES), VRS_PERMISSION);
     assert_int_equal(vrs_errno_status(EROFS), VRS_PERMISSION);
     assert_int_equal(vrs_errno_status(ENOSPC), VRS_NO_SPACE);

@@ -25,6 +25,10 @@ class Refused(support.CliTest):
 
     def test_missing_file(self) -> None:
         self.refuse(self.folder / "none.mp4", r"none\.mp4.*No such file")
+        loop = self.folder / "loop.mp4"
+        loop.symlink_to(loop)
+        self.refuse(loop, r"loop\.mp4.*links")
+        self.refuse("x" * 300, "cannot be opened: File name too long")
 
     def test_files_beside_the_output(self) -> None:
         """None overwrites the input or the output, and none is unwritable at the end of a run."""
@@ -120,13 +124,21 @@ class Refused(support.CliTest):
         self.assert_refused(run("run", source, "-o", f"classes:{self.out}/o.mkv"), 2, "no classes")
         twice = self.out / "o.mp4"
         self.assert_refused(run("run", source, "-o", twice, "-o", f"green:{twice}"), 2, "two outp")
+        self.assert_refused(run("run", source, "-o", "/dev/null"), 2, "the output null")
+        for command in ("run", "tune", "bench"):
+            done = run(command, source, "-o", "gren:o.mp4", cwd=self.out)
+            self.assert_refused(done, 2, '"gren" is no kind of output, expected mask, .*green')
         self.assert_left()
+        done = run("run", source, "-o", "./gren:o.mp4", "--progress", "none", cwd=self.out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_left("gren:o.mp4")
 
     def test_settings(self) -> None:
         for flag, value, complaint in (("--background", "red", "#rrggbb"),
                                        ("--mask-size", "0x4", "WxH"),
                                        ("--preset", "slowish", 'no preset "slowish"'),
-                                       ("--encoder-options", "a=b", 'no option "a"')):
+                                       ("--encoder-options", "a=b", 'no option "a"'),
+                                       ("--gpu-memory", "4XB", 'gpu_memory: "4XB" is no amount')):
             with self.subTest(flag):
                 source = clip(self.folder / "a.mp4", 3)
                 self.refuse(source, complaint, flag, value)

@@ -149,6 +149,9 @@ class Doctor(support.CliTest):
         for args, complaint in ((["--room", "much"], "expected gigabytes"),
                                 (["--frame", "640"], "expected WIDTHxHEIGHT"),
                                 (["--frame", "0x5"], "expected WIDTHxHEIGHT"),
+                                (["--room", "1"], "go with --deploy"),
+                                (["--frame", "64x48"], "go with --deploy"),
+                                (["--output-folder", "x"], "go with --deploy"),
                                 (["now"], "no argument is expected")):
             with self.subTest(args=args):
                 done = run("doctor", *args)

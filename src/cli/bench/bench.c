@@ -133,6 +133,10 @@ static void check_args(const bench_args *a, struct argp_state *state)
         argp_error(state, "-: standard input cannot be read again for each run");
     if (a->int8_model != NULL && !is_set(a->config, "model"))
         argp_error(state, "--int8-model goes with --model");
+    vrs_job_output kind;
+    const char *path;
+    if (a->output != NULL && vrs_kind_split(a->output, &kind, &path) != VRS_OK)
+        exit(vrs_report(VRS_INVALID));
     if (a->output != NULL && !a->from[VRS_BENCH_VIDEO])
         argp_error(state, "-o %s: --from memory writes nothing", a->output);
 }
@@ -415,10 +419,10 @@ static vrs_status find_video(benching *b)
     const bench_args *a = b->args;
     vrs_bench_table *t = &b->table;
     const char *name = a->output != NULL ? a->output : "mask:mask.mp4";
-    const char *colon = strchr(name, ':');
     b->work.kind = VRS_JOB_MASK;
-    if (colon != NULL && vrs_kind_find(name, (size_t)(colon - name), &b->work.kind))
-        name = colon + 1;
+    vrs_status status = vrs_kind_split(name, &b->work.kind, &name);
+    if (status != VRS_OK)
+        return status;
     if (name[0] == 0 || strcmp(name, "-") == 0 || strchr(name, '/') != NULL)
         return vrs_fail(VRS_INVALID,
                         "-o %s: the name of a file without a folder is wanted, or null", a->output);
@@ -427,7 +431,7 @@ static vrs_status find_video(benching *b)
                       : snprintf(b->work.output, sizeof(b->work.output), "%s/%s", b->folder, name);
     if (length < 0 || length >= (int)sizeof(b->work.output))
         return vrs_fail(VRS_INVALID, "-o %.100s: the name is too long", name);
-    vrs_status status = a->input == NULL ? make_clip(b) : VRS_OK;
+    status = a->input == NULL ? make_clip(b) : VRS_OK;
     b->work.input = a->input != NULL ? a->input : b->clip;
     (void)snprintf(t->source_text[VRS_BENCH_VIDEO], sizeof(t->source_text[0]),
                    "%s, decoded, segmented and %s. Opening is not counted; closing the files is.",

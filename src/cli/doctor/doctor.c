@@ -63,6 +63,11 @@ static error_t parse_doctor(int key, char *value, struct argp_state *state)
     case ARGP_KEY_ARG:
         argp_error(state, "%s: no argument is expected", value);
         return 0;
+    case ARGP_KEY_END:
+        if (d->deploy == NULL &&
+            (d->options.output != NULL || d->options.output_bytes > 0 || d->options.width > 0))
+            argp_error(state, "--output-folder, --room and --frame go with --deploy");
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }

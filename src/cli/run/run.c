@@ -61,12 +61,13 @@ static void add_output(run_args *args, char *value, struct argp_state *state)
 {
     if (args->output_count == VRS_MAX_OUTPUTS)
         argp_error(state, "-o %s: at most %d outputs", value, VRS_MAX_OUTPUTS);
-    const char *colon = strchr(value, ':');
     vrs_job_output kind;
-    bool prefixed = colon != NULL && vrs_kind_find(value, (size_t)(colon - value), &kind);
-    args->outputs[args->output_count].kind = prefixed ? value : NULL;
-    args->outputs[args->output_count].path = prefixed ? colon + 1 : value;
-    if (args->outputs[args->output_count].path[0] == 0)
+    const char *path;
+    if (vrs_kind_split(value, &kind, &path) != VRS_OK)
+        exit(vrs_report(VRS_INVALID));
+    args->outputs[args->output_count].kind = path != value ? value : NULL;
+    args->outputs[args->output_count].path = path;
+    if (path[0] == 0)
         argp_error(state, "-o %s: no file is named", value);
     args->output_count++;
 }

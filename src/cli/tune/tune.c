@@ -242,10 +242,10 @@ static vrs_status place_outputs(tuning *t)
     int count = memory ? 0 : a->output_count > 0 ? a->output_count : 1;
     for (int i = 0; i < count; i++) {
         const char *name = a->output_count > 0 ? a->outputs[i] : usual[0];
-        const char *colon = strchr(name, ':');
         t->kinds[i] = VRS_JOB_MASK;
-        if (colon != NULL && vrs_kind_find(name, (size_t)(colon - name), &t->kinds[i]))
-            name = colon + 1;
+        vrs_status status = vrs_kind_split(name, &t->kinds[i], &name);
+        if (status != VRS_OK)
+            return status;
         if (name[0] == 0 || strcmp(name, "-") == 0)
             return vrs_fail(VRS_INVALID, "-o %s: a trial needs the name of a file, or null",
                             a->outputs[i]);

@@ -150,6 +150,8 @@ vrs_status vrs_sink_choose(const char *path, vrs_output_kind kind, vrs_pixel_for
 {
     target where = target_of(path);
     bool deep = source_format == VRS_FORMAT_P010 || source_format == VRS_FORMAT_YUV420P10;
+    if (strcmp(path, "/dev/null") == 0)
+        return vrs_fail(VRS_INVALID, "%s: the output null is for writing nothing", path);
     if (where == TARGET_NONE)
         return vrs_fail(VRS_INVALID, "%s: no output format has this name; %s", path, choices(kind));
     vrs_codec chosen = *codec == VRS_CODEC_AUTO ? automatic(where, kind, deep) : *codec;

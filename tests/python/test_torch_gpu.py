@@ -37,11 +37,15 @@ LATE = 50_000_000  # clocks, some 30 ms: what a stream does before it writes a f
 
 
 def frames() -> list[np.ndarray]:
-    """A bright part that moves."""
+    """Somebody drawn, head and shoulders, who moves."""
     random = np.random.default_rng(5)
-    made = random.integers(0, 128, (COUNT, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    made = random.integers(60, 80, (COUNT, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    down, across = np.mgrid[:HEIGHT, :WIDTH]
     for i, frame in enumerate(made):
-        frame[20:150, 12 * i:12 * i + 100] += 100
+        x = 100 + 10 * i
+        frame[((across - x) / 75) ** 2 + ((down - HEIGHT) / 85) ** 2 < 1] = (40, 60, 150)
+        frame[((across - x) / 30) ** 2 + ((down - 75) / 40) ** 2 < 1] = (225, 170, 145)
+        frame[((across - x) / 32) ** 2 + ((down - 50) / 22) ** 2 < 1] = (50, 30, 20)
     return list(made)
 
 

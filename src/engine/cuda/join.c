@@ -64,9 +64,10 @@ static vrs_status find_args(group *g)
     vrs_status status = VRS_OK;
     for (int32_t i = 0; i < g->count && status == VRS_OK; i++) {
         int32_t n = g->nodes[i];
-        /* Of plans alone nothing is asked for, so that their tables go. */
-        status = vrs_net_conv_args_of(g->net, g->program, n, &g->program->convs[n].conv, g->joined,
-                                      &g->args[i]);
+        /* The others' own plans: a table of the joined one is kept by its first node, and one kept
+         * by another would be taken for that of the group that begins there. */
+        status = vrs_net_conv_args_of(g->net, g->program, n, &g->program->convs[n].conv,
+                                      i == 0 ? g->joined : g->program->convs[n].plan, &g->args[i]);
     }
     return status;
 }

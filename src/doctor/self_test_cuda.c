@@ -506,8 +506,12 @@ static vrs_status open_gpu(const vrs_place *place, vrs_self_gpu *gpu)
     return status;
 }
 
+/* What a failed check has queued works on the arena. */
 static void close_gpu(vrs_self_gpu *gpu)
 {
+    bool ended = gpu->event && vrs_device_event_record(gpu->event, gpu->stream) == VRS_OK &&
+                 vrs_device_event_wait(gpu->event) == VRS_OK;
+    (void)ended; /* a device that is lost does not work on it any more */
     vrs_device_raw_free(gpu->device, gpu->arena);
     vrs_device_event_destroy(gpu->event);
     vrs_device_stream_destroy(gpu->stream);

@@ -35,7 +35,8 @@ static vrs_status grab(uint32_t camera, int64_t number, int64_t most, vrs_image 
     vrs_status status = vrs_image_alloc(image, VRS_FORMAT_GRAY8, WIDTH, HEIGHT);
     if (status != VRS_OK)
         return vrs_fail_in(status, "a camera's picture");
-    memset(image->planes[0], (int)(number % 200), WIDTH);
+    for (int y = 0; y < HEIGHT; y++)
+        memset(image->planes[0] + y * image->strides[0], (int)(number % 200), WIDTH);
     return VRS_OK;
 }
 

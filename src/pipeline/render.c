@@ -37,14 +37,14 @@ static vrs_luma luma_rows(const vrs_render *r, vrs_rect view, int32_t row_begin,
 {
     const vrs_image *image = &r->ticket->frame.image;
     const vrs_format_info *info = vrs_format_get(image->format);
-    if (!info->is_yuv) {
+    if (info->plane_samples[0] > 2) {
         luma_of_rgb(image, view, row_begin, row_end, r->scratch->luma, view.width);
         return (vrs_luma){
             r->scratch->luma - row_begin * (ptrdiff_t)view.width, view.width, 1, 0, 1.0f / 255, 0};
     }
     vrs_color color = vrs_color_resolve(image);
     float peak = (float)(1 << (info->depth - 8));
-    bool full = color.range == VRS_RANGE_FULL;
+    bool full = !info->is_yuv || color.range == VRS_RANGE_FULL;
     float scale = full ? 1 / (256 * peak - 1) : 1 / (219 * peak);
     return (vrs_luma){image->planes[0] + view.y * image->strides[0] +
                           (ptrdiff_t)view.x * info->sample_bytes,

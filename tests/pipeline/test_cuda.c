@@ -21,6 +21,8 @@ static void formats(void **state)
     both(&s, "lanes=2 requests=3", 20);
     s.format = VRS_FORMAT_BGRA;
     both(&s, "lanes=2 requests=3", 21);
+    s.format = VRS_FORMAT_GRAY8;
+    both(&s, "refine=on lanes=2 requests=3", 22);
 }
 
 /* Pictures with alpha in their corners, as they are and made a fisheye. */

@@ -53,8 +53,8 @@ typedef enum vrs_enlarge_rule {
 /* Whether nodes of a network that do not depend on each other run beside each other on a GPU. */
 typedef enum vrs_branches {
     VRS_BRANCHES_AUTO = 0, /* where that is faster, by timing, for each batch size */
-    VRS_BRANCHES_OFF = 1,
-    VRS_BRANCHES_ON = 2, /* wherever there are any */
+    VRS_BRANCHES_OFF = 1,  /* convolutions in one launch are timed, and stay apart */
+    VRS_BRANCHES_ON = 2,   /* wherever there are any */
 } vrs_branches;
 
 #define VRS_ENLARGE_BIT(name) (1u << VRS_ENLARGE_##name)

@@ -97,6 +97,26 @@ static void count_joined(void *opaque, const vrs_engine_node *node)
     *(int *)opaque += strstr(node->plan, "in one") != NULL;
 }
 
+/* Those that were faster apart: groups that begin with another one were tried after the larger. */
+static void test_pyramid_apart(void **state)
+{
+    (void)state;
+    static const vrs_precision precisions[] = {VRS_PRECISION_F16, VRS_PRECISION_INT8};
+    vrs_model *model = load_model(OPS_DESCRIPTOR, "pyramid.onnx");
+    for (int i = 0; i < 2; i++) {
+        vrs_engine_params params = on_device(precisions[i], 2);
+        params.branches = VRS_BRANCHES_OFF;
+        vrs_engine *engine = make(model, &params);
+        int count = 0, joined = 0;
+        if (vrs_engine_verify(engine, 2, 7, expect_good, &count) != VRS_OK)
+            fail_msg("%s", vrs_last_error());
+        vrs_engine_visit_nodes(engine, count_joined, &joined);
+        assert_int_equal(joined, 0);
+        vrs_engine_destroy(engine);
+    }
+    vrs_model_destroy(model);
+}
+
 /* Convolutions of one input that run in one launch, and a block's end that is stored in steps
  * though it has a residual: each node beside plain C, and the same from the cache. */
 static void test_pyramid(void **state)
@@ -537,13 +557,14 @@ static void test_device_failures(void **state)
 static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nodes),    cmocka_unit_test(test_quantised),
-        cmocka_unit_test(test_blocks),   cmocka_unit_test(test_enlarged),
-        cmocka_unit_test(test_int8),     cmocka_unit_test(test_pyramid),
-        cmocka_unit_test(test_branches), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_io),       cmocka_unit_test(test_quiet),
-        cmocka_unit_test(test_cache),    cmocka_unit_test(test_report),
-        cmocka_unit_test(test_counted),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_nodes),         cmocka_unit_test(test_quantised),
+        cmocka_unit_test(test_blocks),        cmocka_unit_test(test_enlarged),
+        cmocka_unit_test(test_int8),          cmocka_unit_test(test_pyramid),
+        cmocka_unit_test(test_pyramid_apart), cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_batches),       cmocka_unit_test(test_io),
+        cmocka_unit_test(test_quiet),         cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_report),        cmocka_unit_test(test_counted),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests_name("engine/cuda", tests, NULL, NULL);
 }

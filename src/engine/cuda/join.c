@@ -111,7 +111,8 @@ static vrs_status join_from(vrs_net *net, vrs_net_program *program, int32_t firs
         status = vrs_net_time(net, queue, &g, VRS_NET_TIMED_RUNS, &micros);
         net->effort.timed++;
     }
-    if (status == VRS_OK && (before || micros < apart * BETTER)) {
+    bool better = micros < apart * BETTER && net->branches != VRS_BRANCHES_OFF;
+    if (status == VRS_OK && (before || better)) {
         keep(&g, program, micros);
         return VRS_OK;
     }

@@ -52,6 +52,28 @@ __device__ __forceinline__ float vrs_exp2(float x)
 }
 #endif
 
+/* 1 / x, one unit in the last place. */
+#if defined(__CUDA_ARCH__)
+__device__ __forceinline__ float vrs_reciprocal(float x)
+{
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+#else
+__device__ __forceinline__ float vrs_reciprocal(float x)
+{
+    return 1 / x;
+}
+#endif
+
+/* How many of the rows (columns) at most `radius` from one lie inside; 0 and less where that one
+ * lies far out. */
+__device__ __forceinline__ int vrs_window_count(int at, int size, int radius)
+{
+    return min(at + radius, size - 1) - max(at - radius, 0) + 1;
+}
+
 struct vrs_tap {
     int index, weight;
 };

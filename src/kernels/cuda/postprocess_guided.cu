@@ -18,21 +18,6 @@
 #define SCALE (255.0f / 32767.0f)
 #define GUIDE_SHIFT 20
 
-/* 1 / x, one unit in the last place. */
-#if defined(__CUDA_ARCH__)
-__device__ __forceinline__ float reciprocal(float x)
-{
-    float y;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
-#else
-__device__ __forceinline__ float reciprocal(float x)
-{
-    return 1 / x;
-}
-#endif
-
 /* Sums over a part of a window: guide and its square in one word (I in the upper 12 bits, I * I of
  * nine pixels in the lower 20), mask, product. */
 struct sums {
@@ -200,7 +185,7 @@ template <bool WHOLE> struct windows {
             n[k] = columns[k] * rows;
             const float count = (float)n[k];
             least[k] = n[k] > 0 ? epsilon / SCALE * count * count : 1e30f;
-            inverse[ODD][k] = n[k] > 0 ? reciprocal(count) : 0;
+            inverse[ODD][k] = n[k] > 0 ? vrs_reciprocal(count) : 0;
             of_offset[k] = inverse[ODD][k] * (1.0f / 32767.0f);
         }
     }
@@ -213,7 +198,7 @@ template <bool WHOLE> struct windows {
                   square = (int)(s.guide & ((1u << GUIDE_SHIFT) - 1));
         const int var = square * n[k] - guide * guide;
         const int cov = (int)s.product * n[k] - guide * (int)s.mask;
-        const float slope = (float)cov * reciprocal(__fmaf_rn((float)var, 1 / SCALE, least[k]));
+        const float slope = (float)cov * vrs_reciprocal(__fmaf_rn((float)var, 1 / SCALE, least[k]));
         const float offset = __fmaf_rn(-slope, (float)guide * (1 / SCALE), (float)s.mask);
         return make_float2(slope, offset * of_offset[k]);
     }

@@ -21,27 +21,6 @@
 #define OUTSIDE_GUIDE 0x80808080u
 #define OUTSIDE_MASK 0x40004000u
 
-/* 1 / x, one unit in the last place. */
-#if defined(__CUDA_ARCH__)
-__device__ __forceinline__ float reciprocal(float x)
-{
-    float y;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
-#else
-__device__ __forceinline__ float reciprocal(float x)
-{
-    return 1 / x;
-}
-#endif
-
-/* How many of the rows (columns) around one lie inside; 0 and less where that one lies far out. */
-__device__ __forceinline__ int inside(int at, int size, int radius)
-{
-    return min(at + radius, size - 1) - max(at - radius, 0) + 1;
-}
-
 /* A lane's place: four columns from x on, rows from `begin` on that come out. */
 struct place {
     int lane, lanes, x, count; /* count: of results from the lane's first column on */
@@ -158,14 +137,15 @@ struct code_sums {
     __device__ __forceinline__ int2 solve(int i, int n, float least, float unit) const
     {
         const int guide_sum = (int)guide[i], mask_sum = (int)mask[i];
-        const float count = (float)n, mean_factor = reciprocal(count), of_guide = (float)guide_sum;
+        const float count = (float)n, mean_factor = vrs_reciprocal(count),
+                    of_guide = (float)guide_sum;
         const float square_of_sum = of_guide * of_guide;
         const float rest = __fmaf_rn(of_guide, of_guide, -square_of_sum);
         const float var = __fmaf_rn((float)(int)square[i], count, -square_of_sum) - rest;
         const long long exact = (long long)(int)product[i] * n - (long long)guide_sum * mask_sum;
         const float cov =
             __fmaf_rn((float)(int)(exact >> 16), 65536.0f, (float)((unsigned)exact & 0xffffu));
-        const float slope = cov * SCALE * reciprocal(__fmaf_rn(least * count, count, var));
+        const float slope = cov * SCALE * vrs_reciprocal(__fmaf_rn(least * count, count, var));
         const float all_mask = (float)(mask_sum + MIDDLE_MASK * n) * (1.0f / 32767.0f);
         const float all_guide = (float)(guide_sum + MIDDLE_GUIDE * n) * (1.0f / 255.0f);
         const float offset = __fmaf_rn(-slope, all_guide, all_mask) * mean_factor;
@@ -201,7 +181,7 @@ template <bool WHOLE> struct solving {
     {
 #pragma unroll
         for (int i = 0; i < COLUMNS; i++)
-            columns[i] = max(inside(at.x + i, p.width, p.radius), 1);
+            columns[i] = max(vrs_window_count(at.x + i, p.width, p.radius), 1);
     }
 
     __device__ __forceinline__ void put(const code_sums &window, int rows, int64_t row, int count)
@@ -296,13 +276,13 @@ template <bool WHOLE> struct averaging {
     {
 #pragma unroll
         for (int i = 0; i < COLUMNS; i++)
-            factor[i] = 1 / ((float)max(inside(at.x + i, p.width, p.radius), 1) * p.unit);
+            factor[i] = 1 / ((float)max(vrs_window_count(at.x + i, p.width, p.radius), 1) * p.unit);
     }
 
     __device__ __forceinline__ void put(const coefficient_sums &window, int rows, int64_t row,
                                         int count)
     {
-        const float of_rows = reciprocal((float)rows);
+        const float of_rows = vrs_reciprocal((float)rows);
         float2 mean[COLUMNS];
 #pragma unroll
         for (int i = 0; i < COLUMNS; i++) {
@@ -337,7 +317,7 @@ __device__ __forceinline__ void march(const vrs_guided_params &p, const vrs_guid
         sums.template windows<REST>(at.lane, at.lanes, window);
         sums.add(leave, -1);
         leave = from.load(y + 1 - p.radius);
-        step.put(window, inside(y, p.height, p.radius), (int64_t)y * p.width, at.count);
+        step.put(window, vrs_window_count(y, p.height, p.radius), (int64_t)y * p.width, at.count);
     }
 }
 

@@ -1,4 +1,5 @@
-/* The guided filter at radii other than 1, in two steps: coefficients of each window, their means.
+/* The guided filter at radii over VRS_POST_GUIDED_RADIUS, in two steps: coefficients of each
+ * window, their means.
  *
  * Bytes: the first reads 3 and writes 8 a pixel, the second reads 8 and writes 8; 512x512, 8 views:
  * 23 MB, 5.4 us, and 33.6 MB, 7.8 us at 4.28 TB/s. They march as feathering does, with four sums,
@@ -10,11 +11,6 @@
 
 #define COLUMNS VRS_BOX_COLUMNS
 #define UNIT 1073741824.0f /* 2^30 */
-
-__device__ __forceinline__ int window(int x, int count, int radius)
-{
-    return min(x + radius, count - 1) - max(x - radius, 0) + 1;
-}
 
 /* Running sums down a thread's columns. Wraps are fine in between: differences are right. */
 struct column_sums {
@@ -66,7 +62,8 @@ __device__ __forceinline__ void scan_row(solve_totals &t, const column_sums &sum
 __device__ __forceinline__ float2 solve_at(const vrs_guided_params &p, const solve_totals &t,
                                            int column, int x, int y)
 {
-    const long long n = (long long)window(x, p.width, p.radius) * window(y, p.height, p.radius);
+    const long long n =
+        (long long)vrs_window_count(x, p.width, p.radius) * vrs_window_count(y, p.height, p.radius);
     const long long guide = vrs_box_window(t.guide, column, p.radius);
     const long long square = vrs_box_window(t.square, column, p.radius);
     const long long mask = vrs_box_window(t.mask, column, p.radius);
@@ -152,7 +149,8 @@ extern "C" __global__ void __launch_bounds__(VRS_BOX_THREADS)
         add_coefficients(p, v, sums, x, y + p.radius, 1);
         scan_means(totals, sums);
         for (int i = threadIdx.x; i < outs && first + i < p.width; i += blockDim.x) {
-            const int n = window(first + i, p.width, p.radius) * window(y, p.height, p.radius);
+            const int n = vrs_window_count(first + i, p.width, p.radius) *
+                          vrs_window_count(y, p.height, p.radius);
             const float factor = 1.0f / (UNIT * (float)n);
             const long long slope = vrs_box_window(totals.slope, i + p.radius, p.radius);
             const long long offset = vrs_box_window(totals.offset, i + p.radius, p.radius);

@@ -17,21 +17,6 @@ template <int ACTIVATION> __device__ constexpr bool vrs_takes_all()
     return ACTIVATION == ACTIVATION_SOFTMAX || ACTIVATION == ACTIVATION_ARGMAX;
 }
 
-/* 1 / x, one unit in the last place. */
-#if defined(__CUDA_ARCH__)
-__device__ __forceinline__ float vrs_reciprocal(float x)
-{
-    float y;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
-#else
-__device__ __forceinline__ float vrs_reciprocal(float x)
-{
-    return 1 / x;
-}
-#endif
-
 /* A probability, any float, to Q15: NaN gives 0. */
 __device__ __forceinline__ int vrs_q15_round(float p)
 {

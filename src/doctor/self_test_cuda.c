@@ -37,14 +37,19 @@ static bool push(vrs_self_case *c)
     return !c->differs;
 }
 
+/* Waits for what is queued. */
+static bool settle(const vrs_self_gpu *gpu)
+{
+    return vrs_device_event_record(gpu->event, gpu->stream) == VRS_OK &&
+           vrs_device_event_wait(gpu->event) == VRS_OK;
+}
+
 /* After a launch with this status. */
 static bool pull(vrs_self_case *c, vrs_status launched)
 {
     vrs_self_gpu *gpu = c->gpu;
     if (launched != VRS_OK ||
-        vrs_device_download(gpu->stream, c->arena, gpu->arena, c->used) != VRS_OK ||
-        vrs_device_event_record(gpu->event, gpu->stream) != VRS_OK ||
-        vrs_device_event_wait(gpu->event) != VRS_OK)
+        vrs_device_download(gpu->stream, c->arena, gpu->arena, c->used) != VRS_OK || !settle(gpu))
         vrs_self_failed(c, "launch");
     return !c->differs;
 }
@@ -509,9 +514,8 @@ static vrs_status open_gpu(const vrs_place *place, vrs_self_gpu *gpu)
 /* What a failed check has queued works on the arena. */
 static void close_gpu(vrs_self_gpu *gpu)
 {
-    bool ended = gpu->event && vrs_device_event_record(gpu->event, gpu->stream) == VRS_OK &&
-                 vrs_device_event_wait(gpu->event) == VRS_OK;
-    (void)ended; /* a device that is lost does not work on it any more */
+    if (gpu->event)
+        (void)settle(gpu); /* a device that is lost does not work on it any more */
     vrs_device_raw_free(gpu->device, gpu->arena);
     vrs_device_event_destroy(gpu->event);
     vrs_device_stream_destroy(gpu->stream);
